@@ -39,7 +39,7 @@ from syncengine.storage.state.contact_counts import holders, known_contacts
 from syncengine.storage.state.credentials import is_other_account
 from syncengine.storage.state.destinations import Identity, remembered
 from syncengine.storage.state.renaming import in_the_way
-from syncengine.vendors.kit.settings import normal_address
+from syncengine.vendors.kit.addresses import normal_address
 
 _OF_ACCOUNT = ("account", "base_url")
 """Changes after which it may still be the same account."""

@@ -28,8 +28,8 @@ from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
 from syncengine.shipped import shipped
-from syncengine.vendors.kit import VendorSettings
-from syncengine.vendors.kit.settings import without_notes
+from syncengine.vendors.kit.settings import VendorSettings, without_notes
+from syncengine.vendors.kit.spec import VendorSpec
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
@@ -230,11 +230,7 @@ def _read_destination(
         vendor=vendor,
         version=module.version,
         base_url=settings.base_url,
-        identity={
-            name: getattr(settings, name)
-            for name in module.identity
-            if name != "base_url"
-        },
+        identity={name: getattr(settings, name) for name in module.identity},
         limits=_limits(options, module),
         mapping=contact_mapping(options),
         options=options,
@@ -254,7 +250,7 @@ def _unusable_name(file: Path) -> Problem:
 
 def _vendor_module(
     name: Json, where: str, problems: list[Problem]
-) -> vendors.VendorModule | None:
+) -> VendorSpec | None:
     if not isinstance(name, str):
         return None
     try:
@@ -266,7 +262,7 @@ def _vendor_module(
 
 
 def _vendor_settings(
-    module: vendors.VendorModule,
+    module: VendorSpec,
     raw: Mapping[str, Json],
     filled_in: Mapping[str, Json],
     where: str,
@@ -309,9 +305,7 @@ def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
     return SourceModel.model_validate({**common, **own})
 
 
-def _limits(
-    options: DestinationFile, module: vendors.VendorModule
-) -> tuple[Limit, ...]:
+def _limits(options: DestinationFile, module: VendorSpec) -> tuple[Limit, ...]:
     # An empty list is meant: no limits. Only a missing one means the vendor's own.
     if options.limits is None:
         return module.limits

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from syncengine.model.limits import REMEMBERED
 from syncengine.model.mapping import Form, OnGone, OnInvalid, OnNull, OnRemoved, OnUnmap
-from syncengine.vendors.kit import Duration
-from syncengine.vendors.kit.settings import Written, is_place
+from syncengine.vendors.kit.addresses import is_place
+from syncengine.vendors.kit.settings import Duration, Written
 
 Name = Annotated[str, Field(min_length=1)]
 

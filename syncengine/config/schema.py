@@ -34,8 +34,7 @@ from syncengine.config.schema_texts import Schema
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.mapping import Form
-from syncengine.vendors.kit import VendorSettings
-from syncengine.vendors.kit.settings import NOTES, Written, lists_names
+from syncengine.vendors.kit.settings import NOTES, VendorSettings, Written, lists_names
 
 _MODE: JsonSchemaMode = "validation"
 _VALUE: Schema = {"$ref": "#/$defs/Value"}

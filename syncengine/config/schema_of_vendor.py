@@ -15,9 +15,8 @@ from pydantic import SecretStr
 from syncengine.config import schema_texts as texts
 from syncengine.config.schema_texts import Schema
 from syncengine.model.capabilities import Capabilities, Write, matches
-from syncengine.vendors import VendorModule
-from syncengine.vendors.kit import VendorSettings
-from syncengine.vendors.kit.settings import lists_names
+from syncengine.vendors.kit.settings import VendorSettings, lists_names
+from syncengine.vendors.kit.spec import VendorSpec
 
 _PROBE = "syncengine-probe"
 _USUAL = ("phone", "email", "firstName", "lastName", "crm_id", "id", "external_id")
@@ -26,7 +25,7 @@ _NEVER: Schema = {"not": {}}
 _NO_TEXT = "(?!)"
 
 
-def of_vendor(module: VendorModule) -> list[Schema]:
+def of_vendor(module: VendorSpec) -> list[Schema]:
     """Return what has to hold of every file that names this vendor."""
     finder = _finder(module)
     values = {
@@ -51,7 +50,7 @@ def of_vendor(module: VendorModule) -> list[Schema]:
     return rules
 
 
-def _everywhere(module: VendorModule) -> Iterator[Schema]:
+def _everywhere(module: VendorSpec) -> Iterator[Schema]:
     """Yield what no setting changes."""
     if module.max_in_flight is not None:
         yield {
@@ -105,7 +104,7 @@ def _in_settings(condition: Schema) -> Schema:
     return {"properties": {"settings": condition}}
 
 
-def _finder(module: VendorModule) -> str | None:
+def _finder(module: VendorSpec) -> str | None:
     """Return the setting that lists the fields by which contacts are found, if any."""
     for name, info in module.settings.model_fields.items():
         if lists_names(info) and _capabilities(module, {name: (_PROBE,)}).find_by == (
@@ -115,7 +114,7 @@ def _finder(module: VendorModule) -> str | None:
     return None
 
 
-def _capabilities(module: VendorModule, setting: Mapping[str, Any]) -> Capabilities:
+def _capabilities(module: VendorSpec, setting: Mapping[str, Any]) -> Capabilities:
     given: dict[str, Any] = {
         name: SecretStr(_PROBE) if "Secret" in str(info.annotation) else _PROBE
         for name, info in module.settings.model_fields.items()
@@ -129,7 +128,7 @@ def _capabilities(module: VendorModule, setting: Mapping[str, Any]) -> Capabilit
 
 
 def _rules(
-    module: VendorModule, setting: Mapping[str, Any], finder: str | None
+    module: VendorSpec, setting: Mapping[str, Any], finder: str | None
 ) -> Schema:
     """Return what the vendor asks for with these settings."""
     capabilities = _capabilities(module, setting)
@@ -188,7 +187,7 @@ def _maps(*names: str) -> Schema:
 
 
 def _of_match_fields(
-    capabilities: Capabilities, module: VendorModule, finder: str | None
+    capabilities: Capabilities, module: VendorSpec, finder: str | None
 ) -> Iterator[Schema]:
     """Yield what is asked of the match fields.
 
@@ -222,7 +221,7 @@ def _of_match_fields(
 
 
 def _findable(
-    module: VendorModule, finder: str, fields: Sequence[str]
+    module: VendorSpec, finder: str, fields: Sequence[str]
 ) -> Iterator[Schema]:
     """Yield that match fields are among those a setting names."""
     usual = module.settings.model_fields[finder].default

@@ -1,7 +1,20 @@
-"""charles (hello-charles.com): one idempotent upsert, and the erasure of a person.
+"""charles (hello-charles.com): an idempotent upsert, and the erasure of a person.
 
-Tags, phone numbers and e-mail addresses only ever grow there. The person id comes with every upsert and from nowhere
-else. What charles does not know (undefined custom properties) it drops with a success; so the echo is compared.
+    PUT     /api/v1beta/contacts                     create or update one contact
+    DELETE  /api/v0/people/cleanup/gdpr/{personID}   schedule a person's erasure
+
+Both answer 200 with an envelope: ``{"status", "msg", "errors": [...], "data": {...}}``.
+
+Traps:
+
+- The person id, which the erasure needs, comes with each upsert and from nowhere else.
+- Tags, phone numbers and e-mail addresses are added to those that are there. Nothing
+  takes them away.
+- Custom properties that are not defined in charles are dropped, with a success. So the
+  answer is compared with what was sent.
+- The names differ between write and read: ``phone_numbers`` comes back as
+  ``phonenumbers`` and ``email_addresses`` as ``emails``.
+- The two paths have different versions, and the erasure is a job that runs later.
 """
 
 from __future__ import annotations
@@ -9,50 +22,71 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from syncengine.model.calls import Action, Answer, Applied, Call, Rejected, Unsupported
-from syncengine.model.capabilities import Capabilities, Deletion, Write
-from syncengine.model.contact import Fields, MatchKey, Remote
-from syncengine.model.http import Exchange, Json, Request
-from syncengine.model.limits import Limit
-from syncengine.vendors.kit import (
+from syncengine.vendor import (
     BASE_URL,
+    NULL_AS_OBJECT,
+    Action,
+    Answer,
+    Applied,
+    Call,
+    Capabilities,
     ClearWith,
+    Deletion,
     Duration,
-    Id,
-    Many,
+    Exchange,
+    ExternalId,
+    Fields,
+    Json,
+    Limit,
+    ListOf,
+    MatchKey,
+    Rejected,
+    Remote,
     Reply,
+    ReplyModel,
+    Request,
     Secret,
-    Shape,
+    Unsupported,
     VendorSettings,
-    check,
-    external_id,
+    VendorSpec,
+    Write,
+    as_text,
+    check_call,
+    clean_message,
+    external_id_of,
     fields_not_taken,
-    judge,
-    not_as_wanted,
-    nothing,
-    refused,
+    no_request,
+    parse_reply,
+    path_segment,
+    prefixed,
+    rejection,
     same_json,
     same_phone,
     same_text,
     same_time,
-    segment,
+    send_request,
     sent_values,
-    shaped,
+    shortfall,
     tags_not_taken,
-    text,
 )
-from syncengine.vendors.kit.words import cleaned
 
-_IDENTITY = "external_reference_id"
-_SCALARS = ("first_name", "middle_name", "last_name", "external_channel_reference_id")
-_LISTS = ("phone_numbers", "email_addresses")
+_REFERENCE_ID = "external_reference_id"
+_PLAIN_FIELDS = (
+    "first_name",
+    "middle_name",
+    "last_name",
+    "external_channel_reference_id",
+)
+_PHONES = "phone_numbers"
+_EMAILS = "email_addresses"
 _PROPERTIES = "custom_properties"
-_KEY_REFUSED = dict.fromkeys((401, 403), "settings.api_key")
-
+_KEY_REFUSED = {401: "settings.api_key", 403: "settings.api_key"}
+# The upsert names no contact in its path, so that a 404 can only mean the address.
+_UPSERT_HALTS = {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}
 
 _INACTIVE = Rejected(
     "inactive",
@@ -61,7 +95,7 @@ _INACTIVE = Rejected(
 )
 
 
-class Settings(VendorSettings):
+class CharlesSettings(VendorSettings):
     """``base_url`` is the customer's own host."""
 
     api_key: Secret
@@ -75,108 +109,117 @@ class Settings(VendorSettings):
     that an upsert reaches meanwhile is deferred."""
 
 
-SETTINGS = Settings
-LIMITS = (Limit(calls=5, per=1.0),)
-IDENTITY = ("source_type",)
-VERSION = 2
-
-
-def build(settings: Settings) -> Charles:
-    return Charles(settings)
-
-
-def _no_null(value: Json) -> Json:
-    return {} if value is None else value
-
-
-class _Standing(Shape):
-    """A record that the vendor may show as deleted or inactive."""
+class _CharlesRecord(ReplyModel):
+    """A record that charles may show as deleted or inactive."""
 
     deleted: Json = None
     active: Json = None
 
     @property
-    def counts(self) -> bool:
+    def is_active(self) -> bool:
         return self.deleted is not True and self.active is not False
 
 
-class _Entry(_Standing):
+class _CharlesEntry(_CharlesRecord):
+    """A phone number or an e-mail address of a person."""
+
     value: str | None = None
 
 
-class _Person(_Standing):
-    """The echo of an upsert.
+class _CharlesPerson(_CharlesRecord):
+    """The person in the answer to an upsert.
 
-    A field that it leaves out may have any value at charles.
+    A field that the answer leaves out may have any value at charles.
     """
 
-    id: Id
+    id: ExternalId
     first_name: str | None = None
     middle_name: str | None = None
     last_name: str | None = None
-    phonenumbers: Many[_Entry] | None = None
-    emails: Many[_Entry] | None = None
-    tags: Many[str] | None = None
-    custom_properties: Annotated[dict[str, Json] | None, BeforeValidator(_no_null)] = (
-        None
-    )
+    phonenumbers: ListOf[_CharlesEntry] | None = None
+    emails: ListOf[_CharlesEntry] | None = None
+    tags: ListOf[str] | None = None
+    custom_properties: Annotated[dict[str, Json] | None, NULL_AS_OBJECT] = None
+
+    def entries(self, field: str) -> Sequence[_CharlesEntry] | None:
+        """Return the phones or e-mail addresses; None if the answer lacks them."""
+        match _split(field)[0]:
+            case "phone_numbers":
+                return self.phonenumbers
+            case "email_addresses":
+                return self.emails
+            case _:
+                return None
+
+    def shown_fields(self) -> dict[str, Json]:
+        """Return the names and custom properties in the answer."""
+        names = {
+            name: getattr(self, name)
+            for name in _PLAIN_FIELDS
+            if name in self.model_fields_set
+        }
+        properties = self.custom_properties or {}
+        return {**names, **prefixed(f"{_PROPERTIES}.", properties)}
+
+    def can_show(self, field: str) -> bool:
+        """Return whether the answer would show this name or custom property."""
+        if _split(field)[0] == _PROPERTIES:
+            return self.custom_properties is not None
+        return field in _PLAIN_FIELDS and field in self.model_fields_set
 
 
-class _Upserted(Shape):
-    data: _Person
+class _CharlesUpserted(ReplyModel):
+    data: _CharlesPerson
 
 
-class _Scheduled(Shape):
-    data: (
-        dict[str, Json]
-        | Annotated[list[dict[str, Json]], Field(min_length=1, max_length=1)]
-    )
+# charles's own browser SDK reads ``data[0]`` where the documentation shows an object.
+_OneJob: TypeAlias = Annotated[list[dict[str, Json]], Field(min_length=1, max_length=1)]
+
+
+class _CharlesErasure(ReplyModel):
+    data: dict[str, Json] | _OneJob
 
     @property
     def job(self) -> str:
-        """Return the job's id, or a phrase where there is none.
-
-        The id seems to be the same always.
-        """
-        told = self.data[0] if isinstance(self.data, list) else self.data
-        return cleaned(text(told.get("jobId")), ()) or "a job without a name"
+        """Return the job's id, which seems to be the same always, or a phrase."""
+        data = self.data[0] if isinstance(self.data, list) else self.data
+        job_id = clean_message(as_text(data.get("jobId")), ())
+        return job_id or "a job without a name"
 
 
 class Charles:
-    """See ``ports.Vendor``."""
+    """Adapter for charles; see ``syncengine.vendor.Vendor``."""
 
     name = "charles"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: CharlesSettings) -> None:
         self._source_type = settings.source_type
         self._headers = {
             "accept": "application/json",
             "x-api-key": settings.api_key.get_secret_value(),
         }
         self._clears = settings.clear_with != "nothing"
-        self._cleared = "" if settings.clear_with == "empty" else None
+        self._cleared_value = "" if settings.clear_with == "empty" else None
+        properties = f"{_PROPERTIES}.*"
+        growing = (f"{_PHONES}.*", f"{_EMAILS}.*")
         self.capabilities = Capabilities(
             upsert=Write(
-                fields=(
-                    f"{_PROPERTIES}.*",
-                    *_SCALARS,
-                    *(f"{name}.*" for name in _LISTS),
-                    _IDENTITY,
-                ),
-                clears=(f"{_PROPERTIES}.*", *_SCALARS) if self._clears else (),
+                fields=(properties, *_PLAIN_FIELDS, *growing, _REFERENCE_ID),
+                clears=(properties, *_PLAIN_FIELDS) if self._clears else (),
                 add_tags=None,
                 repeatable=True,
             ),
             delete=Deletion(within=settings.erases_within),
             reads=False,
-            identity=_IDENTITY,
-            accumulates=tuple(f"{name}.*" for name in _LISTS),
+            identity=_REFERENCE_ID,
+            accumulates=growing,
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 
     def probe(self) -> Exchange[bool]:
-        return nothing(result=False)
+        # There is no GET: any request that could try the key would write something.
+        return no_request(result=False)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         raise ValueError(
@@ -187,106 +230,116 @@ class Charles:
         raise ValueError("charles has no look-up, so that nothing can be read there")
 
     def send(self, call: Call) -> Exchange[Answer]:
-        check(call, self.capabilities)
-        return (
-            self._delete(call) if call.action is Action.DELETE else self._upsert(call)
-        )
+        check_call(call, self.capabilities)
+        if call.action is Action.DELETE:
+            return self._delete(call)
+        return self._upsert(call)
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         match _split(field)[0]:
             case "phone_numbers":
+                # They are sent with a ``+`` and come back without it.
                 return same_phone(ours, theirs)
             case "email_addresses":
-                return text(ours).lower() == text(theirs).lower()
+                return as_text(ours).lower() == as_text(theirs).lower()
             case _:
-                return same_json(ours, theirs) or (_empty(ours) and _empty(theirs))
+                both_empty = _is_empty(ours) and _is_empty(theirs)
+                return both_empty or same_json(ours, theirs)
 
     def _upsert(self, call: Call) -> Exchange[Answer]:
         if call.key is None:
             raise ValueError("upsert needs the key it goes by")
+        identity = {_REFERENCE_ID: call.key.value, "source_type": self._source_type}
         request = Request(
             "PUT",
             "/api/v1beta/contacts",
-            route="PUT /api/v1beta/contacts",
+            "PUT /api/v1beta/contacts",
             headers=self._headers,
-            json={
-                _IDENTITY: call.key.value,
-                "source_type": self._source_type,
-                **self._body(call),
-            },
+            json={**identity, **self._body(call)},
         )
-        reply = judge(
-            request, (yield request), {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}
-        )
-        if rejected := _refusal(request, reply, call):
+        reply = yield from send_request(request, _UPSERT_HALTS)
+        rejected = _refusal(request, reply, call)
+        if rejected:
             return rejected
-        person = shaped(request, reply, _Upserted).data
-        if not person.counts:
+        person = parse_reply(request, reply, _CharlesUpserted).data
+        # A person under erasure still takes an upsert, and takes it into the grave.
+        if not person.is_active:
             return replace(_INACTIVE, status=reply.status)
+        # The id may be new: charles merges people.
         return Applied(person.id, tuple(self._dropped(call, person)))
 
     def _delete(self, call: Call) -> Exchange[Answer]:
         request = Request(
             "DELETE",
-            f"/api/v0/people/cleanup/gdpr/{segment(external_id(call))}",
-            route="DELETE /api/v0/people/cleanup/gdpr/{id}",
+            f"/api/v0/people/cleanup/gdpr/{path_segment(external_id_of(call))}",
+            "DELETE /api/v0/people/cleanup/gdpr/{id}",
+            # The documentation asks for this content type, although there is no body.
             headers={
                 **self._headers,
                 "content-type": "application/json; charset=utf-8",
             },
         )
-        reply = judge(request, (yield request), _KEY_REFUSED)
-        if reply.not_there:
+        reply = yield from send_request(request, _KEY_REFUSED)
+        if reply.not_found:
             return Applied(was_gone=True)  # erased already, or merged
-        if rejected := _refusal(request, reply, call):
+        rejected = _refusal(request, reply, call)
+        if rejected:
             return rejected
-        return Applied(receipt=shaped(request, reply, _Scheduled).job)
+        # 200 means that a job is scheduled. No endpoint tells when it has run.
+        return Applied(receipt=parse_reply(request, reply, _CharlesErasure).job)
 
     def _body(self, call: Call) -> dict[str, Json]:
         body: dict[str, Json] = {}
         for name, value in call.fields.items():
-            head, tail = _split(name)
-            empty = _empty(value)
-            if name == _IDENTITY or (empty and not self._clears):
-                continue
-            if head == _PROPERTIES and tail:
-                body.setdefault(head, {})[tail] = self._cleared if empty else value
-            elif head in _LISTS and tail:
-                entries = [{"type": tail, "value": text(each)} for each in _each(value)]
-                if entries:
-                    body.setdefault(head, []).extend(entries)
-            elif name in _SCALARS:
-                body[name] = self._cleared if empty else text(value)
-            else:
-                raise ValueError(f'charles has no field "{name}"')
+            is_unsaid = _is_empty(value) and not self._clears
+            if name != _REFERENCE_ID and not is_unsaid:
+                self._put_into(body, name, value)
         if call.add_tags:
             body["tags"] = list(call.add_tags)
         return body
 
-    def _dropped(self, call: Call, person: _Person) -> Iterator[Unsupported]:
-        """Yield the fields and tags that the echo does not show, or shows otherwise."""
+    def _put_into(self, body: dict[str, Json], name: str, value: Json) -> None:
+        """Put a field into the body of an upsert, where charles expects it."""
+        head, tail = _split(name)
+        is_empty = _is_empty(value)
+        if head == _PROPERTIES and tail:
+            properties = body.setdefault(_PROPERTIES, {})
+            properties[tail] = self._cleared_value if is_empty else value
+        elif head in (_PHONES, _EMAILS) and tail:
+            # The part behind the dot is the entry's type, such as ``mobile``.
+            entries = [{"type": tail, "value": as_text(each)} for each in _each(value)]
+            if entries:
+                body.setdefault(head, []).extend(entries)
+        elif name in _PLAIN_FIELDS:
+            body[name] = self._cleared_value if is_empty else as_text(value)
+        else:
+            raise ValueError(f'charles has no field "{name}"')
+
+    def _dropped(self, call: Call, person: _CharlesPerson) -> Iterator[Unsupported]:
+        """Yield the fields and tags that the answer does not show, or otherwise."""
         for name, value in call.fields.items():
-            place = _split(name)[0]
-            entries = {
-                "phone_numbers": person.phonenumbers,
-                "email_addresses": person.emails,
-            }.get(place)
-            if entries is not None and not self._all_shown(name, value, entries):
-                yield not_as_wanted(name, value, None)
-        yield from fields_not_taken(
-            _echoed(call.fields, person), _shown(person), self._echoes
-        )
+            entries = person.entries(name)
+            if entries is not None and not self._all_among(entries, name, value):
+                yield shortfall(name, value, None)
+        comparable: Fields = {
+            name: value for name, value in call.fields.items() if person.can_show(name)
+        }
+        yield from fields_not_taken(comparable, person.shown_fields(), self._echoes)
         if person.tags is not None:
             yield from tags_not_taken(call.add_tags, person.tags)
 
-    def _all_shown(self, name: str, value: Json, entries: Sequence[_Entry]) -> bool:
-        held = [entry.value for entry in entries if entry.counts]
+    def _all_among(
+        self, entries: Sequence[_CharlesEntry], name: str, value: Json
+    ) -> bool:
+        """Return whether all phones or e-mail addresses sent are among the entries."""
+        shown = [entry.value for entry in entries if entry.is_active]
         return all(
-            any(self.same(name, each, one) for one in held) for each in _each(value)
+            any(self.same(name, sent, theirs) for theirs in shown)
+            for sent in _each(value)
         )
 
     def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
-        """Return whether the echo shows our value, in any form of the vendor's."""
+        """Return whether the answer shows our value, in any form of the vendor's."""
         return (
             self.same(name, ours, shown)
             or same_text(ours, shown)
@@ -295,61 +348,55 @@ class Charles:
 
 
 def _each(value: Json) -> list[Json]:
-    """Return the values of a field that may have several at once."""
+    """Return the values of a field that may have several of one type."""
     values = value if isinstance(value, list) else [value]
-    return [each for each in values if not _empty(each)]
+    return [each for each in values if not _is_empty(each)]
 
 
-def _empty(value: Json) -> bool:
+def _is_empty(value: Json) -> bool:
     return value is None or value == ""
-
-
-def _echoed(fields: Fields, person: _Person) -> Fields:
-    """Return those of the names and properties that this echo can show."""
-    places = {name for name in _SCALARS if name in person.model_fields_set}
-    if person.custom_properties is not None:
-        places.add(_PROPERTIES)
-    return {name: value for name, value in fields.items() if _split(name)[0] in places}
-
-
-def _shown(person: _Person) -> Fields:
-    properties = person.custom_properties or {}
-    names = {
-        name: getattr(person, name)
-        for name in _SCALARS
-        if name in person.model_fields_set
-    }
-    return {
-        **names,
-        **{f"{_PROPERTIES}.{name}": value for name, value in properties.items()},
-    }
 
 
 @cache
 def _split(name: str) -> tuple[str, str]:
-    """A dotted field's place and its name there. A mapping has few names, so each is split once."""
+    """Return the parts of a dotted field's name before and behind its first dot.
+
+    A mapping has few names, and each is split for every contact: so they are kept.
+    """
     head, _, tail = name.partition(".")
     return head, tail
 
 
 def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
-    """A refusal has a status of its own, or hides in a success as entries in ``errors``."""
+    """Return the refusal of a call; None where there is none.
+
+    A refusal has a status of its own, or is a 200 with a filled ``errors``.
+    """
     body = reply.body if isinstance(reply.body, Mapping) else {}
     errors = body.get("errors") or []
     if reply.ok and not errors:
         return None
-    said = [
-        _words(error) for error in (errors if isinstance(errors, list) else [errors])
-    ] or [body.get("msg")]
-    words = "; ".join(word for word in said if isinstance(word, str))
-    return refused(
-        request, reply, words, sent_values(call), code="refused" if reply.ok else None
-    )
+    if not isinstance(errors, list):
+        errors = [errors]
+    said = [_error_message(error) for error in errors] or [body.get("msg")]
+    words = "; ".join(message for message in said if isinstance(message, str))
+    return rejection(request, reply, words, sent_values(call))
 
 
-def _words(error: Json) -> Json:
-    return (
-        error.get("message") or error.get("description")
-        if isinstance(error, Mapping)
-        else error
-    )
+def _error_message(error: Json) -> Json:
+    if isinstance(error, Mapping):
+        return error.get("message") or error.get("description")
+    return error
+
+
+VENDOR = VendorSpec(
+    name="charles",
+    api_version=1,
+    settings=CharlesSettings,
+    build=Charles,
+    version=2,
+    # charles documents no limit.
+    limits=(Limit(calls=5, per=1.0),),
+    identity=("source_type",),
+    twin="syncengine.sandbox.twins.charles:TWIN",
+)

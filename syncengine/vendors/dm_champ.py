@@ -1,8 +1,30 @@
-"""DM Champ: one contact a phone; a success that may be an error, and an error that may be a plain text.
+"""DM Champ: one contact for each phone, a bot that answers people, and lists.
 
-The key travels in the query. Nothing is read by the vendor's own id but tags and messages. Tags are only ever added, by
-phone or e-mail; membership that can be taken back is a list. What a create leaves out is stored as "Unknown". Contacts
-opt out there by themselves (``do_not_disturb``), and no write takes that back.
+    GET     /contacts?phoneNumber= or ?email=   look up one contact
+    POST    /contacts                           create
+    PUT     /contacts/{id}                      update five fields, and no others
+    POST    /contacts/lists                     join a list
+    DELETE  /contacts/lists                     leave a list (with a body)
+    GET     /tags                               the account's tags; tries the key
+    POST    /tags?tag=&phoneNumber=             tag a contact
+    GET     /contacts/tags/{id}                 a contact's tags
+    GET     /contacts/messages/{id}             a contact's messages, for people
+
+Traps:
+
+- The key travels in the query (``apiKey``): every address is a secret.
+- A success may be an error: 200 with ``{"success": false, "error_code": 409}``. An error
+  may be a plain text, an object with ``error``, or one with ``message``.
+- The bot answers new contacts unless the create says otherwise.
+- What a create leaves out is stored as "Unknown" and ``unknown@unknown.com``. A look-up
+  by that address would find somebody else.
+- Contacts opt out by themselves (``do_not_disturb``), and no write may take that back.
+- Tags are only ever added, and by phone or e-mail address: a number that was moved there
+  by hand leads to somebody else. Membership that can be taken back is a list.
+- Nothing but tags and messages is read by the vendor's id. A contact cannot be deleted,
+  and its phone cannot be changed.
+- Two flags are written as ``is_bot_active`` and ``do_not_disturb``, and read as
+  ``isBotActive`` and ``doNotDisturb``.
 """
 
 from __future__ import annotations
@@ -20,27 +42,71 @@ from pydantic import (
     model_validator,
 )
 
-from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected
-from syncengine.model.capabilities import (
+from syncengine.vendor import (
+    BASE_URL,
+    LISTS,
+    NOT_FOUND_STATUSES,
+    Action,
+    Answer,
+    Applied,
+    Call,
     Capabilities,
     Choice,
+    Cost,
     Deletion,
+    Exchange,
+    Exists,
+    ExternalId,
+    Fields,
+    Json,
+    Limit,
     ListCall,
+    ListOf,
+    MatchKey,
+    Rejected,
+    Remote,
+    Reply,
+    ReplyModel,
+    Request,
+    Response,
+    Secret,
     TagCall,
+    VendorSettings,
+    VendorSpec,
     Write,
+    as_text,
+    check_call,
+    external_id_of,
+    failed_look_up,
+    further_spellings,
+    is_full_phone,
+    is_phone_of,
+    is_uncommon_spelling,
+    judge,
+    look_up,
+    may_be_phone_of,
+    message_in,
+    parse_reply,
+    path_segment,
+    phone_spellings,
+    plain_spellings,
+    probe_with,
+    rejection,
+    same_phone,
+    same_text,
+    same_time,
+    sent_values,
+    storable_tags,
 )
-from syncengine.model.contact import LISTS, Fields, MatchKey, Remote
-from syncengine.model.costs import Cost
-from syncengine.model.http import Exchange, Json, Request, Response
-from syncengine.model.limits import Limit
-from syncengine.model.phones import E164, further_spellings, plain_spellings
-from syncengine.vendors import kit
 
 _PHONE = "phoneNumber"
+_EMAIL = "email"
 _NAMES = ("firstName", "lastName")
-_BOT, _SILENT = "is_bot_active", "do_not_disturb"
-_CHANGEABLE = (*_NAMES, "email", _BOT, _SILENT)
-_TEXTS = (
+_BOT = "is_bot_active"
+_SILENT = "do_not_disturb"
+_CHANGEABLE = (*_NAMES, _EMAIL, _BOT, _SILENT)
+"""The five fields that an update takes."""
+_ONLY_IN_CREATES = (
     _PHONE,
     "instagramId",
     "currentCampaign",
@@ -48,19 +114,29 @@ _TEXTS = (
     "externalId",
     "customChannel",
     "chatWidgetId",
+    "currentCampaignData",
+    "isChatWindowOpen",
 )
-_ONCE = (*_TEXTS, "currentCampaignData", "isChatWindowOpen")
 _FLAGS = (_BOT, _SILENT, "isChatWindowOpen")
 _CUSTOM = "custom_fields."
-_SHOWN = {name: name for name in (_PHONE, *_NAMES, "email", "channel")} | {
+_READ_NAMES = {
+    _PHONE: _PHONE,
+    "firstName": "firstName",
+    "lastName": "lastName",
+    "email": _EMAIL,
+    "channel": "channel",
     "isBotActive": _BOT,
     "doNotDisturb": _SILENT,
 }
-"""Fields that a look-up shows, with our names: flags are read in another spelling than
-they are written."""
-_PLACEHOLDERS = dict.fromkeys(_NAMES, "Unknown") | {"email": "unknown@unknown.com"}
+"""The fields that a look-up shows, with the names under which they are written."""
+_PLACEHOLDERS = {
+    "firstName": "Unknown",
+    "lastName": "Unknown",
+    _EMAIL: "unknown@unknown.com",
+}
 """Values that the vendor stores where it was given none."""
 _SILENCED = {**_PLACEHOLDERS, _BOT: False, _SILENT: True}
+"""The nearest to a deletion that the vendor has."""
 _ID_PLACES = AliasChoices(
     "contactId",
     "contact_id",
@@ -68,41 +144,42 @@ _ID_PLACES = AliasChoices(
     AliasPath("contact", "id"),
     "id",
 )
-_TagName: TypeAlias = Annotated[
-    str, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)
-]
-_TagNames: TypeAlias = Annotated[kit.Many[_TagName], AfterValidator(kit.readable)]
-_LONG = ("/tags", "/contacts/messages/{id}")
-"""Routes whose answers list what there is."""
+"""The places in which answers hold the contact's id."""
+_LONG_ANSWERS = ("/tags", "/contacts/messages/{id}")
 _KEY_REFUSED = {401: "settings.api_key"}
-_NO_ADDRESS = dict.fromkeys(kit.NOT_THERE, kit.BASE_URL)
+_ADDRESS_OR_KEY = {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}
 _ERROR_CODES = frozenset(map(str, range(400, 600)))
+
 _UNSEEN = Rejected(
     "exists_unseen",
-    "the vendor says that it holds a contact with this phone, and shows none in a look-up by it: is it written in "
-    "another way there (settings.look_up_phones)? Correct the row, or the contact there",
+    "the vendor says that it holds a contact with this phone, and shows none in a "
+    "look-up by it: is it written in another way there (settings.look_up_phones)? "
+    "Correct the row, or the contact there",
 )
 _OPT_OUT_UNSEEN = Rejected(
     "opt_out_unseen",
-    "an update replaces everything (settings.put_replaces), and the vendor does not show "
-    "whether the contact has opted out: change it there by hand, or let the source decide "
-    "(settings.lower_opt_outs: [do_not_disturb])",
+    "an update replaces everything (settings.put_replaces), and the vendor does not "
+    "show whether the contact has opted out: change it there by hand, or let the "
+    "source decide (settings.lower_opt_outs: [do_not_disturb])",
     by_vendor=False,
 )
 _MOVED = Rejected(
     "moved",
-    "the vendor has the contact under another phone or e-mail address than is known here, by which tags are given: "
-    "whoever has the known one now must not be tagged for it, so that nothing was sent. Put it back there, or correct "
-    "the row, and retry",
+    "tags are given by phone or e-mail address, and the vendor has the contact under "
+    "another one than is known here: whoever has the known one now must not be tagged "
+    "for it, so that nothing was sent. Put it back there, or correct the row, and retry",
     by_vendor=False,
 )
-_ANSWERED = "settings.bot_active: the bot answers every contact that is created, and a campaign may write to it at once"
+_BOT_CAUTION = (
+    "settings.bot_active: the bot answers every contact that is created, "
+    "and a campaign may write to it at once"
+)
 
 
-class Settings(kit.VendorSettings):
+class DmChampSettings(VendorSettings):
     """``base_url`` ends in ``/v1``."""
 
-    api_key: kit.Secret
+    api_key: Secret
     bot_active: bool = False
     """True where the bot answers new contacts whose row does not decide it; the
     vendor's own default is that it does."""
@@ -135,70 +212,76 @@ class Settings(kit.VendorSettings):
     OPT_OUTS: ClassVar[Mapping[str, Json]] = {_SILENT: True}
 
 
-SETTINGS = Settings
-LIMITS = (Limit(calls=5, per=1.0),)
-"""Default limits; the vendor documents none."""
-IDENTITY = ()
-VERSION = 2
+def _tag_name(tag: Json) -> Json:
+    """Return a tag's name; some answers hold names, others objects with a name."""
+    return tag.get("name") if isinstance(tag, dict) else tag
 
 
-def build(settings: Settings) -> DmChamp:
-    return DmChamp(settings)
+_DmChampTagNames: TypeAlias = Annotated[
+    ListOf[Annotated[str, BeforeValidator(_tag_name)]], AfterValidator(storable_tags)
+]
 
 
-class _Tags(kit.Shape):
+class _DmChampTags(ReplyModel):
     """The account's tags, which the vendor answers as a bare list."""
 
-    tags: _TagNames
+    tags: _DmChampTagNames
 
     @model_validator(mode="before")
     @classmethod
-    def _bare(cls, body: Json) -> Json:
+    def _bare_list(cls, body: Json) -> Json:
         return {"tags": body}
 
 
-class _Contact(kit.Shape, extra="allow"):
-    tags: _TagNames | None = None
+class _DmChampContact(ReplyModel, extra="allow"):
+    tags: _DmChampTagNames | None = None
 
-    def fields(self) -> dict[str, Json]:
-        shown = self.model_extra or {}
+    def shown_fields(self) -> dict[str, Json]:
+        """Return the fields in the answer, under the names by which they are written."""
+        extra = self.model_extra or {}
         return {
-            ours: _held(ours, shown[theirs])
-            for theirs, ours in _SHOWN.items()
-            if theirs in shown
+            written: _without_placeholder(written, extra[read])
+            for read, written in _READ_NAMES.items()
+            if read in extra
         }
 
 
-class _Named(kit.Shape):
-    id: kit.Id = Field(validation_alias=_ID_PLACES)
-    contact: _Contact | None = None
+class _DmChampFound(ReplyModel):
+    """The answer to a look-up or a create."""
+
+    id: ExternalId = Field(validation_alias=_ID_PLACES)
+    # Documented answers hold the id alone, live ones the contact too.
+    contact: _DmChampContact | None = None
 
 
-class _Done(kit.Shape):
+class _DmChampDone(ReplyModel):
     success: Literal[True]
 
 
 class DmChamp:
-    """See ``ports.Vendor`` and ``ports.Teller``."""
+    """Adapter for DM Champ; it describes contacts too.
+
+    See ``Vendor``, ``DetailReader``, ``SimilarPhoneFinder`` and ``RequestCosts`` in ``syncengine.vendor``.
+    """
 
     name = "dm_champ"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DmChampSettings) -> None:
         self._settings = settings
-        self._key = settings.api_key.get_secret_value()
+        self._api_key = settings.api_key.get_secret_value()
+        self._tries_usual_spellings = settings.look_up_phones == "usual"
+        self.capabilities = self._capabilities(settings)
+
+    def _capabilities(self, settings: DmChampSettings) -> Capabilities:
         custom = (f"{_CUSTOM}*",)
-        opt_outs = settings.kept_opt_outs()
-        # What an update that replaces everything carries of them has to be read before.
-        reads = settings.put_replaces and any(
-            opt_out.field in _CHANGEABLE for opt_out in opt_outs
-        )
-        self.capabilities = Capabilities(
+        custom_in_create = custom if settings.custom_fields != "nowhere" else ()
+        custom_in_update = custom if settings.custom_fields == "everywhere" else ()
+        deletion = None
+        if settings.delete_as == "silenced":
+            deletion = Deletion(keeps=(*_ONLY_IN_CREATES, *custom))
+        return Capabilities(
             create=Write(
-                fields=(
-                    *_CHANGEABLE,
-                    *_ONCE,
-                    *(custom if settings.custom_fields != "nowhere" else ()),
-                ),
+                fields=(*_CHANGEABLE, *_ONLY_IN_CREATES, *custom_in_create),
                 must_carry=(_PHONE,),
                 join_lists=None if settings.lists_in_create else 0,
                 repeatable=True,
@@ -206,72 +289,60 @@ class DmChamp:
                 tells_existing=settings.duplicates == "refused",
             ),
             update=Write(
-                fields=(
-                    *_CHANGEABLE,
-                    *(custom if settings.custom_fields == "everywhere" else ()),
-                ),
-                clears=() if settings.clear_with == "nothing" else (*_NAMES, "email"),
+                fields=(*_CHANGEABLE, *custom_in_update),
+                clears=() if settings.clear_with == "nothing" else (*_NAMES, _EMAIL),
                 must_carry=_CHANGEABLE if settings.put_replaces else (),
                 repeatable=True,
-                keyed_by=(_PHONE, "email") if reads else (),
+                keyed_by=(_PHONE, _EMAIL) if _reads_before_update(settings) else (),
             ),
-            add_tags=TagCall(1, requests=2, addressed_by=(_PHONE, "email")),
-            delete=Deletion(keeps=(*_ONCE, *custom))
-            if settings.delete_as == "silenced"
-            else None,
+            add_tags=TagCall(1, requests=2, addressed_by=(_PHONE, _EMAIL)),
+            delete=deletion,
             join_lists=ListCall(),
             leave_lists=ListCall(),
-            find_by=(_PHONE, "email"),
-            shows_one=("email",),
-            respelled=(_PHONE,) if settings.look_up_phones == "usual" else (),
+            find_by=(_PHONE, _EMAIL),
+            # Several contacts may have one address; any one of them is shown.
+            shows_one=(_EMAIL,),
+            respelled=(_PHONE,) if self._tries_usual_spellings else (),
             reads=False,
             choices=tuple(Choice(name, (True, False)) for name in _FLAGS),
-            opt_outs=opt_outs,
+            opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
-            cautions=(_ANSWERED,) if settings.bot_active else (),
+            cautions=(_BOT_CAUTION,) if settings.bot_active else (),
         )
 
     def probe(self) -> Exchange[bool]:
-        return kit.probed(
-            self._request("GET", "/tags"),
-            {**_KEY_REFUSED, **_NO_ADDRESS},
-            _Tags,
-            _judged,
+        return probe_with(
+            self._request("GET", "/tags"), _ADDRESS_OR_KEY, _DmChampTags, _judge
         )
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        remote = yield from self._look(key)
+        remote = yield from self._find_one(key)
         return (remote,) if remote else ()
 
     def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         hits: dict[str, Remote] = {}
-        if (
-            key.field == _PHONE
-            and E164.fullmatch(key.value)
-            and self._settings.look_up_phones == "usual"
-        ):
-            tried = tuple(self._spellings(key))
-            for spelling in further_spellings(key.value):
-                remote = (
-                    (yield from self._shown(key, spelling, quietly=True))
-                    if spelling not in tried
-                    else None
-                )
-                if remote and kit.may_be_phone_of(key, remote.fields[key.field]):
-                    hits[remote.external_id] = remote
+        if not self._is_respelled(key):
+            return ()
+        tried = tuple(self._spellings(key))
+        for spelling in further_spellings(key.value):
+            if spelling in tried:
+                continue
+            remote = yield from self._shown_under(key, spelling, quietly=True)
+            if remote and may_be_phone_of(key, remote.fields[key.field]):
+                hits[remote.external_id] = remote
         return tuple(hits.values())
 
     def look_up_cost(self, key: MatchKey) -> Cost:
-        if self.same(key.field, key.value, None):
+        if self._is_placeholder(key):
             return Cost()
         spellings = len(tuple(self._spellings(key)))
+        # The first spelling may find the contact; nobody is found after all of them.
         return Cost(1, spellings, spellings)
 
     def extra_requests(self, call: Call) -> int:
-        lowers = self.capabilities.lowers_opt_out
         if call.action is not Action.UPDATE or call.key is None:
             return 0
-        if not any(lowers(name, value) for name, value in call.fields.items()):
+        if not self._lowering_fields(call):
             return 0
         return self.look_up_cost(call.key).least
 
@@ -281,20 +352,19 @@ class DmChamp:
         )
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
-        told: dict[str, Json] = {}
+        details: dict[str, Json] = {}
         for what in ("tags", "messages"):
-            request = self._request(
-                "GET", f"/contacts/{what}/{{id}}", contact=external_id
-            )
-            reply = yield from kit.looked_up(
-                request, _KEY_REFUSED, _words, (self._key,), _judged
+            route = f"/contacts/{what}/{{id}}"
+            request = self._request("GET", route, contact=external_id)
+            reply = yield from look_up(
+                request, _KEY_REFUSED, _words, (self._api_key,), _judge
             )
             if reply:
-                told[what] = reply.body
-        return told
+                details[what] = reply.body
+        return details
 
     def send(self, call: Call) -> Exchange[Answer]:
-        kit.check(call, self.capabilities)
+        check_call(call, self.capabilities)
         match call.action:
             case Action.CREATE:
                 return self._create(call)
@@ -304,56 +374,56 @@ class DmChamp:
                 return self._update(call)
             case Action.DELETE:
                 return self._put(call, _SILENCED)
+            case Action.JOIN_LISTS:
+                return self._change_list(call, "POST")
             case _:
-                method = "POST" if call.action is Action.JOIN_LISTS else "DELETE"
-                body = {
-                    "contactId": kit.external_id(call),
-                    "listId": next(_lists(call.fields)),
-                }
-                return self._change(
-                    call, self._request(method, "/contacts/lists", json=body)
-                )
+                return self._change_list(call, "DELETE")
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
-        ours, theirs = _held(field, ours), _held(field, theirs)
+        ours = _without_placeholder(field, ours)
+        theirs = _without_placeholder(field, theirs)
         if field == _PHONE:
-            return kit.same_phone(ours, theirs)
-        if field in _FLAGS or field == "email":
-            return kit.text(ours).lower() == kit.text(theirs).lower()
-        return kit.same_text(ours, theirs) or kit.same_time(ours, theirs)
+            return same_phone(ours, theirs)
+        if field in _FLAGS or field == _EMAIL:
+            return as_text(ours).lower() == as_text(theirs).lower()
+        return same_text(ours, theirs) or same_time(ours, theirs)
 
-    def _look(self, key: MatchKey, *, quietly: bool = False) -> Exchange[Remote | None]:
-        """Return the contact that the vendor shows under a key.
+    # --- Look-ups ---------------------------------------------------------------------
 
-        ``quietly``: None also where the vendor refuses to look.
+    def _find_one(
+        self, key: MatchKey, *, quietly: bool = False
+    ) -> Exchange[Remote | None]:
+        """Return the contact that the vendor shows under a key, in any spelling.
+
+        ``quietly``: None also where the vendor refuses the look-up.
         """
-        if self.same(key.field, key.value, None):
-            return None  # whoever has no address has the placeholder: thousands may
+        if self._is_placeholder(key):
+            # Everybody without an address has this one: thousands may.
+            return None
         for spelling in self._spellings(key):
-            odd = _is_odd(key, spelling)
-            remote = yield from self._shown(key, spelling, quietly=quietly or odd)
+            may_be_refused = quietly or _is_uncommon(key, spelling)
+            remote = yield from self._shown_under(key, spelling, quietly=may_be_refused)
             if remote and self._is_hit(key, remote):
                 return remote
         return None
 
-    def _shown(
+    def _shown_under(
         self, key: MatchKey, spelling: str, *, quietly: bool = False
     ) -> Exchange[Remote | None]:
         """Return the contact that the vendor shows under one spelling of a key."""
         request = self._request("GET", "/contacts", (key.field, spelling))
-        reply = _judged(request, (yield request))
-        if reply.not_there or (quietly and not reply.ok):
+        reply = yield from _send(request)
+        if reply.not_found or (quietly and not reply.ok):
             return None
         if not reply.ok:
-            raise kit.refused_look_up(
-                request, reply, _words(reply.body), dict(request.query).values()
-            )
-        found = kit.shaped(request, reply, _Named)
-        contact = found.contact or _Contact()
-        fields = {key.field: spelling, **contact.fields()}
+            sent = dict(request.query).values()
+            raise failed_look_up(request, reply, _words(reply.body), sent)
+        found = parse_reply(request, reply, _DmChampFound)
+        contact = found.contact or _DmChampContact()
         return Remote(
             found.id,
-            fields,
+            # An answer with the id alone still says that the contact has this key.
+            {key.field: spelling, **contact.shown_fields()},
             frozenset(contact.tags or ()),
             shows_tags=contact.tags is not None,
         )
@@ -361,26 +431,37 @@ class DmChamp:
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
         theirs = remote.fields[key.field]
         if key.field == _PHONE:
-            return kit.is_phone_of(key, theirs)
+            return is_phone_of(key, theirs)
         return self.same(key.field, key.value, theirs)
 
-    def _spellings(self, key: MatchKey) -> Iterator[str]:
-        """Yield the spellings of a key to look for.
+    def _is_placeholder(self, key: MatchKey) -> bool:
+        """Return whether a key is what the vendor stores in place of no value."""
+        return self.same(key.field, key.value, None)
 
-        A phone also has the number that WhatsApp may know, and each of them is spelled
-        as the settings say.
+    def _is_respelled(self, key: MatchKey) -> bool:
+        """Return whether a key is a phone to be looked up in all its spellings."""
+        is_phone = key.field == _PHONE and is_full_phone(key.value)
+        return is_phone and self._tries_usual_spellings
+
+    def _spellings(self, key: MatchKey) -> Iterator[str]:
+        """Yield the spellings of a key to look for; the vendor compares texts.
+
+        A phone also has the number by which WhatsApp may know it.
         """
         if key.field != _PHONE:
             yield key.value
             return
-        if self._settings.look_up_phones == "usual" and E164.fullmatch(key.value):
+        if self._is_respelled(key):
             yield from plain_spellings(key.value, key.region)
             return
-        plus = key.value.startswith("+")
-        for bare in kit.phone_spellings(key.value):
-            yield f"+{bare}" if plus else bare
+        has_plus = key.value.startswith("+")
+        for bare in phone_spellings(key.value):
+            with_plus = f"+{bare}"
+            yield with_plus if has_plus else bare
             if self._settings.look_up_phones != "as_sent":
-                yield bare if plus else f"+{bare}"
+                yield bare if has_plus else with_plus
+
+    # --- Writes -----------------------------------------------------------------------
 
     def _create(self, call: Call) -> Exchange[Answer]:
         body = {
@@ -388,54 +469,77 @@ class DmChamp:
             _SILENT: self._settings.do_not_disturb,
             **self._body(call.fields),
         }
-        if lists := list(_lists(call.fields)):
+        lists = list(_list_ids(call.fields))
+        halts = _ADDRESS_OR_KEY
+        if lists:
             body["listIds"] = lists
+            # A 404 may be about a list here. Nothing is created when one is missing.
+            halts = _KEY_REFUSED
         request = self._request("POST", "/contacts", json=body)
-        reply = _judged(
-            request,
-            (yield request),
-            _KEY_REFUSED if lists else {**_KEY_REFUSED, **_NO_ADDRESS},
-        )
+        reply = yield from _send(request, halts)
         if reply.ok:
-            return Applied(kit.shaped(request, reply, _Named).id)
-        if reply.status != 409 and "already exist" not in _words(reply.body).lower():
-            return self._refusal(request, reply, call)
+            return Applied(parse_reply(request, reply, _DmChampFound).id)
+        # The documentation has three answers to a phone that exists: a 409, a 200 with
+        # error_code 409, and a success with the contact that is there.
+        exists = reply.status == 409 or "already exist" in _words(reply.body).lower()
+        if not exists:
+            return self._rejection(request, reply, call)
         region = call.key.region if call.key and call.key.field == _PHONE else None
-        phone = MatchKey(_PHONE, kit.text(call.fields.get(_PHONE)), region)
-        remote = yield from self._look(phone, quietly=True)
-        return Exists(remote) if remote else replace(_UNSEEN, status=reply.status)
+        phone = MatchKey(_PHONE, as_text(call.fields.get(_PHONE)), region)
+        remote = yield from self._find_one(phone, quietly=True)
+        if remote is None:
+            return replace(_UNSEEN, status=reply.status)
+        return Exists(remote)
 
     def _update(self, call: Call) -> Exchange[Answer]:
-        lowers = self.capabilities.lowers_opt_out
-        carried = [name for name, value in call.fields.items() if lowers(name, value)]
         fields = dict(call.fields)
-        if carried:
-            # An update that replaces everything has to carry them: what the vendor
-            # holds now goes back as it is.
-            held = (yield from self._look(call.key)) if call.key else None
-            shown = held.fields if held and held.external_id == call.external_id else {}
-            if not shown.keys() >= set(carried):
+        lowering = self._lowering_fields(call)
+        if lowering:
+            # An update that replaces everything has to carry the opt-outs. The
+            # contact may have opted out since: what the vendor holds goes back as it is.
+            shown = yield from self._fields_shown(call)
+            if not shown.keys() >= set(lowering):
                 return (yield from self._unless_gone(call, _OPT_OUT_UNSEEN))
-            fields |= {name: shown[name] for name in carried}
+            fields |= {name: shown[name] for name in lowering}
         return (yield from self._put(call, self._body(fields)))
+
+    def _lowering_fields(self, call: Call) -> list[str]:
+        """Return the fields of a call that could take back an opt-out."""
+        lowers = self.capabilities.lowers_opt_out
+        return [name for name, value in call.fields.items() if lowers(name, value)]
+
+    def _fields_shown(self, call: Call) -> Exchange[Fields]:
+        """Return what the vendor shows of a call's contact; nothing if it does not."""
+        if call.key is None:
+            return {}
+        remote = yield from self._find_one(call.key)
+        # Somebody else may have the phone by now.
+        if remote is None or remote.external_id != call.external_id:
+            return {}
+        return remote.fields
 
     def _unless_gone(self, call: Call, refusal: Rejected) -> Exchange[Rejected]:
         """Return the refusal of a contact that no look-up shows, or that it is gone.
 
         Its tags are all that the vendor shows by its own id.
         """
-        contact = kit.external_id(call)
+        contact = external_id_of(call)
         request = self._request("GET", "/contacts/tags/{id}", contact=contact)
-        reply = _judged(request, (yield request))
-        if not reply.not_there:
+        reply = yield from _send(request)
+        if not reply.not_found:
             return refusal
-        sent = (*kit.sent_values(call), contact)
-        return kit.refused(request, reply, _words(reply.body), sent, "not_found")
+        sent = (*sent_values(call), contact)
+        return rejection(request, reply, _words(reply.body), sent, "not_found")
 
     def _put(self, call: Call, body: Mapping[str, Json]) -> Exchange[Answer]:
-        contact = kit.external_id(call)
+        contact = external_id_of(call)
         request = self._request("PUT", "/contacts/{id}", contact=contact, json=body)
         return self._change(call, request)
+
+    def _change_list(self, call: Call, method: str) -> Exchange[Answer]:
+        list_id = next(_list_ids(call.fields))
+        body = {"contactId": external_id_of(call), "listId": list_id}
+        return self._change(call, self._request(method, "/contacts/lists", json=body))
 
     def _tag(self, call: Call) -> Exchange[Answer]:
         """Tag the contact, which the vendor takes by phone or e-mail address only.
@@ -448,66 +552,66 @@ class DmChamp:
                 "add_tags needs the phone or the e-mail address it goes by"
             )
         for key in (call.key, *call.other_keys):
-            answer = yield from self._tag_if_there(call, key)
+            answer = yield from self._tag_if_shown(call, key)
             if answer is not None:
                 return answer
         return (yield from self._unless_gone(call, _MOVED))
 
-    def _tag_if_there(self, call: Call, key: MatchKey) -> Exchange[Answer | None]:
-        """Tag the contact if the vendor has it under a key; else return None."""
+    def _tag_if_shown(self, call: Call, key: MatchKey) -> Exchange[Answer | None]:
+        """Tag the contact if the vendor shows it under a key; else return None."""
         for spelling in self._spellings(key):
             request = self._request("GET", "/contacts", (key.field, spelling))
-            reply = _judged(request, (yield request))
-            if reply.not_there or (not reply.ok and _is_odd(key, spelling)):
+            reply = yield from _send(request)
+            if reply.not_found or (not reply.ok and _is_uncommon(key, spelling)):
                 continue
             if not reply.ok:
-                return self._refusal(request, reply, call)
-            if kit.shaped(request, reply, _Named).id == kit.external_id(call):
+                return self._rejection(request, reply, call)
+            found = parse_reply(request, reply, _DmChampFound)
+            if found.id == external_id_of(call):
                 return (yield from self._tag_under(call, key.field, spelling))
         return None
 
-    def _tag_under(self, call: Call, field: str, who: str) -> Exchange[Answer]:
+    def _tag_under(self, call: Call, field: str, spelling: str) -> Exchange[Answer]:
         if field == _PHONE:
             plus = "+" if self._settings.tag_phones == "plus" else ""
-            who = plus + who.removeprefix("+")
-        query = (("tag", tag) for tag in call.add_tags)
-        return self._change(call, self._request("POST", "/tags", *query, (field, who)))
+            spelling = plus + spelling.removeprefix("+")
+        tags = (("tag", tag) for tag in call.add_tags)
+        request = self._request("POST", "/tags", *tags, (field, spelling))
+        return self._change(call, request)
 
     def _change(self, call: Call, request: Request) -> Exchange[Answer]:
-        """Send any call but a create; no answer shows the contact after it."""
-        reply = _judged(request, (yield request))
+        """Send any write but a create; its answer does not show the contact."""
+        reply = yield from _send(request)
         if not reply.ok:
-            return (
-                Applied()
-                if _is_so(reply, call.action)
-                else self._refusal(request, reply, call)
-            )
-        # Of tag calls it is not documented what they answer.
-        kit.shaped(
-            request, reply, kit.Shape if call.action is Action.ADD_TAGS else _Done
-        )
+            if _is_done_already(reply, call.action):
+                return Applied()
+            return self._rejection(request, reply, call)
+        # What tag calls answer is not documented.
+        is_tag_call = call.action is Action.ADD_TAGS
+        parse_reply(request, reply, ReplyModel if is_tag_call else _DmChampDone)
         return Applied()
 
-    def _refusal(self, request: Request, reply: kit.Reply, call: Call) -> Rejected:
+    def _rejection(self, request: Request, reply: Reply, call: Call) -> Rejected:
         words = _words(reply.body)
-        named = call.action not in (Action.CREATE, Action.ADD_TAGS)  # by its id
-        gone = reply.not_there and named and "list" not in words.lower()
-        sent = (*kit.sent_values(call), *dict(request.query).values())
-        return kit.refused(request, reply, words, sent, "not_found" if gone else None)
+        # Creates and tag calls do not name the contact by its id, and the 404 of a list
+        # call may be about the list.
+        is_by_id = call.action not in (Action.CREATE, Action.ADD_TAGS)
+        is_gone = reply.not_found and is_by_id and "list" not in words.lower()
+        sent = (*sent_values(call), *dict(request.query).values())
+        code = "not_found" if is_gone else None
+        return rejection(request, reply, words, sent, code)
 
     def _body(self, fields: Fields) -> dict[str, Json]:
         body: dict[str, Json] = {}
         for name, value in fields.items():
             if name.startswith(_CUSTOM):
-                body.setdefault("custom_fields", {})[name.removeprefix(_CUSTOM)] = value
+                custom = body.setdefault("custom_fields", {})
+                custom[name.removeprefix(_CUSTOM)] = value
             elif value is None:
-                body[name] = (
-                    _PLACEHOLDERS[name]
-                    if self._settings.clear_with == "placeholder"
-                    else ""
-                )
-            elif name in (*_CHANGEABLE, *_ONCE):
-                body[name] = _written(name, value)
+                uses_placeholder = self._settings.clear_with == "placeholder"
+                body[name] = _PLACEHOLDERS[name] if uses_placeholder else ""
+            elif name in (*_CHANGEABLE, *_ONLY_IN_CREATES):
+                body[name] = _as_written(name, value)
             elif not name.startswith(LISTS):
                 raise ValueError(f'DM Champ has no field "{name}"')
         return body
@@ -516,90 +620,119 @@ class DmChamp:
         self,
         method: str,
         route: str,
-        *ask: tuple[str, str],
+        *query: tuple[str, str],
         contact: str = "",
         json: Json = None,
     ) -> Request:
-        path = route.replace("{id}", kit.segment(contact)) if "{id}" in route else route
-        query, lists = (*ask, ("apiKey", self._key)), route in _LONG
+        path = route
+        if "{id}" in route:
+            path = route.replace("{id}", path_segment(contact))
         return Request(
-            method, path, f"{method} {route}", query=query, json=json, lists=lists
+            method,
+            path,
+            f"{method} {route}",
+            query=(*query, ("apiKey", self._api_key)),
+            json=json,
+            lists=route in _LONG_ANSWERS,
         )
 
 
-def _judged(
-    request: Request, response: Response, halts: Mapping[int, str] = _KEY_REFUSED
-) -> kit.Reply:
-    """Judge an answer as ``kit.judge`` does, where a success may be an error.
+def _reads_before_update(settings: DmChampSettings) -> bool:
+    """Return whether an update carries opt-outs, which are looked up right before it.
+
+    One that replaces everything does. The look-up goes by phone or e-mail address.
+    """
+    opt_outs = {opt_out.field for opt_out in settings.kept_opt_outs()}
+    return settings.put_replaces and not opt_outs.isdisjoint(_CHANGEABLE)
+
+
+def _send(request: Request, halts: Mapping[int, str] = _KEY_REFUSED) -> Exchange[Reply]:
+    response = yield request
+    return _judge(request, response, halts)
+
+
+def _judge(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
+    """Judge a response as ``judge`` does, where a success may be an error.
 
     Such an error is judged by the status that it names. One that names none is a plain
-    refusal, or a contact not found where one was looked up.
+    refusal, or a missing contact where one was looked up.
     """
-    reply = kit.judge(request, response, halts)
+    reply = judge(request, response, halts)
+    body = reply.body
     if (
-        reply.ok
-        and isinstance(reply.body, Mapping)
-        and reply.body.get("success") is False
+        not reply.ok
+        or not isinstance(body, Mapping)
+        or body.get("success") is not False
     ):
-        named = kit.text(reply.body.get("error_code"))
-        status = (
-            int(named)
-            if named in _ERROR_CODES
-            else 404
-            if request.method == "GET"
-            else 400
-        )
-        # The API itself has answered: what it does not have is no address.
-        own = status in kit.NOT_THERE and status not in halts
-        return (
-            kit.Reply(status, reply.body)
-            if own
-            else kit.judge(request, replace(response, status=status), halts)
-        )
-    return reply
+        return reply
+    code = as_text(body.get("error_code"))
+    if code in _ERROR_CODES:
+        status = int(code)
+    elif request.method == "GET":
+        status = 404
+    else:
+        status = 400
+    if status in NOT_FOUND_STATUSES and status not in halts:
+        # The API itself has answered, so that its words need no second look.
+        return Reply(status, body)
+    return judge(request, replace(response, status=status), halts)
 
 
-def _is_odd(key: MatchKey, spelling: str) -> bool:
+def _is_uncommon(key: MatchKey, spelling: str) -> bool:
     """Return whether the vendor may refuse to look for a phone in this spelling."""
-    return key.field == _PHONE and spelling.removeprefix(
-        "+"
-    ) not in kit.phone_spellings(key.value)
+    return key.field == _PHONE and is_uncommon_spelling(key.value, spelling)
 
 
-def _is_so(reply: kit.Reply, action: Action) -> bool:
+def _is_done_already(reply: Reply, action: Action) -> bool:
     """Return whether a refusal shows that the change is in force already."""
     words = _words(reply.body).lower()
-    if action is Action.LEAVE_LISTS:
-        return reply.status in (400, 404, 410) and "list" in words and "not" in words
-    return (
-        reply.not_there
-        if action is Action.DELETE
-        else action is Action.JOIN_LISTS and "already" in words
-    )
+    match action:
+        case Action.LEAVE_LISTS:
+            says_not_in_list = "list" in words and "not" in words
+            return says_not_in_list and reply.status in (400, 404, 410)
+        case Action.JOIN_LISTS:
+            return "already" in words
+        case Action.DELETE:
+            return reply.not_found
+        case _:
+            return False
 
 
-def _lists(fields: Fields) -> Iterator[str]:
+def _list_ids(fields: Fields) -> Iterator[str]:
     return (name.removeprefix(LISTS) for name in fields if name.startswith(LISTS))
 
 
-def _written(field: str, value: Json) -> Json:
+def _as_written(field: str, value: Json) -> Json:
     if field in _FLAGS:
-        return kit.text(value).strip().lower() == "true"
-    return value if isinstance(value, dict) else kit.text(value)
+        return as_text(value).strip().lower() == "true"
+    if isinstance(value, dict):
+        return value
+    return as_text(value)
 
 
-def _held(field: str, value: Json) -> Json:
+def _without_placeholder(field: str, value: Json) -> Json:
     """Return a value, or None where it is the vendor's stand-in for none."""
-    return None if value in ("", _PLACEHOLDERS.get(field)) else value
+    if value in ("", _PLACEHOLDERS.get(field)):
+        return None
+    return value
 
 
 def _words(body: Json) -> str:
     """Return the message of a refusal: the body itself, or in one of three places."""
-    if isinstance(body, Mapping):
-        data = body.get("data")
-        body = (
-            body.get("message")
-            or body.get("error")
-            or (data.get("message") if isinstance(data, Mapping) else None)
-        )
-    return kit.text(body)
+    if not isinstance(body, Mapping):
+        return as_text(body)
+    return message_in(body, "message", "error") or message_in(
+        body.get("data"), "message"
+    )
+
+
+VENDOR = VendorSpec(
+    name="dm_champ",
+    api_version=1,
+    settings=DmChampSettings,
+    build=DmChamp,
+    version=2,
+    # The vendor documents no limit.
+    limits=(Limit(calls=5, per=1.0),),
+    twin="syncengine.sandbox.twins.dm_champ:TWIN",
+)

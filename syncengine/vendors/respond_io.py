@@ -1,74 +1,107 @@
 """respond.io, legacy v1 (also served by resellers on hosts of their own).
 
-Create makes a new contact every time. Nearly every refusal is a 403, told apart by its text. Fields are written as a
-list of pairs and read as one object, and every value is text there.
+    GET     /contact/by_custom_field    look up by any field, ten rows a page
+    POST    /contact/                   create
+    GET     /contact/{id}               read
+    PUT     /contact/{id}               update the fields that are sent, 30 at most
+    POST    /contact/{id}/tags          add tags, ten at most
+    DELETE  /contact/{id}/tags          remove tags, ten at most (with a body)
+
+A refusal is ``{"status": "error", "message": "..."}``.
+
+Traps:
+
+- A create makes another contact each time, and there is no delete to clean up.
+- Nearly every refusal is a 403, told apart by its text. A missing contact is one too
+  ("No such contact found"); a 404 never comes from the API.
+- A look-up compares texts. Phones are stored with and without their ``+``, so that one
+  spelling alone misses contacts, and the create after it makes a duplicate.
+- Fields are written as a list of ``{"name", "value"}`` and read as one object, and each
+  value is a text there.
+- A token belongs to one channel. In Viber channels the ids in paths are Base64.
 """
 
 from __future__ import annotations
 
 from base64 import standard_b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator
 
-from syncengine.errors import VendorHalted
-from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
-from syncengine.model.capabilities import Capabilities, TagCall, Write
-from syncengine.model.contact import Fields, MatchKey, Remote
-from syncengine.model.costs import Cost, exactly
-from syncengine.model.http import Exchange, Json, Request, Response
-from syncengine.model.limits import Limit
-from syncengine.model.phones import E164, further_spellings, plain_spellings
-from syncengine.vendors.kit import (
+from syncengine.vendor import (
     BASE_URL,
-    MOST_PAGES,
-    AnyId,
+    MAX_PAGES,
+    NULL_AS_LIST,
+    Action,
+    Answer,
+    Applied,
+    Call,
+    Capabilities,
     ClearWith,
-    Many,
+    Cost,
+    Exchange,
+    ExternalIdWithSlashes,
+    Fields,
+    Json,
+    Limit,
+    ListOf,
+    MatchKey,
+    Rejected,
+    Remote,
     Reply,
+    ReplyModel,
+    Request,
     Secret,
-    Shape,
-    Tags,
+    TagCall,
+    TagNames,
+    VendorHalted,
     VendorSettings,
-    check,
+    VendorSpec,
+    Write,
+    as_text,
+    check_call,
     digits,
-    endless,
-    external_id,
-    from_elsewhere,
-    if_allowed,
+    endless_pages,
+    exactly,
+    external_id_of,
+    failed_look_up,
+    further_spellings,
+    is_full_phone,
     is_phone_of,
+    is_uncommon_spelling,
     judge,
     may_be_phone_of,
-    phone_spellings,
-    refused,
-    refused_look_up,
+    none_if_refused,
+    not_from_the_api,
+    parse_reply,
+    path_segment,
+    plain_spellings,
+    rejection,
     same_phone,
     same_text,
-    segment,
     sent_values,
-    shaped,
-    text,
+    with_and_without_plus,
 )
 
-_UNSEEN = ("language", "profilePic")
+_HIDDEN = ("language", "profilePic")
 """Fields that can be written, and that reads do not show."""
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
 _NO_SUCH_CONTACT = "no such contact"
-_IsHit: TypeAlias = Callable[[MatchKey, Remote], bool]
-_REFUSALS = (400, 403, 422)
+_LOOK_UP_REFUSED = (400, 403, 422)
 """Statuses of a look-up that is refused for its value."""
-_HALTS = {401: "settings.token"}
+_TOKEN_REFUSED = {401: "settings.token"}
+_IsHit: TypeAlias = Callable[[MatchKey, Remote], bool]
 
 
-class Settings(VendorSettings):
+class RespondIoSettings(VendorSettings):
     """``base_url`` ends in ``/api/v1``."""
 
     token: Secret
     """The token of one channel."""
     viber: bool = False
-    """The channel is a Viber one: ids stand in paths as Base64."""
+    """The channel is a Viber one: ids in paths are Base64."""
     viber_alphabet: Literal["standard", "url"] = "standard"
     """Alphabet of the Base64; not documented."""
     viber_calls: Literal["all", "documented"] = "all"
@@ -81,70 +114,64 @@ class Settings(VendorSettings):
     country code."""
 
 
-SETTINGS = Settings
-LIMITS = (Limit(calls=200, per=60.0),)
-IDENTITY = ()
-VERSION = 1
+def _php_object(value: Json) -> Json:
+    """Return an object: PHP writes an empty one as an empty list."""
+    if value is None or value == []:
+        return {}
+    return value
 
 
-def build(settings: Settings) -> RespondIo:
-    return RespondIo(settings)
-
-
-def _object(value: Json) -> Json:
-    """PHP writes an empty object as an empty list."""
-    return {} if value is None or value == [] else value
-
-
-def _list(value: Json) -> Json:
-    return [] if value is None else value
-
-
-class _Contact(Shape):
-    id: AnyId
-    custom_fields: Annotated[dict[str, Json], BeforeValidator(_object)]
-    tags: Annotated[Tags, BeforeValidator(_list)] = ()
+class _RespondIoContact(ReplyModel):
+    id: ExternalIdWithSlashes
+    custom_fields: Annotated[dict[str, Json], BeforeValidator(_php_object)]
+    """The vendor's own fields are among them."""
+    tags: Annotated[TagNames, NULL_AS_LIST] = ()
 
     def remote(self) -> Remote:
         return Remote(self.id, self.custom_fields, frozenset(self.tags))
 
 
-class _Meta(Shape):
+class _RespondIoMeta(ReplyModel):
     last_page: int | None = None
 
 
-class _Page(Shape):
-    data: Many[_Contact]
-    meta: _Meta | None = None
+class _RespondIoPage(ReplyModel):
+    data: ListOf[_RespondIoContact]
+    meta: _RespondIoMeta | None = None
 
 
-class _One(Shape):
-    data: _Contact
+class _RespondIoRead(ReplyModel):
+    data: _RespondIoContact
 
 
-class _Told(Shape):
-    id: AnyId
+class _RespondIoId(ReplyModel):
+    id: ExternalIdWithSlashes
 
 
-class _Written(Shape):
-    data: _Told
+class _RespondIoWritten(ReplyModel):
+    data: _RespondIoId
 
 
-class _Tagged(Shape):
+class _RespondIoTagged(ReplyModel):
     """The answer to a tag call, of which nothing is documented: any object."""
 
 
 class RespondIo:
-    """See ``ports.Vendor``."""
+    """Adapter for respond.io v1.
+
+    See ``Vendor``, ``SimilarPhoneFinder`` and ``RequestCosts`` in ``syncengine.vendor``.
+    """
 
     name = "respond_io"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RespondIoSettings) -> None:
         self._settings = settings
         self._headers = {
+            # Without it the back end may answer with a page or a redirect.
             "accept": "application/json",
             "authorization": f"Bearer {settings.token.get_secret_value()}",
         }
+        self._tries_usual_spellings = settings.look_up_phones == "usual"
         self.capabilities = Capabilities(
             create=Write(max_fields=_MAX_FIELDS),
             update=Write(
@@ -155,40 +182,36 @@ class RespondIo:
             add_tags=TagCall(_MAX_TAGS),
             remove_tags=TagCall(_MAX_TAGS),
             find_by=("*",),
-            respelled=("phone",) if settings.look_up_phones == "usual" else (),
-            hidden=_UNSEEN,
+            respelled=("phone",) if self._tries_usual_spellings else (),
+            hidden=_HIDDEN,
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 
     def probe(self) -> Exchange[bool]:
+        # No endpoint is there for it: a look-up that finds nobody tries the token.
         request = self._look_up("email", "nobody@syncengine.invalid", page=1)
-        reply = _judged(request, (yield request))
+        reply = yield from _send(request)
         if reply.ok:
-            shaped(request, reply, _Page)
-        elif not _gone(reply):
+            parse_reply(request, reply, _RespondIoPage)
+        elif not _is_missing_contact(reply):
             raise VendorHalted(
-                f"{request.route}: the vendor refuses even a harmless look-up (status {reply.status}); "
-                f"check {BASE_URL}, and that the token belongs to a channel",
+                f"{request.route}: the vendor refuses even a harmless look-up "
+                f"(status {reply.status}); check {BASE_URL}, and that the token "
+                "belongs to a channel",
                 setting=BASE_URL,
             )
         return True
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        return self._all_hits(key, self._spellings(key), _is_hit)
+        return self._hits_of_all(key, self._spellings(key), _is_hit)
 
     def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        spellings: tuple[str, ...] = ()
-        if (
-            key.field == "phone"
-            and E164.fullmatch(key.value)
-            and self._settings.look_up_phones == "usual"
-        ):
+        untried: list[str] = []
+        if self._is_respelled(key):
             tried = self._spellings(key)
-            spellings = tuple(
-                each for each in further_spellings(key.value) if each not in tried
-            )
-        return self._all_hits(key, spellings, _resembles)
+            untried += (s for s in further_spellings(key.value) if s not in tried)
+        return self._hits_of_all(key, untried, _resembles)
 
     def look_up_cost(self, key: MatchKey) -> Cost:
         return exactly(len(self._spellings(key)))
@@ -198,95 +221,104 @@ class RespondIo:
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
         request = self._on_contact("GET", external_id)
-        reply = _judged(request, (yield request))
-        if _gone(reply):
+        reply = yield from _send(request)
+        if _is_missing_contact(reply):
             return None
         if not reply.ok:
-            raise refused_look_up(request, reply, _words(reply.body), ())
-        return shaped(request, reply, _One).data.remote()
+            raise failed_look_up(request, reply, _words(reply.body), ())
+        return parse_reply(request, reply, _RespondIoRead).data.remote()
 
     def send(self, call: Call) -> Exchange[Answer]:
-        check(call, self.capabilities)
-        if call.action is Action.CREATE:
-            return self._write(call, self._create(call))
-        contact = external_id(call)
+        check_call(call, self.capabilities)
         match call.action:
+            case Action.CREATE:
+                return self._write(call, self._create(call))
             case Action.UPDATE:
+                pairs = self._pairs(call.fields)
                 return self._write(
-                    call,
-                    self._on_contact("PUT", contact, json=self._pairs(call.fields)),
+                    call, self._on_contact("PUT", external_id_of(call), json=pairs)
                 )
             case Action.ADD_TAGS:
-                return self._tag(
-                    call,
-                    self._on_contact(
-                        "POST", contact, "/tags", {"tags": list(call.add_tags)}
-                    ),
-                )
+                return self._change_tags(call, "POST", call.add_tags)
             case _:
-                return self._tag(
-                    call,
-                    self._on_contact(
-                        "DELETE", contact, "/tags", {"tags": list(call.remove_tags)}
-                    ),
-                )
+                return self._change_tags(call, "DELETE", call.remove_tags)
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
-        return same_phone(ours, theirs) if field == "phone" else same_text(ours, theirs)
+        if field == "phone":
+            return same_phone(ours, theirs)
+        return same_text(ours, theirs)
 
     def _write(self, call: Call, request: Request) -> Exchange[Answer]:
-        reply = _judged(request, (yield request))
-        if rejected := _refusal(request, reply, call):
+        reply = yield from _send(request)
+        rejected = _refusal(request, reply, call)
+        if rejected:
             return rejected
-        told = shaped(request, reply, _Written).data.id
-        # The vendor's own documentation answers an update with another id than was addressed.
-        return Applied(None if call.external_id else told)
+        told_id = parse_reply(request, reply, _RespondIoWritten).data.id
+        if call.external_id:
+            # The vendor's own documentation answers an update with another id than the
+            # one in the path. Only a create may set it.
+            return Applied()
+        return Applied(told_id)
 
-    def _tag(self, call: Call, request: Request) -> Exchange[Answer]:
-        reply = _judged(request, (yield request))
-        if rejected := _refusal(request, reply, call):
+    def _change_tags(
+        self, call: Call, method: str, tags: Sequence[str]
+    ) -> Exchange[Answer]:
+        request = self._on_contact(
+            method, external_id_of(call), "/tags", {"tags": list(tags)}
+        )
+        reply = yield from _send(request)
+        rejected = _refusal(request, reply, call)
+        if rejected:
             return rejected
-        shaped(request, reply, _Tagged)
+        parse_reply(request, reply, _RespondIoTagged)
         return Applied()
 
-    def _all_hits(
+    def _hits_of_all(
         self, key: MatchKey, spellings: Iterable[str], is_hit: _IsHit
     ) -> Exchange[Sequence[Remote]]:
+        """Return the contacts with any spelling of a key, each once."""
         hits: dict[str, Remote] = {}
         for spelling in spellings:
-            found = self._hits(key, spelling, is_hit)
-            if _is_odd(key, spelling):
-                hits |= (yield from if_allowed(found, _REFUSALS)) or {}
+            asking = self._hits(key, spelling, is_hit)
+            if key.field == "phone" and is_uncommon_spelling(key.value, spelling):
+                # The vendor may take it for no phone. Then no contact has it either.
+                found = yield from none_if_refused(asking, _LOOK_UP_REFUSED)
+                hits |= found or {}
             else:
-                hits |= yield from found
+                hits |= yield from asking
         return tuple(hits.values())
 
     def _hits(
         self, key: MatchKey, value: str, is_hit: _IsHit
     ) -> Exchange[dict[str, Remote]]:
-        """Return the contacts that match among all rows of a look-up, page by page.
-
-        A page without new rows ends it, as an empty one does.
-        """
+        """Return the contacts that match among all rows of a look-up, page by page."""
         hits: dict[str, Remote] = {}
         seen: set[str] = set()
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             request = self._look_up(key.field, value, page)
-            reply = _judged(request, (yield request))
-            if _gone(reply):
+            reply = yield from _send(request)
+            if _is_missing_contact(reply):
                 return hits
             if not reply.ok:
-                raise refused_look_up(request, reply, _words(reply.body), (value,))
-            answer = shaped(request, reply, _Page)
+                raise failed_look_up(request, reply, _words(reply.body), (value,))
+            answer = parse_reply(request, reply, _RespondIoPage)
             rows = {row.id: row.remote() for row in answer.data}
-            hits.update(
-                (each, remote) for each, remote in rows.items() if is_hit(key, remote)
-            )
-            last = answer.meta.last_page if answer.meta else None
-            if rows.keys() <= seen or (last is not None and page >= last):
+            hits |= {id_: row for id_, row in rows.items() if is_hit(key, row)}
+            # ``links.next`` is of no use: it is plain http, and drops the filter. Some
+            # copies of the API lack ``meta``: a page without new rows, or an empty
+            # one, is the end too.
+            last_page = answer.meta.last_page if answer.meta else None
+            has_nothing_new = rows.keys() <= seen
+            is_last = last_page is not None and page >= last_page
+            if has_nothing_new or is_last:
                 return hits
             seen |= rows.keys()
-        raise endless("GET /contact/by_custom_field")
+        raise endless_pages("GET /contact/by_custom_field")
+
+    def _is_respelled(self, key: MatchKey) -> bool:
+        """Return whether a key is a phone to be looked up in all its spellings."""
+        is_phone = key.field == "phone" and is_full_phone(key.value)
+        return is_phone and self._tries_usual_spellings
 
     def _spellings(self, key: MatchKey) -> tuple[str, ...]:
         """Return the values to look for; the vendor compares them as texts.
@@ -298,10 +330,9 @@ class RespondIo:
             return tuple(dict.fromkeys((key.value, key.value.lower())))
         if key.field != "phone" or not digits(key.value):
             return (key.value,)
-        if self._settings.look_up_phones == "usual" and E164.fullmatch(key.value):
+        if self._is_respelled(key):
             return plain_spellings(key.value, key.region)
-        numbers = phone_spellings(key.value)
-        return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
+        return with_and_without_plus(key.value)
 
     def _create(self, call: Call) -> Request:
         return Request(
@@ -325,84 +356,94 @@ class RespondIo:
     def _on_contact(
         self, method: str, contact: str, tail: str = "", json: Json = None
     ) -> Request:
-        documented = method in ("PUT", "DELETE")
-        if self._settings.viber and (documented or self._settings.viber_calls == "all"):
-            encode = (
-                standard_b64encode
-                if self._settings.viber_alphabet == "standard"
-                else urlsafe_b64encode
-            )
-            contact = encode(contact.encode()).decode()
+        # Base64 may hold slashes, as Viber's own ids do; both are percent-encoded.
+        segment = path_segment(self._id_in_path(method, contact), slashes=True)
         return Request(
             method,
-            f"/contact/{segment(contact, slashes=True)}{tail}",
+            f"/contact/{segment}{tail}",
             f"{method} /contact/{{id}}{tail}",
             headers=self._headers,
             json=json,
         )
 
+    def _id_in_path(self, method: str, contact: str) -> str:
+        """Return an id as a path takes it: in Viber channels as Base64."""
+        if not self._settings.viber:
+            return contact
+        is_documented = method in ("PUT", "DELETE")
+        if self._settings.viber_calls == "documented" and not is_documented:
+            return contact
+        if self._settings.viber_alphabet == "url":
+            return urlsafe_b64encode(contact.encode()).decode()
+        return standard_b64encode(contact.encode()).decode()
+
     def _pairs(self, fields: Fields) -> Json:
+        """Return the body of a create or update."""
         cleared = None if self._settings.clear_with == "null" else ""
-        return {
-            "custom_fields": [
-                {"name": name, "value": cleared if value is None else text(value)}
-                for name, value in fields.items()
-            ]
-        }
+        pairs = []
+        for name, value in fields.items():
+            written = cleared if value is None else as_text(value)
+            pairs.append({"name": name, "value": written})
+        return {"custom_fields": pairs}
 
 
 def _is_hit(key: MatchKey, remote: Remote) -> bool:
     theirs = remote.fields.get(key.field)
-    if key.field == "email":  # two contacts of one mailbox are one person
-        return text(theirs).lower() == key.value.lower()
+    if key.field == "email":
+        return as_text(theirs).lower() == key.value.lower()
     if key.field == "phone":
         return is_phone_of(key, theirs)
     return theirs is not None and same_text(key.value, theirs)
-
-
-def _is_odd(key: MatchKey, spelling: str) -> bool:
-    """Return whether the vendor may refuse to look for a phone in this spelling."""
-    return key.field == "phone" and spelling.removeprefix("+") not in phone_spellings(
-        key.value
-    )
 
 
 def _resembles(key: MatchKey, remote: Remote) -> bool:
     return may_be_phone_of(key, remote.fields.get(key.field))
 
 
-def _judged(request: Request, response: Response) -> Reply:
-    """Judge an answer as ``judge`` does, but take a 404 for a wrong address.
+def _send(request: Request) -> Exchange[Reply]:
+    """Send a request and return its reply, but take a 404 for a wrong address.
 
-    A contact that is not there is answered with a 403.
+    The API answers a missing contact with a 403.
     """
-    reply = judge(request, response, _HALTS)
-    if reply.not_there and not _gone(reply):
-        raise from_elsewhere(request, reply.status)
+    response = yield request
+    reply = judge(request, response, _TOKEN_REFUSED)
+    if reply.not_found and not _is_missing_contact(reply):
+        raise not_from_the_api(request, reply.status)
     return reply
 
 
-def _words(body: Json) -> str:
-    """The message of a refusal: a text or a list of texts."""
-    message = body.get("message") if isinstance(body, dict) else None
-    return "; ".join(map(text, message)) if isinstance(message, list) else text(message)
-
-
-def _gone(reply: Reply) -> bool:
+def _is_missing_contact(reply: Reply) -> bool:
+    """Return whether a refusal says that there is no such contact."""
     return not reply.ok and _NO_SUCH_CONTACT in _words(reply.body).lower()
 
 
+def _words(body: Json) -> str:
+    """Return the message of a refusal, which is a text or a list of texts."""
+    message = body.get("message") if isinstance(body, Mapping) else None
+    if isinstance(message, list):
+        return "; ".join(map(as_text, message))
+    return as_text(message)
+
+
 def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
-    """A refusal has a status of its own, or hides in a success as ``status: error``."""
-    if reply.ok and not (
-        isinstance(reply.body, dict) and reply.body.get("status") == "error"
-    ):
+    """Return the refusal of a call; None where there is none.
+
+    A refusal has a status of its own, or is a 200 with ``"status": "error"``.
+    """
+    is_error = isinstance(reply.body, Mapping) and reply.body.get("status") == "error"
+    if reply.ok and not is_error:
         return None
-    code = (
-        "not_found"
-        if call.external_id and _gone(reply)
-        else "refused"
-        if reply.ok
-        else None
-    )
-    return refused(request, reply, _words(reply.body), sent_values(call), code)
+    code = "not_found" if call.external_id and _is_missing_contact(reply) else None
+    return rejection(request, reply, _words(reply.body), sent_values(call), code)
+
+
+VENDOR = VendorSpec(
+    name="respond_io",
+    api_version=1,
+    settings=RespondIoSettings,
+    build=RespondIo,
+    version=1,
+    # A token's own. Some resellers allow 100 only.
+    limits=(Limit(calls=200, per=60.0),),
+    twin="syncengine.sandbox.twins.respond_io:TWIN",
+)

@@ -1,7 +1,30 @@
-"""respond.io, v2: contacts are taken in by phone or e-mail, and known by a number from then on.
+"""respond.io, v2: contacts are created by phone or e-mail, and then have a number.
 
-A new contact waits in a queue: until it is through, reading it answers 404 and writing to it 449. A 403 in JSON is a
-refusal; a 403 with a page comes from the network in front of the API. Values of custom fields are read as text.
+    POST    /contact/create_or_update/{identifier}   upsert by phone or e-mail
+    GET     /contact/{identifier}                    read
+    PUT     /contact/{identifier}                    update the fields that are sent
+    DELETE  /contact/{identifier}                    delete
+    POST    /contact/{identifier}/tag                add tags, ten at most
+    DELETE  /contact/{identifier}/tag                remove tags, ten at most
+    POST    /contact/{identifier}/lifecycle/update   set the lifecycle stage
+    POST    /contact/list                            look up by a filter
+    POST    /contact/merge                           merge two contacts
+    GET     /contact/{identifier}/channels           channels, for people
+    GET     /contact/{identifier}/message/list       messages, for people
+
+An identifier is ``id:5501``, ``phone:+49...`` or ``email:...``. A refusal is
+``{"code": ..., "message": "..."}``.
+
+Traps:
+
+- A new contact waits in a queue: until it is through, reading it answers 404, and
+  writing to it 449. Neither is a refusal.
+- The answer to an upsert may be ``{}``, without the new contact's id.
+- A 403 in JSON is a refusal ("already exists on another contact"); a 403 with a page
+  comes from the network in front of the API.
+- Upserts by phone and by e-mail of one person make two contacts.
+- Values of custom fields are read as text.
+- Limits are counted for each method, over all workspaces of the organisation.
 """
 
 from __future__ import annotations
@@ -14,53 +37,87 @@ from urllib.parse import quote, unquote
 
 from pydantic import BeforeValidator, model_validator
 
-from syncengine.errors import CannotBeSent, VendorUnavailable
-from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
-from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
-from syncengine.model.contact import Fields, MatchKey, Page, Remote
-from syncengine.model.costs import Cost, exactly
-from syncengine.model.http import Exchange, Json, Request, Response
-from syncengine.model.limits import Limit
-from syncengine.model.phones import E164, local_spellings, usual_spellings
-from syncengine.vendors.kit.allowed import if_allowed
-from syncengine.vendors.kit.answers import (
+from syncengine.vendor import (
     BASE_URL,
+    MAX_PAGES,
+    NULL_AS_LIST,
+    Action,
+    Answer,
+    Applied,
+    Call,
+    CannotBeSent,
+    Capabilities,
+    ClearWith,
+    Cost,
+    Deletion,
+    Duration,
+    Exchange,
+    ExternalId,
+    Fields,
+    Json,
+    Limit,
+    ListOf,
+    MatchKey,
+    Page,
+    Rejected,
+    Remote,
     Reply,
-    Shape,
-    judge,
-    refused,
-    shaped,
-)
-from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
-from syncengine.vendors.kit.looking import looked_up
-from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
-from syncengine.vendors.kit.reading import Id, Many, Tags, fits_a_path
-from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
-from syncengine.vendors.kit.values import (
+    ReplyModel,
+    Request,
+    Response,
+    Secret,
+    TagCall,
+    TagNames,
+    VendorSettings,
+    VendorSpec,
+    VendorUnavailable,
+    Write,
+    as_text,
+    check_call,
+    collect_hits,
+    endless_pages,
+    exactly,
+    external_id_of,
+    fits_a_path,
+    is_full_phone,
     is_phone_of,
+    judge,
+    local_spellings,
+    look_up,
     may_be_phone_of,
-    phone_spellings,
+    none_if_refused,
+    parse_reply,
+    path_segment,
+    prefixed,
+    probe_with,
+    rejection,
     same_phone,
     same_text,
     same_time,
-    text,
+    sent_values,
+    usual_spellings,
+    with_and_without_plus,
 )
 
 _KEYS = ("phone", "email")
-_OTHERS = ("lastName", "language", "profilePic", "countryCode")
+_OPTIONAL = ("lastName", "language", "profilePic", "countryCode")
 _FIRST_NAME = "firstName"
+_PLAIN_FIELDS = (_FIRST_NAME, *_KEYS, *_OPTIONAL)
 _CUSTOM = "custom_fields."
 _LIFECYCLE = "lifecycle"
-_PLAIN = (_FIRST_NAME, *_KEYS, *_OTHERS)
+_MAX_TAGS = 10
 _PER_PAGE = 100
-_GONE = "not_found"
+"""The vendor's maximum."""
+_ALL_CONTACTS: Json = {"$and": []}
+"""A filter that every contact passes."""
+_NOT_FOUND = "not_found"
+_TOKEN_REFUSED = {401: "settings.token"}
+# For paths that name no contact, so that a 404 can only mean the address.
+_ADDRESS_OR_TOKEN = {**_TOKEN_REFUSED, 404: BASE_URL, 410: BASE_URL}
 _Query: TypeAlias = tuple[tuple[str, str], ...]
-_EVERYBODY: Json = {"$and": []}
-_CONTACT_NAMED = {401: "settings.token"}
-_NO_CONTACT_NAMED = {**_CONTACT_NAMED, 404: BASE_URL, 410: BASE_URL}
 
 
-class Settings(VendorSettings):
+class RespondIoV2Settings(VendorSettings):
     """``base_url`` ends in ``/v2``."""
 
     token: Secret
@@ -82,26 +139,8 @@ class Settings(VendorSettings):
     wait in a queue)."""
 
 
-SETTINGS = Settings
-LIMITS = tuple(
-    Limit(calls=5, per=1.0, method=method)
-    for method in ("GET", "POST", "PUT", "DELETE")
-)
-"""Counted over all workspaces of an organisation, together with its other integrations."""
-IDENTITY = ()
-VERSION = 1
-
-
-def build(settings: Settings) -> RespondIoV2:
-    return RespondIoV2(settings)
-
-
-def _list(value: Json) -> Json:
-    return [] if value is None else value
-
-
-def _cursor(pagination: Json) -> Json:
-    """Return the cursor in the full address of the next page."""
+def _cursor_in(pagination: Json) -> Json:
+    """Return the cursor in the full address of the next page; None: there is none."""
     link = pagination.get("next") if isinstance(pagination, dict) else pagination
     if link is None or link == "":
         return None
@@ -111,136 +150,287 @@ def _cursor(pagination: Json) -> Json:
     return unquote(found[1])
 
 
-class _Custom(Shape):
+_NextCursor: TypeAlias = Annotated[str | None, BeforeValidator(_cursor_in)]
+
+
+class _RespondIoV2Custom(ReplyModel):
     name: str
     value: Json = None
 
 
-class _Contact(Shape, extra="allow"):
-    id: Id
-    custom_fields: Annotated[Many[_Custom], BeforeValidator(_list)] = ()
-    tags: Annotated[Tags, BeforeValidator(_list)] = ()
+class _RespondIoV2Contact(ReplyModel, extra="allow"):
+    id: ExternalId
+    custom_fields: Annotated[ListOf[_RespondIoV2Custom], NULL_AS_LIST] = ()
+    tags: Annotated[TagNames, NULL_AS_LIST] = ()
 
     def remote(self) -> Remote:
-        plain = {
-            name: (self.model_extra or {}).get(name) for name in (*_PLAIN, _LIFECYCLE)
-        }
-        custom = {f"{_CUSTOM}{each.name}": each.value for each in self.custom_fields}
-        return Remote(self.id, {**plain, **custom}, frozenset(self.tags))
+        plain = self.shown((*_PLAIN_FIELDS, _LIFECYCLE))
+        custom = {field.name: field.value for field in self.custom_fields}
+        fields = {**plain, **prefixed(_CUSTOM, custom)}
+        return Remote(self.id, fields, frozenset(self.tags))
 
 
-class _Contacts(Shape):
-    items: Many[_Contact]
-    pagination: Annotated[str | None, BeforeValidator(_cursor)] = None
+class _RespondIoV2Contacts(ReplyModel):
+    items: ListOf[_RespondIoV2Contact]
+    pagination: _NextCursor = None
 
 
-class _Items(Shape):
+class _RespondIoV2Messages(ReplyModel):
     items: list[Json]
 
 
-class _Channels(_Items):
-    pagination: Annotated[str | None, BeforeValidator(_cursor)] = None
+class _RespondIoV2Channels(ReplyModel):
+    items: list[Json]
+    pagination: _NextCursor = None
 
 
-class _Told(Shape):
+class _RespondIoV2Written(ReplyModel):
     """The answer to a write: the contact's id, or a code of success."""
 
-    contactId: Id | None = None  # noqa: N815 - the vendor's spelling
+    contactId: ExternalId | None = None  # noqa: N815 - the vendor's spelling
     code: Json = None
+    """The number 200, or its text."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self.contactId is None and text(self.code) != "200":
+        if self.contactId is None and as_text(self.code) != "200":
             raise ValueError("it tells neither the contact nor a success")
         return self
 
 
-class _TakenIn(Shape):
+class _RespondIoV2Upserted(ReplyModel):
     """The answer to an upsert: the contact's id, or an empty object."""
 
-    contactId: Id | None = None  # noqa: N815 - the vendor's spelling
+    contactId: ExternalId | None = None  # noqa: N815 - the vendor's spelling
 
     @model_validator(mode="before")
     @classmethod
-    def _told(cls, body: Json) -> Json:
-        return body if body == {} else _Told.model_validate(body).model_dump()
+    def _empty_or_written(cls, body: Json) -> Json:
+        if body == {}:
+            return body
+        return _RespondIoV2Written.model_validate(body).model_dump()
 
 
 class RespondIoV2:
-    """See ``ports.Vendor``, ``ports.Directory``, ``ports.Merger`` and ``ports.Teller``."""
+    """Adapter for respond.io v2; it lists, merges and describes contacts too.
+
+    See ``Vendor``, ``Directory``, ``Merger``, ``DetailReader``, ``SimilarPhoneFinder`` and ``RequestCosts``
+    in ``syncengine.vendor``.
+    """
 
     name = "respond_io_v2"
 
-    def __init__(self, settings: Settings) -> None:
-        token = settings.token.get_secret_value()
+    def __init__(self, settings: RespondIoV2Settings) -> None:
         self._headers = {
             "accept": "application/json",
-            "authorization": f"Bearer {token}",
+            "authorization": f"Bearer {settings.token.get_secret_value()}",
         }
         self._tags_as = settings.tags_as
-        self._look_up_phones = settings.look_up_phones
+        self._tries_usual_spellings = settings.look_up_phones == "usual"
         self._clears = settings.clear_with != "nothing"
-        self._cleared = "" if settings.clear_with == "empty" else None
-        fields = (f"{_CUSTOM}*", *_PLAIN)
-        clears = (f"{_CUSTOM}*", *_OTHERS) if self._clears else ()
-        self.capabilities = Capabilities(
+        self._cleared_value = "" if settings.clear_with == "empty" else None
+        self.capabilities = self._capabilities(settings)
+
+    def _capabilities(self, settings: RespondIoV2Settings) -> Capabilities:
+        custom = f"{_CUSTOM}*"
+        fields = (custom, *_PLAIN_FIELDS)
+        upsert_clears: tuple[str, ...] = ()
+        update_clears: tuple[str, ...] = ()
+        if self._clears:
+            # An upsert goes by a phone or an e-mail address, so that it clears neither.
+            upsert_clears = (custom, *_OPTIONAL)
+            update_clears = (*upsert_clears, *_KEYS)
+        return Capabilities(
             upsert=Write(
                 fields,
-                clears=clears,
+                clears=upsert_clears,
                 must_carry=(_FIRST_NAME,),
                 repeatable=True,
                 keyed_by=_KEYS,
             ),
             update=Write(
                 fields,
-                clears=(*clears, *_KEYS) if clears else (),
+                clears=update_clears,
                 must_carry=(_FIRST_NAME,) if settings.first_name_in_updates else (),
                 repeatable=True,
             ),
             set_lifecycle=Write(
                 (_LIFECYCLE,), clears=(_LIFECYCLE,), max_fields=1, repeatable=True
             ),
-            add_tags=TagCall(10),
-            remove_tags=TagCall(10),
+            add_tags=TagCall(_MAX_TAGS),
+            remove_tags=TagCall(_MAX_TAGS),
             delete=Deletion(),
-            find_by=(*_KEYS, f"{_CUSTOM}*"),
-            respelled=("phone",) if settings.look_up_phones == "usual" else (),
+            find_by=(*_KEYS, custom),
+            respelled=("phone",) if self._tries_usual_spellings else (),
             merges=True,
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 
     def probe(self) -> Exchange[bool]:
-        return probed(
-            self._listing(_EVERYBODY, None, 1), _NO_CONTACT_NAMED, _Contacts, _judged
-        )
+        request = self._list_request(_ALL_CONTACTS, None, limit=1)
+        return probe_with(request, _ADDRESS_OR_TOKEN, _RespondIoV2Contacts, _judge)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        if self._respells(key):
+        if self._is_respelled(key):
             spellings = usual_spellings(key.value, key.region)
-            hits = yield from if_allowed(self._with_any(key, spellings, self._is_hit))
+            asking = self._with_any(key, spellings, self._is_hit)
+            hits = yield from none_if_refused(asking)
             if hits is not None:
                 return hits
+            # The vendor refuses the filter for an odd spelling: the common ones follow.
         return (yield from self._with_any(key, _spellings(key), self._is_hit))
 
     def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        if not self._respells(key):
+        if not self._is_respelled(key):
             return ()
         whole = usual_spellings(key.value, None)
-        bare = (each.removeprefix("+") for each in whole)
+        bare = tuple(spelling.removeprefix("+") for spelling in whole)
         spellings = (*whole, *bare, *local_spellings(key.value))
-        return (yield from if_allowed(self._with_any(key, spellings, _resembles))) or ()
+        asking = self._with_any(key, spellings, _resembles)
+        hits = yield from none_if_refused(asking)
+        return hits or ()
 
     def look_up_cost(self, key: MatchKey) -> Cost:
-        # A vendor that refuses to look for odd spellings is asked for the common ones.
-        return Cost(1, 1, 2) if self._respells(key) else exactly(1)
+        if self._is_respelled(key):
+            # Where the vendor refuses odd spellings, the common ones take a second.
+            return Cost(1, 1, 2)
+        return exactly(1)
 
     def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
         return 0
 
-    def _respells(self, key: MatchKey) -> bool:
-        is_phone = key.field == "phone" and E164.fullmatch(key.value) is not None
-        return is_phone and self._look_up_phones == "usual"
+    def page(self, cursor: str | None) -> Exchange[Page]:
+        return self._read_page(_ALL_CONTACTS, cursor, sent=())
+
+    def read(self, external_id: str) -> Exchange[Remote | None]:
+        return self._read_one(MatchKey("id", external_id))
+
+    def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
+        """Return a contact's channels and newest messages; nothing if it is gone."""
+        contact = MatchKey("id", external_id)
+        channels = yield from self._channels(contact)
+        if channels is None:
+            return {}
+        request = self._on_contact("GET", contact, tail="/message/list")
+        reply = yield from look_up(request, _TOKEN_REFUSED, _words, (), _judge)
+        if reply is None:
+            return {}
+        messages = parse_reply(request, reply, _RespondIoV2Messages).items
+        return {"channels": channels, "messages": messages}
+
+    def merge(self, into: str, other: str) -> Exchange[Answer]:
+        """Merge two contacts: the older one is left, with the plain fields of ``into``.
+
+        A merge takes the fields of the result. Without them the vendor would choose.
+        """
+        kept = yield from self.read(into)
+        if kept is None:
+            return Rejected(
+                _NOT_FOUND, "the vendor has no contact of this id to merge into"
+            )
+        if not into.isdecimal() or not other.isdecimal():
+            return Rejected(_NOT_FOUND, "this vendor's ids are numbers")
+        fields = {
+            name: as_text(kept.fields[name])
+            for name in _PLAIN_FIELDS
+            if kept.fields[name] not in (None, "")
+        }
+        if "phone" in fields:
+            # Phones may be shown without their ``+``, and are written with it.
+            fields["phone"] = f"+{fields['phone'].removeprefix('+')}"
+        body = {"contactIds": [int(into), int(other)], **fields}
+        request = self._request("POST", "/contact/merge", body)
+        return (yield from _write(request, fields.values()))
+
+    def send(self, call: Call) -> Exchange[Answer]:
+        check_call(call, self.capabilities)
+        if call.action is Action.UPSERT:
+            return self._upsert(call)
+        contact = MatchKey("id", external_id_of(call))
+        match call.action:
+            case Action.UPDATE:
+                request = self._on_contact("PUT", contact, self._body(call.fields))
+            case Action.SET_LIFECYCLE:
+                stage = {"name": call.fields[_LIFECYCLE] or None}
+                tail = "/lifecycle/update"
+                request = self._on_contact("POST", contact, stage, tail=tail)
+            case Action.ADD_TAGS:
+                tags = self._tags(call.add_tags)
+                request = self._on_contact("POST", contact, tags, tail="/tag")
+            case Action.REMOVE_TAGS:
+                tags = self._tags(call.remove_tags)
+                request = self._on_contact("DELETE", contact, tags, tail="/tag")
+            case _:
+                return self._delete(contact)
+        return _write(request, tuple(sent_values(call)))
+
+    def same(self, field: str, ours: Json, theirs: Json) -> bool:
+        match field:
+            case "phone":
+                return same_phone(ours, theirs)
+            case "email" | "language" | "countryCode":
+                return as_text(ours).lower() == as_text(theirs).lower()
+            case _:
+                if same_text(ours, theirs):
+                    return True
+                return field.startswith(_CUSTOM) and same_time(ours, theirs)
+
+    def _upsert(self, call: Call) -> Exchange[Answer]:
+        if call.key is None:
+            raise ValueError("upsert needs the key it goes by")
+        under = "/contact/create_or_update"
+        request = self._on_contact(
+            "POST", call.key, self._body(call.fields), under=under
+        )
+        sent = tuple(sent_values(call))
+        # A 404 is not about this contact: an upsert creates what is not there.
+        answer = yield from _write(
+            request, sent, not_found_code=None, model=_RespondIoV2Upserted
+        )
+        if not isinstance(answer, Applied) or answer.external_id:
+            return answer
+        return (yield from self._id_of_upserted(call.key))
+
+    def _id_of_upserted(self, key: MatchKey) -> Exchange[Answer]:
+        """Return the id of a contact whose upsert was answered with ``{}``.
+
+        While the contact waits in the queue it is not shown (404, 449). Then the write
+        counts as unknown, and a later look-up settles it.
+        """
+        status: int | None = 404
+        try:
+            remote = yield from self._read_one(key)
+        except VendorUnavailable as error:
+            status = error.status
+        else:
+            if remote is not None:
+                return Applied(remote.external_id)
+        raise VendorUnavailable(
+            "the vendor took the contact in, but does not show its id yet "
+            f"(status {status}); it is looked up again",
+            maybe_applied=True,
+            status=status,
+        )
+
+    def _delete(self, contact: MatchKey) -> Exchange[Answer]:
+        answer = yield from _write(self._on_contact("DELETE", contact), ())
+        if isinstance(answer, Rejected) and answer.code == _NOT_FOUND:
+            return Applied(was_gone=True)
+        if answer == Applied(contact.value):
+            return Applied()
+        # An answer with another id is passed on as it is: it is not about this contact.
+        return answer
+
+    def _read_one(self, key: MatchKey) -> Exchange[Remote | None]:
+        """Return the contact with an id, a phone or an e-mail address."""
+        request = self._on_contact("GET", key)
+        reply = yield from look_up(
+            request, _TOKEN_REFUSED, _words, (key.value,), _judge
+        )
+        if reply is None:
+            return None
+        return parse_reply(request, reply, _RespondIoV2Contact).remote()
 
     def _with_any(
         self,
@@ -249,192 +439,84 @@ class RespondIoV2:
         is_hit: Callable[[MatchKey, Remote], bool],
     ) -> Exchange[Sequence[Remote]]:
         """Return the contacts with any of these values that are hits."""
-        wanted = _any_of(key, spellings)
+        wanted = _equal_to_any(key, spellings)
 
-        def page(cursor: str | None) -> Exchange[Page]:
-            return self._page(wanted, cursor, (key.value,))
+        def read_page(cursor: str | None) -> Exchange[Page]:
+            return self._read_page(wanted, cursor, sent=(key.value,))
 
-        return every_hit("POST /contact/list", page, partial(is_hit, key))
+        return collect_hits("POST /contact/list", read_page, partial(is_hit, key))
 
-    def page(self, cursor: str | None) -> Exchange[Page]:
-        return self._page(_EVERYBODY, cursor, ())
-
-    def read(self, external_id: str) -> Exchange[Remote | None]:
-        return self._look(MatchKey("id", external_id))
-
-    def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
-        """Return a contact's channels and newest messages; nothing if it is gone."""
-        contact = MatchKey("id", external_id)
-        channels = yield from self._channels(contact)
-        if channels is None:
-            return {}
-        request = self._on("GET", contact, tail="/message/list")
-        reply = yield from looked_up(request, _CONTACT_NAMED, _words, (), _judged)
+    def _read_page(
+        self, wanted: Json, cursor: str | None, sent: tuple[str, ...]
+    ) -> Exchange[Page]:
+        request = self._list_request(wanted, cursor, _PER_PAGE)
+        reply = yield from look_up(request, _ADDRESS_OR_TOKEN, _words, sent, _judge)
         if reply is None:
-            return {}
-        messages = shaped(request, reply, _Items).items
-        return {"channels": channels, "messages": messages}
+            return Page((), None)
+        answer = parse_reply(request, reply, _RespondIoV2Contacts)
+        contacts = tuple(contact.remote() for contact in answer.items)
+        return Page(contacts, answer.pagination)
 
     def _channels(self, contact: MatchKey) -> Exchange[list[Json] | None]:
         """Return all pages of a contact's channels; None where there is no contact."""
-        found: list[Json] = []
+        channels: list[Json] = []
         cursor: str | None = None
         seen: set[str | None] = set()
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             query = (("cursorId", cursor),) if cursor else ()
-            request = self._on("GET", contact, tail="/channels", query=query)
-            reply = yield from looked_up(request, _CONTACT_NAMED, _words, (), _judged)
+            request = self._on_contact("GET", contact, tail="/channels", query=query)
+            reply = yield from look_up(request, _TOKEN_REFUSED, _words, (), _judge)
             if reply is None:
                 return None
-            page = shaped(request, reply, _Channels)
-            found += page.items
+            answer = parse_reply(request, reply, _RespondIoV2Channels)
+            channels += answer.items
             seen.add(cursor)
-            cursor = page.pagination
+            cursor = answer.pagination
             if cursor is None:
-                return found
+                return channels
             if cursor in seen:
                 break
-        raise endless(request.route)
+        raise endless_pages(request.route)
 
-    def merge(self, into: str, other: str) -> Exchange[Answer]:
-        """The vendor keeps the older of the two, with the plain fields of the one merged into."""
-        if (held := (yield from self.read(into))) is None:
-            return Rejected(_GONE, "the vendor has no contact of this id to merge into")
-        if not (into.isdecimal() and other.isdecimal()):
-            return Rejected(_GONE, "this vendor's ids are numbers")
-        plain = {
-            name: text(held.fields[name])
-            for name in _PLAIN
-            if held.fields[name] not in (None, "")
-        }
-        # Phones may be shown without their ``+``, and are written with it.
-        plain |= (
-            {"phone": f"+{plain['phone'].removeprefix('+')}"}
-            if "phone" in plain
-            else {}
-        )
-        request = self._request(
-            "POST", "/contact/merge", {"contactIds": [int(into), int(other)], **plain}
-        )
-        return (yield from _carried_out(request, plain.values()))
-
-    def send(self, call: Call) -> Exchange[Answer]:
-        check(call, self.capabilities)
-        if call.action is Action.UPSERT:
-            return self._upsert(call)
-        contact = MatchKey("id", external_id(call))
-        match call.action:
-            case Action.UPDATE:
-                request = self._on("PUT", contact, self._body(call.fields))
-            case Action.SET_LIFECYCLE:
-                stage = {"name": call.fields[_LIFECYCLE] or None}
-                request = self._on("POST", contact, stage, tail="/lifecycle/update")
-            case Action.ADD_TAGS:
-                request = self._on(
-                    "POST", contact, self._tags(call.add_tags), tail="/tag"
-                )
-            case Action.REMOVE_TAGS:
-                request = self._on(
-                    "DELETE", contact, self._tags(call.remove_tags), tail="/tag"
-                )
-            case _:
-                return self._delete(contact)
-        return _carried_out(request, tuple(sent_values(call)))
-
-    def same(self, field: str, ours: Json, theirs: Json) -> bool:
-        match field:
-            case "phone":
-                return same_phone(ours, theirs)
-            case "email" | "language" | "countryCode":
-                return text(ours).lower() == text(theirs).lower()
-            case _:
-                return same_text(ours, theirs) or (
-                    field.startswith(_CUSTOM) and same_time(ours, theirs)
-                )
-
-    def _upsert(self, call: Call) -> Exchange[Answer]:
-        if call.key is None:
-            raise ValueError("upsert needs the key it goes by")
-        request = self._on(
-            "POST", call.key, self._body(call.fields), under="/contact/create_or_update"
-        )
-        answer = yield from _carried_out(
-            request, tuple(sent_values(call)), None, _TakenIn
-        )
-        if not isinstance(answer, Applied) or answer.external_id:
-            return answer
-        # The answer held no id. A contact that still waits in the queue is not shown (404,
-        # 449): then the write is unknown, and a later look-up settles it.
-        status: int | None = 404
-        try:
-            if held := (yield from self._look(call.key)):
-                return Applied(held.external_id)
-        except VendorUnavailable as error:
-            status = error.status
-        raise VendorUnavailable(
-            f"the vendor took the contact in, but does not show its id yet (status {status}); it is asked again",
-            maybe_applied=True,
-            status=status,
-        )
-
-    def _delete(self, contact: MatchKey) -> Exchange[Answer]:
-        answer = yield from _carried_out(self._on("DELETE", contact), ())
-        if isinstance(answer, Rejected):
-            return Applied(was_gone=True) if answer.code == _GONE else answer
-        # An answer with another id is passed on as it is: it is not about this contact.
-        return Applied() if answer == Applied(contact.value) else answer
-
-    def _look(self, key: MatchKey) -> Exchange[Remote | None]:
-        request = self._on("GET", key)
-        reply = yield from looked_up(
-            request, _CONTACT_NAMED, _words, (key.value,), _judged
-        )
-        return shaped(request, reply, _Contact).remote() if reply else None
-
-    def _page(
-        self, wanted: Json, cursor: str | None, sent: tuple[str, ...]
-    ) -> Exchange[Page]:
-        request = self._listing(wanted, cursor, _PER_PAGE)
-        reply = yield from looked_up(request, _NO_CONTACT_NAMED, _words, sent, _judged)
-        found = shaped(request, reply, _Contacts) if reply else _Contacts(items=())
-        return Page(
-            tuple(contact.remote() for contact in found.items), found.pagination
-        )
+    def _is_respelled(self, key: MatchKey) -> bool:
+        """Return whether a key is a phone to be looked up in all its spellings."""
+        is_phone = key.field == "phone" and is_full_phone(key.value)
+        return is_phone and self._tries_usual_spellings
 
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
-        theirs = text(remote.fields.get(key.field))
+        theirs = as_text(remote.fields.get(key.field))
         if key.field == "phone":
             return is_phone_of(key, theirs)
-        return bool(theirs) and (
-            self.same(key.field, key.value, theirs)
-            if key.field in _KEYS
-            else theirs == key.value
-        )
+        if not theirs:
+            return False
+        if key.field == "email":
+            return self.same(key.field, key.value, theirs)
+        return theirs == key.value
 
-    def _listing(self, wanted: Json, cursor: str | None, limit: int) -> Request:
-        """A look-up by a filter; ``search`` and ``timezone`` have to be there."""
-        query = (("limit", str(limit)), *((("cursorId", cursor),) if cursor else ()))
-        return self._request(
-            "POST",
-            "/contact/list",
-            {"search": "", "timezone": "UTC", "filter": wanted},
-            query,
-        )
+    def _list_request(self, wanted: Json, cursor: str | None, limit: int) -> Request:
+        query: _Query = (("limit", str(limit)),)
+        if cursor:
+            query = (*query, ("cursorId", cursor))
+        # The vendor answers 400 where ``search`` or ``timezone`` is missing.
+        body = {"search": "", "timezone": "UTC", "filter": wanted}
+        return self._request("POST", "/contact/list", body, query)
 
-    def _on(
+    def _on_contact(
         self,
         method: str,
         contact: MatchKey,
         json: Json = None,
+        *,
         under: str = "/contact",
         tail: str = "",
         query: _Query = (),
     ) -> Request:
-        named = (
-            _key_segment(contact) if contact.field in _KEYS else segment(contact.value)
-        )
-        identifier = f"{contact.field}%3A{named}"
-        path = f"{under}/{identifier}{tail}"
+        """Return a request about a contact with an id, a phone or an e-mail address."""
+        if contact.field in _KEYS:
+            value = _key_segment(contact)
+        else:
+            value = path_segment(contact.value)
+        path = f"{under}/{contact.field}%3A{value}{tail}"
         route = f"{under}/{{identifier}}{tail}"
         return self._request(method, path, json, query, route=route)
 
@@ -453,35 +535,48 @@ class RespondIoV2:
             query=query,
             headers=self._headers,
             json=json,
+            # The filter travels in a POST, which changes nothing.
             reads=path == "/contact/list",
             lists=path.endswith("/list"),
         )
 
     def _tags(self, tags: Iterable[str]) -> Json:
-        return list(tags) if self._tags_as == "array" else {"tags": list(tags)}
+        if self._tags_as == "array":
+            return list(tags)
+        return {"tags": list(tags)}
 
     def _body(self, fields: Fields) -> Json:
         body: dict[str, Json] = {}
         for name, value in fields.items():
-            typed = name.startswith(_CUSTOM) and isinstance(value, bool | int | float)
-            empty = value is None or (value == "" and self._clears)
-            written = value if typed else self._cleared if empty else text(value)
             if name.startswith(_CUSTOM):
-                body.setdefault("custom_fields", []).append(
-                    {"name": name.removeprefix(_CUSTOM), "value": written}
-                )
-            elif name in _PLAIN:
-                body[name] = written
+                custom = {
+                    "name": name.removeprefix(_CUSTOM),
+                    "value": self._custom_value(value),
+                }
+                body.setdefault("custom_fields", []).append(custom)
+            elif name in _PLAIN_FIELDS:
+                body[name] = self._plain_value(value)
             else:
                 raise ValueError(f'respond.io has no field "{name}"')
         return body
+
+    def _custom_value(self, value: Json) -> Json:
+        """Return a custom field's value: numbers and checkboxes are typed in writes."""
+        if isinstance(value, bool | int | float):
+            return value
+        return self._plain_value(value)
+
+    def _plain_value(self, value: Json) -> Json:
+        is_empty = value is None or (value == "" and self._clears)
+        return self._cleared_value if is_empty else as_text(value)
 
 
 def _key_segment(key: MatchKey) -> str:
     """Return a phone or an e-mail address, which may hold slashes, for a path."""
     if not fits_a_path(key.value, slashes=key.field == "email"):
         raise CannotBeSent(
-            f"its {key.field} cannot stand in an address, and nothing was sent; correct the row"
+            f"its {key.field} cannot be part of an address, and nothing was sent; "
+            "correct the row"
         )
     return quote(key.value, safe="")
 
@@ -496,8 +591,7 @@ def _spellings(key: MatchKey) -> tuple[str, ...]:
         local, at, domain = mailbox.partition("@")
         return key.value, mailbox, mailbox.capitalize(), f"{local.title()}{at}{domain}"
     if key.field == "phone":
-        numbers = phone_spellings(key.value)
-        return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
+        return with_and_without_plus(key.value)
     return (key.value,)
 
 
@@ -505,44 +599,63 @@ def _resembles(key: MatchKey, remote: Remote) -> bool:
     return may_be_phone_of(key, remote.fields.get(key.field))
 
 
-def _any_of(key: MatchKey, spellings: Iterable[str]) -> Json:
+def _equal_to_any(key: MatchKey, spellings: Iterable[str]) -> Json:
+    """Return the filter of contacts whose field has one of these values."""
     condition = {
         "category": "contactField",
         "field": key.field.removeprefix(_CUSTOM),
         "operator": "isEqualTo",
     }
-    return {
-        "$or": [
-            {**condition, "value": spelling} for spelling in dict.fromkeys(spellings)
-        ]
-    }
+    unique = dict.fromkeys(spellings)
+    return {"$or": [{**condition, "value": spelling} for spelling in unique]}
 
 
-def _judged(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
-    """Judge an answer as ``judge`` does; a contact in the queue is no refusal."""
+def _judge(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
+    """Judge a response as ``judge`` does; a contact in the queue is no refusal."""
     if response.status == 449:
         raise VendorUnavailable(
-            f"{request.route}: the contact still waits in the vendor's queue (status 449); it is tried again",
+            f"{request.route}: the contact still waits in the vendor's queue "
+            "(status 449); it is tried again",
             maybe_applied=False,
             status=449,
         )
     return judge(request, response, halts)
 
 
-def _carried_out(
+def _write(
     request: Request,
     sent: Iterable[Json],
-    gone: str | None = _GONE,
-    shape: type[_Told | _TakenIn] = _Told,
+    not_found_code: str | None = _NOT_FOUND,
+    model: type[_RespondIoV2Written | _RespondIoV2Upserted] = _RespondIoV2Written,
 ) -> Exchange[Answer]:
-    """Send a write and return its answer; ``gone`` is the code of a 404."""
-    reply = _judged(request, (yield request), _CONTACT_NAMED)
+    """Send a write and return its answer; ``not_found_code`` is the code of a 404."""
+    response = yield request
+    reply = _judge(request, response, _TOKEN_REFUSED)
     if not reply.ok:
-        return refused(
-            request, reply, _words(reply.body), sent, gone if reply.not_there else None
-        )
-    return Applied(shaped(request, reply, shape).contactId)
+        code = not_found_code if reply.not_found else None
+        return rejection(request, reply, _words(reply.body), sent, code)
+    return Applied(parse_reply(request, reply, model).contactId)
 
 
 def _words(body: Json) -> str:
-    return text(body.get("message")) if isinstance(body, Mapping) else ""
+    if isinstance(body, Mapping):
+        return as_text(body.get("message"))
+    return ""
+
+
+VENDOR = VendorSpec(
+    name="respond_io_v2",
+    api_version=1,
+    settings=RespondIoV2Settings,
+    build=RespondIoV2,
+    version=1,
+    # The usual figure; it is counted over all workspaces of an organisation, together
+    # with its other integrations. The headers of each answer tell the true one.
+    limits=(
+        Limit(calls=5, per=1.0, method="GET"),
+        Limit(calls=5, per=1.0, method="POST"),
+        Limit(calls=5, per=1.0, method="PUT"),
+        Limit(calls=5, per=1.0, method="DELETE"),
+    ),
+    twin="syncengine.sandbox.twins.respond_io_v2:TWIN",
+)

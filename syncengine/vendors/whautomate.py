@@ -1,73 +1,108 @@
-"""Whautomate (also sold as WhautoChat and Wapiio): tags that set off automations, and a full-replace update.
+"""Whautomate (also sold as WhautoChat, Wapiio and DMLY).
 
-An update is read, changed and written, so that what others put there stays. A loose search finds; hits are judged here.
+    GET     /v1/locations                      the account's locations; tries the key
+    GET     /v1/contacts                       loose search, in pages
+    POST    /v1/contacts                       create
+    GET     /v1/contacts/{id}                  read
+    PUT     /v1/contacts/{id}                  replace the whole contact
+    DELETE  /v1/contacts/{id}                  delete
+    POST    /v1/contacts/{id}/tags/add         add tags
+    POST    /v1/contacts/{id}/tags/remove      remove tags
+    GET, POST /v1/contactTags                  the account's tags
+
+Traps:
+
+- An update replaces the contact, and what it leaves out is lost. So it is read first,
+  changed, and written whole. What somebody else writes in between is lost.
+- Adding a tag sets off automations, which send messages to people.
+- No exact look-up: ``searchText`` is a loose search, and hits are judged here.
+- Lists are bare arrays in pages, without a total or a next page. The vendor may give
+  fewer rows than asked for.
+- The effect of a create whose phone exists is not documented.
+- The API is behind Amazon's API Gateway: a wrong key is a 403, an unknown path too, and
+  a 504 after 29 seconds says nothing about the write.
+- There is no e-mail field, and one field for the whole name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field
 
-from syncengine.errors import VendorHalted
-from syncengine.model.calls import (
+from syncengine.vendor import (
     Action,
     Answer,
     Applied,
     Call,
+    Capabilities,
+    Choice,
+    Cost,
+    Deletion,
+    Exchange,
     Exists,
+    ExternalId,
+    Fields,
+    Json,
+    Limit,
+    ListOf,
+    MatchKey,
+    Page,
     Rejected,
-    Unsupported,
-    rejected_other_id,
-)
-from syncengine.model.capabilities import Capabilities, Choice, Deletion, TagCall, Write
-from syncengine.model.contact import Fields, MatchKey, Page, Remote
-from syncengine.model.costs import Cost
-from syncengine.model.http import Exchange, Json, Request
-from syncengine.model.limits import Limit
-from syncengine.model.phones import E164, national_digits
-from syncengine.vendors.kit import (
-    Id,
-    Many,
+    Remote,
     Reply,
+    ReplyModel,
+    Request,
     Secret,
-    Shape,
+    TagCall,
+    Unsupported,
+    VendorHalted,
     VendorSettings,
-    check,
+    VendorSpec,
+    Write,
+    as_text,
+    check_call,
+    collect_hits,
     digits,
-    every_hit,
-    external_id,
+    external_id_of,
+    failed_look_up,
     fields_lost,
     fields_not_taken,
-    if_allowed,
+    is_full_phone,
     is_phone_of,
     may_be_phone_of,
-    nothing,
+    message_in,
+    national_digits,
+    no_request,
+    none_if_refused,
+    parse_reply,
+    path_segment,
     phone_spellings,
-    readable,
-    refused,
-    refused_look_up,
+    prefixed,
+    rejected_other_id,
+    rejection,
     same_phone,
     same_text,
     same_time,
-    segment,
+    send_through_api_gateway,
     sent_values,
-    shaped,
+    storable_tags,
     tags_not_removed,
     tags_not_taken,
-    text,
-    through_gateway,
 )
 
 _CUSTOM = "customFields."
+_NAME = "name"
 _PHONE = "phoneNumber"
-_NEEDED = ("name", _PHONE)
-_PLAIN = (*_NEEDED, "stage", "notes")
-_WRITABLE = ("location", "workspaceId", *_PLAIN, "customFields", "tags")
+_NOTES = "notes"
+_PLAIN_FIELDS = (_NAME, _PHONE, "stage", _NOTES)
+_WRITABLE = ("location", "workspaceId", *_PLAIN_FIELDS, "customFields", "tags")
+"""The parts of a contact that an update has to write back."""
 _CONTACTS = "/v1/contacts"
 _TAGS = "/v1/contactTags"
+_LOCATIONS = "/v1/locations"
 _STAGES = Choice(
     "stage",
     (
@@ -81,11 +116,18 @@ _STAGES = Choice(
         "Other",
     ),
 )
-_KEY = "settings.api_key"
+_TAG_CAUTION = (
+    "Adding a tag sets off the automations that wait for it, and a new contact may "
+    "too: they send messages to people."
+)
+_UPDATE_CAUTION = (
+    "An update reads, changes and replaces the whole contact: what somebody else "
+    "writes in between is lost."
+)
 _Query: TypeAlias = tuple[tuple[str, str], ...]
 
 
-class Settings(VendorSettings):
+class WhautomateSettings(VendorSettings):
     """``base_url`` is the host of the account's region, without ``/v1``."""
 
     EMPTY: ClassVar[frozenset[str]] = frozenset({"channel"})
@@ -119,73 +161,88 @@ class Settings(VendorSettings):
     where there are more."""
 
 
-SETTINGS = Settings
-LIMITS = (Limit(calls=90, per=60.0),)
-"""The vendor's own figure could not be found; its sister products allow 100 a minute
-(144,000 a day) an account."""
-IDENTITY = ("location_id",)
-VERSION = 1
-
-
-def build(settings: Settings) -> Whautomate:
-    return Whautomate(settings)
-
-
-class _Row(Shape, extra="allow"):
+class _WhautomateRow(ReplyModel, extra="allow"):
     """A contact, a tag or a location."""
 
-    id: Id
+    id: ExternalId
     tags: Annotated[list[str], Field(fail_fast=True)] | None = None
     custom: dict[str, Json] | None = Field(default=None, alias="customFields")
 
     def remote(self) -> Remote:
-        custom = {
-            f"{_CUSTOM}{name}": value for name, value in (self.custom or {}).items()
-        }
-        plain = {name: (self.model_extra or {}).get(name) for name in _PLAIN}
-        return Remote(
-            self.id, {**plain, **custom}, frozenset(readable(self.tags or ()))
-        )
+        plain = self.shown(_PLAIN_FIELDS)
+        custom = prefixed(_CUSTOM, self.custom or {})
+        tags = frozenset(storable_tags(self.tags or ()))
+        return Remote(self.id, {**plain, **custom}, tags)
+
+    def writable(self) -> dict[str, Json]:
+        """Return the parts that an update writes back, as the vendor showed them."""
+        raw = self.model_dump(by_alias=True, exclude_unset=True)
+        return {name: raw[name] for name in _WRITABLE if raw.get(name) is not None}
 
 
-class _Listed(Shape):
-    rows: Many[_Row]
+class _WhautomateRows(ReplyModel):
+    rows: ListOf[_WhautomateRow]
 
 
-class _Deleted(Shape):
+class _WhautomateDeleted(ReplyModel):
     success: Literal[True]
 
 
+class _PageCursor(NamedTuple):
+    """The cursor of a list: the page to read, and what the one before it showed."""
+
+    number: int = 1
+    rows_before: int = 0
+    first_before: str = ""
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> _PageCursor:
+        if cursor is None or cursor == "":
+            return cls()
+        number, rows, first = cursor.split(" ", 2)
+        return cls(int(number), int(rows), first)
+
+    def after(self, rows: Sequence[_WhautomateRow]) -> str:
+        """Return the cursor of the page that follows one with these rows."""
+        return f"{self.number + 1} {len(rows)} {rows[0].id}"
+
+
 class Whautomate:
-    """See ``ports.Vendor``, ``ports.Directory`` and ``ports.Teller``."""
+    """Adapter for Whautomate; it lists and describes contacts too.
+
+    See ``Vendor``, ``Directory``, ``DetailReader``, ``SimilarPhoneFinder`` and ``RequestCosts`` in
+    ``syncengine.vendor``.
+    """
 
     name = "whautomate"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WhautomateSettings) -> None:
         self._settings = settings
         self._headers = {
             "accept": "application/json",
             "x-api-key": settings.api_key.get_secret_value(),
         }
-        place = settings.location_id
-        by_workspace = settings.location_as == "workspaceId"
-        self._location: Json = (
-            {"workspaceId": place} if by_workspace else {"location": {"id": place}}
-        )
-        self._here = _narrowed(settings)
-        fields = (f"{_CUSTOM}*", *_PLAIN)
-        keys = () if settings.duplicate_phone == "made" else (_PHONE,)
-        clears = () if settings.clear_with == "nothing" else (f"{_CUSTOM}*", "notes")
-        tells = settings.duplicate_phone != "returned"
-        self.capabilities = Capabilities(
+        if settings.location_as == "workspaceId":
+            self._location: Json = {"workspaceId": settings.location_id}
+        else:
+            self._location = {"location": {"id": settings.location_id}}
+        self._search_query = _search_query(settings)
+        self.capabilities = self._capabilities(settings)
+
+    def _capabilities(self, settings: WhautomateSettings) -> Capabilities:
+        fields = (f"{_CUSTOM}*", *_PLAIN_FIELDS)
+        makes_duplicates = settings.duplicate_phone == "made"
+        clears: tuple[str, ...] = ()
+        if settings.clear_with != "nothing":
+            clears = (f"{_CUSTOM}*", _NOTES)
+        return Capabilities(
             create=Write(
                 fields,
-                (),
-                _NEEDED,
+                must_carry=(_NAME, _PHONE),
                 add_tags=None,
-                repeatable=bool(keys),
-                keyed_by=keys,
-                tells_existing=tells,
+                repeatable=not makes_duplicates,
+                keyed_by=() if makes_duplicates else (_PHONE,),
+                tells_existing=settings.duplicate_phone != "returned",
             ),
             update=Write(fields, clears, requests=2, repeatable=True),
             add_tags=TagCall(),
@@ -196,48 +253,29 @@ class Whautomate:
             choices=(_STAGES,),
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
-            cautions=_CAUTIONS,
+            cautions=(_TAG_CAUTION, _UPDATE_CAUTION),
         )
 
     def probe(self) -> Exchange[bool]:
-        path, wanted, setting = (
-            "/v1/locations",
-            self._settings.location_id,
-            "settings.location_id",
+        setting = "settings.location_id"
+        wanted = self._settings.location_id
+        locations = yield from self._rows_that(
+            lambda location: location.external_id == wanted, _LOCATIONS
         )
-        if not (
-            yield from self._all(path, lambda location: location.external_id == wanted)
-        ):
+        if not locations:
             raise VendorHalted(
-                f"GET {path}: the account has no such location; check {setting}",
+                f"GET {_LOCATIONS}: the account has no such location; check {setting}",
                 setting=setting,
             )
         return True
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        return self._searched(key, self._is_hit)
+        return self._search(key, self._is_hit)
 
     def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        if key.field != _PHONE or not E164.fullmatch(key.value):
-            return nothing(())
-        return self._searched(
-            key, lambda key, row: may_be_phone_of(key, row.fields.get(_PHONE))
-        )
-
-    def _searched(
-        self, key: MatchKey, is_hit: Callable[[MatchKey, Remote], bool]
-    ) -> Exchange[Sequence[Remote]]:
-        sought = (_shared_digits(key.value) if key.field == _PHONE else "") or key.value
-        query = (*self._here, ("searchText", sought))
-        return self._all(_CONTACTS, lambda row: is_hit(key, row), query)
-
-    def _is_hit(self, key: MatchKey, row: Remote) -> bool:
-        theirs = row.fields.get(key.field)
-        return (
-            is_phone_of(key, theirs)
-            if key.field == _PHONE
-            else self.same(key.field, key.value, theirs)
-        )
+        if key.field != _PHONE or not is_full_phone(key.value):
+            return no_request(())
+        return self._search(key, _resembles)
 
     def look_up_cost(self, key: MatchKey) -> Cost:  # noqa: ARG002 - the port's
         return Cost(1, 1, 2)  # a page that holds something may be followed by another
@@ -251,214 +289,262 @@ class Whautomate:
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
         contact = yield from self._read(external_id)
-        more = contact.model_extra or {} if contact else {}
-        return {name: value for name, value in more.items() if name not in _PLAIN}
+        if contact is None:
+            return {}
+        more = contact.model_extra or {}
+        return {
+            name: value for name, value in more.items() if name not in _PLAIN_FIELDS
+        }
 
     def page(self, cursor: str | None) -> Exchange[Page]:
-        return self._page(_CONTACTS, self._here, cursor)
+        return self._read_page(_CONTACTS, self._search_query, cursor)
 
     def send(self, call: Call) -> Exchange[Answer]:
-        check(call, self.capabilities)
-        does = {
-            Action.CREATE: self._create,
-            Action.UPDATE: self._update,
-            Action.DELETE: self._delete,
-        }
-        return does.get(call.action, self._tag)(call)
+        check_call(call, self.capabilities)
+        match call.action:
+            case Action.CREATE:
+                return self._create(call)
+            case Action.UPDATE:
+                return self._update(call)
+            case Action.DELETE:
+                return self._delete(call)
+            case _:
+                return self._change_tags(call)
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         if field == _PHONE:
             return same_phone(ours, theirs)
         if field == _STAGES.field:
-            return text(_STAGES.value(ours)) == text(_STAGES.value(theirs))
-        return same_text(ours, theirs) or (
-            field.startswith(_CUSTOM) and same_time(ours, theirs)
-        )
+            return as_text(_STAGES.value(ours)) == as_text(_STAGES.value(theirs))
+        if same_text(ours, theirs):
+            return True
+        return field.startswith(_CUSTOM) and same_time(ours, theirs)
 
-    def _read(self, contact: str) -> Exchange[_Row | None]:
-        request = self._on_contact("GET", contact)
-        reply = yield from through_gateway(request, _KEY)
-        if reply.not_there or reply.ok:
-            return shaped(request, reply, _Row) if reply.ok else None
-        raise refused_look_up(request, reply, _words(reply.body), ())
-
-    def _all(
-        self, path: str, wanted: Callable[[Remote], bool], query: _Query = ()
+    def _search(
+        self, key: MatchKey, is_hit: Callable[[MatchKey, Remote], bool]
     ) -> Exchange[Sequence[Remote]]:
-        return every_hit(
-            f"GET {path}", lambda cursor: self._page(path, query, cursor), wanted
-        )
+        """Return the hits among all rows that the text search finds."""
+        words = key.value
+        if key.field == _PHONE:
+            words = _shared_digits(key.value) or key.value
+        query = (*self._search_query, ("searchText", words))
+        return self._rows_that(lambda row: is_hit(key, row), _CONTACTS, query)
 
-    def _page(self, path: str, query: _Query, cursor: str | None) -> Exchange[Page]:
-        """Return one page, and the cursor of the next.
+    def _is_hit(self, key: MatchKey, row: Remote) -> bool:
+        theirs = row.fields.get(key.field)
+        if key.field == _PHONE:
+            return is_phone_of(key, theirs)
+        return self.same(key.field, key.value, theirs)
 
-        The last page is a nearly empty one, one shorter than the one before, or one
-        that begins like it.
-        """
-        number, before, first = cursor.split(" ", 2) if cursor else ("1", "0", "")
-        paging = (("limit", str(self._settings.page_size)), ("page", number))
-        request = replace(
-            self._request("GET", path, query=(*query, *paging)), lists=True
-        )
-        reply = yield from through_gateway(request, _KEY)
+    def _read(self, contact: str) -> Exchange[_WhautomateRow | None]:
+        request = self._on_contact("GET", contact)
+        reply = yield from _send(request)
+        if reply.not_found:
+            return None
         if not reply.ok:
-            raise refused_look_up(
-                request, reply, _words(reply.body), (value for _, value in query)
-            )
-        rows = shaped(request, replace(reply, body={"rows": reply.body}), _Listed).rows
-        short = len(rows) < max(int(before), self._settings.smallest_page)
-        over = not rows or short or rows[0].id == first
-        following = None if over else f"{int(number) + 1} {len(rows)} {rows[0].id}"
-        return Page(tuple(row.remote() for row in rows), following)
+            raise failed_look_up(request, reply, _words(reply.body), ())
+        return parse_reply(request, reply, _WhautomateRow)
+
+    def _rows_that(
+        self, is_wanted: Callable[[Remote], bool], path: str, query: _Query = ()
+    ) -> Exchange[Sequence[Remote]]:
+        """Return the rows of a list that are wanted, from all of its pages."""
+
+        def read_page(cursor: str | None) -> Exchange[Page]:
+            return self._read_page(path, query, cursor)
+
+        return collect_hits(f"GET {path}", read_page, is_wanted)
+
+    def _read_page(
+        self, path: str, query: _Query, cursor: str | None
+    ) -> Exchange[Page]:
+        """Return one page of a list, and the cursor of the next.
+
+        Nothing in an answer tells whether it is the last. It is if the page is nearly
+        empty, shorter than the one before, or begins like it (a vendor that ignores
+        ``page`` would answer the first one for ever).
+        """
+        place = _PageCursor.parse(cursor)
+        size = ("limit", str(self._settings.page_size))
+        page = ("page", str(place.number))
+        request = self._request("GET", path, query=(*query, size, page), lists=True)
+        reply = yield from _send(request)
+        if not reply.ok:
+            sent = (value for _, value in query)
+            raise failed_look_up(request, reply, _words(reply.body), sent)
+        # The answer is a bare array.
+        answer = replace(reply, body={"rows": reply.body})
+        rows = parse_reply(request, answer, _WhautomateRows).rows
+        remotes = tuple(row.remote() for row in rows)
+        # The vendor may cap ``limit``: a page is short only beside the one before it.
+        is_short = len(rows) < max(place.rows_before, self._settings.smallest_page)
+        if not rows or is_short or rows[0].id == place.first_before:
+            return Page(remotes, None)
+        return Page(remotes, place.after(rows))
 
     def _create(self, call: Call) -> Exchange[Answer]:
-        body = self._changed(self._location, call.fields)
-        request = self._request(
-            "POST", _CONTACTS, json={**body, "tags": list(call.add_tags)}
-        )
-        reply = yield from self._with_tags(request, call.add_tags)
+        body = self._with_changes(self._location, call.fields)
+        body["tags"] = list(call.add_tags)
+        request = self._request("POST", _CONTACTS, json=body)
+        reply = yield from self._send_defining_tags(request, call.add_tags)
         if reply.status == 409:
-            region = call.key.region if call.key and call.key.field == _PHONE else None
-            phone = MatchKey(_PHONE, text(call.fields[_PHONE]), region)
-            hits = yield from if_allowed(self.find(phone))
-            if hits and len(hits) == 1:
-                return Exists(hits[0])
-            if hits == ():  # who had the phone has let go of it
-                reply = yield from through_gateway(request, _KEY)
+            holders = yield from self._holders_of_phone(call)
+            if holders is not None and len(holders) == 1:
+                return Exists(holders[0])
+            if holders is not None and len(holders) == 0:
+                # Whoever had the phone has let go of it in the meantime.
+                reply = yield from _send(request)
         if not reply.ok:
-            return _refused(request, reply, call)
-        made = shaped(request, reply, _Row)
-        shown = made.remote()
-        held = {
-            name: value
-            for name, value in shown.fields.items()
-            if name in call.fields and value not in (None, "")
-        }
-        # Another value than was sent belongs to a contact that was there before.
-        anothers = not all(
-            self.same(name, call.fields[name], value) for name, value in held.items()
-        )
-        dropped = self._dropped(call.fields, {}, call.add_tags, made)
-        returned = bool(dropped) and self._settings.duplicate_phone == "returned"
-        return Exists(shown) if anothers or returned else Applied(made.id, dropped)
+            return _rejection(request, reply, call)
+        return self._created(call, parse_reply(request, reply, _WhautomateRow))
+
+    def _holders_of_phone(self, call: Call) -> Exchange[Sequence[Remote] | None]:
+        """Return the contacts with a create's phone; None if that cannot be told."""
+        region = None
+        if call.key and call.key.field == _PHONE:
+            region = call.key.region
+        phone = MatchKey(_PHONE, as_text(call.fields[_PHONE]), region)
+        return none_if_refused(self.find(phone))
+
+    def _created(self, call: Call, contact: _WhautomateRow) -> Answer:
+        """Return the answer to a create that the vendor reports as a success.
+
+        A create whose phone exists may be answered with the contact that has it, and
+        nothing was written then. Its values give it away.
+        """
+        shown = contact.remote()
+        for name, value in shown.fields.items():
+            is_comparable = name in call.fields and value not in (None, "")
+            if is_comparable and not self.same(name, call.fields[name], value):
+                return Exists(shown)
+        dropped = self._dropped(call.fields, {}, call.add_tags, contact)
+        if dropped and self._settings.duplicate_phone == "returned":
+            return Exists(shown)
+        return Applied(contact.id, dropped)
 
     def _update(self, call: Call) -> Exchange[Answer]:
-        contact = external_id(call)
-        held = yield from _answered(self._on_contact("GET", contact), call)
-        if isinstance(held, Rejected):
-            return held
-        if (
-            held.id != contact
-        ):  # what it shows would be written over the contact that was asked for
-            return rejected_other_id(contact, held.id)
+        external_id = external_id_of(call)
+        request = self._on_contact("GET", external_id)
+        contact = yield from _contact_or_rejection(request, call)
+        if isinstance(contact, Rejected):
+            return contact
+        if contact.id != external_id:
+            # The values that it shows would be written over the contact in the path.
+            return rejected_other_id(external_id, contact.id)
         before = {
             name: value
-            for name, value in held.remote().fields.items()
+            for name, value in contact.remote().fields.items()
             if value not in (None, "")
         }
-        if all(
+        is_in_step = all(
             self.same(name, value, before.get(name))
             for name, value in call.fields.items()
-        ):
-            return Applied(held.id)
-        raw = held.model_dump(by_alias=True, exclude_unset=True)
-        kept = {
-            **self._location,
-            **{name: raw[name] for name in _WRITABLE if raw.get(name) is not None},
-        }
-        after = yield from _answered(
-            self._on_contact("PUT", contact, json=self._changed(kept, call.fields)),
-            call,
         )
+        if is_in_step:
+            return Applied(contact.id)
+        # The location goes first: a contact that shows its own keeps it.
+        body = self._with_changes({**self._location, **contact.writable()}, call.fields)
+        request = self._on_contact("PUT", external_id, json=body)
+        after = yield from _contact_or_rejection(request, call)
         if isinstance(after, Rejected):
             return after
-        return Applied(
-            after.id,
-            self._dropped(call.fields, before, readable(held.tags or ()), after),
-        )
+        tags = storable_tags(contact.tags or ())
+        return Applied(after.id, self._dropped(call.fields, before, tags, after))
 
     def _delete(self, call: Call) -> Exchange[Answer]:
-        request = self._on_contact("DELETE", external_id(call))
-        reply = yield from through_gateway(request, _KEY)
-        if reply.not_there:
+        request = self._on_contact("DELETE", external_id_of(call))
+        reply = yield from _send(request)
+        if reply.not_found:
             return Applied(was_gone=True)
-        if not reply.ok or _says_no(reply.body):
-            return _refused(request, reply, call)
-        shaped(request, reply, _Deleted)
+        says_no = isinstance(reply.body, Mapping) and reply.body.get("success") is False
+        if not reply.ok or says_no:
+            return _rejection(request, reply, call)
+        parse_reply(request, reply, _WhautomateDeleted)
         return Applied()
 
-    def _tag(self, call: Call) -> Exchange[Answer]:
+    def _change_tags(self, call: Call) -> Exchange[Answer]:
         tail = "/tags/add" if call.action is Action.ADD_TAGS else "/tags/remove"
-        request = self._on_contact(
-            "POST",
-            external_id(call),
-            tail,
-            {"tags": [*call.add_tags, *call.remove_tags]},
-        )
-        reply = yield from self._with_tags(request, call.add_tags)
+        # The documentation shows no body; public clients send this one.
+        body = {"tags": [*call.add_tags, *call.remove_tags]}
+        request = self._on_contact("POST", external_id_of(call), tail, body)
+        reply = yield from self._send_defining_tags(request, call.add_tags)
         if not reply.ok:
-            return _refused(request, reply, call)
-        told = shaped(request, reply, _Row)
-        if told.tags is None or self._settings.tags_told != "all":
-            return Applied(told.id)
-        missing, left = (
-            tags_not_taken(call.add_tags, told.tags),
-            tags_not_removed(call.remove_tags, told.tags),
-        )
-        return Applied(told.id, (*missing, *left))
+            return _rejection(request, reply, call)
+        contact = parse_reply(request, reply, _WhautomateRow)
+        if contact.tags is None or self._settings.tags_told != "all":
+            return Applied(contact.id)
+        missing = tags_not_taken(call.add_tags, contact.tags)
+        left = tags_not_removed(call.remove_tags, contact.tags)
+        return Applied(contact.id, (*missing, *left))
 
-    def _with_tags(self, request: Request, tags: Sequence[str]) -> Exchange[Reply]:
-        """Send a tag call; if it is refused, define missing tags and send it again.
+    def _send_defining_tags(
+        self, request: Request, tags: Sequence[str]
+    ) -> Exchange[Reply]:
+        """Send a call with tags; if it is refused, define missing ones and send again.
 
-        A tag that is not defined yet may be the reason of the refusal.
+        Whether a tag has to be defined before is not documented. The first attempt
+        leaves it out: it would cost each call a request.
         """
-        reply = yield from through_gateway(request, _KEY)
+        reply = yield from _send(request)
         if not tags or reply.status not in (400, 422):
             return reply
-        defined = yield from if_allowed(self._all(_TAGS, lambda _: True))
+        defined = yield from none_if_refused(self._rows_that(lambda _: True, _TAGS))
+        # Without the list of tags none is known to be missing.
         known = tags if defined is None else [tag.fields.get("name") for tag in defined]
         missing = sorted(set(tags) - set(known))
-        for tag in missing:
-            yield from through_gateway(
-                self._request("POST", _TAGS, json={"name": tag}), _KEY
-            )
         if not missing:
             return reply  # the tags are not why it was refused
-        return (yield from through_gateway(request, _KEY))
+        for tag in missing:
+            yield from _send(self._request("POST", _TAGS, json={"name": tag}))
+        return (yield from _send(request))
 
-    def _changed(self, body: Mapping[str, Json], changes: Fields) -> dict[str, Json]:
-        """The body of a write, with some fields changed."""
-        clear = self._settings.clear_with
-        plain, custom = dict(body), dict(body.get("customFields") or {})
+    def _with_changes(
+        self, contact: Mapping[str, Json], changes: Fields
+    ) -> dict[str, Json]:
+        """Return the body of a write: a contact with some fields changed."""
+        clear_with = self._settings.clear_with
+        body = dict(contact)
+        custom = dict(contact.get("customFields") or {})
         for name, value in changes.items():
-            if name not in _PLAIN:
-                custom[name.removeprefix(_CUSTOM)] = (
-                    "" if value is None and clear == "empty" else value
-                )
+            if name not in _PLAIN_FIELDS:
+                is_emptied = value is None and clear_with == "empty"
+                custom[name.removeprefix(_CUSTOM)] = "" if is_emptied else value
             elif name == _STAGES.field:
-                plain[name] = _STAGES.value(value)
+                body[name] = _STAGES.value(value)
+            elif value is None and clear_with == "null":
+                body[name] = None
             else:
-                plain[name] = None if value is None and clear == "null" else text(value)
-        kept = {
-            name: value
-            for name, value in custom.items()
-            if value is not None or clear != "omit"
-        }
-        return {**plain, "customFields": kept}
+                body[name] = as_text(value)
+        if clear_with == "omit":
+            custom = {
+                name: value for name, value in custom.items() if value is not None
+            }
+        body["customFields"] = custom
+        return body
 
     def _dropped(
-        self, sent: Fields, before: Fields, tags: Iterable[str], after: _Row
+        self, sent: Fields, before: Fields, tags: Iterable[str], after: _WhautomateRow
     ) -> tuple[Unsupported, ...]:
-        """Return what the vendor did not take, or lost, by its answer."""
+        """Return the values that the vendor did not take, or lost, by its answer."""
         shown = after.remote().fields
-        if shown["name"] is None:
-            return ()  # it shows no contact, so that nothing follows from what it leaves out
-        kept = {name: value for name, value in before.items() if name not in sent}
-        fields = (*fields_not_taken(sent, shown, self.same), *fields_lost(kept, shown))
-        return (*fields, *tags_not_taken(tags, after.tags or ()))
+        if shown[_NAME] is None:
+            # It shows no contact, so that nothing follows from what it leaves out.
+            return ()
+        untouched = {name: value for name, value in before.items() if name not in sent}
+        return (
+            *fields_not_taken(sent, shown, self.same),
+            *fields_lost(untouched, shown),
+            *tags_not_taken(tags, after.tags or ()),
+        )
 
     def _request(
-        self, method: str, path: str, query: _Query = (), json: Json = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: _Query = (),
+        json: Json = None,
+        lists: bool = False,
     ) -> Request:
         return Request(
             method,
@@ -467,34 +553,46 @@ class Whautomate:
             query=query,
             headers=self._headers,
             json=json,
+            lists=lists,
         )
 
     def _on_contact(
         self, method: str, contact: str, tail: str = "", json: Json = None
     ) -> Request:
-        request = self._request(
-            method, f"{_CONTACTS}/{segment(contact)}{tail}", json=json
+        return Request(
+            method,
+            f"{_CONTACTS}/{path_segment(contact)}{tail}",
+            f"{method} {_CONTACTS}/{{id}}{tail}",
+            headers=self._headers,
+            json=json,
         )
-        return replace(request, route=f"{method} {_CONTACTS}/{{id}}{tail}")
+
+
+def _send(request: Request) -> Exchange[Reply]:
+    return send_through_api_gateway(request, "settings.api_key")
+
+
+def _resembles(key: MatchKey, row: Remote) -> bool:
+    return may_be_phone_of(key, row.fields.get(_PHONE))
 
 
 def _shared_digits(phone: str) -> str:
-    """Return the digits of a phone to search for.
+    """Return the digits of a phone to search for: those at the end of all spellings.
 
-    They are those that all of its spellings have, with and without the country code and
-    as WhatsApp may know it: the digits at the end of all numbers.
+    A search finds texts that contain them. So they must be in the number with and
+    without its country code, and in the one by which WhatsApp may know it.
     """
-    numbers = phone_spellings(phone)
-    if E164.fullmatch(phone):
-        numbers = tuple(map(national_digits, numbers))
-    shared, *others = map(digits, numbers)
-    for other in others:
-        while not other.endswith(shared):
+    spellings = phone_spellings(phone)
+    if is_full_phone(phone):
+        spellings = tuple(national_digits(spelling) for spelling in spellings)
+    shared = digits(spellings[0])
+    for spelling in spellings[1:]:
+        while not digits(spelling).endswith(shared):
             shared = shared[1:]
     return shared
 
 
-def _narrowed(settings: Settings) -> _Query:
+def _search_query(settings: WhautomateSettings) -> _Query:
     """Return the parameters that narrow every search."""
     query: list[tuple[str, str]] = [(settings.location_as, settings.location_id)]
     if settings.channel:
@@ -504,30 +602,34 @@ def _narrowed(settings: Settings) -> _Query:
     return tuple(query)
 
 
-def _answered(request: Request, call: Call) -> Exchange[_Row | Rejected]:
-    reply = yield from through_gateway(request, _KEY)
-    return shaped(request, reply, _Row) if reply.ok else _refused(request, reply, call)
-
-
-def _says_no(body: Json) -> bool:
-    return isinstance(body, Mapping) and body.get("success") is False
+def _contact_or_rejection(
+    request: Request, call: Call
+) -> Exchange[_WhautomateRow | Rejected]:
+    reply = yield from _send(request)
+    if not reply.ok:
+        return _rejection(request, reply, call)
+    return parse_reply(request, reply, _WhautomateRow)
 
 
 def _words(body: Json) -> str:
-    return (
-        text(body.get("message") or body.get("error"))
-        if isinstance(body, Mapping)
-        else ""
-    )
+    return message_in(body, "message", "error")
 
 
-def _refused(request: Request, reply: Reply, call: Call) -> Rejected:
-    gone = reply.not_there and call.external_id is not None
-    code = "not_found" if gone else "refused" if reply.ok else None
-    return refused(request, reply, _words(reply.body), sent_values(call), code)
+def _rejection(request: Request, reply: Reply, call: Call) -> Rejected:
+    is_gone = reply.not_found and call.external_id is not None
+    code = "not_found" if is_gone else None
+    return rejection(request, reply, _words(reply.body), sent_values(call), code)
 
 
-_CAUTIONS = (
-    "Adding a tag sets off the automations that wait for it, and a new contact may too: they send messages to people.",
-    "An update reads, changes and replaces the whole contact: what somebody else writes in between is lost.",
+VENDOR = VendorSpec(
+    name="whautomate",
+    api_version=1,
+    settings=WhautomateSettings,
+    build=Whautomate,
+    version=1,
+    # The vendor's own figure could not be found; its sister products allow 100 a minute
+    # (144,000 a day) an account.
+    limits=(Limit(calls=90, per=60.0),),
+    identity=("location_id",),
+    twin="syncengine.sandbox.twins.whautomate:TWIN",
 )

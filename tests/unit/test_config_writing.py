@@ -81,7 +81,7 @@ def test_single_names_in_settings_need_no_list(tmp_path: Path) -> None:
     (first,), (second,) = one.destinations, many.destinations
     assert first.options.settings != second.options.settings
     assert first.vendor.capabilities == second.vendor.capabilities
-    assert vars(first.vendor)["_here"] == vars(second.vendor)["_here"]
+    assert vars(first.vendor)["_search_query"] == vars(second.vendor)["_search_query"]
 
 
 def test_a_text_with_a_dollar_and_a_brace_is_sent_as_it_is(tmp_path: Path) -> None:

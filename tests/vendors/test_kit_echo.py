@@ -6,7 +6,7 @@ import pytest
 
 from syncengine.model.calls import Unsupported
 from syncengine.model.http import Json
-from syncengine.vendors.kit import (
+from syncengine.vendor import (
     fields_lost,
     fields_not_taken,
     same_text,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from syncengine.model.http import Json
-from syncengine.vendors.kit import Secret, VendorSettings
+from syncengine.vendor import Secret, VendorSettings
 
 
 class _Settings(VendorSettings):

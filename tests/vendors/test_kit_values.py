@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.model.http import Json
-from syncengine.vendors.kit import same_phone, same_text, same_time, text
+from syncengine.vendor import as_text, same_phone, same_text, same_time
 
 _SCALARS = (
     st.none()
@@ -28,24 +28,24 @@ _VALUES = st.recursive(
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_loses_nothing_and_shows_no_exponent(value: float) -> None:
-    assert float(text(value)) == value
-    assert set(text(value)) <= set("-.0123456789")
+    assert float(as_text(value)) == value
+    assert set(as_text(value)) <= set("-.0123456789")
 
 
 @given(_VALUES)
 def test_whatever_is_sent_as_text_is_the_same_when_it_comes_back(value: Json) -> None:
-    assert same_text(value, text(value))
+    assert same_text(value, as_text(value))
 
 
 @given(st.lists(st.none() | st.booleans() | st.text(st.characters(codec="utf-8"))))
 def test_lists_are_json(value: Json) -> None:
-    assert orjson.loads(text(value)) == value
+    assert orjson.loads(as_text(value)) == value
 
 
 @given(st.integers(), st.integers())
 def test_different_numbers_differ(one: int, other: int) -> None:
-    assert same_text(one, text(other)) is (one == other)
-    assert Decimal(text(one)) == one
+    assert same_text(one, as_text(other)) is (one == other)
+    assert Decimal(as_text(one)) == one
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
-from syncengine.vendors.respond_io_v2 import LIMITS
+from syncengine.vendors.respond_io_v2 import VENDOR
 from tests.support.vendors.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_respond_io_v2 import (
     ADD,
@@ -240,7 +240,7 @@ def test_a_wrong_token_halts(call: Call) -> None:
 
 
 def test_the_limit_is_kept_for_each_method_and_its_headers_are_heard() -> None:
-    assert {(limit.calls, limit.per, limit.method) for limit in LIMITS} == {
+    assert {(limit.calls, limit.per, limit.method) for limit in VENDOR.limits} == {
         (5, 1.0, method) for method in ("GET", "POST", "PUT", "DELETE")
     }
     headers = {

@@ -1,4 +1,4 @@
-"""Calls on their way into requests."""
+"""Check calls, and take them apart for requests."""
 
 from __future__ import annotations
 
@@ -34,34 +34,41 @@ class _Room(NamedTuple):
     must_carry: tuple[str, ...] = ()
 
 
-def check(call: Call, capabilities: Capabilities) -> None:
+def check_call(call: Call, capabilities: Capabilities) -> None:
     """Raise ValueError for a call that the capabilities rule out.
 
-    Such a call is a mistake of ours, not of the data or the vendor.
+    Such a call is a mistake of the engine's, not of the data or the vendor.
     """
     room = _room(call.action, capabilities)
     if room is None:
         raise ValueError(f"this vendor has no {call.action}")
+    _check_numbers(call, room)
+    for name, value in call.fields.items():
+        if value is None and not matches(name, room.clears):
+            raise ValueError(f"this vendor cannot clear {name} in {call.action}")
+        reason = capabilities.takes(name, value)
+        if reason:
+            raise ValueError(f"{name} {reason}")
+        # A create makes a contact that has not opted out yet. A field that must be
+        # carried is one that the adapter fills in with what the vendor holds.
+        may_lower = call.action is Action.CREATE or name in room.must_carry
+        if not may_lower and capabilities.lowers_opt_out(name, value):
+            raise ValueError(f"{call.action} would take back an opt-out: {name}")
+
+
+def _check_numbers(call: Call, room: _Room) -> None:
     lists = sum(name.startswith(LISTS) for name in call.fields)
-    for what, number, limit in (
+    numbers = (
         ("fields", len(call.fields) - lists, room.fields),
         ("lists", lists, room.lists),
         ("tags to add", len(call.add_tags), room.add_tags),
         ("tags to remove", len(call.remove_tags), room.remove_tags),
-    ):
+    )
+    for what, number, limit in numbers:
         if limit is not None and number > limit:
             raise ValueError(
                 f"{call.action} carries {number} {what}; this vendor takes {limit}"
             )
-    for name, value in call.fields.items():
-        if value is None and not matches(name, room.clears):
-            raise ValueError(f"this vendor cannot clear {name} in {call.action}")
-        if why := capabilities.takes(name, value):
-            raise ValueError(f"{name} {why}")
-        if call.action is Action.CREATE or name in room.must_carry:
-            continue
-        if capabilities.lowers_opt_out(name, value):
-            raise ValueError(f"{call.action} would take back an opt-out: {name}")
 
 
 def _room(action: Action, capabilities: Capabilities) -> _Room | None:
@@ -72,52 +79,52 @@ def _room(action: Action, capabilities: Capabilities) -> _Room | None:
             return None
         case Write():
             return _Room(
-                offer.max_fields,
-                offer.add_tags,
-                offer.remove_tags,
-                offer.join_lists,
-                offer.clears,
-                offer.must_carry,
+                fields=offer.max_fields,
+                add_tags=offer.add_tags,
+                remove_tags=offer.remove_tags,
+                lists=offer.join_lists,
+                clears=offer.clears,
+                must_carry=offer.must_carry,
             )
-        case TagCall(max_tags=most):
-            return (
-                _Room(add_tags=most)
-                if action is Action.ADD_TAGS
-                else _Room(remove_tags=most)
-            )
-        case ListCall(max_lists=most):
-            return _Room(
-                lists=most,
-                clears=(f"{LISTS}*",) if action is Action.LEAVE_LISTS else (),
-            )
+        case TagCall() if action is Action.ADD_TAGS:
+            return _Room(add_tags=offer.max_tags)
+        case TagCall():
+            return _Room(remove_tags=offer.max_tags)
+        case ListCall():
+            # A list to leave is a field with the value None.
+            is_leaving = action is Action.LEAVE_LISTS
+            clears = (f"{LISTS}*",) if is_leaving else ()
+            return _Room(lists=offer.max_lists, clears=clears)
         case Deletion():
             return _Room()
         case _ as never:
             assert_never(never)
 
 
-def external_id(call: Call) -> str:
-    """Return the vendor's id of the contact; raise ValueError if there is none."""
+def external_id_of(call: Call) -> str:
+    """Return the vendor's id of the contact; raise ValueError if the call has none."""
     if not call.external_id:
         raise ValueError(f"{call.action} needs the contact's external id")
     return call.external_id
 
 
-def segment(contact: str, *, slashes: bool = False) -> str:
-    """Return a vendor's id as one segment of a path.
+def path_segment(external_id: str, *, slashes: bool = False) -> str:
+    """Return a vendor's id as one percent-encoded segment of a path.
 
-    Raises CannotBeSent for one that does not fit there (see ``fits_a_path``).
+    ``slashes`` lets ids pass that hold some. Raises CannotBeSent for an id that would
+    lead to another address (see ``fits_a_path``).
     """
-    if not fits_a_path(contact, slashes=slashes):
+    if not fits_a_path(external_id, slashes=slashes):
         raise CannotBeSent(
-            "the id that is known of the vendor's contact cannot stand in an address, and nothing was sent; nothing is "
-            "wrong with the row: ask the vendor which id the contact has"
+            "the vendor's id that is known of this contact cannot be part of an "
+            "address, and nothing was sent; nothing is wrong with the row: ask the "
+            "vendor which id the contact has"
         )
-    return quote(contact, safe="")
+    return quote(external_id, safe="")
 
 
 def sent_values(call: Call) -> Iterator[Json]:
-    """Yield the contact's values in a call, to clean the vendor's words of them."""
+    """Yield the contact's values in a call; the vendor's message is cleaned of them."""
     yield from call.fields.values()
     yield from call.add_tags
     yield from call.remove_tags
@@ -125,7 +132,7 @@ def sent_values(call: Call) -> Iterator[Json]:
         yield call.key.value
 
 
-def nothing(result: _T) -> Exchange[_T]:
-    """An exchange without requests."""
+def no_request(result: _T) -> Exchange[_T]:
+    """Return an exchange without requests, which has this result."""
     yield from ()
     return result

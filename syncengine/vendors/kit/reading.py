@@ -1,10 +1,10 @@
-"""Read an answer's body, unless it is far larger or deeper than any contact is."""
+"""Read the body of a response, unless it is far larger or deeper than a contact is."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -16,8 +16,8 @@ from syncengine.model.http import Json, Request
 from syncengine.model.texts import is_storable
 
 _LONGEST_ID = 512
-_HALF = re.compile("[\ud800-\udfff]")
-"""A surrogate, which is half of a character."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, which no UTF-8 text may hold."""
 
 
 class Unreadable(ValueError):
@@ -28,8 +28,10 @@ def read_json(request: Request, body: bytes) -> Json:
     """Return the JSON value of a body. Raises Unreadable."""
     if len(body) > request.most_bytes:
         raise Unreadable("it is far too long")
-    # Each part but the first follows one of these, so that no more parts are made than were counted.
-    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
+    # A small body may decode to millions of empty lists. Each part but the first
+    # follows one of these characters, so that no more parts are made than counted here.
+    separators = (body.count(character) for character in (b",", b"[", b"{"))
+    if sum(separators) > MOST_PARTS:
         raise Unreadable("it has far too many parts")
     value = _decoded(body, lists=request.lists)
     if _is_deeper(value, DEEPEST_ANSWER):
@@ -38,20 +40,21 @@ def read_json(request: Request, body: bytes) -> Json:
 
 
 def _decoded(body: bytes, *, lists: bool) -> Json:
-    """Return the value of a body.
+    """Return the JSON value of a body.
 
-    In a list, half of a character becomes NUL: it spoils the contact that has it, and
-    none beside it.
+    In a list of contacts, half of a character becomes NUL: so it spoils the contact
+    that has it, and none beside it.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        if not lists or b"\\ud" not in body.lower():
+        has_surrogates = b"\\ud" in body.lower()
+        if not lists or not has_surrogates:
             raise Unreadable("it is no JSON") from None
     try:
-        return orjson.loads(
-            _HALF.sub(r"\\u0000", json.dumps(json.loads(body), ensure_ascii=False))
-        )
+        # The standard library reads escaped surrogates, which orjson refuses.
+        written_out = json.dumps(json.loads(body), ensure_ascii=False)
+        return orjson.loads(_SURROGATE.sub(r"\\u0000", written_out))
     except (ValueError, RecursionError):
         raise Unreadable("it is no JSON") from None
 
@@ -70,19 +73,21 @@ def _is_deeper(value: Json, most: int) -> bool:
 def _parts(value: Json) -> list[Json]:
     if isinstance(value, dict):
         return list(value.values())
-    return value if isinstance(value, list) else []
+    if isinstance(value, list):
+        return value
+    return []
 
 
 _T = TypeVar("_T")
-Many: TypeAlias = Annotated[tuple[_T, ...], Field(fail_fast=True)]
+ListOf: TypeAlias = Annotated[tuple[_T, ...], Field(fail_fast=True)]
 """Values of one kind. Checking ends at the first wrong one: a description of each would
 need far more room than the answer."""
 
 
-def _id_as_text(value: Json) -> Json:
-    return (
-        str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    )
+def _int_to_text(value: Json) -> Json:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
 
 
 def fits_a_path(value: str, *, slashes: bool = False) -> bool:
@@ -92,31 +97,57 @@ def fits_a_path(value: str, *, slashes: bool = False) -> bool:
     as a slash.
     """
     parts = [part.strip() for part in value.replace("\\", "/").split("/")]
-    elsewhere = not any(parts) or not {".", ".."}.isdisjoint(parts)
-    return not elsewhere and value.isprintable() and (slashes or len(parts) == 1)
+    if not value.isprintable() or not any(parts):
+        return False
+    if "." in parts or ".." in parts:
+        return False
+    return slashes or len(parts) == 1
 
 
-def _fit(value: str, *, slashes: bool) -> str:
+def _fitting_a_path(value: str, *, slashes: bool) -> str:
     if not fits_a_path(value, slashes=slashes):
         raise ValueError("no request could ask for it")
     return value
 
 
-_Text: TypeAlias = Annotated[
-    str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=_LONGEST_ID)
+_IdText: TypeAlias = Annotated[
+    str, BeforeValidator(_int_to_text), Field(min_length=1, max_length=_LONGEST_ID)
 ]
-AnyId: TypeAlias = Annotated[_Text, AfterValidator(partial(_fit, slashes=True))]
+ExternalId: TypeAlias = Annotated[
+    _IdText, AfterValidator(partial(_fitting_a_path, slashes=False))
+]
+"""A vendor's id as text, fit for a path; some vendors write theirs as a number."""
+ExternalIdWithSlashes: TypeAlias = Annotated[
+    _IdText, AfterValidator(partial(_fitting_a_path, slashes=True))
+]
 """A vendor's id as text, which may hold slashes."""
-Id: TypeAlias = Annotated[_Text, AfterValidator(partial(_fit, slashes=False))]
-"""A vendor's id as text, fit for a path; some write theirs as a number."""
 
 
-def readable(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return the tags as the vendor shows them.
+def storable_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags as the vendor shows them, without those that cannot be stored.
 
-    A name that cannot be stored is none of ours and is left out.
+    Such a name is none of ours.
     """
     return tuple(tag for tag in tags if len(tag) <= LONGEST_NAME and is_storable(tag))
 
 
-Tags: TypeAlias = Annotated[Many[str], AfterValidator(readable)]
+TagNames: TypeAlias = Annotated[ListOf[str], AfterValidator(storable_tags)]
+
+
+def _object_if_null(value: Json) -> Json:
+    return {} if value is None else value
+
+
+def _list_if_null(value: Json) -> Json:
+    return [] if value is None else value
+
+
+NULL_AS_OBJECT = BeforeValidator(_object_if_null)
+"""For fields of a reply in which vendors write null in place of ``{}``."""
+NULL_AS_LIST = BeforeValidator(_list_if_null)
+"""For fields of a reply in which vendors write null in place of ``[]``."""
+
+
+def prefixed(prefix: str, values: Mapping[str, Json]) -> dict[str, Json]:
+    """Return values under our dotted names: custom fields have a common prefix."""
+    return {f"{prefix}{name}": value for name, value in values.items()}

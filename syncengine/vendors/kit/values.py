@@ -1,4 +1,4 @@
-"""Values as text, and comparing them with what a vendor made of them."""
+"""Write values as text, and compare them with what a vendor made of them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS = frozenset("0123456789")
 
 
-def text(value: Json) -> str:
+def as_text(value: Json) -> str:
     """Return a value as the text a person would write.
 
     That is ``true``, ``3`` for 3.0, no exponents; lists and objects are JSON.
     """
+    # Most values are texts: they are returned before anything else is asked.
     if isinstance(value, str):
         return value
     match value:
@@ -59,28 +60,56 @@ def same_phone(ours: Json, theirs: Json) -> bool:
 
     The two numbers under which WhatsApp may know one person count as the same.
     """
-    ours, theirs = text(ours), text(theirs)
-    if ours == theirs or (digits(ours) and digits(ours) == digits(theirs)):
+    ours, theirs = as_text(ours), as_text(theirs)
+    if ours == theirs:
         return True
-    held = phone_digits(theirs)
-    return bool(held) and held in phone_forms(phone_digits(ours))
+    our_digits = digits(ours)
+    if our_digits and our_digits == digits(theirs):
+        return True
+    shown = phone_digits(theirs)
+    return bool(shown) and shown in phone_forms(phone_digits(ours))
+
+
+def is_full_phone(value: str) -> bool:
+    """Return whether a phone is written in full (E.164), such as ``+4915111223344``."""
+    return E164.fullmatch(value) is not None
 
 
 def is_phone_of(key: MatchKey, theirs: Json) -> bool:
     """Return whether a phone at the vendor is surely the key's, in any spelling."""
-    if E164.fullmatch(key.value):
+    if is_full_phone(key.value):
         return surely_same(key.value, theirs, key.region)
     return same_phone(key.value, theirs)
 
 
 def may_be_phone_of(key: MatchKey, theirs: Json) -> bool:
     """Return whether a phone at the vendor has the digits of the key's number."""
-    return E164.fullmatch(key.value) is not None and may_be_same(key.value, theirs)
+    return is_full_phone(key.value) and may_be_same(key.value, theirs)
 
 
 def phone_spellings(value: str) -> tuple[str, ...]:
-    """Return a number without its ``+``, then its other number at WhatsApp, if any."""
+    """Return a number without its ``+``, then its other number at WhatsApp, if any.
+
+    WhatsApp knows some Mexican, Argentine and Brazilian mobiles with a digit more or
+    less.
+    """
     return value.removeprefix("+"), *phone_forms(phone_digits(value))[1:]
+
+
+def with_and_without_plus(value: str) -> tuple[str, ...]:
+    """Return the spellings of a number, each with a ``+`` first and without it next."""
+    spellings: list[str] = []
+    for bare in phone_spellings(value):
+        spellings += (f"+{bare}", bare)
+    return tuple(spellings)
+
+
+def is_uncommon_spelling(value: str, spelling: str) -> bool:
+    """Return whether this is not the full number, with its ``+`` or without it.
+
+    A vendor may refuse to look for such a spelling.
+    """
+    return spelling.removeprefix("+") not in phone_spellings(value)
 
 
 def same_mailbox(ours: str, theirs: str) -> bool:
@@ -93,18 +122,20 @@ def same_time(ours: Json, theirs: Json) -> bool:
 
     Moments without a zone are read as UTC.
     """
-    mine, held = text(ours), text(theirs)
+    sent, shown = as_text(ours), as_text(theirs)
     try:
-        there = _utc(datetime.fromisoformat(held))
-        if _A_DAY.fullmatch(mine):
-            return there.date() == date.fromisoformat(mine)
-        return _utc(datetime.fromisoformat(mine)) == there
+        moment = _utc(datetime.fromisoformat(shown))
+        if _A_DAY.fullmatch(sent):
+            return moment.date() == date.fromisoformat(sent)
+        return _utc(datetime.fromisoformat(sent)) == moment
     except (TypeError, ValueError, OverflowError):
         return False
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
 
 
 def same_json(ours: Json, theirs: Json) -> bool:
@@ -117,12 +148,12 @@ def same_text(ours: Json, theirs: Json) -> bool:
 
     Null and the empty text are the same.
     """
-    shown = text(theirs)
+    shown = as_text(theirs)
     if isinstance(ours, bool):
-        return shown.lower() == text(ours)
+        return shown.lower() == as_text(ours)
     if isinstance(ours, int | float):
-        return _number(shown) == _number(text(ours))
-    return shown == text(ours)
+        return _number(shown) == _number(as_text(ours))
+    return shown == as_text(ours)
 
 
 def _number(value: str) -> Decimal | str:
@@ -130,4 +161,6 @@ def _number(value: str) -> Decimal | str:
         number = Decimal(value)
     except InvalidOperation:
         return value
-    return number if number.is_finite() else value
+    if not number.is_finite():
+        return value  # "nan" and "inf" are names here, not numbers
+    return number

@@ -7,7 +7,7 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
-from syncengine.vendors.charles import Charles, Settings, build
+from syncengine.vendors.charles import Charles, CharlesSettings
 from tests.support.vendors.driving import answer
 
 KEY = MatchKey("external_reference_id", "crm-20418")
@@ -26,8 +26,8 @@ ENVELOPE: dict[str, Json] = {
 
 
 def charles(**settings: Any) -> Charles:
-    return build(
-        Settings.model_validate(
+    return Charles(
+        CharlesSettings.model_validate(
             {
                 "base_url": "https://acme.example",
                 "api_key": "k-123",

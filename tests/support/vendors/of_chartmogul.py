@@ -7,14 +7,14 @@ from typing import Any
 from syncengine.model.calls import Action
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
-from syncengine.vendors.chartmogul import ChartMogul, Settings, build
+from syncengine.vendors.chartmogul import ChartMogul, ChartMogulSettings
 
 UUID = "con_00000000-1111-4111-8222-333333333333"
 
 
 def chartmogul(**settings: Any) -> ChartMogul:
-    return build(
-        Settings.model_validate(
+    return ChartMogul(
+        ChartMogulSettings.model_validate(
             {"base_url": "https://api.example/v1", "api_key": "k-123", **settings}
         )
     )

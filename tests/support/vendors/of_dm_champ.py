@@ -7,7 +7,7 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
-from syncengine.vendors.dm_champ import DmChamp, Settings, build
+from syncengine.vendors.dm_champ import DmChamp, DmChampSettings
 from tests.support.vendors.driving import answer
 
 ID = "c7Hq2c7Hq2c7Hq2c7Hq2"
@@ -16,8 +16,8 @@ KEY = MatchKey("phoneNumber", PHONE)
 
 
 def dm_champ(**settings: Any) -> DmChamp:
-    return build(
-        Settings.model_validate(
+    return DmChamp(
+        DmChampSettings.model_validate(
             {"base_url": "https://api.example/v1", "api_key": "k-123", **settings}
         )
     )

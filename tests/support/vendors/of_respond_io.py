@@ -6,7 +6,7 @@ from typing import Any
 
 from syncengine.model.calls import Action, Call
 from syncengine.model.http import Json, Response
-from syncengine.vendors.respond_io import RespondIo, Settings, build
+from syncengine.vendors.respond_io import RespondIo, RespondIoSettings
 from tests.support.vendors.driving import answer
 
 ID = "177640021"
@@ -14,8 +14,8 @@ VIBER_ID = "a+b/c9=="
 
 
 def respond_io(**settings: Any) -> RespondIo:
-    return build(
-        Settings.model_validate(
+    return RespondIo(
+        RespondIoSettings.model_validate(
             {"base_url": "https://app.example/api/v1", "token": "t-123", **settings}
         )
     )

@@ -7,7 +7,7 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
-from syncengine.vendors.respond_io_v2 import RespondIoV2, Settings, build
+from syncengine.vendors.respond_io_v2 import RespondIoV2, RespondIoV2Settings
 from tests.support.vendors.driving import answer
 
 PHONE = MatchKey("phone", "+4915111223344")
@@ -16,8 +16,8 @@ ID = "5501"
 
 
 def respond_io_v2(**settings: Any) -> RespondIoV2:
-    return build(
-        Settings.model_validate(
+    return RespondIoV2(
+        RespondIoV2Settings.model_validate(
             {"base_url": "https://api.example/v2", "token": "t-123", **settings}
         )
     )

@@ -7,7 +7,7 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.twins.whautomate_wire import LOCATION
-from syncengine.vendors.whautomate import Settings, Whautomate, build
+from syncengine.vendors.whautomate import Whautomate, WhautomateSettings
 from tests.support.vendors.driving import answer
 
 ID = "66b1f0c2a9d3e4f5a6b7c8d9"
@@ -16,8 +16,8 @@ SETTINGS: dict[str, Json] = {"location_id": LOCATION}
 
 
 def whautomate(**settings: Any) -> Whautomate:
-    return build(
-        Settings.model_validate(
+    return Whautomate(
+        WhautomateSettings.model_validate(
             {
                 "base_url": "https://api.example",
                 "api_key": "k-123",

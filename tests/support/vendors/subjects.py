@@ -26,14 +26,14 @@ from syncengine.model.capabilities import TagCall, Write, matches
 from syncengine.model.contact import LISTS, MatchKey
 from syncengine.model.http import Json
 from syncengine.ports import Vendor
-from syncengine.vendors import VendorModule
+from syncengine.vendors.kit.spec import VendorSpec
 
 
 @dataclass(frozen=True)
 class Subject:
     """A vendor with an adapter built for its twin."""
 
-    module: VendorModule
+    module: VendorSpec
     variant: str
     vendor: Vendor
     fields: Callable[[int], dict[str, Json]]
@@ -204,7 +204,7 @@ def subject(name: str, settings: Mapping[str, Json] | None = None) -> Subject:
     )
 
 
-def secrets(module: VendorModule) -> dict[str, str]:
+def secrets(module: VendorSpec) -> dict[str, str]:
     """The settings that are credentials, with those every twin takes."""
     fields = module.settings.model_fields.items()
     return {
@@ -214,7 +214,7 @@ def secrets(module: VendorModule) -> dict[str, str]:
     }
 
 
-def derived_settings(module: VendorModule) -> dict[str, Json]:
+def derived_settings(module: VendorSpec) -> dict[str, Json]:
     """A value for everything that has no default."""
     known = getattr(_hints(module.name), "SETTINGS", {})
     given = {

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.model.http import Json
-from syncengine.vendors.kit.words import LENGTH, cleaned
+from syncengine.vendors.kit.messages import MAX_LENGTH, clean_message
 from tests.support.encodings import ENCODINGS
 
 
@@ -108,19 +108,19 @@ from tests.support.encodings import ENCODINGS
     ],
 )
 def test_cleaned(said: str, sent: tuple[Json, ...], words: str) -> None:
-    assert cleaned(said, sent) == words
+    assert clean_message(said, sent) == words
 
 
 def test_a_long_text_is_cut_after_it_was_cleaned() -> None:
-    words = cleaned("x" * (LENGTH - 5) + "Brandt" + "y" * 50, ("Brandt",))
-    assert len(words) <= LENGTH
+    words = clean_message("x" * (MAX_LENGTH - 5) + "Brandt" + "y" * 50, ("Brandt",))
+    assert len(words) <= MAX_LENGTH
     assert words.endswith("...")
     assert "Bra" not in words
 
 
 def test_a_huge_text_does_not_hang_it() -> None:
-    assert len(cleaned("x" * 1_000_000, ("Brandt",))) == LENGTH
-    assert len(cleaned("1." * 20 + "x@" * 500_000, ("Brandt",))) <= LENGTH
+    assert len(clean_message("x" * 1_000_000, ("Brandt",))) == MAX_LENGTH
+    assert len(clean_message("1." * 20 + "x@" * 500_000, ("Brandt",))) <= MAX_LENGTH
 
 
 _VALUES = st.text(
@@ -136,7 +136,7 @@ def test_no_sent_value_survives(values: list[str], between: list[str]) -> None:
     said = "".join(
         part + value for part, value in zip(between, [*values, ""], strict=False)
     )
-    words = cleaned(said, values)
+    words = clean_message(said, values)
     for value in values:
         kept = " ".join(value.split())
         assert not kept or len(kept) < 4 or kept not in words
@@ -161,7 +161,7 @@ def test_a_value_is_recognised_in_every_encoding(
     value: str, encode: Callable[[str], str]
 ) -> None:
     told = encode(value)
-    words = cleaned(f"Nobody likes <{told}> here, or '{told}'.", (value,))
+    words = clean_message(f"Nobody likes <{told}> here, or '{told}'.", (value,))
     assert told not in words
     assert value.casefold() not in html.unescape(unquote(words)).casefold()
     assert "Nobody likes" in words

@@ -1,4 +1,7 @@
-"""A vendor's words, made fit for a log: no value of a contact in them, no query of a URL, one line, not too long."""
+"""Make a vendor's message fit for a log.
+
+Afterwards it holds no value of a contact and no query of a URL, and is one short line.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from collections.abc import Iterable, Iterator
 
 from syncengine.model.http import Json
 from syncengine.model.texts import Concealer, decoded, printable
-from syncengine.vendors.kit.values import text
+from syncengine.vendors.kit.values import as_text
 
-LENGTH = 300
+MAX_LENGTH = 300
 """Characters that a cleaned message may have."""
-_READ = 4_000
+_MAX_READ = 4_000
 """Characters of a vendor's message that are read at most."""
 
 REMOVED = "[...]"
-"""Stands where a value was taken out of a message."""
+"""Text in place of a value that was taken out of a message."""
 _QUERY = re.compile(r"\?[^\s?\"'<>]*=[^\s\"'<>]*")
 """The query of a URL: some vendors take keys there."""
 _MASKED = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>*\u2022]*[*\u2022]{3,}[^\s\"'<>]*")
@@ -26,22 +29,24 @@ _PERSONAL = re.compile(
 """Text in the form of an e-mail address, a phone number or a date, even of others."""
 
 
-def cleaned(said: str, sent: Iterable[Json]) -> str:
+def clean_message(said: str, sent: Iterable[Json]) -> str:
     """Return the vendor's message without the values sent and other personal data.
 
     Anything in the form of an address or a number is removed too, also where it was
     never sent.
     """
-    concealer = Concealer(
-        (text(leaf) for value in sent for leaf in _leaves(value)), words=True
-    )
-    words = concealer.hide(decoded(said[:_READ]), REMOVED)
-    if len(said) > _READ:  # a value that was cut in two may be left at the end
-        words = words[: -concealer.longest or None]
+    leaves = (as_text(leaf) for value in sent for leaf in _leaves(value))
+    concealer = Concealer(leaves, words=True)
+    words = concealer.hide(decoded(said[:_MAX_READ]), REMOVED)
+    if len(said) > _MAX_READ and concealer.longest:
+        # The limit may have cut a value in two, which is then not recognised.
+        words = words[: -concealer.longest]
     words = _one_line(words)
     for pattern in (_QUERY, _MASKED, _PERSONAL):
         words = pattern.sub(REMOVED, words)
-    return words if len(words) <= LENGTH else words[: LENGTH - 3].rstrip() + "..."
+    if len(words) > MAX_LENGTH:
+        return words[: MAX_LENGTH - 3].rstrip() + "..."
+    return words
 
 
 def _one_line(said: str) -> str:

@@ -8,7 +8,14 @@ import pytest
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.http import Json, Request, Response
-from syncengine.vendors.kit import Id, Shape, judge, refused, refused_look_up, shaped
+from syncengine.vendor import (
+    ExternalId,
+    ReplyModel,
+    failed_look_up,
+    judge,
+    parse_reply,
+    rejection,
+)
 from tests.support.vendors.driving import answer, html
 
 GET = Request("GET", "/things/secret-id", "GET /things/{id}")
@@ -32,7 +39,7 @@ def test_a_refusal_is_handed_on(status: int) -> None:
     assert (reply.ok, reply.status, reply.body) == (False, status, {"a": 1})
     if status != 403:
         assert judge(PUT, html(status), HALTS).body is None
-    assert refused(PUT, reply, "no", ()).code == f"http_{status}"
+    assert rejection(PUT, reply, "no", ()).code == f"http_{status}"
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -119,7 +126,7 @@ def test_a_404_is_about_a_contact_in_the_words_of_the_api_only(
     status: int, body: Json, *, own: bool
 ) -> None:
     if own:
-        assert judge(PUT, answer(body, status), {}).not_there
+        assert judge(PUT, answer(body, status), {}).not_found
         return
     with pytest.raises(VendorHalted) as halted:
         judge(PUT, answer(body, status), {})
@@ -218,8 +225,8 @@ def test_retry_after(headers: Mapping[str, str], seconds: float | None) -> None:
     assert throttled.value.retry_after == seconds
 
 
-class _Thing(Shape):
-    id: Id
+class _Thing(ReplyModel):
+    id: ExternalId
 
 
 @pytest.mark.parametrize(
@@ -235,7 +242,7 @@ def test_an_id_is_text(given: object, known: str) -> None:
 def test_another_shape_is_unreadable(body: object) -> None:
     reply = judge(PUT, answer(body), HALTS)
     with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
-        shaped(PUT, reply, _Thing)
+        parse_reply(PUT, reply, _Thing)
     assert failed.value.maybe_applied
 
 
@@ -250,10 +257,10 @@ def test_the_key_is_not_repeated() -> None:
     said = "hunter2 may not write application/json"
     assert (
         'says: "[...] may not write application/json"'
-        in refused(request, reply, said, ()).message
+        in rejection(request, reply, said, ()).message
     )
     assert '"[...] may not write application/json"' in str(
-        refused_look_up(request, reply, said, ())
+        failed_look_up(request, reply, said, ())
     )
 
 

@@ -1,0 +1,69 @@
+"""Tell a vendor's own "no such contact" from an address that leads nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from syncengine.model.http import Json
+
+NOT_FOUND_STATUSES = (404, 410)
+"""Statuses of a missing contact, if the vendor's own words say so. Otherwise it is the
+requested address that does not exist."""
+
+_TEXT_NAMES = ("message", "msg", "error", "errors", "error_details", "description")
+_EMPTY_PHRASES = {
+    404: ("", "not found", "request failed", "error"),
+    410: ("", "gone", "request failed", "error"),
+}
+"""Phrases that only repeat the status; routers and vendors both use them."""
+_PATH = re.compile(r"\S*/\S*")
+_NOT_A_LETTER = re.compile(r"[\W\d_]+")
+_ENDPOINT_WORDS = re.compile(
+    r"\b(routes?|url|uri|endpoint|static resource|cannot (get|post|put|patch|delete)|"
+    r"missing authentication token|not defined by this api)\b",
+)
+_RECORD_WORDS = re.compile(
+    r"\b(contacts?|persons?|people|customers?|leads?|members?|users?|lists?|tags?|"
+    r"lifecycle|data.?sources?|fields?)\b",
+)
+_PLACE_WORDS = re.compile(
+    r"\b(resource|method|page|path|host|domain|deployment|tenant|upstream|api)\b"
+)
+
+
+def speaks_of_a_record(status: int, body: Json) -> bool:
+    """Return whether the body of a 404 is the vendor's own, about a contact or the like.
+
+    It is then an object with a message. A page, an empty answer, or the words that
+    gateways and routers have for an address without an endpoint say nothing about a
+    contact: a moved API would answer every contact so.
+    """
+    if not isinstance(body, Mapping):
+        return False
+    phrases = []
+    for said in _texts(body):
+        # Routers repeat the requested path, and the word "contacts" stands in it.
+        phrase = _PATH.sub(" ", said.casefold())
+        letters = _NOT_A_LETTER.sub(" ", phrase).strip()
+        if letters not in _EMPTY_PHRASES[status]:
+            phrases.append(phrase)
+    words = "; ".join(phrases)
+    if _ENDPOINT_WORDS.search(words):
+        return False
+    if _RECORD_WORDS.search(words):
+        return True
+    return words != "" and _PLACE_WORDS.search(words) is None
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Yield the texts of a refusal, however deep in it they are."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for name in _TEXT_NAMES:
+                yield from _texts(value.get(name))
+        case list():
+            for part in value:
+                yield from _texts(part)

@@ -1,0 +1,44 @@
+"""The description of a vendor: what its module declares under the name ``VENDOR``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from syncengine.model.limits import Limit
+from syncengine.ports import Vendor
+from syncengine.vendors.kit.settings import VendorSettings
+
+API_VERSION = 1
+"""The version of ``syncengine.vendor``, raised when adapters have to be changed for it.
+A spec names the version that it was written for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorSpec:
+    """A vendor: its settings, its limits, and the function that builds its adapter."""
+
+    name: str
+    """Name under which destinations choose it (``vendor: acme``), an identifier."""
+    api_version: int
+    """The ``syncengine.vendor.API_VERSION`` that the adapter was written for: write the
+    number, so that a later syncengine can tell."""
+    settings: type[VendorSettings]
+    """The model of ``settings`` in a destination's file."""
+    build: Callable[[Any], Vendor]
+    """Builds the adapter from an instance of ``settings``."""
+    version: int
+    """Raised when the meaning of what is sent changes. It is part of the source hash's
+    salt: all contacts are then compared again, and differences are sent."""
+    limits: tuple[Limit, ...]
+    """Limits of an account where the configuration names none."""
+    identity: tuple[str, ...] = ()
+    """Settings that say which account it is, beside ``base_url``; none may be a secret.
+    A run is refused when one of them changes, until that is accepted."""
+    max_in_flight: int | None = None
+    """Requests of an account that may be under way at once, where the vendor caps its
+    connections; None: the vendor sets no limit."""
+    twin: str | None = None
+    """The vendor's stand-in for tests and ``syncengine sandbox``, as ``module:CLASS``,
+    imported on use only; None: there is none."""
