@@ -79,101 +79,67 @@ class Brake:
 
 
 def brakes_of_diff(
-    scope: Scope, policy: OnRemoved, allowances: BrakeLimits, accepted: AbstractSet[str]
+    scope: Scope, policy: OnRemoved, limits: BrakeLimits, accepted: AbstractSet[str]
 ) -> list[Brake]:
-    """Return the brakes that the diff alone trips."""
-    known = scope.known
-    if known and not scope.source_rows:
+    """Return the brakes that the diff alone trips, without those accepted by name."""
+    if scope.known and not scope.source_rows:
         if EMPTY_SOURCE in accepted:
-            return []  # what was accepted is that they all go
-        told = f"the source is empty, while {known} contacts are known here: {_would(policy, scope)}"
-        return [Brake(EMPTY_SOURCE, told)]
-    return [
-        brake
-        for brake in _of_scope(scope, policy, allowances)
-        if brake.name not in accepted
-    ]
+            # Whoever accepts an empty source has accepted that all contacts go: no
+            # other brake asks again.
+            return []
+        message = (
+            f"the source is empty, while {scope.known} contacts are known here: "
+            f"{_consequence(policy, scope)}"
+        )
+        return [Brake(EMPTY_SOURCE, message)]
+    tripped = _brakes_of_removals(scope, policy, limits)
+    return [brake for brake in tripped if brake.name not in accepted]
 
 
 def brakes_of_survey(
     survey: Survey,
     scope: Scope,
     had: Mapping[str, int],
-    allowances: BrakeLimits,
+    limits: BrakeLimits,
     accepted: AbstractSet[str],
 ) -> list[Brake]:
-    """Return the brakes that the run's contacts trip.
+    """Return the brakes that the run's contacts trip, without those accepted by name.
 
-    ``had``: field to the contacts known to have a value.
+    ``had``: field to the number of contacts known to have a value.
     """
-    return [
-        brake
-        for brake in _of_survey(survey, scope, had, allowances)
-        if brake.name not in accepted
+    tripped = [
+        *_brakes_of_creates(survey, scope, limits),
+        *_brakes_of_rewrites(survey, scope, limits),
+        *_brakes_of_nulls(survey, had, limits),
+        *_brakes_of_tags(survey, scope, limits),
+        *_brakes_of_lists(survey, scope, limits),
     ]
+    return [brake for brake in tripped if brake.name not in accepted]
 
 
 def brake_of_recreations(
-    gone: int, known: int, allowances: BrakeLimits, accepted: AbstractSet[str]
+    gone: int, known: int, limits: BrakeLimits, accepted: AbstractSet[str]
 ) -> Brake | None:
     """Return the brake that contacts to be created again trip.
 
     ``gone`` is their number, ``known`` that of the contacts the vendor still has.
     """
     before = known + gone
-    if GONE in accepted or not allowances.gone.exceeded(gone, before):
+    if GONE in accepted or not limits.gone.exceeded(gone, before):
         return None
     return Brake(
         GONE,
         f"{gone} of {before} contacts ({gone / before:.1%}) were deleted at the vendor, "
-        f"and none of them was created again. {allowances.gone.in_words}",
+        f"and none of them was created again. {limits.gone.in_words}",
     )
 
 
 def brakes_of_repair(
-    scope: RepairScope, allowances: BrakeLimits, accepted: AbstractSet[str]
+    scope: RepairScope, limits: BrakeLimits, accepted: AbstractSet[str]
 ) -> list[Brake]:
     """Return the brakes that the repair of what drifted at the vendor trips."""
-    return [
-        brake for brake in _of_repair(scope, allowances) if brake.name not in accepted
-    ]
-
-
-def _of_repair(scope: RepairScope, allowances: BrakeLimits) -> Iterator[Brake]:
-    compared = scope.compared
-    nobody_left = scope.gone == compared > 1
-    if nobody_left or allowances.gone.exceeded(scope.gone, compared):
-        allowed = allowances.gone.in_words
-        if nobody_left:
-            allowed = "The brake never allows that all of them are missing"
-        yield Brake(
-            GONE,
-            f"{scope.gone} of the {compared} contacts that were compared "
-            f"({scope.gone / compared:.1%}) are not at the vendor any more. "
-            "Do the credentials still lead to the same account? "
-            f"{allowed}",
-        )
-    if allowances.repair.exceeded(scope.mended, compared):
-        yield Brake(
-            REPAIR,
-            f"the repair would have written to {scope.mended} of the {compared} contacts "
-            f"that were compared ({scope.mended / compared:.1%}). "
-            f"{allowances.repair.in_words}",
-        )
-    for name, number in sorted(scope.nulls.items()):
-        if allowances.nulls.exceeded(number, compared):
-            yield Brake(
-                NULLS,
-                f"the repair would have emptied field {name} of {number} of {compared} "
-                f"contacts. {allowances.nulls.in_words}",
-            )
-    for tag, number in sorted(scope.swings.items()):
-        if allowances.tags.exceeded(number, compared):
-            yield Brake(
-                TAGS,
-                f'the repair would have added or removed tag "{tag}" at {number} of '
-                f"{compared} contacts. {allowances.tags.in_words}",
-            )
+    tripped = _tripped_by_repair(scope, limits)
+    return [brake for brake in tripped if brake.name not in accepted]
 
 
 def has_grown(scope: Scope, creates: int, allowed: BrakeLimit) -> bool:
@@ -183,61 +149,113 @@ def has_grown(scope: Scope, creates: int, allowed: BrakeLimit) -> bool:
     these rows when it was last compared.
     """
     before = scope.compared_rows
-    return before is not None and allowed.exceeded(
-        min(creates, scope.source_rows - before), before
-    )
+    if before is None:
+        return False
+    growth = scope.source_rows - before
+    return allowed.exceeded(min(creates, growth), before)
 
 
-def are_replaced(survey: Survey, scope: Scope, allowances: BrakeLimits) -> bool:
+def are_replaced(survey: Survey, scope: Scope, limits: BrakeLimits) -> bool:
     """Return whether most known contacts went and others came in their place.
 
     They may be the same people under other ids.
     """
-    unknown = survey.creates if scope.unseen is None else scope.unseen
-    return min(scope.removed, unknown) > allowances.creates.share * scope.known
+    replaced = min(scope.removed, _number_unseen(survey, scope))
+    return replaced > limits.creates.share * scope.known
 
 
-def are_rewritten(survey: Survey, scope: Scope, allowances: BrakeLimits) -> bool:
+def are_rewritten(survey: Survey, scope: Scope, limits: BrakeLimits) -> bool:
     """Return whether most known contacts would become other people under their ids."""
-    return allowances.rewrites.exceeded(survey.rewritten, scope.known)
+    return limits.rewrites.exceeded(survey.rewritten, scope.known)
 
 
-def _of_scope(
-    scope: Scope, policy: OnRemoved, allowances: BrakeLimits
+def _number_unseen(survey: Survey, scope: Scope) -> int:
+    """Return the number of contacts about which nothing was ever sent."""
+    return survey.creates if scope.unseen is None else scope.unseen
+
+
+def _exceeding(
+    counts: Mapping[str, int], limit: BrakeLimit, of: int
+) -> Iterator[tuple[str, int]]:
+    """Yield the names whose number of contacts exceeds a limit, in order."""
+    for name, number in sorted(counts.items()):
+        if limit.exceeded(number, of):
+            yield name, number
+
+
+def _tripped_by_repair(scope: RepairScope, limits: BrakeLimits) -> Iterator[Brake]:
+    compared = scope.compared
+    nobody_left = scope.gone == compared and compared > 1
+    if nobody_left or limits.gone.exceeded(scope.gone, compared):
+        allowed = limits.gone.in_words
+        if nobody_left:
+            allowed = "The brake never allows that all of them are missing"
+        yield Brake(
+            GONE,
+            f"{scope.gone} of the {compared} contacts that were compared "
+            f"({scope.gone / compared:.1%}) are not at the vendor any more. "
+            "Do the credentials still lead to the same account? "
+            f"{allowed}",
+        )
+    if limits.repair.exceeded(scope.mended, compared):
+        yield Brake(
+            REPAIR,
+            f"the repair would have written to {scope.mended} of the {compared} contacts "
+            f"that were compared ({scope.mended / compared:.1%}). "
+            f"{limits.repair.in_words}",
+        )
+    for name, number in _exceeding(scope.nulls, limits.nulls, compared):
+        yield Brake(
+            NULLS,
+            f"the repair would have emptied field {name} of {number} of {compared} "
+            f"contacts. {limits.nulls.in_words}",
+        )
+    for tag, number in _exceeding(scope.swings, limits.tags, compared):
+        yield Brake(
+            TAGS,
+            f'the repair would have added or removed tag "{tag}" at {number} of '
+            f"{compared} contacts. {limits.tags.in_words}",
+        )
+
+
+def _brakes_of_removals(
+    scope: Scope, policy: OnRemoved, limits: BrakeLimits
 ) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
-    less = known - scope.source_rows - scope.moved
-    if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(
-        _touched(policy, scope), known
-    ):
+    missing_rows = known - scope.source_rows - scope.moved
+    affected = _number_affected(policy, scope)
+    acts_on_removed = policy is not OnRemoved.IGNORE
+    if acts_on_removed and limits.removals.exceeded(affected, known):
         yield Brake(
             REMOVALS,
             f"{removed} of {known} known contacts ({removed / known:.1%}) left the "
-            f"source: {_would(policy, scope)}. {allowances.removals.in_words}",
+            f"source: {_consequence(policy, scope)}. {limits.removals.in_words}",
         )
-    elif allowances.shrunk_source.exceeded(less, known):
+    elif limits.shrunk_source.exceeded(missing_rows, known):
         yield Brake(
             SHRUNK_SOURCE,
-            f"the source has {scope.source_rows} rows, {less / known:.1%} fewer than the "
-            f"{known} contacts known here, and {_would(policy, scope)}. "
-            f"Is the source complete? {allowances.shrunk_source.in_words}",
+            f"the source has {scope.source_rows} rows, {missing_rows / known:.1%} fewer "
+            f"than the {known} contacts known here, and {_consequence(policy, scope)}. "
+            f"Is the source complete? {limits.shrunk_source.in_words}",
         )
 
 
-def _of_creates(
-    survey: Survey, scope: Scope, allowances: BrakeLimits
+def _brakes_of_creates(
+    survey: Survey, scope: Scope, limits: BrakeLimits
 ) -> Iterator[Brake]:
-    known, removed, allowed = scope.known, scope.removed, allowances.creates
-    unknown = survey.creates if scope.unseen is None else scope.unseen
-    would = f"the run would have created {survey.creates} contacts, while {known} are known here"
-    if scope.unseen is not None:  # a limit leaves most of them to later runs
-        would = f"the run would have begun to create {scope.unseen} contacts, while {known} are known here"
-    if are_replaced(survey, scope, allowances):
+    known, removed, allowed = scope.known, scope.removed, limits.creates
+    if scope.unseen is None:
+        would = f"the run would have created {survey.creates} contacts"
+    else:
+        # With --limit, a run creates only some of them and leaves most to later runs.
+        would = f"the run would have begun to create {scope.unseen} contacts"
+    would += f", while {known} are known here"
+    if are_replaced(survey, scope, limits):
         yield Brake(
             CREATES,
             f"{would}: {removed} of these ({removed / known:.1%}) are no longer in the "
-            f"source, and {unknown} that are not known came in their place. "
-            "Did the key column or `where` change? "
+            f"source, and {_number_unseen(survey, scope)} that are not known came in "
+            "their place. Did the key column or `where` change? "
             "Then people would be at the vendor twice. "
             f"The brake allows up to {allowed.share:.0%}",
         )
@@ -254,53 +272,67 @@ def _of_creates(
         )
 
 
-def _of_survey(
-    survey: Survey, scope: Scope, had: Mapping[str, int], allowances: BrakeLimits
+def _brakes_of_rewrites(
+    survey: Survey, scope: Scope, limits: BrakeLimits
 ) -> Iterator[Brake]:
-    known = scope.known
-    yield from _of_creates(survey, scope, allowances)
-    if are_rewritten(survey, scope, allowances):
+    if are_rewritten(survey, scope, limits):
         yield Brake(
             REWRITES,
             "the run would have changed most fields, or phone and e-mail address, at "
-            f"{survey.rewritten} of {known} known contacts. "
+            f"{survey.rewritten} of {scope.known} known contacts. "
             "Are these rows of another source, such as a copy for tests, or of other "
-            f"people? {allowances.rewrites.in_words}",
+            f"people? {limits.rewrites.in_words}",
         )
+
+
+def _brakes_of_nulls(
+    survey: Survey, had: Mapping[str, int], limits: BrakeLimits
+) -> Iterator[Brake]:
     for name, number in sorted(survey.nulls.items()):
         holders = had.get(name, number)
-        if allowances.nulls.exceeded(number, holders):
+        if limits.nulls.exceeded(number, holders):
             yield Brake(
                 NULLS,
                 f"the run would have emptied field {name} of {number} of the {holders} "
                 "contacts that have it, because its column is empty now or no longer "
-                f"mapped. {allowances.nulls.in_words}",
-            )
-    for tag, number in sorted(survey.tags.items()):
-        if allowances.tags.exceeded(number, known):
-            yield Brake(
-                TAGS,
-                f'the run would have added or removed tag "{tag}" at {number} of {known} '
-                f"known contacts. {allowances.tags.in_words}",
-            )
-    for name, number in sorted(survey.lists.items()):
-        if allowances.lists.exceeded(number, known):
-            yield Brake(
-                LISTS,
-                f"the run would have put {number} of {known} known contacts on list "
-                f'"{name}", or taken them off it. {allowances.lists.in_words}',
+                f"mapped. {limits.nulls.in_words}",
             )
 
 
-def _touched(policy: OnRemoved, scope: Scope) -> int:
+def _brakes_of_tags(
+    survey: Survey, scope: Scope, limits: BrakeLimits
+) -> Iterator[Brake]:
+    for tag, number in _exceeding(survey.tags, limits.tags, scope.known):
+        yield Brake(
+            TAGS,
+            f'the run would have added or removed tag "{tag}" at {number} of '
+            f"{scope.known} known contacts. {limits.tags.in_words}",
+        )
+
+
+def _brakes_of_lists(
+    survey: Survey, scope: Scope, limits: BrakeLimits
+) -> Iterator[Brake]:
+    for name, number in _exceeding(survey.lists, limits.lists, scope.known):
+        yield Brake(
+            LISTS,
+            f"the run would have put {number} of {scope.known} known contacts on list "
+            f'"{name}", or taken them off it. {limits.lists.in_words}',
+        )
+
+
+def _number_affected(policy: OnRemoved, scope: Scope) -> int:
     """Return the number of removed contacts that the policy acts on."""
     if scope.touched is not None:
         return scope.touched
-    return scope.tagged if policy is OnRemoved.UNTAG else scope.removed
+    if policy is OnRemoved.UNTAG:
+        return scope.tagged
+    return scope.removed
 
 
-def _would(policy: OnRemoved, scope: Scope) -> str:
-    number = _touched(policy, scope)
+def _consequence(policy: OnRemoved, scope: Scope) -> str:
+    """Return what the run would have done to removed contacts, in words."""
+    number = _number_affected(policy, scope)
     match policy:
         case OnRemoved.IGNORE:
             return f"the run would have marked {number} contacts as removed"

@@ -1,4 +1,7 @@
-"""Reasons why contacts are worked on: a changed row, a changed file, something left. Pure."""
+"""Causes why contacts are worked on: a changed row, a changed file, unfinished work.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,19 @@ from syncengine.model.mapping import OnUnmap
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.changes import EMPTY
 
+# Names of the parts of a mapping whose meaning is remembered. They are stored in the
+# state, so they never change.
 _FIELD = "fields."
-_TAGS, _LISTS, _ON_NULL, _ON_UNMAP, _VERSION = (
-    "tags",
-    "lists",
-    "on_null",
-    "on_unmap",
-    "version",
-)
+_TAGS = "tags"
 _PREFIX = "tags_prefix"
+_LISTS = "lists"
+_ON_NULL = "on_null"
+_ON_UNMAP = "on_unmap"
+_VERSION = "version"
 
 
 class CauseKind(StrEnum):
-    """Causes, in the order in which they are told."""
+    """Kinds of causes, in the order in which they are reported."""
 
     NEW = "new"
     RETURNED = "returned"
@@ -75,12 +78,20 @@ _IN_WORDS = {
     CauseKind.LISTS: "mapping of the lists changed",
     CauseKind.ON_NULL: "on_null changed",
     CauseKind.ON_UNMAP: "on_unmap changed",
-    CauseKind.VERSION: "a new version of syncengine reads or sends values in another way",
+    CauseKind.VERSION: (
+        "a new version of syncengine reads or sends values in another way"
+    ),
     CauseKind.LIFTED: "no longer suppressed or opted out",
     CauseKind.REJECTED: "rejected before",
     CauseKind.UNFINISHED: "not finished before, or noted by verify --repair",
     CauseKind.GONE: "deleted at the vendor",
     CauseKind.OUT_OF_STEP: "out of step although the row did not change",
+}
+_BY_STATUS = {
+    Status.REMOVED: CauseKind.RETURNED,
+    Status.SUPPRESSED: CauseKind.LIFTED,
+    Status.REJECTED: CauseKind.REJECTED,
+    Status.GONE: CauseKind.GONE,
 }
 
 
@@ -101,7 +112,11 @@ class CauseCounter:
     """Numbers of contacts by cause."""
 
     def __init__(self, changed: Iterable[str] = ()) -> None:
-        """``changed`` are the parts of the configuration that mean something else now."""
+        """Begin to count.
+
+        ``changed`` are the parts of the configuration that mean something else now, as
+        ``changed_parts`` names them.
+        """
         self._changed = frozenset(changed)
         self._counts: Counter[Cause] = Counter()
 
@@ -119,13 +134,13 @@ class CauseCounter:
 
     def counts(self) -> tuple[tuple[Cause, int], ...]:
         """Return the causes with their numbers of contacts, in order."""
-        order = list(CauseKind)
-        return tuple(
-            sorted(
-                self._counts.items(),
-                key=lambda item: (order.index(item[0].why), item[0].field),
-            )
-        )
+        order = {kind: place for place, kind in enumerate(CauseKind)}
+
+        def place(item: tuple[Cause, int]) -> tuple[int, str]:
+            cause, _ = item
+            return order[cause.why], cause.field
+
+        return tuple(sorted(self._counts.items(), key=place))
 
 
 def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
@@ -134,20 +149,19 @@ def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
     ``version`` is what else the values depend on: the normalisers and the adapter.
     """
     parts: dict[str, object] = {_FIELD + each.field: each for each in mapping.fields}
-    parts |= {
-        _TAGS: mapping.tags,
-        _LISTS: mapping.lists,
-        _ON_NULL: mapping.on_null.value,
-        _VERSION: tuple(version),
-    }
+    parts[_TAGS] = mapping.tags
+    parts[_LISTS] = mapping.lists
+    parts[_ON_NULL] = mapping.on_null.value
+    parts[_VERSION] = tuple(version)
     if mapping.tags is not None:
         parts[_PREFIX] = mapping.tag_prefix
     if mapping.on_unmap is OnUnmap.REMOVE:
         parts[_ON_UNMAP] = mapping.on_unmap.value
-    return {
-        name: hashlib.sha256(repr(part).encode()).hexdigest()[:16]
-        for name, part in parts.items()
-    }
+    return {name: _fingerprint(part) for name, part in parts.items()}
+
+
+def _fingerprint(part: object) -> str:
+    return hashlib.sha256(repr(part).encode()).hexdigest()[:16]
 
 
 def changed_parts(
@@ -155,15 +169,16 @@ def changed_parts(
 ) -> frozenset[str]:
     """Return the parts of a mapping that mean something else now.
 
-    Nothing is known to have changed where no meaning is remembered. A prefix changes
-    where there was one of tags before; an older version did not remember it by itself.
+    Nothing is known to have changed where no meaning is remembered.
     """
     if before is None:
         return frozenset()
     changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
-    return frozenset(
-        changed - {_PREFIX} if _PREFIX not in before.keys() & now.keys() else changed
-    )
+    if _PREFIX not in before or _PREFIX not in now:
+        # A prefix changes only where there was one of tags before. An older version of
+        # the program did not remember it by itself.
+        changed.discard(_PREFIX)
+    return frozenset(changed)
 
 
 def remapped_fields(changed: frozenset[str], mapping: ContactMapping) -> frozenset[str]:
@@ -182,31 +197,18 @@ def causes_of(
     changed: frozenset[str],
 ) -> frozenset[Cause]:
     """Return why a contact is worked on; at least one cause."""
-    if (earlier := _earlier(state, desired, source_hash)) is not None:
-        return frozenset({Cause(earlier)})
-    rest = CauseKind.ROW
-    if state.source_hash is None and state.status is Status.SYNCED:
-        rest = CauseKind.UNFINISHED
-    elif _VERSION in changed:
-        rest = CauseKind.VERSION
-    elif state.source_hash == source_hash:
-        rest = CauseKind.OUT_OF_STEP
-    found = {
-        _of_change(part, value, changed) or Cause(rest)
-        for part, value in _changes(calls, state.known)
+    kind = _cause_in_state(state, desired, source_hash)
+    if kind is not None:
+        return frozenset({Cause(kind)})
+    otherwise = Cause(_cause_outside_mapping(state, source_hash, changed))
+    causes = {
+        _cause_in_mapping(part, value, changed) or otherwise
+        for part, value in _changed_by(calls, state.known)
     }
-    return frozenset(found) or frozenset({Cause(rest)})
+    return frozenset(causes or {otherwise})
 
 
-_BY_STATUS = {
-    Status.REMOVED: CauseKind.RETURNED,
-    Status.SUPPRESSED: CauseKind.LIFTED,
-    Status.REJECTED: CauseKind.REJECTED,
-    Status.GONE: CauseKind.GONE,
-}
-
-
-def _earlier(
+def _cause_in_state(
     state: ContactState, desired: Desired | None, source_hash: int | None
 ) -> CauseKind | None:
     """Return the cause that lies in what is known of the contact; None: look further."""
@@ -215,39 +217,61 @@ def _earlier(
     if desired is None:
         return CauseKind.LEFT
     if state.status is Status.PENDING:
-        return (
-            CauseKind.NEW if state.known.external_id is None else CauseKind.UNFINISHED
-        )
+        is_new = state.known.external_id is None
+        return CauseKind.NEW if is_new else CauseKind.UNFINISHED
     if state.status is Status.DEAD and state.rejected_hash in (None, source_hash):
-        return CauseKind.REJECTED  # tried again as it was
+        # The row is the refused one, so somebody has it tried again as it was.
+        return CauseKind.REJECTED
     return _BY_STATUS.get(state.status)
 
 
-def _changes(calls: Sequence[Call], known: Known) -> Iterator[tuple[str, Json]]:
+def _cause_outside_mapping(
+    state: ContactState, source_hash: int | None, changed: frozenset[str]
+) -> CauseKind:
+    """Return the cause of what no changed part of the mapping explains."""
+    if state.source_hash is None and state.status is Status.SYNCED:
+        return CauseKind.UNFINISHED
+    if _VERSION in changed:
+        return CauseKind.VERSION
+    if state.source_hash == source_hash:
+        return CauseKind.OUT_OF_STEP
+    return CauseKind.ROW
+
+
+def _changed_by(calls: Sequence[Call], known: Known) -> Iterator[tuple[str, Json]]:
     """Yield each part of the mapping that something is sent of, with its value.
 
     What is sent unchanged, because a write has to carry it, is left out.
     """
     for call in calls:
         for name, value in call.fields.items():
-            if name not in known.fields or known.fields[name] != value:
-                yield (
-                    (_LISTS, True) if name.startswith(LISTS) else (_FIELD + name, value)
-                )
+            if name in known.fields and known.fields[name] == value:
+                continue
+            if name.startswith(LISTS):
+                yield _LISTS, True
+            else:
+                yield _FIELD + name, value
         if call.add_tags or call.remove_tags:
             yield _TAGS, True
 
 
-def _of_change(part: str, value: Json, changed: frozenset[str]) -> Cause | None:
+def _cause_in_mapping(part: str, value: Json, changed: frozenset[str]) -> Cause | None:
     """Return the cause that lies in the configuration, if it does."""
     if part in changed:
-        if part.startswith(_FIELD):
-            return Cause(CauseKind.MAPPING, part.removeprefix(_FIELD))
-        if part == _LISTS:
-            return Cause(CauseKind.LISTS)
-        return Cause(CauseKind.PREFIX if _PREFIX in changed else CauseKind.TAGS)
+        return _cause_of_changed_part(part, changed)
     if _ON_NULL in changed and value in EMPTY:
         return Cause(CauseKind.ON_NULL)
-    if _ON_UNMAP in changed and (value in EMPTY or part in (_TAGS, _LISTS)):
+    takes_away = value in EMPTY or part in (_TAGS, _LISTS)
+    if _ON_UNMAP in changed and takes_away:
         return Cause(CauseKind.ON_UNMAP)
     return None
+
+
+def _cause_of_changed_part(part: str, changed: frozenset[str]) -> Cause:
+    if part.startswith(_FIELD):
+        return Cause(CauseKind.MAPPING, part.removeprefix(_FIELD))
+    if part == _LISTS:
+        return Cause(CauseKind.LISTS)
+    if _PREFIX in changed:
+        return Cause(CauseKind.PREFIX)
+    return Cause(CauseKind.TAGS)
