@@ -1,4 +1,4 @@
-"""Brakes: what stops a run before its first request."""
+"""Brakes: limits that stop a run before its first request. Pure."""
 
 from __future__ import annotations
 

@@ -467,7 +467,7 @@ async def _prices(
         look_up=vendor.look_up_cost
         if isinstance(vendor, RequestCosts)
         else lambda _: exactly(1),
-        extra=vendor.extra_requests
+        extra_requests=vendor.extra_requests
         if isinstance(vendor, RequestCosts)
         else lambda _: 0,
         rounds=1 if alone else 2,
