@@ -36,26 +36,31 @@ def distrust_of(fields: Sequence[str], capabilities: Capabilities) -> Distrust:
 def with_distrust(known: Known, distrust: Distrust) -> Known:
     """Return what is known with its values marked unknown; its vendor id stays."""
     pending = known.pending or Pending()
-    noes = {
-        each.field
-        for each in distrust.opt_outs
-        if each.field in known.fields and each.is_opted_out(known.fields[each.field])
+    opt_outs = {
+        opt_out.field
+        for opt_out in distrust.opt_outs
+        if opt_out.field in known.fields
+        and opt_out.is_opted_out(known.fields[opt_out.field])
     }
-    stay = {*distrust.fixed, *distrust.kept, *noes}
-    trusted = {
+    still_known = {*distrust.fixed, *distrust.kept, *opt_outs}
+    distrusted = {
         name: value
         for name, value in known.fields.items()
         if name not in distrust.fixed
     }
     return replace(
         known,
-        fields={name: value for name, value in known.fields.items() if name in stay},
+        fields={
+            name: value for name, value in known.fields.items() if name in still_known
+        },
         tags=frozenset(),
         pending=replace(
             pending,
+            # Fields that can be cleared may have a value that is not known: they are
+            # unknown even where nothing was known of them.
             fields={
                 **dict.fromkeys(distrust.emptied),
-                **trusted,
+                **distrusted,
                 **pending.fields,
             },
             add_tags=known.tags | pending.add_tags,
@@ -66,17 +71,20 @@ def with_distrust(known: Known, distrust: Distrust) -> Known:
 
 def distrusted_state(state: ContactState, distrust: Distrust) -> ContactState:
     """Return the state of a contact once a re-sync has distrusted it."""
-    if state.status is Status.REMOVED:
-        hash_, refused = state.source_hash, state.rejected_hash
-    else:
-        hash_, refused = None, None
-    linked = state.known.external_id is not None
+    known = state.known
+    if known.external_id is not None:
+        known = with_distrust(known, distrust)
+    status = state.status
+    if status is Status.SYNCED:
+        status = Status.PENDING
+    # A removed contact keeps its hashes: its row is gone, and nothing is sent of it.
+    is_removed = state.status is Status.REMOVED
     return replace(
         state,
-        known=with_distrust(state.known, distrust) if linked else state.known,
-        status=Status.PENDING if state.status is Status.SYNCED else state.status,
-        source_hash=hash_,
-        rejected_hash=refused,
+        known=known,
+        status=status,
+        source_hash=state.source_hash if is_removed else None,
+        rejected_hash=state.rejected_hash if is_removed else None,
     )
 
 
@@ -123,16 +131,20 @@ def known_from_read_back(
     shown = replace(
         shown, fields={**unshown, **shown.fields}, key=_present_key(remote, shown, same)
     )
-    if not remote.shows_tags:
-        doubt = shown.pending or Pending()
-        doubt = replace(
-            doubt, add_tags=pending.add_tags, remove_tags=pending.remove_tags
-        )
-        left = doubt if doubt != Pending() else None
-        return replace(
-            shown, tags=frozenset(), found_tags=known.found_tags, pending=left
-        )
-    return shown
+    if remote.shows_tags:
+        return shown
+    # Nothing was learned about tags: what was unknown of them stays so.
+    unknown = replace(
+        shown.pending or Pending(),
+        add_tags=pending.add_tags,
+        remove_tags=pending.remove_tags,
+    )
+    return replace(
+        shown,
+        tags=frozenset(),
+        found_tags=known.found_tags,
+        pending=unknown if unknown != Pending() else None,
+    )
 
 
 def _present_key(
@@ -140,7 +152,9 @@ def _present_key(
 ) -> MatchKey | None:
     """Return the contact's match key, with the value that the vendor has for it now."""
     key = known.key
-    theirs = remote.fields.get(key.field) if key else None
-    if key is None or theirs in (None, "") or same(key.field, key.value, theirs):
+    if key is None:
+        return None
+    theirs = remote.fields.get(key.field)
+    if theirs in (None, "") or same(key.field, key.value, theirs):
         return key
     return MatchKey(key.field, text(theirs))

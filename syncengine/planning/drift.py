@@ -1,8 +1,8 @@
-"""Comparison of a vendor contact with what we last knew of it."""
+"""Comparison of a vendor contact with what we last knew of it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from syncengine.model.capabilities import OptOut, matches
@@ -69,47 +69,57 @@ def drift(
     changed: list[str] = []
     missing: list[str] = []
     for name, value in sorted(known.fields.items()):
-        theirs = remote.fields.get(name)
-        shown = name in remote.fields or (whole and not matches(name, owned.hidden))
-        if passed_over(name) or not shown or same(name, value, theirs):
+        is_expected = whole and not matches(name, owned.hidden)
+        if passed_over(name) or not (name in remote.fields or is_expected):
             continue
-        (missing if theirs in _EMPTY else changed).append(name)
-    ours = known.tags | known.found_tags
-    extra = tuple(_extra(known.fields, remote.fields, owned.fields, same))
+        theirs = remote.fields.get(name)
+        if same(name, value, theirs):
+            continue
+        if theirs in _EMPTY:
+            missing.append(name)
+        else:
+            changed.append(name)
+    extra = list(_extra_fields(known.fields, remote.fields, owned.fields, same))
+    # An opt-out at the vendor stays, so it is no drift that anybody repairs.
     opted_out = {
         opt_out.field
         for opt_out in owned.opt_outs
         if opt_out.field in (*changed, *extra)
         and opt_out.is_opted_out(remote.fields[opt_out.field])
     }
+    missing_tags = known.tags - remote.tags if remote.shows_tags else ()
     return Drift(
         changed=tuple(name for name in changed if name not in opted_out),
         missing=tuple(missing),
         extra=tuple(name for name in extra if name not in opted_out),
         opted_out=tuple(sorted(opted_out)),
-        missing_tags=tuple(sorted(known.tags - remote.tags))
-        if remote.shows_tags
-        else (),
-        extra_tags=tuple(
-            sorted(
-                tag
-                for tag in remote.tags - ours
-                if owned.tag_prefix and tag.startswith(owned.tag_prefix)
-            )
-        ),
+        missing_tags=tuple(sorted(missing_tags)),
+        extra_tags=tuple(sorted(_extra_tags(known, remote, owned))),
     )
 
 
-def _extra(
+def _extra_fields(
     known: Fields,
     remote: Fields,
     names: Iterable[str],
     same: Callable[[str, Json, Json], bool],
-) -> Iterable[str]:
+) -> Iterator[str]:
+    """Yield the managed fields with a value at the vendor that is not known here."""
     for name in names:
         theirs = remote.get(name)
-        if name not in known and theirs not in _EMPTY and not same(name, None, theirs):
+        if name in known or theirs in _EMPTY:
+            continue
+        if not same(name, None, theirs):
             yield name
+
+
+def _extra_tags(known: Known, remote: Remote, owned: ManagedParts) -> Iterator[str]:
+    """Yield the tags with our own prefix that are not known here."""
+    if not owned.tag_prefix:
+        return
+    for tag in remote.tags - known.tags - known.found_tags:
+        if tag.startswith(owned.tag_prefix):
+            yield tag
 
 
 def known_with_drift(known: Known, remote: Remote, found: Drift) -> Known:

@@ -1,4 +1,4 @@
-"""Plan what happens to the copy of a contact that left the source."""
+"""Plan for the copy of a removed contact. Pure."""
 
 from __future__ import annotations
 
@@ -25,71 +25,27 @@ def plan_removal(
     contact: it is not deleted then, and loses only those of our tags and lists that
     none of them wants.
     """
-    if wanted is not None and policy is not OnRemoved.IGNORE:
-        return _unwanted(contact_id, known, capabilities, wanted)
-    if known.external_id is None:
-        return _of_unknown(contact_id, known, policy, capabilities)
     if policy is OnRemoved.IGNORE:
         return Plan()
-    if policy is OnRemoved.DELETE:
-        if capabilities.delete is None:
-            return Plan(unsupported=(Unsupported("delete", ""),))
-        call = Call(
-            Action.DELETE, contact_id, external_id=known.external_id, key=known.key
-        )
-        before = (
-            _untagged(contact_id, known, capabilities)
-            if capabilities.delete.keeps
-            else Plan()
-        )
-        return Plan(
-            (*before.calls, call),
-            before.unsupported,
-            before.requests + capabilities.delete.requests,
-        )
-    return _untagged(contact_id, known, capabilities)
-
-
-def _unwanted(
-    contact_id: str, known: Known, capabilities: Capabilities, wanted: WantedByOthers
-) -> Plan:
-    """Return the calls that take away what is ours and nobody wants."""
-    if wanted.everything or known.external_id is None:
-        return Plan()
-    pending = known.pending
-    if pending:
-        pending = replace(
-            pending,
-            add_tags=pending.add_tags - wanted.tags,
-            remove_tags=pending.remove_tags - wanted.tags,
-            fields=_without(pending.fields, wanted.lists),
-        )
-    rest = replace(
-        known,
-        tags=known.tags - wanted.tags,
-        fields=_without(known.fields, wanted.lists),
-        pending=pending,
-    )
-    return _untagged(contact_id, rest, capabilities)
-
-
-def _without(fields: Fields, names: frozenset[str]) -> Fields:
-    return {name: value for name, value in fields.items() if name not in names}
+    if wanted is not None:
+        return _plan_shared_removal(contact_id, known, capabilities, wanted)
+    if known.external_id is None:
+        return _plan_removal_without_id(contact_id, known, policy, capabilities)
+    if policy is OnRemoved.UNTAG:
+        return _plan_untagging(contact_id, known, capabilities)
+    return _plan_deletion(contact_id, known, capabilities)
 
 
 def can_take_away(policy: OnRemoved, capabilities: Capabilities) -> bool:
     """Return whether the policy takes anything away that the vendor can take away."""
-    match policy:
-        case OnRemoved.IGNORE:
-            return False
-        case OnRemoved.DELETE:
-            return capabilities.delete is not None
-        case OnRemoved.UNTAG:
-            writes = [
-                write for write in (capabilities.update, capabilities.upsert) if write
-            ]
-            calls = (capabilities.remove_tags, capabilities.leave_lists)
-            return any(calls) or any(write.remove_tags != 0 for write in writes)
+    if policy is OnRemoved.IGNORE:
+        return False
+    if policy is OnRemoved.DELETE:
+        return capabilities.delete is not None
+    if capabilities.remove_tags or capabilities.leave_lists:
+        return True
+    writes = (capabilities.update, capabilities.upsert)
+    return any(write is not None and write.remove_tags != 0 for write in writes)
 
 
 def unknown_after_removal(
@@ -105,7 +61,9 @@ def unknown_after_removal(
     if pending is None:
         return None
     if known.external_id is None:
-        return pending if pending.creates and not capabilities.find_by else None
+        # With a look-up, a create without a found contact was settled: it never came.
+        is_open_create = pending.creates and not capabilities.find_by
+        return pending if is_open_create else None
     if policy is OnRemoved.IGNORE:
         left = replace(pending, creates=False, keys=())
     else:
@@ -115,10 +73,59 @@ def unknown_after_removal(
             if not name.startswith(LISTS)
         }
         left = Pending(fields=fields, deletes=pending.deletes)
-    return left if replace(left, age=None) != Pending() else None
+    is_empty = replace(left, age=None) == Pending()
+    return None if is_empty else left
 
 
-def _untagged(contact_id: str, known: Known, capabilities: Capabilities) -> Plan:
+def _plan_shared_removal(
+    contact_id: str, known: Known, capabilities: Capabilities, wanted: WantedByOthers
+) -> Plan:
+    """Return the calls that take away what is ours and nobody else wants."""
+    if wanted.everything or known.external_id is None:
+        return Plan()
+    pending = known.pending
+    if pending is not None:
+        pending = replace(
+            pending,
+            add_tags=pending.add_tags - wanted.tags,
+            remove_tags=pending.remove_tags - wanted.tags,
+            fields=_without(pending.fields, wanted.lists),
+        )
+    unwanted = replace(
+        known,
+        tags=known.tags - wanted.tags,
+        fields=_without(known.fields, wanted.lists),
+        pending=pending,
+    )
+    return _plan_untagging(contact_id, unwanted, capabilities)
+
+
+def _without(fields: Fields, names: frozenset[str]) -> Fields:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def _plan_deletion(contact_id: str, known: Known, capabilities: Capabilities) -> Plan:
+    """Return the call that deletes a contact.
+
+    Where the vendor goes on holding some of it, our tags and lists are taken away
+    first: behind the deletion they could not be reached any more.
+    """
+    if capabilities.delete is None:
+        return Plan(unsupported=(Unsupported("delete", ""),))
+    before = Plan()
+    if capabilities.delete.keeps:
+        before = _plan_untagging(contact_id, known, capabilities)
+    deletion = Call(
+        Action.DELETE, contact_id, external_id=known.external_id, key=known.key
+    )
+    return Plan(
+        (*before.calls, deletion),
+        before.unsupported,
+        before.requests + capabilities.delete.requests,
+    )
+
+
+def _plan_untagging(contact_id: str, known: Known, capabilities: Capabilities) -> Plan:
     """Return the calls that remove our tags, and the contact from the lists.
 
     Everything else at the vendor stays.
@@ -130,19 +137,18 @@ def _untagged(contact_id: str, known: Known, capabilities: Capabilities) -> Plan
         manages_lists=True,
     )
     pending = known.pending
-    if pending:
-        pending = replace(
-            pending,
-            fields={
-                name: v for name, v in pending.fields.items() if name.startswith(LISTS)
-            },
-        )
-    tags_only = replace(known, pending=pending)
-    plan = plan_contact(untagged, tags_only, capabilities)
+    if pending is not None:
+        lists = {
+            name: value
+            for name, value in pending.fields.items()
+            if name.startswith(LISTS)
+        }
+        pending = replace(pending, fields=lists)
+    plan = plan_contact(untagged, replace(known, pending=pending), capabilities)
     return plan if isinstance(plan, Plan) else Plan()
 
 
-def _of_unknown(
+def _plan_removal_without_id(
     contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities
 ) -> Plan:
     """Return the plan to remove a contact whose external id is unknown.
@@ -151,24 +157,16 @@ def _of_unknown(
     id that a deletion needs.
     """
     pending = known.pending
-    if (
-        policy is not OnRemoved.DELETE
-        or pending is None
-        or not pending.creates
-        or not pending.keys
-    ):
+    upsert, delete = capabilities.upsert, capabilities.delete
+    if policy is not OnRemoved.DELETE or upsert is None or delete is None:
         return Plan()
-    if (
-        capabilities.upsert is None
-        or capabilities.upsert.must_carry
-        or capabilities.delete is None
-    ):
+    if pending is None or not pending.creates or not pending.keys:
+        return Plan()
+    if upsert.must_carry:
         return Plan()
     key = pending.keys[0]
     calls = (
         Call(Action.UPSERT, contact_id, key=key),
         Call(Action.DELETE, contact_id, key=key),
     )
-    return Plan(
-        calls, requests=capabilities.upsert.requests + capabilities.delete.requests
-    )
+    return Plan(calls, requests=upsert.requests + delete.requests)

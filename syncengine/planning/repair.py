@@ -81,17 +81,17 @@ def requested_part(found: Drift, asked: RepairRequest) -> Drift:
     whole = replace(found, opted_out=())
     if not asked.fields:
         return whole
-    fields = asked.fields
 
-    def among(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in names if name in fields)
+    def requested(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in asked.fields)
 
+    with_tags = TAGS in asked.fields
     return Drift(
-        changed=among(found.changed),
-        missing=among(found.missing),
-        extra=among(found.extra),
-        missing_tags=found.missing_tags if TAGS in fields else (),
-        extra_tags=found.extra_tags if TAGS in fields else (),
+        changed=requested(found.changed),
+        missing=requested(found.missing),
+        extra=requested(found.extra),
+        missing_tags=found.missing_tags if with_tags else (),
+        extra_tags=found.extra_tags if with_tags else (),
     )
 
 

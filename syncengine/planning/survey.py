@@ -1,4 +1,7 @@
-"""Survey of a run: changes of all its contacts, counted before its first request."""
+"""Survey of a run: changes of all its contacts, counted before its first request.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from syncengine.model.mapping import Mapping
 from syncengine.planning.changes import EMPTY, changes_between
 from syncengine.planning.plan import Plan, plan_contact
 
-_NAMING = SubjectFinder(Mapping())
+_FINDER = SubjectFinder(Mapping())
 
 
 @dataclass(slots=True)
@@ -46,17 +49,18 @@ class Survey:
         plan = plan_contact(desired, known, capabilities)
         if not isinstance(plan, Plan):
             return
-        self.rewritten += _is_rewritten(desired, known, capabilities, self.remapped)
-        fields = {
-            name: value for call in plan.calls for name, value in call.fields.items()
-        }
-        self.nulls.update(_cleared(fields, known))
-        self.tags.update(
-            {tag for call in plan.calls for tag in (*call.add_tags, *call.remove_tags)}
-        )
-        self.lists.update(
-            name.removeprefix(LISTS) for name in fields if name.startswith(LISTS)
-        )
+        if _is_rewritten(desired, known, capabilities, self.remapped):
+            self.rewritten += 1
+        fields: dict[str, Json] = {}
+        tags: set[str] = set()
+        for call in plan.calls:
+            fields.update(call.fields)
+            tags.update(call.add_tags)
+            tags.update(call.remove_tags)
+        lists = [name for name in fields if name.startswith(LISTS)]
+        self.nulls.update(_emptied_fields(fields, known))
+        self.tags.update(tags)
+        self.lists.update(name.removeprefix(LISTS) for name in lists)
 
 
 def _is_rewritten(
@@ -64,43 +68,47 @@ def _is_rewritten(
 ) -> bool:
     """Return whether the row may be about another person than the known contact.
 
-    What is unknown counts as it was known: after a crash nobody is another person.
+    It is where most of the fields that tell people apart change, or every phone and
+    address of at least two. One changed field alone never suffices.
     """
-    asked = changes_between(desired, replace(known, pending=None), capabilities).fields
+    # What is unknown counts as it was known: after a crash nobody is another person.
+    settled = replace(known, pending=None)
+    to_send = changes_between(desired, settled, capabilities).fields
     compared = {
         name: value
         for name, value in known.fields.items()
-        if name in desired.fields.keys() - remapped
-        and _tells(name, value, desired.contact_id)
+        if name in desired.fields
+        and name not in remapped
+        and _tells_people_apart(name, value, desired.contact_id)
     }
-    changed = compared.keys() & asked.keys()
+    changed = compared.keys() & to_send.keys()
+    if len(changed) <= 1:
+        return False
     of_person = {
-        name for name, value in compared.items() if _NAMING.is_of_person(name, value)
+        name for name, value in compared.items() if _FINDER.is_of_person(name, value)
     }
-    is_another = len(of_person) > 1 and of_person <= changed
-    return len(changed) > 1 and (is_another or len(changed) * 2 > len(compared))
+    is_known_otherwise = len(of_person) > 1 and of_person <= changed
+    are_most_changed = len(changed) * 2 > len(compared)
+    return is_known_otherwise or are_most_changed
 
 
-def _tells(name: str, value: Json, contact_id: str) -> bool:
+def _tells_people_apart(name: str, value: Json, contact_id: str) -> bool:
     """Return whether a value may tell people apart; lists and the own id cannot."""
-    return (
-        not name.startswith(LISTS)
-        and not _says_nothing(value)
-        and str(value) != contact_id
-    )
+    if name.startswith(LISTS) or _is_blank(value):
+        return False
+    return str(value) != contact_id
 
 
-def _cleared(fields: Fields, known: Known) -> Iterator[str]:
+def _emptied_fields(fields: Fields, known: Known) -> Iterator[str]:
     """Yield the fields that lose their value at the vendor; a default is no loss."""
     for name, value in fields.items():
-        held = known.fields.get(name)
-        if (
-            not name.startswith(LISTS)
-            and _says_nothing(value)
-            and not _says_nothing(held)
-        ):
+        if name.startswith(LISTS):
+            continue
+        if _is_blank(value) and not _is_blank(known.fields.get(name)):
             yield name
 
 
-def _says_nothing(value: Json) -> bool:
-    return value in EMPTY or (isinstance(value, str) and not value.strip())
+def _is_blank(value: Json) -> bool:
+    if value in EMPTY:
+        return True
+    return isinstance(value, str) and not value.strip()

@@ -1,4 +1,7 @@
-"""End of a contact that waits for another one to let go of its match key. Pure."""
+"""Contacts that wait for another one to let go of its match key: when waiting ends.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -14,29 +17,30 @@ _REFUSED = (Status.REJECTED, Status.DEAD)
 
 
 def refusal_of_waiting(
-    waiter: str, owner: str, holders: Mapping[str, Blocker], destination: str
+    waiter: str, owner: str, blockers: Mapping[str, Blocker], destination: str
 ) -> Rejected | None:
     """Return the refusal of a contact that waits for one that cannot move.
 
     None when the owner has let go since, or will be planned again by the next run of
     this destination. Contacts are named ``destination/contact_id``.
     """
-    holder = holders.get(owner)
-    if holder is None or holder.status is Status.REMOVED:
+    blocker = blockers.get(owner)
+    if blocker is None or blocker.status is Status.REMOVED:
         return None
-    if holder.status is Status.PENDING and _destination(owner) == destination:
+    if blocker.status is Status.PENDING and _destination(owner) == destination:
+        # The next run of this destination plans the owner before it judges anybody. A
+        # pending owner of another destination has to be run there first.
         return None
-    chain = [*_chain(waiter, owner, holders)]
-    first, *others = [_situation(each) for each in chain]
-    told = "".join(
-        f"; contact {name_of_owner(each.contact)} {said}"
-        for each, said in zip(chain[1:], others, strict=True)
-    )
+    chain = list(_chain(waiter, owner, blockers))
+    name = name_of_owner(owner)
+    reason = _situation(chain[0])
+    for each in chain[1:]:
+        reason += f"; contact {name_of_owner(each.contact)} {_situation(each)}"
     return Rejected(
-        AMBIGUOUS if holder.status is Status.SYNCED else KEY_HELD,
-        f"the vendor's contact with its match key belongs to contact {name_of_owner(owner)}, which {first}{told}. "
-        f"{_advice(chain)}; this contact is tried again once contact {name_of_owner(owner)} has let go "
-        "of the key",
+        AMBIGUOUS if blocker.status is Status.SYNCED else KEY_HELD,
+        f"the vendor's contact with its match key belongs to contact {name}, "
+        f"which {reason}. {_advice(chain)}; this contact is tried again once contact "
+        f"{name} has let go of the key",
         by_vendor=False,
     )
 
@@ -46,7 +50,7 @@ def _destination(contact: str) -> str:
 
 
 def _chain(
-    waiter: str, owner: str, holders: Mapping[str, Blocker]
+    waiter: str, owner: str, blockers: Mapping[str, Blocker]
 ) -> Iterator[Blocker]:
     """Yield the owner, then the contact that keeps it from moving, and so on.
 
@@ -54,42 +58,49 @@ def _chain(
     """
     seen = {waiter}
     contact: str | None = owner
-    while contact is not None and contact not in seen and contact in holders:
+    while contact is not None and contact not in seen and contact in blockers:
         seen.add(contact)
-        holder = holders[contact]
-        yield holder
-        contact = holder.waits_for if holder.status in _REFUSED else None
+        blocker = blockers[contact]
+        yield blocker
+        # Only a refused contact waits: one that is in step, say, blocks by itself.
+        contact = blocker.waits_for if blocker.status in _REFUSED else None
 
 
-def _situation(holder: Blocker) -> str:
-    """Say why a contact of the chain does not move."""
-    other = f"contact {name_of_owner(holder.waits_for or '')}"
-    match holder.status:
+def _situation(blocker: Blocker) -> str:
+    """Return why a contact of the chain does not move, in words."""
+    match blocker.status:
         case Status.SYNCED:
-            said = "is in step with its row"
+            return "is in step with its row"
         case Status.SUPPRESSED:
-            said = f"is left alone ({holder.code})"
+            return f"is left alone ({blocker.code})"
         case Status.REMOVED:
-            said = "left the source"
+            return "left the source"
         case Status.PENDING:
-            said = "is not in step yet"
-        case _ if holder.waits_for is None:
-            said = f"was rejected ({holder.code})"
-        case _ if holder.code in (KEY_HELD, AMBIGUOUS):
-            said = f"waits for {other} itself"
+            return "is not in step yet"
         case _:
-            said = f"was rejected ({holder.code}), because {other} has the match key it asks for"
-    return said
+            return _refusal(blocker)
+
+
+def _refusal(blocker: Blocker) -> str:
+    """Return why a refused contact of the chain does not move, in words."""
+    if blocker.waits_for is None:
+        return f"was rejected ({blocker.code})"
+    other = f"contact {name_of_owner(blocker.waits_for)}"
+    if blocker.code in (KEY_HELD, AMBIGUOUS):
+        return f"waits for {other} itself"
+    return (
+        f"was rejected ({blocker.code}), because {other} has the match key it asks for"
+    )
 
 
 def _advice(chain: list[Blocker]) -> str:
-    """Say which row to correct, or what else to do."""
+    """Return which row to correct, or what else to do."""
     first, last = chain[0], chain[-1]
-    match first.status:
-        case Status.PENDING:
-            return f"Run destination {_destination(first.contact)}"
-        case Status.SYNCED | Status.SUPPRESSED:
-            return f"Correct the row of this contact or of contact {name_of_owner(first.contact)}"
+    first_name, last_name = name_of_owner(first.contact), name_of_owner(last.contact)
+    if first.status is Status.PENDING:
+        return f"Run destination {_destination(first.contact)}"
+    if first.status in (Status.SYNCED, Status.SUPPRESSED):
+        return f"Correct the row of this contact or of contact {first_name}"
     if last is first:
-        return f"Correct the row of contact {name_of_owner(first.contact)}"
-    return f"Correct the row of contact {name_of_owner(first.contact)} or of contact {name_of_owner(last.contact)}"
+        return f"Correct the row of contact {first_name}"
+    return f"Correct the row of contact {first_name} or of contact {last_name}"
