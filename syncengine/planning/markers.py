@@ -1,4 +1,4 @@
-"""Comparison of a state with its marker: is it older than it was? Pure."""
+"""Comparison of a state with its marker, to notice that an old one was restored. Pure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ def missing_in_state(
         return ""
     if state.restores < marker.restores:
         return "an accepted restore"
-    for name, run in sorted(
-        marker.runs.items(), key=lambda each: (each[0] != destination, each[0])
-    ):
+    others = sorted(name for name in marker.runs if name != destination)
+    own = [destination] if destination in marker.runs else []
+    for name in [*own, *others]:
+        run = marker.runs[name]
         if _lacks(run, state):
             return _named(name, run, state)
     if state.consents < marker.consents:
         number = marker.consents - state.consents
-        return f"{number} change{'s' if number != 1 else ''} of the suppressions"
+        changes = "change" if number == 1 else "changes"
+        return f"{number} {changes} of the suppressions"
     return ""
 
 
@@ -40,12 +42,18 @@ def _named(destination: str, run: RunMark, state: StateIdentity) -> str:
         return name
     if found.started_at == run.started_at:
         return f"the end of {name}"
-    return f"{name} (the run {run.run_id} that it has began {found.started_at[:16]} UTC, and is another one)"
+    other_start = found.started_at[:16]
+    return (
+        f"{name} (the run {run.run_id} that it has began {other_start} UTC, "
+        "and is another one)"
+    )
 
 
 def _lacks(run: RunMark, state: StateIdentity) -> bool:
     found = state.runs.get(run.run_id)
-    if found is None:  # `prune` deletes old runs, never the newest
+    if found is None:
+        # `prune` deletes old runs, but never the newest: so a run is only missing where
+        # the state has no newer one.
         return state.newest_run <= run.run_id
     if found.started_at != run.started_at:
         return True
@@ -61,6 +69,7 @@ def marker_of_other_state(
     """
     if own is not None and own.addresses.get(destination) == address:
         return None
-    return next(
-        (each for each in others if each.addresses.get(destination) == address), None
-    )
+    for marker in others:
+        if marker.addresses.get(destination) == address:
+            return marker
+    return None

@@ -75,23 +75,25 @@ def _lower(value: Json, _: FieldMapping) -> str | None:
 
 
 def _number(value: Json, _: FieldMapping) -> int | float | None:
+    """Return a number that JSON can carry without losing a digit."""
     if isinstance(value, bool):
         return int(value)
-    raw = (str(value) if isinstance(value, float) else text(value)).strip()
+    # ``text`` writes a float without an exponent, which may be hundreds of digits.
+    raw = str(value) if isinstance(value, float) else text(value)
+    raw = raw.strip()
     if not raw:
         return None
     if not _NUMBER.fullmatch(raw):
         raise NotNormal("is not a number")
     number = Decimal(raw)
-    if number == number.to_integral_value() and number.adjusted() < 20:
-        whole = int(number)
-        if whole in _WHOLE:
-            return whole if not isinstance(value, float) else value
-    close = float(number)
-    if (
-        close - close == 0 and Decimal(repr(close)) == number
-    ):  # finite, and the same number
-        return close
+    # ``1e9999`` is whole as well: it is compared by its size before it is written out.
+    is_whole = number == number.to_integral_value() and number.adjusted() < 20
+    if is_whole and int(number) in _WHOLE:
+        return value if isinstance(value, float) else int(number)
+    nearest = float(number)
+    is_finite = nearest - nearest == 0
+    if is_finite and Decimal(repr(nearest)) == number:
+        return nearest
     raise NotNormal("has more digits than a JSON number can carry: send it as: text")
 
 
@@ -116,20 +118,25 @@ def _date(value: Json, mapping: FieldMapping) -> str | None:
     moment = _MOMENT.fullmatch(raw)
     if not moment and not _DAY.fullmatch(raw):
         raise NotNormal("is not a date (YYYY-MM-DD)")
+    offset = moment["offset"] if moment else None
+    if offset is not None:
+        # Postgres and people write a blank before the offset; Python reads none there.
+        raw = raw.replace(offset, offset.strip())
     try:
-        if not moment or moment["offset"] is None:
-            return dt.datetime.fromisoformat(raw).date().isoformat()
-        at = dt.datetime.fromisoformat(
-            raw.replace(moment["offset"], moment["offset"].strip())
-        )
-    except (ValueError, OverflowError):  # a 30th of February
+        parsed = dt.datetime.fromisoformat(raw)
+    except (ValueError, OverflowError):
+        # It has the form of a date, such as a 30th of February.
         raise NotNormal("is not a date (YYYY-MM-DD)") from None
+    if offset is None:
+        # Without an offset nobody knows the zone: the date is taken as it is written.
+        return parsed.date().isoformat()
     zone = mapping.zone or "UTC"
     try:
-        return at.astimezone(ZoneInfo(zone)).date().isoformat()
+        return parsed.astimezone(ZoneInfo(zone)).date().isoformat()
     except (ValueError, OverflowError):
         raise NotNormal(
-            f"is a moment whose day in the zone {zone} is before the year 1 or after the year 9999"
+            f"is a moment whose day in the zone {zone} is before the year 1 "
+            "or after the year 9999"
         ) from None
 
 

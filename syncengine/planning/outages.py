@@ -19,26 +19,34 @@ class Trouble(StrEnum):
     EVASION = "an answer that judges nobody"
 
 
+# Questions for the person on call, by the most frequent kind of answer.
 _LOOK_AT = {
-    Trouble.SILENCE: "is the vendor down, settings.base_url wrong, or this machine cut off",
+    Trouble.SILENCE: (
+        "is the vendor down, settings.base_url wrong, or this machine cut off"
+    ),
     Trouble.ERROR: "does the vendor tell of an outage",
-    Trouble.UNREADABLE: "does something between here and the API answer in its place, such as a proxy or a login page",
-    Trouble.EVASION: "may the key in settings still read contacts, does the vendor know the fields of match_on, and "
-    "are their values such as it can have",
+    Trouble.UNREADABLE: (
+        "does something between here and the API answer in its place, such as a proxy "
+        "or a login page"
+    ),
+    Trouble.EVASION: (
+        "may the key in settings still read contacts, does the vendor know the fields "
+        "of match_on, and are their values such as it can have"
+    ),
 }
 
 
 def trouble_of(status: int | None) -> Trouble:
     """Return the kind of a failure from the answer's status (None: no answer)."""
-    match status:
-        case None:
-            return Trouble.SILENCE
-        case _ if 200 <= status < 300:
-            return Trouble.UNREADABLE
-        case _ if 400 <= status < 500 and status != 408:
-            return Trouble.EVASION
-        case _:
-            return Trouble.ERROR
+    if status is None:
+        return Trouble.SILENCE
+    if 200 <= status < 300:
+        return Trouble.UNREADABLE
+    is_refusal = 400 <= status < 500
+    # 408 is the vendor's own timeout, although it is numbered among the refusals.
+    if is_refusal and status != 408:
+        return Trouble.EVASION
+    return Trouble.ERROR
 
 
 @dataclass(slots=True)
@@ -59,5 +67,6 @@ class Outage:
     def describe(self) -> str:
         """Return what came instead of judgements, and where to look."""
         kinds = self._kinds.most_common()
-        what = ", ".join(f"{kind.value} ({times} times)" for kind, times in kinds)
-        return f"{what}; {_LOOK_AT[kinds[0][0]]}?"
+        answers = ", ".join(f"{kind.value} ({times} times)" for kind, times in kinds)
+        most_frequent, _ = kinds[0]
+        return f"{answers}; {_LOOK_AT[most_frequent]}?"

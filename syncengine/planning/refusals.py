@@ -1,8 +1,9 @@
-"""Refusals: what they have in common, and counts of them.
+"""Refusals: what they have in common, and counts of them. Pure.
 
-They count towards the dead letter, and in rows that halt the account. A row of refusals
-without an acceptance is no news about the contacts, and neither are three contacts that
-are refused alike.
+A refusal counts towards the contact's dead letter, and towards a streak that halts the
+account. A streak of refusals without an acceptance says nothing about the contacts: the
+configuration is to blame. Neither do three refusals of different contacts that have the
+same words.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ def common_refusal(refusal: Rejected) -> Refusal | None:
     """
     if not refusal.by_vendor or refusal.code in _ABOUT_ONE:
         return None
-    said = " ".join(words(refusal.words or refusal.message))
-    alike = f"{refusal.code}\n{refusal.status or 0}\n{said}"
-    return Refusal(_fingerprint(alike), refusal.code)
+    common_words = " ".join(words(refusal.words or refusal.message))
+    common = f"{refusal.code}\n{refusal.status or 0}\n{common_words}"
+    return Refusal(_fingerprint(common), refusal.code)
 
 
 def common_refusal_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
@@ -63,10 +64,12 @@ def common_refusal_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
     values = [each for each in dropped if each.code != "clear_field"]
     if not values:
         return None
-    names = sorted(
-        {("tag " if "tag" in each.code else "field ") + each.subject for each in values}
-    )
-    return Refusal(_fingerprint("\n".join(("dropped", *names))), values[0].code)
+    names: set[str] = set()
+    for each in values:
+        kind = "tag" if "tag" in each.code else "field"
+        names.add(f"{kind} {each.subject}")
+    common = "\n".join(("dropped", *sorted(names)))
+    return Refusal(_fingerprint(common), values[0].code)
 
 
 def dropped_with(
@@ -76,33 +79,36 @@ def dropped_with(
     """Return what the vendor did not take of all contacts with this fingerprint.
 
     ``unsupported`` is all that was not done of one of them; what was sent in vain
-    stands at its end. Empty where it is not among that.
+    is at its end. Empty where it is not among that.
     """
     for start in range(len(unsupported)):
         dropped = unsupported[start:]
-        alike = common_refusal_of_dropped(dropped)
-        if alike is not None and alike.fingerprint == fingerprint:
+        common = common_refusal_of_dropped(dropped)
+        if common is not None and common.fingerprint == fingerprint:
             return dropped
     return ()
 
 
-def _fingerprint(alike: str) -> int:
-    digest = blake2b(alike.encode("utf-8", "replace"), digest_size=8).digest()
+def _fingerprint(common: str) -> int:
+    """Return a hash of what refusals have in common, as a bigint of Postgres."""
+    digest = blake2b(common.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
-def words(said: str) -> list[str]:
+def words(message: str) -> list[str]:
     """Return the words of a message that are the same for every contact.
 
-    Without what is quoted, addresses, and whatever has a digit: numbers, dates, ids. In
-    JSON, quotes are no sign of that.
+    Left out are quoted texts, addresses, and words with a digit: numbers, dates, ids.
     """
-    said = _CLEANED_AWAY.sub(" ", said)
-    if not said.lstrip().startswith(("{", "[")):
-        said = _QUOTED.sub(" ", said)
-    said = _ADDRESS.sub(" ", said)
-    found = (word.casefold() for word in _WORD.findall(said))
-    return [word for word in found if not _DIGIT.search(word)][:_COMPARED]
+    message = _CLEANED_AWAY.sub(" ", message)
+    is_json = message.lstrip().startswith(("{", "["))
+    # In JSON everything is quoted, values and constant words alike.
+    if not is_json:
+        message = _QUOTED.sub(" ", message)
+    message = _ADDRESS.sub(" ", message)
+    found = [word.casefold() for word in _WORD.findall(message)]
+    constant = [word for word in found if not _DIGIT.search(word)]
+    return constant[:_COMPARED]
 
 
 def is_refused_version(state: ContactState, source_hash: int | None) -> bool:
@@ -112,10 +118,10 @@ def is_refused_version(state: ContactState, source_hash: int | None) -> bool:
 
 def is_tried_version(state: ContactState, source_hash: int | None) -> bool:
     """Return whether this version was refused before, or not taken as a whole."""
-    is_taken_in_part = (
-        state.status is Status.SYNCED and state.source_hash == source_hash
-    )
-    return is_taken_in_part or is_refused_version(state, source_hash)
+    if state.status is Status.SYNCED and state.source_hash == source_hash:
+        # The vendor did not take all of it, or the contact would not be asked about.
+        return True
+    return is_refused_version(state, source_hash)
 
 
 def version(source_hash: int | None) -> int:
@@ -128,20 +134,22 @@ def version(source_hash: int | None) -> int:
 
 def count_refusal(state: ContactState, source_hash: int | None) -> tuple[Status, int]:
     """Return status and number of refusals after one more of this version."""
-    again = state.rejections if state.rejected_hash == version(source_hash) else 0
-    rejections = min(again + 1, DEAD_AFTER)
-    return (Status.DEAD if rejections >= DEAD_AFTER else Status.REJECTED), rejections
+    before = state.rejections if is_refused_version(state, source_hash) else 0
+    rejections = min(before + 1, DEAD_AFTER)
+    if rejections >= DEAD_AFTER:
+        return Status.DEAD, rejections
+    return Status.REJECTED, rejections
 
 
 def weight(state: ContactState, source_hash: int | None) -> int:
-    """Return the weight of one more refusal of this version in a row of them.
+    """Return the weight of one more refusal of this version in a streak of them.
 
     1 where it is news, 0 where it was counted for the contact before. A version that
-    was refused before without being counted suggests bad rows that stand next to each
-    other: -1, so that contacts refused night after night let twice as many through each
-    time, and never stop an account at the same place for good.
+    was refused before without being counted suggests bad rows next to each other: -1,
+    so that contacts refused night after night let twice as many through each time, and
+    never stop an account at the same place for good.
     """
-    if state.rejected_hash != version(source_hash):
+    if not is_refused_version(state, source_hash):
         return 1
     return 0 if state.rejections else -1
 
@@ -150,8 +158,8 @@ def weight(state: ContactState, source_hash: int | None) -> int:
 class RefusalStreak:
     """The refusals of a run since a contact was last accepted.
 
-    Before any was, all kinds are one row: configuration. Later each code is a row of
-    its own: something has changed since.
+    Before any was accepted, refusals of all codes are one streak: configuration. Later
+    each code is a streak of its own: something has changed since.
     """
 
     standing: Mapping[str, int] = field(default_factory=dict)
@@ -164,29 +172,36 @@ class RefusalStreak:
     """True where the account is to be halted; refusals do not count for contacts any
     more."""
     _weights: Counter[str] = field(default_factory=Counter)
-    _untold: int = 0
+    _not_counted_before: int = 0
     """Number of refused contacts for which no refusal was counted before."""
 
     def accept(self) -> None:
-        """End the row: a contact was accepted.
+        """End the streak: a contact was accepted.
 
-        The contacts refused before it were so for reasons of their own.
+        The contacts refused before it were refused for reasons of their own.
         """
         self.accepted = True
         self._weights.clear()
-        self._untold = 0
+        self._not_counted_before = 0
 
     def refuse(self, code: str, weighs: int) -> bool:
         """Count a refusal (see ``weight``); return whether to halt the account."""
         self._weights[code] += weighs
-        self._untold += weighs != 0
+        if weighs != 0:
+            self._not_counted_before += 1
         codes = {code} if self.accepted else self._weights.keys()
-        row = sum(self._weights[each] for each in codes)
-        allowed = 2 * sum(self.standing.get(each, 0) for each in codes)
-        self.tripped = self.tripped or row >= IN_A_ROW + allowed
+        streak = sum(self._weights[each] for each in codes)
+        # Contacts that stand were refused alike before: this many more are no news.
+        more = 2 * sum(self.standing.get(each, 0) for each in codes)
+        if streak >= IN_A_ROW + more:
+            self.tripped = True
         return self.tripped
 
     def end(self) -> bool:
-        """End the run; return whether all of it was one row."""
-        self.tripped = self.tripped or (not self.accepted and self._untold >= IN_A_ROW)
+        """End the run; return whether to halt the account.
+
+        A run in which nobody was accepted is one streak, whatever stands.
+        """
+        if not self.accepted and self._not_counted_before >= IN_A_ROW:
+            self.tripped = True
         return self.tripped

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from syncengine.model.calls import Rejected
-from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
+from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey, Pending
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.normalise import text
 
@@ -42,10 +42,15 @@ def keys_there(known: Known, fields: frozenset[str]) -> tuple[MatchKey, ...]:
     ``fields`` are those by which another destination matches its contacts.
     """
     pending = known.pending or Pending()
-    # A later write may have set another value than the one it was taken in under.
-    taken_in = (known.key,) if known.key and known.key.field not in known.fields else ()
-    named = (*taken_in, *pending.keys, *_values(known), *_values(pending))
-    return tuple(dict.fromkeys(key for key in named if key.field in fields))
+    keys: list[MatchKey] = []
+    # Where the field of the key is known, a later write may have set another value
+    # than the one the contact was created under: then the known value counts.
+    if known.key is not None and known.key.field not in known.fields:
+        keys.append(known.key)
+    keys += pending.keys
+    keys += _values_as_keys(known.fields)
+    keys += _values_as_keys(pending.fields)
+    return tuple(key for key in dict.fromkeys(keys) if key.field in fields)
 
 
 def share_a_key(desired: Desired | Rejected, there: frozenset[bytes]) -> bool:
@@ -55,7 +60,8 @@ def share_a_key(desired: Desired | Rejected, there: frozenset[bytes]) -> bool:
     return not there.isdisjoint(hashes(desired.keys))
 
 
-def _values(part: Known | Pending) -> Iterator[MatchKey]:
-    for name, value in part.fields.items():
-        if value not in (None, "") and not isinstance(value, dict | list):
+def _values_as_keys(fields: Fields) -> Iterator[MatchKey]:
+    for name, value in fields.items():
+        is_single = not isinstance(value, dict | list)
+        if is_single and value not in (None, ""):
             yield MatchKey(name, text(value))
