@@ -226,7 +226,7 @@ class Charles:
             f"charles has no look-up, not by {key.field} nor by anything else"
         )
 
-    def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002 - the port's
+    def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002
         raise ValueError("charles has no look-up, so that nothing can be read there")
 
     def send(self, call: Call) -> Exchange[Answer]:

@@ -232,7 +232,7 @@ class ChartMogul:
 
     def merge(self, into: str, other: str) -> Exchange[Answer]:
         path = f"/contacts/{path_segment(into)}/merge/{path_segment(other)}"
-        # The documentation shows no body; the vendor's own clients send an empty object.
+        # The documentation shows no body; the vendor's own clients send an empty one.
         request = self._request("POST", path, "/contacts/{into}/merge/{from}", json={})
         reply = yield from send_request(request, _KEY_REFUSED)
         if not reply.ok:

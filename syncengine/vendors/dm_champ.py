@@ -13,14 +13,14 @@
 Traps:
 
 - The key travels in the query (``apiKey``): every address is a secret.
-- A success may be an error: 200 with ``{"success": false, "error_code": 409}``. An error
-  may be a plain text, an object with ``error``, or one with ``message``.
+- A success may be an error: 200 with ``{"success": false, "error_code": 409}``. An
+  error may be a plain text, an object with ``error``, or one with ``message``.
 - The bot answers new contacts unless the create says otherwise.
 - What a create leaves out is stored as "Unknown" and ``unknown@unknown.com``. A look-up
   by that address would find somebody else.
 - Contacts opt out by themselves (``do_not_disturb``), and no write may take that back.
-- Tags are only ever added, and by phone or e-mail address: a number that was moved there
-  by hand leads to somebody else. Membership that can be taken back is a list.
+- Tags are only ever added, and by phone or e-mail address: a number that was moved
+  there by hand leads to somebody else. Membership that can be taken back is a list.
 - Nothing but tags and messages is read by the vendor's id. A contact cannot be deleted,
   and its phone cannot be changed.
 - Two flags are written as ``is_bot_active`` and ``do_not_disturb``, and read as
@@ -167,7 +167,8 @@ _MOVED = Rejected(
     "moved",
     "tags are given by phone or e-mail address, and the vendor has the contact under "
     "another one than is known here: whoever has the known one now must not be tagged "
-    "for it, so that nothing was sent. Put it back there, or correct the row, and retry",
+    "for it, so that nothing was sent. Put it back there, or correct the row, "
+    "and retry",
     by_vendor=False,
 )
 _BOT_CAUTION = (
@@ -200,8 +201,8 @@ class DmChampSettings(VendorSettings):
     all five."""
     look_up_phones: Literal["as_sent", "both", "usual"] = "usual"
     """Spellings to look phones up by, a request each until one is found. ``both``: with
-    and without the ``+``. ``usual``: also with ``00``, and numbers of the field's region
-    without their country code."""
+    and without the ``+``. ``usual``: also with ``00``, and numbers of the field's
+    region without their country code."""
     delete_as: Literal["nothing", "silenced"] = "nothing"
     """Substitute for a deletion, which the vendor lacks. ``silenced`` comes nearest: no
     name, no address, no bot, not to be disturbed."""
@@ -237,7 +238,7 @@ class _DmChampContact(ReplyModel, extra="allow"):
     tags: _DmChampTagNames | None = None
 
     def shown_fields(self) -> dict[str, Json]:
-        """Return the fields in the answer, under the names by which they are written."""
+        """Return the fields in the answer, under the names that writes have."""
         extra = self.model_extra or {}
         return {
             written: _without_placeholder(written, extra[read])
@@ -261,7 +262,8 @@ class _DmChampDone(ReplyModel):
 class DmChamp:
     """Adapter for DM Champ; it describes contacts too.
 
-    See ``Vendor``, ``DetailReader``, ``SimilarPhoneFinder`` and ``RequestCosts`` in ``syncengine.vendor``.
+    See ``Vendor``, ``DetailReader``, ``SimilarPhoneFinder`` and ``RequestCosts`` in
+    ``syncengine.vendor``.
     """
 
     name = "dm_champ"
@@ -273,15 +275,12 @@ class DmChamp:
         self.capabilities = self._capabilities(settings)
 
     def _capabilities(self, settings: DmChampSettings) -> Capabilities:
-        custom = (f"{_CUSTOM}*",)
-        custom_in_create = custom if settings.custom_fields != "nowhere" else ()
-        custom_in_update = custom if settings.custom_fields == "everywhere" else ()
         deletion = None
         if settings.delete_as == "silenced":
-            deletion = Deletion(keeps=(*_ONLY_IN_CREATES, *custom))
+            deletion = Deletion(keeps=(*_ONLY_IN_CREATES, f"{_CUSTOM}*"))
         return Capabilities(
             create=Write(
-                fields=(*_CHANGEABLE, *_ONLY_IN_CREATES, *custom_in_create),
+                fields=(*_CHANGEABLE, *_ONLY_IN_CREATES, *_custom(settings, "create")),
                 must_carry=(_PHONE,),
                 join_lists=None if settings.lists_in_create else 0,
                 repeatable=True,
@@ -289,7 +288,7 @@ class DmChamp:
                 tells_existing=settings.duplicates == "refused",
             ),
             update=Write(
-                fields=(*_CHANGEABLE, *custom_in_update),
+                fields=(*_CHANGEABLE, *_custom(settings, "update")),
                 clears=() if settings.clear_with == "nothing" else (*_NAMES, _EMAIL),
                 must_carry=_CHANGEABLE if settings.put_replaces else (),
                 repeatable=True,
@@ -346,7 +345,7 @@ class DmChamp:
             return 0
         return self.look_up_cost(call.key).least
 
-    def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002 - the port's
+    def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002
         raise ValueError(
             "DM Champ reads no contact by its id; look it up by phone or e-mail"
         )
@@ -495,8 +494,8 @@ class DmChamp:
         fields = dict(call.fields)
         lowering = self._lowering_fields(call)
         if lowering:
-            # An update that replaces everything has to carry the opt-outs. The
-            # contact may have opted out since: what the vendor holds goes back as it is.
+            # An update that replaces everything has to carry the opt-outs. The contact
+            # may have opted out since: what the vendor holds goes back as it is.
             shown = yield from self._fields_shown(call)
             if not shown.keys() >= set(lowering):
                 return (yield from self._unless_gone(call, _OPT_OUT_UNSEEN))
@@ -544,8 +543,8 @@ class DmChamp:
     def _tag(self, call: Call) -> Exchange[Answer]:
         """Tag the contact, which the vendor takes by phone or e-mail address only.
 
-        Who has it now is asked right before: a number that was moved there by hand leads
-        to somebody else.
+        Who has it now is asked right before: a number that was moved there by hand
+        leads to somebody else.
         """
         if call.key is None:
             raise ValueError(
@@ -635,6 +634,16 @@ class DmChamp:
             json=json,
             lists=route in _LONG_ANSWERS,
         )
+
+
+def _custom(
+    settings: DmChampSettings, write: Literal["create", "update"]
+) -> tuple[str, ...]:
+    """Return the pattern of custom fields, if a write keeps them."""
+    kept_in_create = settings.custom_fields in ("create", "everywhere")
+    kept_in_update = settings.custom_fields == "everywhere"
+    is_kept = kept_in_create if write == "create" else kept_in_update
+    return (f"{_CUSTOM}*",) if is_kept else ()
 
 
 def _reads_before_update(settings: DmChampSettings) -> bool:

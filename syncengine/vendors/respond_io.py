@@ -159,7 +159,8 @@ class _RespondIoTagged(ReplyModel):
 class RespondIo:
     """Adapter for respond.io v1.
 
-    See ``Vendor``, ``SimilarPhoneFinder`` and ``RequestCosts`` in ``syncengine.vendor``.
+    See ``Vendor``, ``SimilarPhoneFinder`` and ``RequestCosts`` in
+    ``syncengine.vendor``.
     """
 
     name = "respond_io"
@@ -216,7 +217,7 @@ class RespondIo:
     def look_up_cost(self, key: MatchKey) -> Cost:
         return exactly(len(self._spellings(key)))
 
-    def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
+    def extra_requests(self, call: Call) -> int:  # noqa: ARG002
         return 0
 
     def read(self, external_id: str) -> Exchange[Remote | None]:

@@ -214,8 +214,8 @@ class _RespondIoV2Upserted(ReplyModel):
 class RespondIoV2:
     """Adapter for respond.io v2; it lists, merges and describes contacts too.
 
-    See ``Vendor``, ``Directory``, ``Merger``, ``DetailReader``, ``SimilarPhoneFinder`` and ``RequestCosts``
-    in ``syncengine.vendor``.
+    See ``Vendor``, ``Directory``, ``Merger``, ``DetailReader``, ``SimilarPhoneFinder``
+    and ``RequestCosts`` in ``syncengine.vendor``.
     """
 
     name = "respond_io_v2"
@@ -297,7 +297,7 @@ class RespondIoV2:
             return Cost(1, 1, 2)
         return exactly(1)
 
-    def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
+    def extra_requests(self, call: Call) -> int:  # noqa: ARG002
         return 0
 
     def page(self, cursor: str | None) -> Exchange[Page]:

@@ -210,8 +210,8 @@ class _PageCursor(NamedTuple):
 class Whautomate:
     """Adapter for Whautomate; it lists and describes contacts too.
 
-    See ``Vendor``, ``Directory``, ``DetailReader``, ``SimilarPhoneFinder`` and ``RequestCosts`` in
-    ``syncengine.vendor``.
+    See ``Vendor``, ``Directory``, ``DetailReader``, ``SimilarPhoneFinder``
+    and ``RequestCosts`` in ``syncengine.vendor``.
     """
 
     name = "whautomate"
@@ -277,10 +277,10 @@ class Whautomate:
             return no_request(())
         return self._search(key, _resembles)
 
-    def look_up_cost(self, key: MatchKey) -> Cost:  # noqa: ARG002 - the port's
+    def look_up_cost(self, key: MatchKey) -> Cost:  # noqa: ARG002
         return Cost(1, 1, 2)  # a page that holds something may be followed by another
 
-    def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
+    def extra_requests(self, call: Call) -> int:  # noqa: ARG002
         return 0
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
@@ -506,21 +506,25 @@ class Whautomate:
         body = dict(contact)
         custom = dict(contact.get("customFields") or {})
         for name, value in changes.items():
-            if name not in _PLAIN_FIELDS:
-                is_emptied = value is None and clear_with == "empty"
-                custom[name.removeprefix(_CUSTOM)] = "" if is_emptied else value
-            elif name == _STAGES.field:
-                body[name] = _STAGES.value(value)
-            elif value is None and clear_with == "null":
-                body[name] = None
+            if name in _PLAIN_FIELDS:
+                body[name] = self._plain_value(name, value)
+            elif value is None and clear_with == "empty":
+                custom[name.removeprefix(_CUSTOM)] = ""
             else:
-                body[name] = as_text(value)
+                custom[name.removeprefix(_CUSTOM)] = value
         if clear_with == "omit":
             custom = {
                 name: value for name, value in custom.items() if value is not None
             }
         body["customFields"] = custom
         return body
+
+    def _plain_value(self, name: str, value: Json) -> Json:
+        if name == _STAGES.field:
+            return _STAGES.value(value)
+        if value is None and self._settings.clear_with == "null":
+            return None
+        return as_text(value)
 
     def _dropped(
         self, sent: Fields, before: Fields, tags: Iterable[str], after: _WhautomateRow

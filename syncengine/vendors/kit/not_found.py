@@ -33,7 +33,7 @@ _PLACE_WORDS = re.compile(
 
 
 def speaks_of_a_record(status: int, body: Json) -> bool:
-    """Return whether the body of a 404 is the vendor's own, about a contact or the like.
+    """Return whether the body of a 404 is the vendor's own, about some record.
 
     It is then an object with a message. A page, an empty answer, or the words that
     gateways and routers have for an address without an endpoint say nothing about a

@@ -43,7 +43,7 @@ class Reply:
 
     @property
     def not_found(self) -> bool:
-        """Return whether the vendor says that it has no such contact or other record."""
+        """Return whether the vendor says that it has no such record."""
         return self.status in NOT_FOUND_STATUSES
 
 

@@ -136,7 +136,7 @@ def _refuse_guesses(value: object, *, is_whole: bool) -> None:
 
 
 def lists_names(about: FieldInfo) -> bool:
-    """Return whether a setting is a list of texts, of which a single one may be written.
+    """Return whether a setting is a list of texts; a single one needs no list.
 
     Such a setting is a ``tuple[str, ...]``, or one of annotated texts.
     """
