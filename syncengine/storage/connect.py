@@ -53,8 +53,8 @@ class _ReadOnly(asyncpg.Connection):
     def transaction(
         self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False
     ) -> Transaction:
-        # Whatever the caller asks for. The database itself then refuses every write, also
-        # one of a function behind a view, which no look at the SQL would find.
+        # Whatever the caller asks for. The database itself then refuses every write,
+        # also one of a function behind a view, which no look at the SQL would find.
         del readonly
         return super().transaction(
             isolation=isolation, readonly=True, deferrable=deferrable
@@ -125,8 +125,8 @@ async def open_pool(
         async with asyncio.timeout(_GOODBYE):
             await pool.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        # The server is gone, or does not answer any more (a TimeoutError is an OSError):
-        # nothing is left to close.
+        # The server is gone, or does not answer any more (a TimeoutError is an
+        # OSError): nothing is left to close.
         pool.terminate()
 
 
@@ -172,9 +172,9 @@ async def reading(
         await _limit(connection, statement_timeout)
         yield
     finally:
-        # Foreign code may have taken an advisory lock of the session, which outlives the
-        # transaction. Its release is in one message with the rollback: behind a pooler,
-        # the next message may reach another session.
+        # Foreign code may have taken an advisory lock of the session, which outlives
+        # the transaction. Its release is in one message with the rollback: behind a
+        # pooler, the next message may reach another session.
         if not connection.is_closed():
             await connection.execute(f"{sql['end_reading']}; {sql['unlock']}")
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import asyncpg
 
@@ -52,8 +52,9 @@ _IN_WORDS: dict[type[BaseException], str] = {
     asyncpg.InterfaceError: _LOST,
     asyncpg.InternalClientError: _LOST,
 }
-"""Explanations by kind of error; the first kind that fits counts. A subclass comes before
-its base: ConnectionRefusedError is a ConnectionError, UnicodeDecodeError a ValueError."""
+"""Explanations by kind of error; the first kind that fits counts. A subclass comes
+before its base: ConnectionRefusedError is a ConnectionError, UnicodeDecodeError a
+ValueError."""
 _WORDS = {
     "08": ("the connection broke", "run again when the server is reachable"),
     "0A": ("it asks for what this server cannot do", ""),
@@ -158,7 +159,8 @@ _OURS = re.compile(r"\bsync(engine|_\w+)")
 """Names of the state's schema and tables."""
 _PASSING = ("08", "25006", "40", "53", "55P03", "57P")
 """Beginnings of the SQLSTATEs of a server that is away, out of room, or takes no writes
-for now; and of transactions that another one, such as a migration, was in the way of."""
+for now; and of transactions that another one, such as a migration, stood in the way
+of."""
 
 
 _OF_ROWS = ("21", "22", "23", "2F", "38", "39", "42", "44", "54", "P0")
@@ -182,15 +184,9 @@ def describe(dsn: str) -> str:
         parts = urlsplit(dsn)
     except ValueError:
         return "the database"
-    login, _, hosts = parts.netloc.rpartition("@")
-    # A password that was not percent-encoded splits the URL in the wrong place: then
-    # nothing of it may be shown.
-    is_misread = (
-        "@" in parts.path + parts.query + parts.fragment
-        or _HOSTS.fullmatch(hosts) is None
-    )
-    if is_misread or parts.scheme not in {"postgres", "postgresql"}:
+    if parts.scheme not in {"postgres", "postgresql"} or _is_misread(parts):
         return "the database"
+    login, _, hosts = parts.netloc.rpartition("@")
     parameters = dict(parse_qsl(parts.query))
     name = unquote(parts.path.lstrip("/")) or parameters.get("dbname")
     user = unquote(login.partition(":")[0]) or parameters.get("user")
@@ -203,8 +199,19 @@ def describe(dsn: str) -> str:
     return printable(described)
 
 
-# Of the context and not of the module: two projects in one process, each in its own task,
-# have state databases of their own.
+def _is_misread(parts: SplitResult) -> bool:
+    """Return whether a password that was not percent-encoded split the URL wrongly.
+
+    Then parts of the password are somewhere else, and nothing of the URL may be shown.
+    """
+    if "@" in parts.path + parts.query + parts.fragment:
+        return True
+    hosts = parts.netloc.rpartition("@")[2]
+    return _HOSTS.fullmatch(hosts) is None
+
+
+# Of the context and not of the module: two projects in one process, each in its own
+# task, have state databases of their own.
 _state: ContextVar[str] = ContextVar("state", default="the state database")
 
 

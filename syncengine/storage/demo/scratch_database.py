@@ -24,8 +24,8 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
     connection = await connect(url)
     try:
         with storage_errors(describe(url), right=MAKES_DATABASES):
-            # template1 may have been changed, and may have another encoding. The name is
-            # made above and needs no quoting by the server.
+            # template1 may have been changed, and may have another encoding. The name
+            # is made above and needs no quoting by the server.
             await connection.execute(
                 f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8'
             )

@@ -39,8 +39,8 @@ def bad_keys(
     if repeated:
         what = (
             f'column "{spec.key}" of {spec.label} holds the same key more than once, '
-            f"such as {', '.join(repeated)}; every contact needs one of its own. Choose "
-            "another key, or mend the rows"
+            f"such as {', '.join(repeated)}; every contact needs one of its own. "
+            "Choose another key, or mend the rows"
         )
         problems.append(Problem(spec.key_place, what))
     return SourceError("\n".join(str(problem) for problem in problems), problems)

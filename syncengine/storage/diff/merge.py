@@ -148,10 +148,10 @@ class Merge:
             state.drop(theirs[:used_of_theirs])
 
     def _skip_equal(self) -> None:
-        """Skip the lines that both sides have at their beginning, without splitting them.
+        """Skip the lines that both sides begin with, without splitting them.
 
-        One comparison of bytes stands for thousands of lines: on an ordinary night, that
-        is nearly all of the work.
+        One comparison of bytes stands for thousands of lines: on an ordinary night,
+        that is nearly all of the work.
         """
         ours, theirs = self.source.buffer, self.state.buffer
         cut = ours.rfind(b"\n", 0, min(len(ours), len(theirs))) + 1

@@ -40,8 +40,8 @@ async def range_findings(
     statement has a transaction of its own, so that what those functions set does not
     reach the next one.
     """
-    # Numbers are ordered otherwise than their texts: 10 comes after 9. So each of the two
-    # statements follows the order of its own index.
+    # Numbers are ordered otherwise than their texts: 10 comes after 9. So each of the
+    # two statements follows the order of its own index.
     suffix = "by_number" if by_number else "by_text"
     state_bound = statements("diff")[f"state_bound_{suffix}"]
     joined = source.sql("diff", f"range_{suffix}")
@@ -62,8 +62,8 @@ async def range_findings(
     async with pool.acquire() as connection:
         if source.nullable:
             await refuse_nulls(connection, source)
-        # The first range has no lower bound and the last one no upper bound: contacts of
-        # the state beyond the source's keys are found too, as removed ones.
+        # The first range has no lower bound and the last one no upper bound: contacts
+        # of the state beyond the source's keys are found too, as removed ones.
         low: str | None = None
         while True:
             with storage_errors(
@@ -72,9 +72,10 @@ async def range_findings(
                 high = await _one(connection, source.sql("diff", "bound"), low, size)
                 row = await compare(low, high)
                 # The statement reads no more contacts of the state than this. Where it
-                # met the limit, its result is void: contacts that were cut off look like
-                # new ones. The source lost most of its rows there, so the range is cut
-                # by the state's keys instead, and no result is too large for memory.
+                # met the limit, its result is void: contacts that were cut off look
+                # like new ones. The source lost most of its rows there, so the range is
+                # cut by the state's keys instead, and no result is too large for
+                # memory.
                 if row is not None and row["known_contacts"] == most_known:
                     place = _place(low, by_number=by_number)
                     high = await _one(connection, state_bound, destination, place, size)

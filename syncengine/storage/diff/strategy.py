@@ -1,4 +1,4 @@
-"""The way in which a source and the state are compared, chosen by what is known of them."""
+"""The choice of the way in which a source and the state are compared."""
 
 from __future__ import annotations
 

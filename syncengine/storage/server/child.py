@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 _CLONE_NEWUSER = 0x10000000
+"""From Linux's sched.h, as _PR_SET_PDEATHSIG is from prctl.h."""
 _PR_SET_PDEATHSIG = 1
 _NOBODY = 65534
 
@@ -34,8 +35,11 @@ def _map_root_to_nobody() -> None:
     In the namespace the process is not root; outside, its files still belong to the
     caller.
     """
+    # Asked for before: inside the namespace, and without a map, they are nobody's.
     uid, gid = os.geteuid(), os.getegid()
     _libc_call("unshare", _CLONE_NEWUSER)
+    # The kernel lets a process map its groups only after it gave up setgroups: else it
+    # could leave a group that denies it something.
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{_NOBODY} {gid} 1", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{_NOBODY} {uid} 1", encoding="ascii")
@@ -46,6 +50,7 @@ def _take_on(identity: str) -> None:
         _map_root_to_nobody()
     elif identity != "same":
         uid, _, gid = identity.partition(":")
+        # The user last: without root's rights the groups could not be changed any more.
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
@@ -58,6 +63,7 @@ def _end_with(parent: int) -> None:
     """
     if sys.platform == "linux":
         _libc_call("prctl", _PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+    # The parent may have died before the request: then no signal comes any more.
     if os.getppid() != parent:
         raise ProcessLookupError("the process that asked for Postgres is gone")
 
@@ -68,11 +74,11 @@ def main() -> None:
         _take_on(identity)
         _end_with(int(parent))
         if command:
-            os.execv(command[0], command)  # noqa: S606 - the caller's own program, no shell
+            # The caller's own program, without a shell.
+            os.execv(command[0], command)  # noqa: S606
     except OSError as error:
-        sys.exit(
-            f"cannot run {command[0] if command else 'Postgres'} as {identity!r}: {error}"
-        )
+        program = command[0] if command else "Postgres"
+        sys.exit(f"cannot run {program} as {identity!r}: {error}")
 
 
 if __name__ == "__main__":

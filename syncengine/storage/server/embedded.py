@@ -1,7 +1,8 @@
 """A Postgres server of our own, for users without one.
 
-It lives and dies with this process, and other processes may use it. Two drivers walk the same steps: one for asyncio,
-one for plain code (a test session's fixture).
+It lives and dies with this process, and other processes may use it. The steps of
+starting and stopping it are generators that yield how long to wait. Two drivers walk
+them: one for asyncio, one for plain code (a test session's fixture).
 """
 
 from __future__ import annotations
@@ -34,15 +35,18 @@ async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[
         finally:
             await _walk(entered.stop())
         return
-    inherits = asyncio.create_task(
+    # This process visits another one's server. Should its owner end before we do, the
+    # task starts the server again, under the same DSN, and we are its owner then.
+    successor = asyncio.create_task(
         _walk(succeed(data_folder, durable=durable)), name="embedded Postgres"
     )
     try:
         yield entered.dsn
     finally:
         entered.leave()
-        inherits.cancel()
-        (server,) = await asyncio.gather(inherits, return_exceptions=True)
+        successor.cancel()
+        # A task that had finished before the cancellation has a server to stop.
+        (server,) = await asyncio.gather(successor, return_exceptions=True)
         if isinstance(server, Server):
             await _walk(server.stop())
 
@@ -58,6 +62,10 @@ def embedded_sync(data_folder: Path, *, durable: bool = True) -> Iterator[str]:
 
 
 async def _walk(steps: Steps[T]) -> T:
+    """Walk steps under asyncio; return their result.
+
+    A cancellation closes the generator, whose ``finally`` leaves no process behind.
+    """
     with closing(steps):
         while True:
             try:
@@ -69,6 +77,7 @@ async def _walk(steps: Steps[T]) -> T:
 
 
 def _walk_sync(steps: Steps[T]) -> T:
+    """Do as ``_walk``, without an event loop."""
     with closing(steps):
         while True:
             try:

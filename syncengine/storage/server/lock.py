@@ -25,9 +25,13 @@ Steps: TypeAlias = Generator[float, None, T]
 """Work that must wait now and then: yields the seconds to wait, returns its result."""
 
 _POLL = 0.02
+"""Seconds between two tries."""
 _PATIENCE_WITH_OWNER = 2.0
+"""Seconds to wait for an owner that is alive: it may be stopping its server."""
 _PATIENCE_WITH_LEFTOVER = 60.0
+"""Seconds to wait for a server that was asked to stop: it writes out what it has."""
 _ORPHANED_FOR = 1.0
+"""Seconds without a living owner after which a server is orphaned."""
 
 
 class InUse(StorageError):
@@ -43,6 +47,8 @@ def take_lock(lock: Path, postmaster_pid: Path) -> Steps[int]:
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield from _obtain(descriptor, lock, postmaster_pid)
+        # For the message of those that are refused, and to tell an orphaned server: the
+        # lock itself does not show who has it.
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     except BaseException:
@@ -52,20 +58,27 @@ def take_lock(lock: Path, postmaster_pid: Path) -> Steps[int]:
 
 
 def _obtain(descriptor: int, lock: Path, postmaster_pid: Path) -> Steps[None]:
+    """Wait for the lock. Raises InUse when the patience is at its end."""
     began = orphaned_since = time.monotonic()
-    asked = False
+    patience = _PATIENCE_WITH_OWNER
+    was_asked_to_stop = False
     while not _locked(descriptor):
-        owner, now = _number(lock), time.monotonic()
+        owner = _number(lock)
+        now = time.monotonic()
         if owner is None or _alive(owner):
             orphaned_since = now
-        # A new owner writes its number right after locking: one second tells it from an orphaned server.
-        elif not asked and now - orphaned_since > _ORPHANED_FOR:
+        # A new owner writes its number right after locking. Until then the file has the
+        # number of a former owner that is gone: one second tells it from an orphaned
+        # server.
+        elif not was_asked_to_stop and now - orphaned_since > _ORPHANED_FOR:
             _ask_to_stop(postmaster_pid)
-            asked = True
-        if now - began > (_PATIENCE_WITH_LEFTOVER if asked else _PATIENCE_WITH_OWNER):
+            was_asked_to_stop = True
+            patience = _PATIENCE_WITH_LEFTOVER
+        if now - began > patience:
             raise InUse(
-                f"The embedded Postgres in {lock.parent} is in use by process {owner or '(unknown)'}. "
-                "Wait until that process ends, or set database: to a server that several can share"
+                f"The embedded Postgres in {lock.parent} is in use by process "
+                f"{owner or '(unknown)'}. Wait until that process ends, or set "
+                "database: to a server that several can share"
             )
         yield _POLL
 
@@ -77,7 +90,8 @@ def release_lock(descriptor: int, *, stopped: bool) -> None:
     """
     if stopped:
         os.truncate(descriptor, 0)
-        # Closing would not do where a forked child of ours holds a copy of the descriptor.
+        # Closing alone would not do: a forked child of ours may have a copy of the
+        # descriptor, and the lock is free only when all copies are closed.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
@@ -85,7 +99,9 @@ def release_lock(descriptor: int, *, stopped: bool) -> None:
 def owner_of(lock: Path) -> int | None:
     """Return the process that owns the folder; None where it is gone."""
     owner = _number(lock)
-    return owner if owner is not None and _alive(owner) else None
+    if owner is None or not _alive(owner):
+        return None
+    return owner
 
 
 def is_used(lock: Path) -> bool:
@@ -97,10 +113,12 @@ def is_used(lock: Path) -> bool:
     try:
         return not _locked(descriptor)
     finally:
+        # Gives back a lock that was obtained by trying.
         os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:
+    """Try to lock; return whether this process has the lock now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -121,12 +139,13 @@ def _alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # it is alive, and another user's
         return True
     return True
 
 
 def _ask_to_stop(postmaster_pid: Path) -> None:
+    """Ask for a fast shutdown of a server whose owner is gone (SIGINT, as pg_ctl)."""
     server = _number(postmaster_pid)
     if server is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -39,9 +39,10 @@ def child_environment() -> dict[str, str]:
 
     No vendor's token and no database's password is in it.
     """
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
-        "LC_ALL": "C"
-    }
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # Its messages, which we quote, are in English then.
+    environment["LC_ALL"] = "C"
+    return environment
 
 
 def identity() -> str:
@@ -51,6 +52,7 @@ def identity() -> str:
     """
     if os.geteuid() != 0:
         return "same"
+    # Whether user namespaces are allowed can only be found out by trying.
     probe = subprocess.run(  # noqa: S603 - our own script
         _command("mapped", ()),
         stdin=subprocess.DEVNULL,
@@ -58,7 +60,9 @@ def identity() -> str:
         check=False,
         env=child_environment(),
     )
-    return "mapped" if probe.returncode == 0 else _unprivileged_user()
+    if probe.returncode == 0:
+        return "mapped"
+    return _unprivileged_user()
 
 
 def own_users() -> frozenset[int]:
@@ -86,8 +90,9 @@ def _unprivileged_user() -> str:
             continue
         return f"{account.pw_uid}:{account.pw_gid}"
     raise StorageError(
-        "Postgres cannot run as root, and this machine has neither user namespaces nor an account 'nobody'. "
-        "Start syncengine as an ordinary user, or set database: to the URL of a server"
+        "Postgres cannot run as root, and this machine has neither user namespaces nor "
+        "an account 'nobody'. Start syncengine as an ordinary user, or set database: "
+        "to the URL of a server"
     )
 
 
@@ -98,13 +103,17 @@ def hand_over(folder: Path, to: str) -> None:
     """
     if os.geteuid() != 0:
         return
-    uid, gid = (0, os.getegid()) if to == "mapped" else map(int, to.split(":"))
-    if folder.lstat().st_uid != uid:
-        for path in (
-            *folder.rglob("*"),
-            folder,
-        ):  # the folder last: until then the work counts as not done
-            os.chown(path, uid, gid, follow_symlinks=False)
+    if to == "mapped":
+        # Seen from outside of the namespace, the server's files are root's.
+        uid, gid = 0, os.getegid()
+    else:
+        uid, gid = map(int, to.split(":"))
+    if folder.lstat().st_uid == uid:
+        return
+    for path in folder.rglob("*"):
+        os.chown(path, uid, gid, follow_symlinks=False)
+    # The folder last: should the process die before, the next one does all of it again.
+    os.chown(folder, uid, gid, follow_symlinks=False)
 
 
 def spawn(
@@ -116,7 +125,8 @@ def spawn(
     that the Ctrl-C meant for us does not stop it first, and the descriptor ``keep``.
     """
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - our own script, which becomes the program
+        # The script is our own, and becomes the program.
+        return subprocess.Popen(  # noqa: S603
             _command(to, program),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -128,6 +138,8 @@ def spawn(
 
 
 def _command(to: str, program: Sequence[str | Path]) -> list[str]:
+    # -I and -S: nothing of the user's (PYTHONPATH, site packages) runs in the child,
+    # which is root until it has changed its identity.
     return [
         sys.executable,
         "-I",
@@ -143,7 +155,12 @@ def failure(what: str, *, to: str, program: Path, log: Path) -> StorageError:
     """Return what went wrong, in the words of the server's log."""
     hint = ""
     if to not in ("same", "mapped"):
-        hint = f" It ran as user {to}, who must be able to reach {log.parent} and {program}."
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
-    said = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
-    return StorageError(f"{what}.{hint} Its log, {log}, ends with:\n{said}")
+        hint = (
+            f" It ran as user {to}, who must be able to reach {log.parent} and "
+            f"{program}."
+        )
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    quoted = "\n".join(f"  {line}" for line in lines[-_LOG_LINES:])
+    if not quoted:
+        quoted = "  (nothing)"
+    return StorageError(f"{what}.{hint} Its log, {log}, ends with:\n{quoted}")

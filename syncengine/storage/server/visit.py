@@ -25,6 +25,7 @@ _PATIENCE = 5.0
 """Seconds that an owner waits for its visitors. One that stays longer starts the server
 again itself."""
 _POLL = 0.02
+"""Seconds between two tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,10 @@ def visit(folder: Path, dsn: str) -> Visit | None:
         door = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    # Refused while an owner that stops its server keeps the door closed.
     with contextlib.suppress(BlockingIOError):
         fcntl.flock(door, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        # After the lock: a server that is there now waits for us before it stops.
         if _is_served(folder):
             return Visit(dsn, door)
     os.close(door)
@@ -55,6 +58,7 @@ def visit(folder: Path, dsn: str) -> Visit | None:
 
 
 def _is_served(folder: Path) -> bool:
+    """Return whether a living process keeps a server that accepts connections."""
     return is_owned(folder) and is_ready(folder / "data") is not None
 
 
@@ -75,6 +79,8 @@ def is_ready(data: Path) -> int | None:
             .read_text(encoding="utf-8", errors="replace")
             .splitlines()
         )
+        # Line 8 is the server's status, line 1 its process. While the server writes the
+        # file, lines may be missing.
         if len(lines) >= 8 and lines[7].strip() == "ready":
             return int(lines[0])
     return None
@@ -91,6 +97,7 @@ def closed(folder: Path) -> Iterator[Steps[None]]:
 
 
 def _see_off(door: int) -> Steps[None]:
+    """Wait until the last visitor has left, or for as long as the patience lasts."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with contextlib.suppress(BlockingIOError):

@@ -134,30 +134,44 @@ _KEYS = frozenset(
 
 def kind_of(name: str, type_class: str) -> ColumnKind:
     """Return the kind of a type by its name and class in ``pg_type``."""
-    return _OF_TYPES.get(name) or _OF_CLASSES.get(type_class, ColumnKind.OTHER)
+    if name in _OF_TYPES:
+        return _OF_TYPES[name]
+    return _OF_CLASSES.get(type_class, ColumnKind.OTHER)
 
 
 def unfit(column: Column, purpose: Purpose) -> str | None:
     """Return why a column can never serve a purpose; None where it can."""
+    if purpose is None:
+        return None
     if isinstance(purpose, Several):
-        column, purpose = replace(column, is_array=False), purpose.form
-    match purpose:
-        case None:
-            return None
-        case Use.FLAG if column.is_array or column.kind is not ColumnKind.BOOLEAN:
-            return f"has type {column.type_name}, and has to be boolean; cast it in a view or query"
-        case Use.MEMBERS if column.kind is ColumnKind.JSON and not column.is_array:
-            return None
-        case Use.MEMBERS if (
-            not column.is_array or column.kind not in _READABLE[purpose]
-        ):
-            return (
-                f"has type {column.type_name}, and has to be an array of texts or whole numbers, such as text[]; "
-                "make one of it in a view or query"
-            )
-        case Form() if column.is_array or column.kind not in _READABLE[purpose]:
-            return f"has type {column.type_name}, of which as: {purpose} makes nothing; cast it in a view or query"
-    return None
+        # An array of such values, or one of them: what counts is the kind.
+        column = replace(column, is_array=False)
+        purpose = purpose.form
+    if purpose is Use.MEMBERS:
+        return _unfit_for_members(column)
+    if column.kind in _READABLE[purpose] and not column.is_array:
+        return None
+    if purpose is Use.FLAG:
+        return (
+            f"has type {column.type_name}, and has to be boolean; cast it in a view or "
+            "query"
+        )
+    return (
+        f"has type {column.type_name}, of which as: {purpose} makes nothing; cast it "
+        "in a view or query"
+    )
+
+
+def _unfit_for_members(column: Column) -> str | None:
+    # JSON may hold a list. Whether it does is seen only in the rows.
+    if column.kind is ColumnKind.JSON and not column.is_array:
+        return None
+    if column.is_array and column.kind in _READABLE[Use.MEMBERS]:
+        return None
+    return (
+        f"has type {column.type_name}, and has to be an array of texts or whole "
+        "numbers, such as text[]; make one of it in a view or query"
+    )
 
 
 def is_key(column: Column) -> bool:

@@ -24,6 +24,7 @@ from syncengine.storage.source.spec import KeyKind, Source
 _NAMED = 20
 """Number of contacts that a message names."""
 _STATEMENTS = 1000
+"""Number of statements that a search may take."""
 _SECONDS = 60.0
 """Seconds that a search may take. It takes long above all where no index leads to a
 range."""
@@ -34,6 +35,7 @@ _WITHIN = (
 )
 """Condition for the rows after the key $1, up to and with $2."""
 _NO_UTF8 = ("22P05", "22021")
+"""SQLSTATEs of text that cannot be converted to UTF-8."""
 
 _Range: TypeAlias = tuple[str | None, str | None]
 """Keys after the first one, up to and with the second."""
@@ -65,8 +67,9 @@ async def rows_named(pool: Pool, source: Source) -> AsyncIterator[None]:
             raise
         with storage_errors(source.spec.described, failure=SourceError):
             async with pool.acquire() as connection:
-                told = await with_rows(connection, source, error)
-        raise told from None
+                named = await with_rows(connection, source, error)
+        # Not chained: the first error says less, of the same.
+        raise named from None
 
 
 async def with_rows(
@@ -77,20 +80,23 @@ async def with_rows(
     The connection must not be in a transaction.
     """
     search = _Search(connection, source)
+    problems: list[Problem] = []
     try:
         if not await search.fails():
             return error
         problems = await search.problems()
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+        # The database went away meanwhile. What was asked first still holds.
         return error
     except (asyncpg.PostgresError, _GaveUp):
-        problems = []
+        # The search met another error, or took too long: no row can be named.
+        pass
     if problems:
         return SourceError("\n".join(map(str, problems)), problems)
     return SourceError(
-        f"{error}; which row it is cannot be told: {source.spec.label} fails before single "
-        "rows are looked at, or they are too many. Look at what the view, query or where "
-        "computes of a row's values, and have it yield NULL where it cannot"
+        f"{error}; which row it is cannot be told: {source.spec.label} fails before "
+        "single rows are looked at, or they are too many. Look at what the view, query "
+        "or where computes of a row's values, and have it yield NULL where it cannot"
     )
 
 
@@ -100,21 +106,33 @@ class _Search:
     def __init__(self, connection: Connection, source: Source) -> None:
         self._connection = connection
         self._source = source
-        self._left = _STATEMENTS
-        self._until = monotonic() + _SECONDS
+        self._begin_search()
         self._is_whole = True
         """True where every failing row was found."""
         self._by_number = source.kind is KeyKind.NUMBER
-        by_key = source.kind is not KeyKind.OTHER
-        self._place = source.key if by_key else f'({source.contact_id}) COLLATE "C"'
-        type_name = "pg_catalog.int8" if self._by_number else source.key_type
-        cast = f"::{type_name}" if by_key else ""
+        if source.kind is KeyKind.OTHER:
+            # The key's own order is not that of the texts by which ranges are bounded.
+            self._place = f'({source.contact_id}) COLLATE "C"'
+            cast = ""
+        elif self._by_number:
+            # Bounds may lie outside of the key's own type, such as smallint.
+            self._place = source.key
+            cast = "::pg_catalog.int8"
+        else:
+            self._place = source.key
+            cast = f"::{source.key_type}"
         self._within = _WITHIN.format(place=self._place, cast=cast)
+
+    def _begin_search(self) -> None:
+        """Allow the full number of statements and seconds from now on."""
+        self._statements_left = _STATEMENTS
+        self._until = monotonic() + _SECONDS
 
     async def fails(self) -> bool:
         """Return whether the source fails at all.
 
-        It does not where the run found another problem.
+        It does not where the run found another problem, or where the row was corrected
+        meanwhile.
         """
         return await self._whole_fails(_ALL) or await self._wrong_key() is not None
 
@@ -126,18 +144,22 @@ class _Search:
         if wrong is not None:
             return [self._of_key(wrong)]
         first = await self._key(_ALL, 0)
-        if first is None or await self._whole_fails((first, first)):  # even of no row
+        # After the first key, up to the first key: no row at all. A source that fails
+        # even there computes something that is no row's, such as a constant.
+        if first is None or await self._whole_fails((first, first)):
             return []
-        return await self._blamed(await self._failing(await self._number()))
+        rows = await self._failing(await self._number())
+        return await self._problems_of(rows)
 
     async def _without_counting(self) -> list[Problem]:
         """Search among all numbers, where even counting computes what fails.
 
-        A view with volatile functions is such a case.
+        A view with volatile functions is such a case. Only integers can be halved
+        without knowing which of them are there.
         """
         if not self._by_number or await self._whole_fails(("0", "0")):
             return []
-        return await self._blamed(await self._failing(None))
+        return await self._problems_of(await self._failing(None))
 
     async def _wrong_key(self) -> asyncpg.PostgresError | None:
         """Return the error of a key among the selected rows.
@@ -145,24 +167,26 @@ class _Search:
         Where the selection itself fails, all rows are searched.
         """
         source = self._source
-        selects = await self._fails(_ALL, "1", selected=source.where) is None
-        return await self._fails(
-            _ALL, source.text_order, selected=source.where if selects else "TRUE"
-        )
+        selected = source.where
+        if await self._fails(_ALL, "1", selected=source.where) is not None:
+            selected = "TRUE"
+        return await self._fails(_ALL, source.text_order, selected=selected)
 
     def _of_key(self, error: asyncpg.PostgresError) -> Problem:
         spec = self._source.spec
-        what = f'the key, column "{spec.key}" of {spec.described}, cannot be read in every row'
+        key = f'the key, column "{spec.key}" of {spec.described},'
+        what = f"{key} cannot be read in every row"
         advice = "correct these rows, or what computes the key, or choose another key"
         if error.sqlstate in _NO_UTF8:
-            what = f'the key, column "{spec.key}" of {spec.described}, holds a text that cannot be converted to UTF-8'
+            what = f"{key} holds a text that cannot be converted to UTF-8"
             advice = (
-                "correct the key in that row, choose another key, or move the table to a "
-                "database with the encoding UTF8"
+                "correct the key in that row, choose another key, or move the table to "
+                "a database with the encoding UTF8"
             )
         return Problem(
             spec.key_place,
-            f"{what}: {explain(error)}. Nothing is sent to this destination until then: {advice}",
+            f"{what}: {explain(error)}. Nothing is sent to this destination until "
+            f"then: {advice}",
         )
 
     async def _failing(self, number: int | None) -> list[_FailingRow]:
@@ -171,12 +195,15 @@ class _Search:
         Where many fail, only some are returned.
         """
         found: list[_FailingRow] = []
+        # A stack, and the lower half is pushed last: rows are found in the order of
+        # their keys, and the stack never holds more than one range for each halving.
         open_ranges = [(_ALL, number)]
         while open_ranges and len(found) < _NAMED:
             try:
                 smaller = await self._halved(*open_ranges[-1])
             except (_GaveUp, asyncpg.QueryCanceledError):
                 break
+            # Only now: a range that was not searched still counts as open.
             open_ranges.pop()
             if isinstance(smaller, _FailingRow):
                 found.append(smaller)
@@ -199,61 +226,74 @@ class _Search:
             return _half_the_numbers(within)
         half = number // 2
         key = await self._key(within, max(half - 1, 0))
-        if key is None:  # its rows left meanwhile
+        if key is None:  # its rows were deleted meanwhile
             return []
         low, high = within
         if number <= 1:
             return _FailingRow(key, within)
         return [((key, high), number - half), ((low, key), half)]
 
-    async def _blamed(self, rows: Sequence[_FailingRow]) -> list[Problem]:
-        """Return the problems of these rows: in the selection, or in columns."""
-        self._left, self._until = _STATEMENTS, monotonic() + _SECONDS
+    async def _problems_of(self, rows: Sequence[_FailingRow]) -> list[Problem]:
+        """Return the problems of these rows: in the selection, or in columns.
+
+        Rows that fail alike share a problem.
+        """
+        self._begin_search()
         groups: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
         for row in rows:
             try:
-                wrong = await self._wrong(row)
+                failures = await self._failing_parts(row)
             except (_GaveUp, asyncpg.QueryCanceledError):
                 self._is_whole = False
                 break
-            for place, name, why in wrong:
+            for place, name, why in failures:
                 groups[place, name, why].append(row.key)
         return [
-            Problem(place, self._told(name, why, keys))
+            Problem(place, self._message(name, why, keys))
             for (place, name, why), keys in groups.items()
         ]
 
-    async def _wrong(self, row: _FailingRow) -> list[tuple[str, str, str]]:
+    async def _failing_parts(self, row: _FailingRow) -> list[tuple[str, str, str]]:
         """Return place, name and cause of each part that fails at a row."""
-        source, spec = self._source, self._source.spec
-        wrong = await self._fails(row.within, "1", selected="TRUE")
-        if wrong is not None:
-            return [(spec.relation_place, "a column", explain(wrong))]
-        wrong = await self._fails(row.within, "1", selected=source.where)
-        if wrong is not None:
-            return [(spec.where_place, "where", explain(wrong))]
-        found = []
+        source = self._source
+        spec = source.spec
+        # From the outside in. A row that cannot even be counted fails in a column that
+        # the view computes for every use of it, mapped or not.
+        error = await self._fails(row.within, "1", selected="TRUE")
+        if error is not None:
+            return [(spec.relation_place, "a column", explain(error))]
+        error = await self._fails(row.within, "1", selected=source.where)
+        if error is not None:
+            return [(spec.where_place, "where", explain(error))]
+        found: list[tuple[str, str, str]] = []
         for column in source.columns:
-            wrong = await self._fails(row.within, column.value, selected="TRUE")
-            if wrong is not None:
+            error = await self._fails(row.within, column.value, selected="TRUE")
+            if error is not None:
                 place = spec.places.get(column.name, f"columns.{column.name}")
-                found.append((place, f'column "{column.name}"', explain(wrong)))
-        return found or [(spec.relation_place, "a mapped column", "it failed")]
+                found.append((place, f'column "{column.name}"', explain(error)))
+        if not found:
+            return [(spec.relation_place, "a mapped column", "it failed")]
+        return found
 
-    def _told(self, name: str, why: str, keys: Sequence[str]) -> str:
+    def _message(self, name: str, why: str, keys: Sequence[str]) -> str:
         ids = ", ".join(name_of(contact_id_of(key)) for key in keys)
-        contacts = f"contact{'s' if len(keys) > 1 else ''} {ids}"
-        more = "" if self._is_whole else " and others"
+        contacts = f"contacts {ids}" if len(keys) > 1 else f"contact {ids}"
+        if not self._is_whole:
+            contacts += " and others"
         return (
             f"{name} of {self._source.spec.described} cannot be computed for "
-            f"{contacts}{more}: {why}. Correct the row, or have the view, query or where "
+            f"{contacts}: {why}. Correct the row, or have the view, query or where "
             "yield NULL there; until then nothing is sent to this destination"
         )
 
     async def _whole_fails(self, within: _Range) -> bool:
+        """Return whether the selected rows of a range fail in any mapped column.
+
+        The hash is computed of all of them.
+        """
         source = self._source
-        wrong = await self._fails(within, source.hash, selected=source.where)
-        return wrong is not None
+        error = await self._fails(within, source.hash, selected=source.where)
+        return error is not None
 
     async def _fails(
         self, within: _Range, tried: str, *, selected: str
@@ -262,15 +302,18 @@ class _Search:
 
         Returns the error, if rows are to blame.
         """
+        # Over all rows without the condition of a range: a row whose key cannot be
+        # computed must not fail here, but in the question for the key.
+        condition = self._within
+        arguments: Sequence[str | None] = within
+        if within == _ALL:
+            condition = "TRUE"
+            arguments = ()
         statement = self._source.sql(
-            "source",
-            "tried",
-            tried=tried,
-            within="TRUE" if within == _ALL else self._within,
-            selected=selected,
+            "source", "tried", tried=tried, within=condition, selected=selected
         )
         try:
-            await self._value(statement, *(() if within == _ALL else within))
+            await self._value(statement, *arguments)
         except asyncpg.PostgresError as error:
             if not is_of_rows(error):
                 raise
@@ -278,6 +321,7 @@ class _Search:
         return None
 
     async def _number(self) -> int:
+        """Return the number of rows that have a key, selected or not."""
         statement = self._source.sql(
             "source", "tried", tried="1", within=self._within, selected="TRUE"
         )
@@ -294,14 +338,16 @@ class _Search:
 
     async def _value(self, statement: str, *arguments: str | int | None) -> Any:
         seconds = self._until - monotonic()
-        if self._left == 0 or seconds <= 0:
+        if self._statements_left == 0 or seconds <= 0:
             raise _GaveUp
-        self._left -= 1
+        self._statements_left -= 1
+        # A transaction for each: an error ends a transaction, and here most end so.
         async with reading(self._connection, statement_timeout=max(seconds, 1.0)):
             return await self._connection.fetchval(statement, *arguments)
 
 
 def _half_the_numbers(within: _Range) -> _FailingRow | Sequence[tuple[_Range, None]]:
+    """Return the halves of a range of 64-bit integers, or the row of its only one."""
     low, high = within
     first = -(2**63) if low is None else int(low) + 1
     last = 2**63 - 1 if high is None else int(high)

@@ -63,7 +63,7 @@ async def database_name(pool: Pool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers of the rows that a source selects, all of them read."""
+    """Numbers of the rows that a source selects, once all of them were read."""
 
     rows: int
     nulls: int
@@ -88,14 +88,18 @@ async def count(connection: Connection, source: Source) -> Counts:
     except SourceError as error:
         if not error.of_rows:
             raise
-        told = await with_rows(connection, source, error)
-    raise told from None
+        # The failed transaction was left by now: the search opens its own ones.
+        named = await with_rows(connection, source, error)
+    raise named from None
 
 
 async def _count(connection: Connection, source: Source) -> Counts:
-    statement = source.sql("source", "counts_of_unique" if source.unique else "counts")
+    statement = source.sql("source", "counts")
+    if source.unique:
+        statement = source.sql("source", "counts_of_unique")
     with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection):
+            # Foreign code runs in it, and may set what the next statements depend on.
             async with attempt(connection):
                 found = await connection.fetchrow(statement, LONGEST_KEY)
             is_restricted = await _is_restricted(connection, source)
@@ -124,7 +128,9 @@ async def code_of_others(
             found = await connection.fetchrow(
                 statements("source")["code_of_others"], source.oid
             )
-    return (found["owner"], found["reader"]) if found else None
+    if found is None:
+        return None
+    return found["owner"], found["reader"]
 
 
 async def _is_restricted(connection: Connection, source: Source) -> bool:
@@ -133,6 +139,8 @@ async def _is_restricted(connection: Connection, source: Source) -> bool:
     The table with the policy may be behind a view or query.
     """
     try:
+        # With row_security off, Postgres refuses a statement instead of filtering its
+        # rows. It does so before it reads any: LIMIT 0 suffices.
         async with attempt(connection):
             await connection.fetchval(statements("source")["row_security_off"])
             await connection.fetch(source.sql("source", "nothing"))
@@ -150,12 +158,19 @@ class _Inspection:
         self._problems: list[Problem] = []
 
     async def run(self) -> Source:
+        """Return the inspected source. Raises SourceError with the problems found.
+
+        Problems are raised where the next steps would only repeat them in other words.
+        """
         await self._check_encoding()
         oid, relation, alias = await self._relation()
+        # Before anything of the user's is executed.
         await self._check_side_effects(oid)
         types = await self._columns(relation)
-        where = f"({self._spec.where}\n)" if self._spec.where else "TRUE"
+        where = "TRUE"
         if self._spec.where:
+            # The line break ends a comment at the end of what was configured.
+            where = f"({self._spec.where}\n)"
             selected = statements("source")["selected"].format(
                 relation=relation, where=where
             )
@@ -165,9 +180,8 @@ class _Inspection:
         source = await self._source(oid, relation, alias, where, types)
         self._check_purposes(source)
         self._raise_problems()
-        if await self._try(
-            self._spec.relation_place, source.sql("source", "probe"), execute=True
-        ):
+        probe = source.sql("source", "probe")
+        if await self._try(self._spec.relation_place, probe, execute=True):
             await self._check_members(source)
             await self._check_row_security(source)
         self._raise_problems()
@@ -183,41 +197,45 @@ class _Inspection:
             views = await self._connection.fetch(
                 statements("source")["definitions"], oid
             )
-        said = [
+        pieces = [
             (spec.where_place, "", spec.where or ""),
             (spec.relation_place, "", spec.query or ""),
         ]
-        said += [
+        pieces += [
             (spec.relation_place, f"the view {row['name']} ", row["sql"])
             for row in views
         ]
-        for place, what, sql in said:
-            if name := side_effect_of(sql):
-                self._problem(
-                    place,
-                    f"{what}calls {name}(), which does more than read; a source is only read, so leave it out",
+        for place, subject, sql in pieces:
+            name = side_effect_of(sql)
+            if name is not None:
+                what = (
+                    f"{subject}calls {name}(), which does more than read; a source is "
+                    "only read, so leave it out"
                 )
+                self._problem(place, what)
         self._raise_problems()
 
     async def _check_encoding(self) -> None:
         """Raise SourceError for a database whose encoding is unknown (SQL_ASCII)."""
         if await self._connection.fetchval("SHOW server_encoding") == "SQL_ASCII":
             what = (
-                "its database has the encoding SQL_ASCII, so nobody knows what its text means; move it to a database "
-                "with the encoding UTF8"
+                "its database has the encoding SQL_ASCII, so nobody knows what its "
+                "text means; move it to a database with the encoding UTF8"
             )
             self._problem(self._spec.relation_place, what)
             self._raise_problems()
 
     async def _check_key_type(self, alias: str, types: dict[str, int]) -> None:
+        """Note a key of a type in which equal keys may have different texts."""
         key = self._spec.key
         described = await self._row("columns", [key], [types[key]], alias, "")
         assert described is not None
         (column,) = _described([key], described)
         if not is_key(column):
             what = (
-                f'the key column "{key}" has type {column.type_name}, whose text cannot tell contacts apart for sure; '
-                "choose a column of whole numbers, text or uuid, or cast it to text in a view or query"
+                f'the key column "{key}" has type {column.type_name}, whose text '
+                "cannot tell contacts apart for sure; choose a column of whole "
+                "numbers, text or uuid, or cast it to text in a view or query"
             )
             self._problem(self._spec.key_place, what)
 
@@ -237,10 +255,15 @@ class _Inspection:
             if purpose is not Use.MEMBERS or column.kind is not ColumnKind.JSON:
                 continue
             row = await self._members_of(source, column)
-            if row is not None and row["looked_at"] and not row["lists"]:
+            if row is None:
+                continue
+            # One list among others is enough: then the column is meant for lists, and
+            # the rows without one are rejected by themselves.
+            if row["looked_at"] and not row["lists"]:
                 what = (
-                    f'column "{name}" has type {column.type_name}, and holds no list of texts in the first '
-                    f"{row['looked_at']} rows that have a value; make a text[] of it in a view or query"
+                    f'column "{name}" has type {column.type_name}, and holds no list '
+                    f"of texts in the first {row['looked_at']} rows that have a value; "
+                    "make a text[] of it in a view or query"
                 )
                 self._problem(place, what)
 
@@ -265,13 +288,14 @@ class _Inspection:
         """Note a table that shows this role no row although it may have some."""
         if not await _is_restricted(self._connection, source):
             return
+        # A policy that shows nothing looks like a source that lost all of its rows.
         async with attempt(self._connection):
             any_row = await self._connection.fetchval(source.sql("source", "any_row"))
         if not any_row:
             role = await self._connection.fetchval("SELECT current_user")
             what = (
-                f"row level security of {self._spec.label} applies to the role {role}, which sees no row of "
-                "it; give the role a policy, or another role"
+                f"row level security of {self._spec.label} applies to the role {role}, "
+                "which sees no row of it; give the role a policy, or another role"
             )
             self._problem(self._spec.relation_place, what)
 
@@ -282,37 +306,43 @@ class _Inspection:
         """
         spec = self._spec
         if spec.table is None:
+            # The line break ends a comment at the end of the query.
             query = (spec.query or "").strip().removesuffix(";")
             return 0, f"({query}\n) AS source", "source"
-        try:
-            async with attempt(self._connection):
-                oid = await self._connection.fetchval(
-                    statements("source")["named"], spec.table
-                )
-        except (
-            asyncpg.InvalidNameError,
-            asyncpg.PostgresSyntaxError,
-            asyncpg.FeatureNotSupportedError,
-        ):
-            oid = None
+        oid = await self._oid_of(spec.table)
         row = await self._row("relation", oid)
         if row is None:
-            async with attempt(self._connection, pinned=True):
-                names = [
-                    r["name"]
-                    for r in await self._connection.fetch(
-                        statements("source")["relations"]
-                    )
-                ]
-            self._problem(
-                spec.relation_place,
-                f"there is no table or view {spec.described}{_near(spec.table, names)}",
-            )
+            near = _near(spec.table, await self._relation_names())
+            what = f"there is no table or view {spec.described}{near}"
+            self._problem(spec.relation_place, what)
         elif row["kind"] not in _KINDS:
             self._problem(spec.relation_place, f"{spec.table} is not a table or view")
         self._raise_problems()
         assert row is not None
+        assert oid is not None
         return oid, row["relation"], row["alias"]
+
+    async def _oid_of(self, table: str) -> int | None:
+        """Return the oid of a table that the user's search path leads to, or None."""
+        try:
+            async with attempt(self._connection):
+                oid: int | None = await self._connection.fetchval(
+                    statements("source")["named"], table
+                )
+        except (
+            # What Postgres raises for a name that could not be any table's, such as
+            # one with four dots.
+            asyncpg.InvalidNameError,
+            asyncpg.PostgresSyntaxError,
+            asyncpg.FeatureNotSupportedError,
+        ):
+            return None
+        return oid
+
+    async def _relation_names(self) -> list[str]:
+        async with attempt(self._connection, pinned=True):
+            rows = await self._connection.fetch(statements("source")["relations"])
+        return [row["name"] for row in rows]
 
     async def _row(self, name: str, *arguments: Any) -> asyncpg.Record | None:
         """Return the row that a statement about the catalogs finds."""
@@ -324,6 +354,8 @@ class _Inspection:
     async def _columns(self, relation: str) -> dict[str, int]:
         """Return the types by column name; note what is missing."""
         spec = self._spec
+        # Prepared and not executed: that shows the columns of any query, and reads no
+        # row of it.
         statement = statements("source")["every_column"].format(relation=relation)
         prepared = await self._try(spec.relation_place, statement)
         self._raise_problems()
@@ -331,27 +363,26 @@ class _Inspection:
         attributes = prepared.get_attributes()
         types = {attribute.name: attribute.type.oid for attribute in attributes}
         counts = Counter(attribute.name for attribute in attributes)
-        asked = [(spec.key_place, spec.key)]
-        asked += [
-            (spec.places.get(column, f"columns.{column}"), column)
-            for column in spec.columns
-        ]
-        for place, column in asked:
+        configured = [(spec.key_place, spec.key)]
+        for column in spec.columns:
+            place = spec.places.get(column, f"columns.{column}")
+            configured.append((place, column))
+        for place, column in configured:
             if column not in types:
-                self._problem(
-                    place,
-                    f'column "{column}" is not in {spec.label}{_having(column, list(types))}',
-                )
+                has = _having(column, list(types))
+                self._problem(place, f'column "{column}" is not in {spec.label}{has}')
             elif counts[column] > 1:
-                self._problem(
-                    place,
-                    f'column "{column}" comes {counts[column]} times in {spec.label}; name it once',
+                what = (
+                    f'column "{column}" comes {counts[column]} times in {spec.label}; '
+                    "name it once"
                 )
+                self._problem(place, what)
         return types
 
     async def _source(
         self, oid: int, relation: str, alias: str, where: str, types: dict[str, int]
     ) -> Source:
+        """Return the source with its fragments, all of them quoted by Postgres."""
         spec = self._spec
         columns = await self._row(
             "columns",
@@ -395,6 +426,7 @@ class _Inspection:
                 if execute:
                     await prepared.fetch()
         except asyncpg.PostgresConnectionError:
+            # A lost connection is no problem of the configuration.
             raise
         except asyncpg.PostgresError as error:
             self._problem(place, explain(error))
@@ -430,12 +462,17 @@ def _described(names: Sequence[str], found: asyncpg.Record) -> tuple[Column, ...
 
 def _having(column: str, names: Sequence[str]) -> str:
     """Return a description of the columns that a relation has instead."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f" (it has: {', '.join(names[:_SHOWN])}{more}){_near(column, names)}"
+    shown = ", ".join(names[:_SHOWN])
+    if len(names) > _SHOWN:
+        shown += f" and {len(names) - _SHOWN} more"
+    return f" (it has: {shown}){_near(column, names)}"
 
 
 def _near(name: str, names: Sequence[str]) -> str:
     """Return a question about the name that was probably meant, or nothing."""
-    folded = {candidate.casefold(): candidate for candidate in reversed(names)}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
-    return f'; did you mean "{folded[close[0]]}"?' if close else ""
+    # Of several names that differ in their case only, the first one counts.
+    by_folded_name = {candidate.casefold(): candidate for candidate in reversed(names)}
+    close = difflib.get_close_matches(name.casefold(), list(by_folded_name), n=1)
+    if not close:
+        return ""
+    return f'; did you mean "{by_folded_name[close[0]]}"?'

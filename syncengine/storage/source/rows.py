@@ -94,6 +94,8 @@ async def load(
 
     Contact ids may be any text.
     """
+    # Ids that are whole keys. A shortened one would find the row of nobody, or of
+    # another contact whose key happens to look like it.
     wanted = {
         contact_id
         for contact_id in contact_ids
@@ -101,16 +103,17 @@ async def load(
     }
     shortened = {contact_id for contact_id in contact_ids if is_shortened(contact_id)}
     rows: dict[str, SourceRow] = {}
-    for contact_id, source_hash, values in await _found(
-        connection, source, list(wanted)
-    ):
-        if (
-            contact_id not in wanted
-        ):  # equal by its type's rules (citext, numeric), yet another contact
+    found = await _found(connection, source, list(wanted))
+    for contact_id, source_hash, values in found:
+        # The database compares by the rules of the key's type. What is equal by those
+        # (citext, numeric) may still be another contact.
+        if contact_id not in wanted:
             continue
         if contact_id in rows:
             raise _twice(source, contact_id)
         rows[contact_id] = SourceRow(contact_id, source_hash, values)
+    # Only to refuse them by name. That needs the whole source, since no index leads
+    # from a shortened key to its row.
     if shortened:
         for contact_id, source_hash in await long_keys(connection, source):
             if contact_id in shortened:
@@ -139,6 +142,7 @@ async def _found(
     try:
         rows = await _fetch(connection, source, contact_ids, source.columns)
     except _OF_ONE_ROW:
+        # Postgres does not say which row it was.
         if len(contact_ids) == 1:
             return await _by_column(connection, source, contact_ids)
         half = len(contact_ids) // 2
@@ -146,11 +150,14 @@ async def _found(
         return first + await _found(connection, source, contact_ids[half:])
     found: list[_Found] = []
     for contact_id, source_hash, values in rows:
-        decoded = None if values is None else decode(values, source.columns)
-        if decoded is not None:
-            found.append((contact_id, source_hash, decoded))
-        else:
+        decoded: tuple[Json, ...] | None = None
+        # None where the row is too long to be handed out (see the statement ``rows``).
+        if values is not None:
+            decoded = decode(values, source.columns)
+        if decoded is None:
             found += await _by_column(connection, source, [contact_id])
+        else:
+            found.append((contact_id, source_hash, decoded))
     return found
 
 
@@ -161,20 +168,26 @@ async def _by_column(
 
     The columns may be too long together.
     """
+    # The hash first, and the values after it, by other statements. Should the row
+    # change in between, its new hash differs from this one, and the next run sends it
+    # again.
     hashes = await _fetch(connection, source, contact_ids, ())
     values: list[Json] = []
-    left = LONGEST_ROW
+    characters_left = LONGEST_ROW
     for column in source.columns:
-        value, length = await _one(connection, source, contact_ids, column)
-        left -= length
-        values.append(value if left >= 0 else TOO_LONG)
+        value, length = await _one_value(connection, source, contact_ids, column)
+        characters_left -= length
+        if characters_left >= 0:
+            values.append(value)
+        else:
+            values.append(TOO_LONG)
     return [
         (contact_id, source_hash, tuple(values))
         for contact_id, source_hash, _ in hashes
     ]
 
 
-async def _one(
+async def _one_value(
     connection: Connection, source: Source, contact_ids: list[str], column: Column
 ) -> tuple[Json, int]:
     """Read one value of one row; return it with its length as JSON."""
@@ -184,13 +197,15 @@ async def _one(
         return TOO_LONG, 0
     except _OF_ONE_ROW:
         return UNREADABLE, 0
-    if not rows:  # it left meanwhile
+    if not rows:  # the row was deleted meanwhile
         return None, 0
     text = rows[0][2]
     if text is None:
         return TOO_LONG, 0
     decoded = decode(text, (column,))
-    return (decoded[0] if decoded else TOO_DEEP), len(text)
+    if decoded is None:
+        return TOO_DEEP, len(text)
+    return decoded[0], len(text)
 
 
 async def _fetch(
@@ -199,20 +214,18 @@ async def _fetch(
     contact_ids: Sequence[str],
     columns: Sequence[Column],
 ) -> list[Any]:
+    """Return contact id, hash and the values as JSON text of each row that is there."""
     try:
-        return await _select(
-            connection, source.sql("source", "rows", columns=columns), contact_ids
-        )
+        statement = source.sql("source", "rows", columns=columns)
+        return await _select(connection, statement, contact_ids)
     except _OF_ONE_ROW:
+        # Some of these are DataErrors too.
         raise
-    except (
-        asyncpg.DataError
-    ):  # an id that is no text of the key's type: known under a former key
-        return await _select(
-            connection,
-            source.sql("source", "rows_by_text", columns=columns),
-            contact_ids,
-        )
+    except asyncpg.DataError:
+        # An id that is no text of the key's type: the contact is known under a former
+        # key. Compared as text it finds nothing, and the others still find their rows.
+        statement = source.sql("source", "rows_by_text", columns=columns)
+        return await _select(connection, statement, contact_ids)
 
 
 async def _select(
@@ -224,16 +237,15 @@ async def _select(
 
 def _refused(source: Source, contact_id: str, source_hash: int) -> SourceRow:
     why = (
-        f'its key, column "{source.spec.key}", is longer than {LONGEST_KEY} characters: correct the row, or choose '
-        "another key"
+        f'its key, column "{source.spec.key}", is longer than {LONGEST_KEY} '
+        "characters: correct the row, or choose another key"
     )
-    return SourceRow(
-        contact_id, source_hash, (None,) * len(source.columns), refusal=why
-    )
+    no_values = (None,) * len(source.columns)
+    return SourceRow(contact_id, source_hash, no_values, refusal=why)
 
 
 def _twice(source: Source, contact_id: str) -> SourceError:
     return SourceError(
-        f'{source.spec.label}: the key "{printable(contact_id)}" is there twice in column "{source.spec.key}"; every '
-        "contact needs a key of its own"
+        f'{source.spec.label}: the key "{printable(contact_id)}" is there twice in '
+        f'column "{source.spec.key}"; every contact needs a key of its own'
     )

@@ -58,7 +58,9 @@ class SourceSpec:
     @property
     def label(self) -> str:
         """Return the source's name in messages, such as ``crm.contacts``."""
-        return self.table if self.table is not None else "the source query"
+        if self.table is None:
+            return "the source query"
+        return self.table
 
     @property
     def described(self) -> str:
@@ -66,11 +68,16 @@ class SourceSpec:
 
         For example ``crm.contacts in database crm at db:5432``.
         """
-        return f"{self.label} in {self.database}" if self.database else self.label
+        if not self.database:
+            return self.label
+        return f"{self.label} in {self.database}"
 
     @property
     def relation_place(self) -> str:
-        return self.place or ("source.query" if self.table is None else "source.table")
+        """Return the place of the table or query in the configuration."""
+        if self.place:
+            return self.place
+        return "source.query" if self.table is None else "source.table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +124,10 @@ class Source:
 
         For a type of Postgres's own it is Postgres's own, never a planted one.
         """
-        own = self.key_type.startswith("pg_catalog.")
-        return "OPERATOR(pg_catalog.=)" if own else "="
+        if self.key_type.startswith("pg_catalog."):
+            return "OPERATOR(pg_catalog.=)"
+        # A type of an extension, such as citext, has its operator in its own schema.
+        return "="
 
     def sql(
         self,
@@ -132,9 +141,11 @@ class Source:
 
         ``columns`` are those whose values are read; by default all.
         """
-        values = ", ".join(
-            column.value for column in (self.columns if columns is None else columns)
-        )
+        if columns is None:
+            columns = self.columns
+        values = ", ".join(column.value for column in columns)
+        # Fragments come from Postgres, or are the configuration's own SQL. Values of
+        # rows never get into a statement's text.
         return statements(file)[name].format(
             relation=self.relation,
             where=self.where,

@@ -45,15 +45,22 @@ def decode(values: str, columns: Sequence[Column]) -> tuple[Json, ...] | None:
     ``Unusable`` stands for those that cannot be sent. None where one of them nests too
     deeply to be read.
     """
+    # orjson is many times faster, and makes a float of each number with a fraction. So
+    # it reads only rows without a number that a float may not hold exactly.
+    decoded: dict[str, Json] | None
     if _MANY_DIGITS.search(values) is None:
         try:
             decoded = orjson.loads(values)
-        except orjson.JSONDecodeError:  # half a character, or nested too deeply
-            decoded = _carefully(values)
+        except orjson.JSONDecodeError:
+            # Half a character, or values that nest too deeply: the other reader can say
+            # which of the two it is.
+            decoded = _decode_exactly(values)
     else:
-        decoded = _carefully(values)
+        decoded = _decode_exactly(values)
     if decoded is None:
         return None
+    # Postgres writes NUL and halves of characters as escapes, and hardly ever another
+    # character. Only rows with such escapes are searched, value by value.
     suspicious = "\\u0000" in values or "\\ud" in values.lower()
     return tuple(
         _checked(value, column, suspicious=suspicious)
@@ -69,17 +76,24 @@ def number(text: str) -> int | float | str:
     """
     if "e" not in text.lower():
         return _plain_number(text)
-    close = float(text)
-    return close if _is_exact(close, text) else text
+    return _float_or_text(text)
 
 
 def _plain_number(text: str) -> int | float | str:
+    """Return a number without an exponent, exactly (see ``number``)."""
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     if text.lstrip("-").isdigit():
         # Longer ones are no int64, and int() refuses thousands of digits.
-        whole = int(text) if len(text) <= 20 else None
-        return whole if whole is not None and whole in _LONG else text
+        if len(text) > 20:
+            return text
+        whole = int(text)
+        return whole if whole in _LONG else text
+    return _float_or_text(text)
+
+
+def _float_or_text(text: str) -> float | str:
+    """Return a float where its shortest text means the same, else the text."""
     close = float(text)
     return close if _is_exact(close, text) else text
 
@@ -87,12 +101,13 @@ def _plain_number(text: str) -> int | float | str:
 def _is_exact(close: float, text: str) -> bool:
     try:
         return Decimal(repr(close)) == Decimal(text)
-    except InvalidOperation:  # an exponent beyond what even decimals have
+    except InvalidOperation:
+        # An exponent beyond what even decimals have, or a float that is infinite.
         return False
 
 
-def _carefully(values: str) -> dict[str, Json] | None:
-    """Decode with every digit, slowly; None for what nests too deeply."""
+def _decode_exactly(values: str) -> dict[str, Json] | None:
+    """Decode with every digit, slowly; return None for what nests too deeply."""
     try:
         decoded: dict[str, Json] = json.loads(
             values, parse_int=number, parse_float=_exact_float
@@ -117,7 +132,9 @@ def _checked(value: Json, column: Column, *, suspicious: bool) -> Json:
     if suspicious and not _is_text(value):
         return _NO_TEXT
     convert = _BY_KIND.get(column.kind)
-    return value if convert is None else _each(value, convert)
+    if convert is None:
+        return value
+    return _each(value, convert)
 
 
 def _each(value: Json, convert: Callable[[Json], Json]) -> Json:
@@ -125,10 +142,15 @@ def _each(value: Json, convert: Callable[[Json], Json]) -> Json:
 
     One unusable value makes the whole array unusable.
     """
+    if value is None:
+        return None
     if not isinstance(value, list):
-        return None if value is None else convert(value)
+        return convert(value)
     items = [_each(item, convert) for item in value]
-    return next((item for item in items if isinstance(item, Unusable)), items)
+    for item in items:
+        if isinstance(item, Unusable):
+            return item
+    return items
 
 
 def _numeric(value: Json) -> Json:
@@ -161,21 +183,28 @@ def _is_shallow(value: Json) -> bool:
 
     Walks level by level: recursion would fail on the values this is to catch.
     """
-    level = [value] if isinstance(value, dict | list) else []
+    if not isinstance(value, dict | list):
+        return True
+    level = [value]
     for _ in range(DEEPEST_VALUE):
-        level = [
-            part
-            for held in level
-            for part in _parts(held)
-            if isinstance(part, dict | list)
-        ]
+        parts: list[Json] = []
+        for container in level:
+            parts += _parts(container)
+        level = _containers(parts)
         if not level:
             return True
     return False
 
 
-def _parts(value: Json) -> list[Json]:
-    return list(value.values()) if isinstance(value, dict) else value
+def _containers(values: list[Json]) -> list[Json]:
+    return [value for value in values if isinstance(value, dict | list)]
+
+
+def _parts(container: Json) -> list[Json]:
+    if isinstance(container, dict):
+        return list(container.values())
+    parts: list[Json] = container
+    return parts
 
 
 def _is_text(value: Json) -> bool:

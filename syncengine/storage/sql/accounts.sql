@@ -18,8 +18,8 @@ DELETE FROM syncengine.sync_key WHERE destination = $1
 DELETE FROM syncengine.sync_wait WHERE destination = $1
 
 -- name: drop_ids
--- Contacts that are suppressed or were removed stay so. All others are new to the account, whatever the former vendor
--- refused.
+-- Contacts that are suppressed or were removed stay so. All others are new to the account: what the former vendor refused
+-- does not count there.
 UPDATE syncengine.sync_state
 SET external_id = NULL, given_up = NULL, gone = false, rejections = 0, refusal = NULL, tried_in = NULL,
     rejected_hash = CASE status WHEN 'suppressed' THEN rejected_hash END,
@@ -30,6 +30,7 @@ SET external_id = NULL, given_up = NULL, gone = false, rejections = 0, refusal =
 WHERE destination = $1
 
 -- name: look_everybody_up
+-- The account may have some of the contacts already. What was compared before says nothing about it.
 UPDATE syncengine.sync_destination SET looks_up = true, compared_rows = NULL WHERE destination = $1
 
 -- name: former_accounts
@@ -45,6 +46,7 @@ UPDATE syncengine.sync_destination SET account = $2 WHERE destination = ANY ($1:
 UPDATE syncengine.sync_key SET account = $2 WHERE destination = ANY ($1::text[]) AND account <> $2
 
 -- name: move_credentials
+-- Only where no destination is left under the former name, and the present one has no credentials yet.
 UPDATE syncengine.sync_credentials SET account = $2
 WHERE account = $1
   AND NOT EXISTS (SELECT FROM syncengine.sync_credentials WHERE account = $2)
@@ -66,6 +68,7 @@ SELECT $2, quota, minute, reserved FROM moved
 ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
 
 -- name: move_erasing
+-- Vendor contacts whose deletion was asked for, under a name that no destination has any more.
 WITH moved AS (
     DELETE FROM syncengine.sync_erasing
     WHERE account = $1 AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
@@ -88,6 +91,7 @@ WHERE destination = ANY ($1::text[]) AND account <> $2
 ORDER BY destination
 
 -- name: holds_contacts
+-- True where some contact of the account has a vendor contact, also a removed one.
 SELECT EXISTS (
     SELECT FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (destination)
     WHERE d.account = $1 AND s.external_id IS NOT NULL)

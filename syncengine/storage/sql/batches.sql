@@ -4,6 +4,7 @@ INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) VALUES ($1
 ON CONFLICT (run_id, number) DO NOTHING
 
 -- name: next_batch
+-- Removals first, then by number. $2 is true once the removals are done with.
 SELECT number, kind, contact_ids FROM syncengine.sync_batch
 WHERE run_id = $1 AND status = 'waiting' AND (kind <> 'removals', number) > ($2::boolean, $3::integer)
 ORDER BY kind <> 'removals', number LIMIT 1

@@ -1,10 +1,11 @@
 -- name: search_path
--- Makes functions, operators and types those of Postgres itself, whatever else was planted. A command, since it looks
--- no name up itself. pg_temp is listed, since it would else come first for tables and types.
+-- Makes functions, operators and types those of Postgres itself, whatever else was planted in the user's search path.
+-- A command and no call of set_config, since a command looks up no name that could be planted. pg_temp is listed at the
+-- end, since Postgres would else search it first for tables and types.
 SET LOCAL search_path = pg_catalog, pg_temp
 
 -- name: session_search_path
--- The same where there is no transaction.
+-- The same where there is no transaction: a migration that must run outside of any.
 SET search_path = pg_catalog, pg_temp
 
 -- name: pin
@@ -27,28 +28,36 @@ SELECT pg_catalog.set_config('TimeZone', 'UTC', true),
 SELECT set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'local'), true)
 
 -- name: statement_timeout
+-- $1 is a text with its unit, such as 300000ms.
 SELECT pg_catalog.set_config('statement_timeout', $1, true)
 
 -- name: begin_reading
+-- READ COMMITTED: each statement has its own snapshot, so none outlives its statement and keeps the source from vacuum.
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY
 
 -- name: end_reading
+-- There is nothing to commit. A rollback also undoes what foreign code has set.
 ROLLBACK
 
 -- name: unlock
+-- Locks of the session that foreign code has taken: a rollback does not release these.
 SELECT pg_catalog.pg_advisory_unlock_all()
 
 -- name: attempt
+-- After an error, Postgres refuses everything until the end of the transaction, or back to a savepoint.
 SAVEPOINT attempt
 
 -- name: undo_attempt
 ROLLBACK TO SAVEPOINT attempt
 
 -- name: end_attempt
+-- ROLLBACK TO keeps the savepoint; without this, each attempt would leave one behind.
 RELEASE SAVEPOINT attempt
 
 -- name: backend
+-- The process that carries out this statement. A pooler announces another one when a connection begins.
 SELECT pg_catalog.pg_backend_pid()
 
 -- name: discard
+-- Prepared statements, settings, temporary tables, LISTENs and advisory locks of the session.
 DISCARD ALL

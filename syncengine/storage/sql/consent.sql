@@ -1,11 +1,11 @@
 -- name: suppressed
--- Those of these contacts that a suppression names, by any of their subjects. Last, those with a phone or an address of a
--- contact that was suppressed or forgotten by its id: that may be the same person under another id. A contact that was in
--- step before is somebody else, and so is one that was said to be.
+-- Returns those of these contacts that a suppression names, by any of their subjects, with the reason. Also those with a
+-- phone or an address of a contact that was suppressed or forgotten by its id: that may be the same person under another
+-- id. A contact that was in step before is somebody else, and so is one that somebody has declared to be.
 WITH asked AS (
     SELECT t.contact_id, sha256(own.salt || convert_to(t.subject, 'UTF8')) AS subject_hash
     FROM unnest($1::text[], $2::text[]) AS t (contact_id, subject) CROSS JOIN syncengine.sync_salt AS own),
-alike AS MATERIALIZED (  -- mostly nobody: only of these it is asked at every destination whether they were in step
+alike AS MATERIALIZED (  -- mostly empty, so the search through every destination below is done for few contacts
     SELECT DISTINCT asked.contact_id
     FROM asked JOIN syncengine.sync_suppressed_value AS v USING (subject_hash)
     JOIN syncengine.sync_suppression AS s ON s.subject_hash = v.contact_hash)
@@ -49,7 +49,8 @@ WHERE s.reason = 'forgotten'
 ORDER BY subject
 
 -- name: lift
--- By the phone or the address alone of a forgotten contact nobody takes its erasure back: the person stays known by it.
+-- Whoever names only the phone or the address of a forgotten contact does not take its erasure back: the values by which
+-- the person is recognised stay.
 WITH named AS (
     SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')) AS subject_hash
     FROM unnest($1::text[]) AS t (subject)),
@@ -75,12 +76,14 @@ FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (des
 WHERE s.contact_id = ANY ($1::text[]) AND s.status = 'suppressed' AND s.code = 'same_person'
 
 -- name: no_other_people
+-- A contact that is suppressed itself counts as a person of its own again.
 DELETE FROM syncengine.sync_other_person
 WHERE contact_hash IN (
     SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to('contact:' || contact_id, 'UTF8'))
     FROM unnest($1::text[]) AS t (contact_id))
 
 -- name: note_values
+-- DISTINCT, since one statement may not write the same row twice; in key order, as all writers lock these rows.
 INSERT INTO syncengine.sync_suppressed_value (subject_hash, contact_hash, kind)
 SELECT DISTINCT sha256(own.salt || convert_to(t.subject, 'UTF8')), sha256(own.salt || convert_to(t.contact, 'UTF8')),
        split_part(t.subject, ':', 1)
@@ -89,6 +92,7 @@ ORDER BY 1, 2
 ON CONFLICT DO NOTHING
 
 -- name: known_values
+-- All values of these contacts at every destination: known, about to be sent, and match keys.
 SELECT k.contact_id, value.field, value.value
 FROM syncengine.sync_destination AS d JOIN syncengine.sync_known AS k USING (destination)
 CROSS JOIN LATERAL (
@@ -98,6 +102,7 @@ CROSS JOIN LATERAL (
 WHERE k.contact_id = ANY ($1::text[])
 
 -- name: without_values
+-- Contacts of the state whose suppression names their id alone: no phone or address of theirs was noted with it.
 SELECT DISTINCT s.contact_id
 FROM syncengine.sync_state AS s CROSS JOIN syncengine.sync_salt AS own
 JOIN syncengine.sync_suppression AS t
@@ -105,6 +110,7 @@ JOIN syncengine.sync_suppression AS t
 WHERE NOT EXISTS (SELECT FROM syncengine.sync_suppressed_value AS v WHERE v.contact_hash = t.subject_hash)
 
 -- name: stranded
+-- Suppressions by id alone, without those of the contacts $1.
 SELECT count(*) FILTER (WHERE s.reason = 'suppressed') AS suppressed,
        count(*) FILTER (WHERE s.reason = 'forgotten') AS forgotten
 FROM syncengine.sync_suppression AS s
@@ -153,10 +159,12 @@ GROUP BY kind, reason ORDER BY kind, reason
 SELECT salt FROM syncengine.sync_salt FOR UPDATE
 
 -- name: nothing_hashed
+-- True where the salt may be exchanged, since nothing was hashed with it that could not be hashed again.
 SELECT NOT EXISTS (SELECT FROM syncengine.sync_suppression) AND NOT EXISTS (SELECT FROM syncengine.sync_erasure)
    AND NOT EXISTS (SELECT FROM syncengine.sync_suppressed_value)
 
 -- name: lock_hashed
+-- Lets others read, and lets none of them write until the import has ended.
 LOCK TABLE syncengine.sync_suppression, syncengine.sync_erasure IN EXCLUSIVE MODE
 
 -- name: take_salt
@@ -195,6 +203,7 @@ WHERE sync_suppression.reason <> excluded.reason AND excluded.reason = 'forgotte
 RETURNING kind
 
 -- name: import_values
+-- DISTINCT ON, since a file may name a row twice and one statement may not write it twice.
 INSERT INTO syncengine.sync_suppressed_value (subject_hash, contact_hash, kind)
 SELECT DISTINCT ON (t.subject_hash, t.contact_hash) decode(t.subject_hash, 'hex'), decode(t.contact_hash, 'hex'), t.kind
 FROM unnest($1::text[], $2::text[], $3::text[]) AS t (subject_hash, contact_hash, kind)
@@ -203,6 +212,7 @@ ON CONFLICT DO NOTHING
 RETURNING kind
 
 -- name: import_erasures
+-- An erasure that is there stays as it is: this state knows more of it than an old file does.
 INSERT INTO syncengine.sync_erasure
     (contact_hash, destination, contact_id, status, receipt, to_ask, requested_at, ended_at, salted)
 SELECT DISTINCT ON (t.contact_hash, t.destination)

@@ -16,6 +16,7 @@ WHERE k.destination = $1 AND held.key = ANY ($2::text[]) AND held.value <> 'null
 GROUP BY held.key
 
 -- name: waiting
+-- Examples of contacts that wait for a match key. Each row also has the number of all of them.
 SELECT s.contact_id, w.owner_destination || '/' || w.owner_contact_id AS owner, count(*) OVER () AS number
 FROM syncengine.sync_wait AS w
 JOIN syncengine.sync_state AS s ON (s.destination, s.contact_id) = (w.destination, w.contact_id)
@@ -23,6 +24,7 @@ WHERE w.destination = $1 AND s.status = 'dead'
 ORDER BY s.contact_number NULLS LAST, s.contact_id LIMIT $2
 
 -- name: dead_letters
+-- Without groups and without contacts that wait: both are reported on their own.
 SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state AS s
 WHERE destination = $1 AND code IS NOT NULL AND status = 'dead' AND NOT (refusal IS NOT NULL AND rejections = 0)
   AND NOT EXISTS (SELECT FROM syncengine.sync_wait AS w

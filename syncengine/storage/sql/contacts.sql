@@ -1,9 +1,12 @@
 -- name: fence
--- The lease must still be ours; the lock keeps it so until this transaction ends.
+-- The lease must still be ours. FOR SHARE keeps it so until this transaction ends: a takeover updates the row, and waits.
+-- Writers of the same run do not wait for each other.
 SELECT epoch, expires_at > clock_timestamp() AS runs
 FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 
 -- name: load
+-- given_up and taken_by: the vendor contact that this contact had before another one took it over. taken_by names the
+-- taker as long as it has not written there, since it may still give the vendor contact back.
 SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id, s.gone, s.refusal, s.code,
        k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.noes, k.pending,
        CASE WHEN k.pending_at > clock_timestamp() THEN 0  -- the clock was set back since
@@ -31,6 +34,7 @@ ORDER BY contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET source_hash = NULL, status = 'pending', standing = NULL
 
 -- name: intend_known
+-- What is about to be sent, while all that was known before stays.
 INSERT INTO syncengine.sync_known (destination, contact_id, pending)
 SELECT $1, contact_id, pending::jsonb
 FROM unnest($2::text[], $3::text[]) AS t (contact_id, pending)
@@ -38,6 +42,7 @@ ORDER BY contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending, pending_at = NULL
 
 -- name: record_state
+-- gone and given_up stay until the contact has a vendor contact again; tried_in keeps the last run with a refusal.
 INSERT INTO syncengine.sync_state AS s
     (destination, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code,
      standing, gone, refusal, tried_in, synced_at)
@@ -58,6 +63,7 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     synced_at = coalesce(excluded.synced_at, s.synced_at)
 
 -- name: record_known
+-- The age of a pending note is stored as a time of this database's clock, which all runs share.
 INSERT INTO syncengine.sync_known
     (destination, contact_id, match_field, match_key, fields, tags, found_tags, noes, pending, pending_at)
 SELECT $1, contact_id, match_field, match_key, fields::jsonb, tags::jsonb, found_tags::jsonb, noes::jsonb, pending::jsonb,
@@ -84,6 +90,7 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET noes = excluded.noes
 DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = ANY ($2::text[])
 
 -- name: record_outcome
+-- A contact may end twice in a run, when it waited for another one. Its requests are added up, for the counts of quotas.
 INSERT INTO syncengine.sync_outcome
     (run_id, contact_id, batch, outcome, actions, requests, code, message, http_status, unsupported)
 SELECT $1, contact_id, batch, outcome, coalesce(string_to_array(nullif(actions, ''), ','), '{}'), requests, code, message,
@@ -125,6 +132,7 @@ LIMIT 1
 FOR UPDATE OF s
 
 -- name: owners
+-- Contacts that own these vendor contacts, but for ($3, $4) itself. $5: removed owners do not count.
 SELECT s.external_id, s.destination || '/' || s.contact_id AS owner
 FROM syncengine.sync_state AS s
 JOIN syncengine.sync_destination AS d ON d.destination = s.destination AND d.account = $1
@@ -147,8 +155,9 @@ WHERE s.destination = $1 AND s.standing = 'gone'
 ORDER BY s.contact_number NULLS LAST, s.contact_id
 
 -- name: in_step
--- A few contacts that the vendor held when they were last written, the newest first; a re-sync plans them all again. Those
--- that were made by this run, or by one that was halted, are there in any case, whichever account it is.
+-- A few contacts that the vendor held when they were last written, the newest first, to check by whether the account is
+-- still the same. Contacts that a re-sync made pending count as well. Those that were created by this run, or by one that
+-- was halted, prove nothing: they are there whichever account it is.
 SELECT s.contact_id FROM syncengine.sync_state AS s
 WHERE s.destination = $1 AND s.external_id IS NOT NULL AND s.contact_id <> $2
   AND (s.status = 'synced' OR s.status = 'pending' AND EXISTS (
@@ -160,12 +169,13 @@ WHERE s.destination = $1 AND s.external_id IS NOT NULL AND s.contact_id <> $2
 ORDER BY synced_at DESC NULLS LAST, contact_id LIMIT $3
 
 -- name: want_again
+-- Contacts that were deleted at the vendor are planned again, and may be created anew.
 UPDATE syncengine.sync_state SET gone = false, status = 'pending', source_hash = NULL, standing = NULL
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND external_id IS NULL
 
 -- name: give_up
--- The former owner may have the vendor contact back until something is written there about the new owner. What is not
--- tried any more is only its removal: whoever is refused or suppressed goes on standing.
+-- The former owner may have the vendor contact back until something is written there about the new owner. A removed owner
+-- is not a dead letter any more: its removal is done with. One that was refused or suppressed stays what it was.
 UPDATE syncengine.sync_state
 SET external_id = NULL, given_up = external_id, standing = CASE WHEN status <> 'removed' THEN standing END
 WHERE destination = $1 AND contact_id = $2
@@ -198,11 +208,13 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     external_id = excluded.external_id, given_up = NULL, gone = false, status = 'pending', source_hash = NULL, standing = NULL
 
 -- name: held_under
+-- The match key under which the vendor contact was found.
 INSERT INTO syncengine.sync_known (destination, contact_id, match_field, match_key)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET match_field = excluded.match_field, match_key = excluded.match_key
 
 -- name: found_with
+-- Tags that the vendor contact had before us, which are never removed.
 INSERT INTO syncengine.sync_known (destination, contact_id, found_tags) VALUES ($1, $2, $3::jsonb)
 ON CONFLICT (destination, contact_id) DO UPDATE SET found_tags = excluded.found_tags
 
@@ -210,11 +222,13 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET found_tags = excluded.found_
 SELECT pending FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
 
 -- name: inherit
+-- Replaces the note of what is unknown by one that says more.
 INSERT INTO syncengine.sync_known (destination, contact_id, pending)
 VALUES ($1, $2, $3::jsonb)
 ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending
 
 -- name: erasing
+-- Vendor contacts whose deletion was asked for. Some vendors show them for a while longer.
 INSERT INTO syncengine.sync_erasing (account, external_id)
 SELECT $1, external_id FROM syncengine.sync_state
 WHERE destination = $2 AND contact_id = ANY ($3::text[]) AND external_id IS NOT NULL
@@ -222,6 +236,7 @@ ORDER BY external_id
 ON CONFLICT (account, external_id) DO UPDATE SET asked_at = clock_timestamp()
 
 -- name: erased_long_ago
+-- No vendor shows a deleted contact for that long.
 DELETE FROM syncengine.sync_erasing WHERE account = $1 AND asked_at < clock_timestamp() - interval '30 days'
 
 -- name: is_erasing

@@ -1,4 +1,5 @@
 -- name: salt
+-- One salt for all that is hashed. It is made with the state, and leaves it only in a backup or an export of suppressions.
 SELECT salt FROM syncengine.sync_salt
 
 -- name: one_at_a_time
@@ -20,6 +21,7 @@ GROUP BY c.account, c.key_hash
 DELETE FROM syncengine.sync_credentials WHERE account = ANY ($1::text[])
 
 -- name: keep
+-- In the order of the names, as all writers lock these rows.
 INSERT INTO syncengine.sync_credentials (account, key_hash)
 SELECT account, key_hash FROM unnest($1::text[], $2::bytea[]) AS t (account, key_hash)
 ORDER BY account

@@ -3,6 +3,7 @@ SELECT account, vendor, base_url, identity, source, source_database, consent, lo
 FROM syncengine.sync_destination WHERE destination = $1
 
 -- name: remember
+-- A destination that is new to a restored state looks up before it creates: the state may have lost what it had.
 INSERT INTO syncengine.sync_destination
     (destination, account, vendor, base_url, identity, source, source_database, looks_first)
 VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, (SELECT restores > 0 FROM syncengine.sync_self))

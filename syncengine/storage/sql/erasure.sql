@@ -1,4 +1,5 @@
 -- name: begin
+-- The id is kept only until the erasure has ended; what remains afterwards is its salted hash.
 INSERT INTO syncengine.sync_erasure (contact_hash, destination, contact_id, status, salted)
 SELECT sha256(own.salt || convert_to($1, 'UTF8')), destination, $2, 'open', own.fingerprint
 FROM unnest($3::text[]) AS t (destination) CROSS JOIN syncengine.sync_salt AS own
@@ -19,6 +20,7 @@ WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_t
 ORDER BY destination
 
 -- name: confirm
+-- A person says that the vendor did what it was asked for.
 UPDATE syncengine.sync_erasure
 SET status = CASE status WHEN 'impossible' THEN 'done' ELSE status END, receipt = 'confirmed', to_ask = ''
 WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
@@ -57,6 +59,7 @@ LEFT JOIN syncengine.sync_lease AS l ON l.account = d.account
 SELECT destination FROM syncengine.sync_destination WHERE NOT destination = ANY ($1::text[]) ORDER BY destination
 
 -- name: end
+-- What a person still has to ask for is kept with any other status, and the contact's id goes unless it is still open.
 UPDATE syncengine.sync_erasure
 SET status = $4, receipt = $5, to_ask = CASE $4 WHEN 'impossible' THEN $6 ELSE to_ask END, contact_id = CASE WHEN $4 = 'open' THEN contact_id END,
     ended_at = CASE WHEN $4 <> 'open' THEN clock_timestamp() END
@@ -93,5 +96,6 @@ WHERE r.run_id = o.run_id AND r.destination = $1 AND o.contact_id = $2
 DELETE FROM syncengine.sync_state WHERE destination = $1 AND contact_id = $2
 
 -- name: open
+-- Erasures that were begun and not finished, for reports.
 SELECT DISTINCT contact_id FROM syncengine.sync_erasure
 WHERE destination = $1 AND status = 'open' ORDER BY contact_id LIMIT $2

@@ -39,5 +39,6 @@ WHERE mine.destination = $2 AND mine.contact_id = ANY ($3::text[])
 ORDER BY mine.contact_id
 
 -- name: dead_duplicates
+-- Contacts that were refused since another one has their match key.
 SELECT contact_id FROM syncengine.sync_state
 WHERE destination = $1 AND code = 'duplicate_match_key' AND status = 'dead'

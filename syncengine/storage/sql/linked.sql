@@ -11,6 +11,7 @@ WHERE destination = $1 AND external_id IS NOT NULL AND status <> 'removed'
 ORDER BY hashtextextended(contact_id, $2) LIMIT $3
 
 -- name: among
+-- Those of these contacts that have a vendor contact.
 SELECT contact_id FROM syncengine.sync_state
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND external_id IS NOT NULL AND status <> 'removed'
 ORDER BY contact_id
@@ -29,6 +30,7 @@ WITH in_step AS (
 SELECT contact_id, external_id, match_field, match_key FROM picked ORDER BY synced_at DESC NULLS LAST, contact_id
 
 -- name: of_external_ids
+-- The owners of these vendor contacts within the destination.
 SELECT contact_id, external_id FROM syncengine.sync_state
 WHERE destination = $1 AND external_id = ANY ($2::text[]) AND status <> 'removed'
 

@@ -28,10 +28,12 @@ SELECT coalesce(max(spent), 0)::bigint AS spent,
 FROM counted
 
 -- name: reserve
+-- By whole minutes of the database's clock, in UTC whatever the session's time zone is.
 INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)
 VALUES ($1, $2, date_trunc('minute', clock_timestamp(), 'UTC'), $3)
 ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
 
 -- name: forget
+-- Minutes that no window reaches any more.
 DELETE FROM syncengine.sync_quota
 WHERE account = $1 AND quota = $2 AND minute < clock_timestamp() - make_interval(secs => $3)

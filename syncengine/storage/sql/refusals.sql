@@ -1,6 +1,6 @@
--- Contacts that were refused alike. A group is all that have one fingerprint and of which nothing is counted: three
--- contacts make it one, and it stays one when some of them leave it. Contacts of which the vendor did not take the same
--- values are a group as well; they are in step, and have no code.
+-- Contacts that were refused alike. A group consists of all contacts with one fingerprint whose rejections are not counted
+-- one by one any more. Three contacts make a group, and it stays one when some of them leave it. Contacts of which the
+-- vendor did not take the same values are a group as well; they are in step, and have no code.
 
 -- name: groups
 -- The group that was tried longest ago comes first: not all may be tried in one run.
@@ -16,8 +16,10 @@ WHERE destination = $1 AND refusal = $2 AND rejections = 0 AND standing IS NOT N
 ORDER BY tried_in, contact_number NULLS LAST, contact_id OFFSET $3 LIMIT $4
 
 -- name: stand
--- 0 is the version of a removal (see planning.refusals). Pending are those about which this run believed nothing, since
--- all were refused. What may have been sent before is looked up by one more run, where that is possible.
+-- Makes groups of contacts that were refused alike, $4 of them at a time. A rejected_hash of 0 stands for a removal, which
+-- has no source row (see planning.refusals). Pending contacts are those of a run that was refused as a whole, which so
+-- proved nothing about a single contact. A contact that may have been sent something unknown before is looked up by one
+-- more run first.
 WITH alike AS (
     SELECT refusal FROM syncengine.sync_state
     WHERE destination = $1 AND refusal IS NOT NULL
@@ -38,12 +40,13 @@ FROM chosen
 WHERE s.destination = $1 AND s.contact_id = chosen.contact_id
 
 -- name: stood_before
--- True where contacts stand for a refusal that this run has not tried.
+-- True where contacts are left alone for a refusal that this run has not tried.
 SELECT EXISTS (
     SELECT FROM syncengine.sync_state
     WHERE destination = $1 AND refusal = $2 AND rejections = 0 AND standing IS NOT NULL AND tried_in < $3)
 
 -- name: relabel
+-- The vendor refuses a group in other words now: its contacts get the new fingerprint and code, $5 of them at a time.
 UPDATE syncengine.sync_state
 SET refusal = $3, code = $4
 WHERE destination = $1 AND contact_id IN (
@@ -51,6 +54,7 @@ WHERE destination = $1 AND contact_id IN (
     WHERE destination = $1 AND refusal = $2 AND rejections = 0 AND standing IS NOT NULL LIMIT $5)
 
 -- name: revive
+-- Contacts of groups whose probe passed are planned again. FOR UPDATE in key order, as all writers lock these rows.
 WITH chosen AS (
     SELECT contact_id, status <> 'synced' AND rejected_hash = 0 AS removal FROM syncengine.sync_state
     WHERE destination = $1 AND contact_id IN (
@@ -67,6 +71,7 @@ WHERE s.destination = $1 AND s.contact_id = chosen.contact_id
 RETURNING s.contact_id, chosen.removal
 
 -- name: put_back
+-- Undoes revive for contacts that were not tried after all, since a brake stopped them.
 UPDATE syncengine.sync_state
 SET status = CASE WHEN code IS NULL THEN 'synced' WHEN rejected_hash = 0 THEN 'removed' ELSE 'dead' END,
     source_hash = CASE WHEN code IS NULL THEN rejected_hash END,
@@ -112,7 +117,7 @@ CROSS JOIN LATERAL (
 ORDER BY g.contacts DESC, g.refusal
 
 -- name: dead_letters
--- All that are left alone since they were refused, by key.
+-- A page of all dead letters, in the order of their keys.
 SELECT contact_id, status = 'removed' AS removal
 FROM syncengine.sync_state
 WHERE destination = $1 AND standing = 'dead_letter' AND ($2::text IS NULL OR code = $2)

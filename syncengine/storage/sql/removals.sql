@@ -1,11 +1,12 @@
 -- name: held_back
+-- Contacts that are known to be removed or opted out.
 SELECT contact_id FROM syncengine.sync_state
 WHERE destination = $1 AND contact_id = ANY ($2::text[])
   AND (status = 'removed' AND code IS DISTINCT FROM 'suppressed' OR standing = 'opted_out')
 
 -- name: held_elsewhere
--- Contacts that others than $1 have in the account, had at its last run, or let go of for somebody as $1 did. Who opted
--- out there is none of them.
+-- Contacts that other destinations of the account have, or had when $1 last ran, or let go of for a third destination as
+-- $1 did. Contacts that opted out there do not count.
 SELECT DISTINCT s.contact_id
 FROM syncengine.sync_state AS mine
 JOIN syncengine.sync_destination AS d ON d.account = $2 AND d.destination <> $1
@@ -42,6 +43,7 @@ WHERE s.destination = $1 AND s.status = 'removed' AND s.external_id IS NOT NULL 
 ORDER BY s.contact_number NULLS LAST, s.contact_id
 
 -- name: number_of_earlier_leavers
+-- The number of the contacts that earlier_leavers returns.
 SELECT count(*)
 FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 WHERE s.destination = $1 AND s.status = 'removed' AND s.external_id IS NOT NULL AND s.standing IS NULL

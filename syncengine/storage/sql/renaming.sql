@@ -53,8 +53,8 @@ UPDATE syncengine.sync_wait SET destination = $2 WHERE destination = $1
 UPDATE syncengine.sync_wait SET owner_destination = $2 WHERE owner_destination = $1
 
 -- name: release_contacts
--- Nobody asks any more for the contacts of destinations without a file: they count as removed, and whoever has their
--- match key takes their vendor contacts over. Should a file be back, its contacts are compared again.
+-- No source selects the contacts of destinations without a file any more. They count as removed, so another destination's
+-- contact with the same match key may take a vendor contact over. Should a file come back, its contacts are compared again.
 UPDATE syncengine.sync_state AS s
 SET status = 'removed', source_hash = NULL, standing = NULL, code = NULL
 FROM syncengine.sync_destination AS d

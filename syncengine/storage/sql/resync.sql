@@ -9,6 +9,7 @@ UPDATE syncengine.sync_destination SET resync = true, looks_first = true WHERE d
 UPDATE syncengine.sync_destination SET resync = false WHERE destination = $1
 
 -- name: next_contacts
+-- A slice of the contacts, after $2 in the order of their ids.
 SELECT contact_id FROM syncengine.sync_state
 WHERE destination = $1 AND ($2::text IS NULL OR contact_id > $2)
 ORDER BY contact_id LIMIT $3

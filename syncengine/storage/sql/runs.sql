@@ -1,9 +1,11 @@
 -- name: died
+-- Its process ended without a word: this statement belongs to the next run, which has the lease.
 UPDATE syncengine.sync_run SET status = 'died', ended_at = clock_timestamp(),
        error = 'the process ended without finishing this run; the runs after it settle what it left'
 WHERE destination = $1 AND status = 'running'
 
 -- name: break_off
+-- Found by the epoch, since the error may have come before the run's id was known.
 UPDATE syncengine.sync_run SET status = 'halted', ended_at = clock_timestamp(), error = $3
 WHERE destination = $1 AND epoch = $2 AND status = 'running'
 
@@ -20,6 +22,7 @@ WHERE k.destination = $1 AND k.contact_id = unmade.contact_id
                   WHERE s.destination = k.destination AND s.contact_id = k.contact_id AND s.status <> 'removed')
 
 -- name: no_longer_waiting
+-- Deletes waits of contacts that do not wait any more: they are in step, gone, or refused for another reason.
 DELETE FROM syncengine.sync_wait AS w
 WHERE w.destination = $1
   AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
@@ -60,13 +63,15 @@ WHERE b.run_id = $1 AND ($2::integer IS NULL OR b.number = $2)
 ORDER BY 1, 2
 
 -- name: last_run
+-- For the message about a run that is not there.
 SELECT max(run_id) FROM syncengine.sync_run
 
 -- name: last_batch
 SELECT coalesce(max(number), 0) FROM syncengine.sync_batch WHERE run_id = $1
 
 -- name: noteworthy
--- Without those that stand since they were refused alike, unless $2: these are told of together.
+-- The contacts of a run that did not simply succeed. Those that are left alone in a group are reported with their group, so
+-- they are among them only where $2 is true.
 SELECT contact_id, outcome, coalesce(code, '') AS code, coalesce(message, '') AS message, unsupported
 FROM syncengine.sync_outcome AS o
 WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
@@ -77,6 +82,7 @@ WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
 ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), length(contact_id), contact_id LIMIT $3
 
 -- name: noteworthy_number
+-- The number of all contacts that noteworthy would return without a limit.
 SELECT count(*) FROM syncengine.sync_outcome AS o
 WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
   AND ($2 OR NOT EXISTS (

@@ -1,8 +1,10 @@
 -- name: owners_at
+-- The owners of these vendor contacts at destination $1.
 SELECT external_id, contact_id FROM syncengine.sync_state
 WHERE destination = $1 AND external_id = ANY ($2::text[]) AND status <> 'removed'
 
 -- name: owned_at
+-- The vendor contacts that these contacts own at destination $1.
 SELECT contact_id, external_id FROM syncengine.sync_state
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status <> 'removed' AND external_id IS NOT NULL
 
@@ -11,8 +13,8 @@ SELECT key_hash, contact_id FROM syncengine.sync_key
 WHERE account = $1 AND destination = $2 AND key_hash = ANY ($3::bytea[])
 
 -- name: held_at
--- Contacts that $1 has not let go of; settled: its run has nothing to find out about them before another destination may
--- take them over. A suppressed contact is let go by its own run, which keeps the reason.
+-- Contacts that $1 has not let go of. settled: another destination may take the contact over at once, since no create of
+-- it is unknown. A suppressed contact is let go only by a run of its own destination, which keeps the reason.
 SELECT s.contact_id,
        s.status <> 'suppressed' AND NOT (s.external_id IS NULL AND coalesce((k.pending ->> 'creates')::boolean, false))
            AS settled
@@ -20,8 +22,8 @@ FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (dest
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.status <> 'removed'
 
 -- name: hand_over
--- The same state in which the run of $1 leaves a contact that another destination selects now: whoever takes its vendor
--- contact over knows its tags, too.
+-- Leaves a contact in the same state as a run of $1 would, once another destination selects it. What is known of it is
+-- kept, so the destination that takes its vendor contact over knows its tags, too.
 UPDATE syncengine.sync_state
 SET status = 'removed', code = 'moved', source_hash = NULL, standing = NULL
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status NOT IN ('removed', 'suppressed')

@@ -1,4 +1,5 @@
 -- name: standing
+-- Contacts that are not tried any more, by reason.
 SELECT standing, count(*) AS number FROM syncengine.sync_state
 WHERE destination = $1 AND standing IS NOT NULL GROUP BY standing
 

@@ -1,4 +1,6 @@
 -- name: keep
+-- held is a salted hash of what the owner has now. Once it differs, the wait may be over (see moved). So no value of the
+-- owner is stored a second time.
 INSERT INTO syncengine.sync_wait (destination, contact_id, owner_destination, owner_contact_id, fields, held)
 SELECT $1, t.contact_id, t.owner_destination, t.owner_contact_id, f.fields,
        sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(ROW(
@@ -15,6 +17,7 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     fields = excluded.fields, held = excluded.held
 
 -- name: kept
+-- Waits of contacts that are still refused for the match key of another one.
 SELECT w.contact_id, w.owner_destination || '/' || w.owner_contact_id AS owner, w.fields
 FROM syncengine.sync_wait AS w
 JOIN syncengine.sync_state AS mine ON (mine.destination, mine.contact_id) = (w.destination, w.contact_id)
@@ -35,6 +38,7 @@ WHERE w.destination = $1 AND mine.status = 'dead' AND mine.code IN ('key_held', 
 ORDER BY mine.contact_number NULLS LAST, w.contact_id
 
 -- name: holders
+-- The state of these contacts, and for whom they wait themselves, if they do.
 SELECT s.destination, s.contact_id, s.status, coalesce(s.code, '') AS code,
        w.owner_destination, w.owner_contact_id
 FROM unnest($1::text[], $2::text[]) AS asked (destination, contact_id)

@@ -9,26 +9,23 @@ import asyncpg
 import orjson
 
 from syncengine.model.work import Batch, BatchKind
-from syncengine.storage.patience import DatabasePatience, patient
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.patience import patient
+from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.statements import statements
 
 _SQL = statements("batches")
 
 
-class Batches:
+class Batches(FencedStore):
     """The batches of one run (``ports.BatchStore``), which is their only writer."""
 
     def __init__(self, fence: Fence, run_id: int) -> None:
-        self._fence = fence
+        super().__init__(fence)
         self._run_id = run_id
         self._numbers = itertools.count(1)
 
-    @property
-    def patience(self) -> DatabasePatience:
-        return self._fence.patience
-
     async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
+        """Add a batch; return its number."""
         # The number is fixed before the first try. Should the answer to the commit be
         # lost, the next try inserts the same row, which then is there already.
         number = next(self._numbers)
@@ -45,6 +42,7 @@ class Batches:
             )
 
     async def waiting(self) -> AsyncIterator[Batch]:
+        """Yield the unfinished batches in the order of work, each read when needed."""
         # Removals are worked first: they free match keys that changes may wait for.
         # Each batch is read on its own, since others may be added meanwhile, and no
         # transaction may stay open while a vendor is called.
@@ -63,7 +61,10 @@ class Batches:
     async def _next(
         self, number: int, *, is_behind_removals: bool
     ) -> asyncpg.Record | None:
-        """Return the first unfinished batch after ``number``, of its kind or a later one."""
+        """Return the first unfinished batch after ``number``.
+
+        It is of the same kind, or one of the changes that come after the removals.
+        """
         async with self._fence.reading() as connection:
             return await connection.fetchrow(
                 _SQL["next_batch"], self._run_id, is_behind_removals, number
@@ -71,6 +72,7 @@ class Batches:
 
     @patient
     async def finish(self, number: int, totals: Mapping[str, int]) -> None:
+        """Mark a batch as done, with the numbers of its outcomes."""
         async with self._fence.writing() as connection:
             stored = orjson.dumps(dict(totals)).decode()
             await connection.execute(_SQL["finish_batch"], self._run_id, number, stored)

@@ -109,7 +109,10 @@ async def learn_values(pool: Pool, values: Mapping[str, Sequence[Subject]]) -> N
 async def known_values(
     pool: Pool, contact_ids: Sequence[str]
 ) -> dict[str, list[tuple[str, Json]]]:
-    """Return what is known of contacts at all destinations: pairs of field and value."""
+    """Return the values of contacts that are known at any destination.
+
+    They are pairs of field and value, by contact id.
+    """
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["known_values"], list(contact_ids))
     found: dict[str, list[tuple[str, Json]]] = {}

@@ -24,9 +24,9 @@ from syncengine.model.work import (
     Status,
 )
 from syncengine.storage.connect import Connection
-from syncengine.storage.patience import DatabasePatience, patient
+from syncengine.storage.patience import patient
 from syncengine.storage.state.consent import find_suppressed
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.statements import statements
 
 _SQL = statements("contacts")
@@ -35,7 +35,7 @@ MOVED = "moved"
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
-class Contacts:
+class Contacts(FencedStore):
     """Set-based reads and writes of contacts.
 
     Rows are always written in the order of their keys: two writers that lock the same
@@ -45,19 +45,16 @@ class Contacts:
     def __init__(
         self, fence: Fence, destination: str, run_id: int, *, numbered: bool
     ) -> None:
-        self._fence = fence
+        super().__init__(fence)
         self._destination = destination
         self._run_id = run_id
         self._numbered = numbered
         self.taken_over: Counter[str] = Counter()
         """Numbers of vendor contacts that were another destination's before, by it."""
 
-    @property
-    def patience(self) -> DatabasePatience:
-        return self._fence.patience
-
     @patient
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
+        """Return states by contact id; a contact never seen is left out."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["load"], self._destination, list(contact_ids), self._fence.account
@@ -67,6 +64,7 @@ class Contacts:
     async def suppressed(
         self, asked: Mapping[str, Sequence[Subject]]
     ) -> Mapping[str, str]:
+        """Return those of the contacts about which nothing is sent, with the reason."""
         # This question is asked right before sending. While the database is away, what
         # was sent cannot be recorded, so nothing more may be sent.
         await self.patience.over()
@@ -81,15 +79,16 @@ class Contacts:
 
     @patient
     async def intend(self, intents: Sequence[Intent]) -> None:
+        """Note what is about to be sent, and clear the acknowledged source hashes."""
         if not intents:
             return
         ids = [intent.contact_id for intent in intents]
         pending = [_dump(_pending_json(intent.pending)) for intent in intents]
         deleted = [intent.contact_id for intent in intents if intent.pending.deletes]
         # One transaction clears the acknowledged hash and notes what is about to be
-        # sent. Nothing is sent before it is committed, durably (``connect.transaction``).
-        # So after a crash at any later moment, the next diff finds these contacts, and
-        # the note says what may have happened to them.
+        # sent. Nothing is sent before it is committed, durably
+        # (``connect.transaction``). So after a crash at any later moment, the next diff
+        # finds these contacts, and the note says what may have happened to them.
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(
                 _SQL["intend_state"], self._destination, ids, self._numbers(ids)
@@ -107,6 +106,7 @@ class Contacts:
 
     @patient
     async def is_erasing(self, external_id: str, within: float) -> bool:
+        """Return whether a vendor contact was to be deleted in the last seconds."""
         async with self._fence.reading() as connection:
             return bool(
                 await connection.fetchval(
@@ -116,6 +116,7 @@ class Contacts:
 
     @patient
     async def record(self, batch: int, records: Sequence[Record]) -> None:
+        """Write states, known values and outcomes, in one transaction."""
         # A contact may have several records in one flush. The last one holds its state,
         # and a statement may not write the same row twice.
         latest = {record.contact_id: record for record in records}
@@ -125,11 +126,7 @@ class Contacts:
             each.contact_id for each in latest.values() if each.known == nothing_known
         ]
         finished = [record for record in records if record.outcome]
-        written_to = [
-            record.known.external_id
-            for record in records
-            if record.known.external_id and record.has_written
-        ]
+        written_to = _written_to(records)
         # All of it is one transaction: if the process dies before the commit, the
         # intents still stand, and the contacts are settled by the next run. Not
         # ``sending``: these requests were sent already, and their outcome counts even
@@ -172,8 +169,13 @@ class Contacts:
         *,
         takes_over: bool = True,
     ) -> LinkResult:
+        """Make a contact the owner of a vendor contact, unless another one keeps it.
+
+        The parameters are those of ``ports.ContactStore.link``.
+        """
         # Committed before anything is written to the vendor contact. Should the process
-        # die in between, the contact owns it, and its pending note says what is unknown.
+        # die in between, the contact owns it, and its pending note says what is
+        # unknown.
         async with self._fence.writing(sending=True) as connection:
             # Between the question for the owner and the answer of this transaction, no
             # other contact may become the owner.
@@ -280,6 +282,7 @@ class Contacts:
     async def owners(
         self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
     ) -> Mapping[str, str]:
+        """Return the owners of those vendor contacts that another contact keeps."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["owners"],
@@ -293,6 +296,7 @@ class Contacts:
 
     @patient
     async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
+        """Note that another contact's values were written to an owner's contact."""
         # A destination's name has no slash, and a contact id may have some.
         destination, _, contact_id = owner.partition("/")
         async with self._fence.writing() as connection:
@@ -317,6 +321,7 @@ class Contacts:
 
     @patient
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
+        """Return the contacts that were deleted at the vendor, in key order."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["gone"], self._destination, all_of_them, self._run_id
@@ -325,6 +330,7 @@ class Contacts:
 
     @patient
     async def allow_recreation(self, contact_ids: Sequence[str]) -> None:
+        """Let contacts that were deleted at the vendor be created again."""
         async with self._fence.writing() as connection:
             await connection.execute(
                 _SQL["want_again"], self._destination, list(contact_ids)
@@ -332,6 +338,7 @@ class Contacts:
 
     @patient
     async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
+        """Note the opt-outs that the vendor shows, by contact."""
         if not noes:
             return
         contact_ids = list(noes)
@@ -343,6 +350,7 @@ class Contacts:
 
     @patient
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
+        """Return some contacts in step, the most recently written first."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["in_step"], self._destination, besides, number, self._run_id
@@ -376,6 +384,15 @@ class Contacts:
             fingerprint,
             tried_in,
         )
+
+
+def _written_to(records: Sequence[Record]) -> list[str]:
+    """Return the external ids of vendor contacts that something was written to."""
+    return [
+        record.known.external_id
+        for record in records
+        if record.known.external_id and record.has_written
+    ]
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:

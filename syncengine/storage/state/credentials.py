@@ -114,7 +114,10 @@ def renamed(
 async def _hashed(
     connection: Connection, credentials: Mapping[str, str]
 ) -> dict[str, bytes]:
-    """Return the salted hash of each account's credentials, in which none can be read."""
+    """Return the salted hash of each account's credentials.
+
+    It tells credentials apart, and they cannot be read from it.
+    """
     salt: bytes = await connection.fetchval(_SQL["salt"])
     return {
         account: hmac.digest(salt, text.encode(), hashlib.sha256)

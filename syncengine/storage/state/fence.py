@@ -65,3 +65,15 @@ class Fence:
             f"the lease of account {self.account} ran out and another run may have it: "
             "this run stops here, and the next one settles what it left"
         )
+
+
+class FencedStore:
+    """A store of one run, which reads and writes through the run's fence."""
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
+
+    @property
+    def patience(self) -> DatabasePatience:
+        """Return the patience that ``patience.patient`` methods share."""
+        return self._fence.patience

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncengine.storage.patience import DatabasePatience, patient
+from syncengine.storage.patience import patient
 from syncengine.storage.state.contacts import numbers
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.statements import statements
 
 _SQL = statements("keys")
 
 
-class Keys:
+class Keys(FencedStore):
     """The claims of one destination, judged over its whole account."""
 
     def __init__(self, fence: Fence, destination: str, *, numbered: bool) -> None:
-        self._fence = fence
+        super().__init__(fence)
         self._destination = destination
         self._numbered = numbered
 
-    @property
-    def patience(self) -> DatabasePatience:
-        return self._fence.patience
-
     @patient
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
+        """Replace the claims of these contacts; an empty list lets go."""
         ids: list[str] = []
         keys: list[bytes] = []
         for contact_id, contact_keys in sorted(claims.items()):
@@ -49,6 +46,7 @@ class Keys:
 
     @patient
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return contacts that must not have a key they claim, with its owner."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["losers"],
@@ -59,6 +57,7 @@ class Keys:
         return {row["contact_id"]: row["winner"] for row in rows}
 
     async def freed(self) -> Sequence[str]:
+        """Return contacts that were refused for a key, and would get it now."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["dead_duplicates"], self._destination)
         duplicates = [row["contact_id"] for row in rows]

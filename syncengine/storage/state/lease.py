@@ -36,6 +36,10 @@ class Leases:
     async def acquire(
         self, account: str, *, ttl: float, settles_within: float
     ) -> LeaseGrant:
+        """Take the lease of an account, waiting out a holder that died.
+
+        Raises LeaseHeld when the holder is alive.
+        """
         found = await self._try(account, ttl, settles_within)
         if not isinstance(found, LeaseGrant):
             # The holder may have died: then it will not renew, and its lease runs out.
@@ -141,6 +145,7 @@ class Leases:
         ]
 
     async def renew(self, grant: LeaseGrant) -> None:
+        """Keep the lease for another ``ttl`` seconds. Raises LeaseLost."""
         # A renewal that hangs must fail while the lease still has time for another one.
         async with write_state(
             self._pool, statement_timeout=grant.ttl / 2
@@ -157,6 +162,7 @@ class Leases:
             )
 
     async def release(self, grant: LeaseGrant, ledger: Json) -> None:
+        """Give the lease back, with the ledger of the account's last requests."""
         async with write_state(self._pool) as connection:
             await connection.execute(
                 _SQL["release"],

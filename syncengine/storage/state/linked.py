@@ -48,7 +48,7 @@ class Linked:
         return [row[0] for row in await self._fetch("among", list(contact_ids))]
 
     async def known_longest_and_last(self) -> Sequence[LinkedContact]:
-        """Return a few contacts in step: the last ones first, then the longest known."""
+        """Return a few contacts in step: the newest ones, then those known longest."""
         rows = await self._fetch("known_longest_and_last")
         found: list[LinkedContact] = []
         for contact_id, external_id, match_field, match_key in rows:

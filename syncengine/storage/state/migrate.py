@@ -28,8 +28,8 @@ from syncengine.storage.statements import statements
 _LOCK = int.from_bytes(
     hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True
 )
-"""Key of the advisory lock under which migrations are applied: 64 bits of a hash, so that
-no other application uses the same number by chance."""
+"""Key of the advisory lock under which migrations are applied: 64 bits of a hash, so
+that no other application uses the same number by chance."""
 _POLL = 0.1
 """Seconds between two tries."""
 _IN_THE_WAY = 300
@@ -96,8 +96,8 @@ async def migrate(connection: Connection, *, patience: float = 60.0) -> list[str
             raise StorageError(
                 f"{following.name} could not be applied: for {patience:g} s another "
                 "process has been migrating this database, or using its tables without "
-                "a pause. Look for it in pg_stat_activity, and run `syncengine migrate` "
-                "again when it is done"
+                "a pause. Look for it in pg_stat_activity, and run `syncengine "
+                "migrate` again when it is done"
             )
         else:
             await asyncio.sleep(_POLL)
@@ -162,8 +162,8 @@ def unapplied(
 
 
 async def _unapplied(connection: Connection) -> list[Migration]:
-    # In a transaction, as everything here: asyncpg needs two round trips for a statement
-    # with a result, and without one a pooler may send them to two sessions.
+    # In a transaction, as everything here: asyncpg needs two round trips for a
+    # statement with a result, and without one a pooler may send them to two sessions.
     async with _transaction(connection):
         has_table = await connection.fetchval(
             "SELECT to_regclass('syncengine.sync_migration') IS NOT NULL"
@@ -226,8 +226,9 @@ async def _apply_in_transaction(connection: Connection, migration: Migration) ->
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return False
         # While a migration waits for a table, all later statements of runs queue behind
-        # it. So it does not wait for long, and gives up before Postgres takes the two for
-        # a deadlock and ends the run's statement (deadlock_timeout, 1 s by default).
+        # it. So it does not wait for long, and gives up before Postgres takes the two
+        # for a deadlock and ends the run's statement (deadlock_timeout, 1 s by
+        # default).
         await connection.execute(f"SET LOCAL lock_timeout = '{_IN_THE_WAY}ms'")
         return await _apply_locked(connection, migration)
 

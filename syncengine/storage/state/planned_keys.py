@@ -32,6 +32,7 @@ class PlannedKeys:
         self._numbered = numbered
 
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
+        """Plan the claims of these contacts, in place of those in the state."""
         ids: list[str] = []
         key_hashes: list[bytes | None] = []
         for contact_id, contact_keys in claims.items():
@@ -60,6 +61,7 @@ class PlannedKeys:
             )
 
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return contacts that would not get a key they claim, with its owner."""
         with storage_errors():
             rows = await self._connection.fetch(
                 _SQL["losers"], self._account, self._destination, list(contact_ids)
@@ -67,6 +69,7 @@ class PlannedKeys:
         return {row["contact_id"]: row["winner"] for row in rows}
 
     async def freed(self) -> Sequence[str]:
+        """Return contacts that were refused for a key, and would get it now."""
         with storage_errors():
             rows = await self._connection.fetch(
                 _SQL["dead_duplicates"], self._destination

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncengine.model.limits import REMEMBERED
-from syncengine.storage.patience import DatabasePatience, patient
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.patience import patient
+from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.statements import statements
 
 _SQL = statements("quota")
@@ -17,21 +17,18 @@ _SOON = 0.01
 """Shortest wait in seconds: with none, the caller would ask again at once."""
 
 
-class QuotaCounts:
+class QuotaCounts(FencedStore):
     """The quotas of one account."""
 
     def __init__(self, fence: Fence) -> None:
-        self._fence = fence
+        super().__init__(fence)
         self._caught_up: set[str] = set()
-
-    @property
-    def patience(self) -> DatabasePatience:
-        return self._fence.patience
 
     @patient
     async def reserve(
         self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
     ) -> tuple[int, float]:
+        """Reserve up to ``wanted`` requests; return how many, and the wait if none."""
         account = self._fence.account
         granted = wanted
         frees_in = 0.0

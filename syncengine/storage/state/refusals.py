@@ -16,9 +16,9 @@ from syncengine.model.work import (
     RefusalGroup,
 )
 from syncengine.storage.connect import Pool
-from syncengine.storage.patience import DatabasePatience, patient
+from syncengine.storage.patience import patient
 from syncengine.storage.state.access import read_state
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.state.outcomes import unsupported_from
 from syncengine.storage.statements import statements
 
@@ -27,20 +27,17 @@ _PAGE = 10_000
 """Contacts that are read or written at a time."""
 
 
-class Refusals:
+class Refusals(FencedStore):
     """Groups of one destination's contacts (``ports.RefusalStore``)."""
 
     def __init__(self, fence: Fence, destination: str, run_id: int) -> None:
-        self._fence = fence
+        super().__init__(fence)
         self._destination = destination
         self._run_id = run_id
 
-    @property
-    def patience(self) -> DatabasePatience:
-        return self._fence.patience
-
     @patient
     async def groups(self) -> Sequence[RefusalGroup]:
+        """Return the groups, the one that was tried longest ago first."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["groups"], self._destination)
         return [_alike(row) for row in rows]
@@ -49,6 +46,7 @@ class Refusals:
     async def members(
         self, fingerprint: int, skip: int, most: int
     ) -> Sequence[GroupMember]:
+        """Return contacts of a group, those that were tried longest ago first."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["members"], self._destination, fingerprint, skip, most
@@ -56,9 +54,11 @@ class Refusals:
         return _members(rows)
 
     async def leave_alone(self, at_least: int) -> None:
+        """Make groups of the contacts of which so many were refused alike."""
         await self._page_by_page("stand", at_least, self._run_id)
 
     async def relabel(self, former: int, now: Refusal) -> None:
+        """Give a group the refusal with which its probe was refused."""
         if not await self._stood_before(now):
             await self._page_by_page("relabel", former, now.fingerprint, now.code)
 
@@ -97,6 +97,7 @@ class Refusals:
     async def revive(
         self, fingerprints: Sequence[int], most: int
     ) -> Sequence[GroupMember]:
+        """Have contacts of these groups planned again, up to ``most`` of them."""
         async with self._fence.writing() as connection:
             rows = await connection.fetch(
                 _SQL["revive"],
@@ -108,6 +109,7 @@ class Refusals:
         return _members(rows)
 
     async def put_back(self, fingerprints: Sequence[int]) -> None:
+        """Leave those alone again that this run revived."""
         await self._page_by_page("put_back", list(fingerprints), self._run_id)
 
 

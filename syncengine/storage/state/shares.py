@@ -1,4 +1,4 @@
-"""Facts that the state has about an account's other destinations (``ports.ShareStore``)."""
+"""The state of an account's other destinations (``ports.ShareStore``)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import orjson
 
 from syncengine.model.contact import Known, MatchKey
 from syncengine.model.work import SharedContact
-from syncengine.storage.patience import DatabasePatience, patient
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.patience import patient
+from syncengine.storage.state.fence import FencedStore
 from syncengine.storage.statements import statements
 
 _SQL = statements("shares")
@@ -27,20 +27,14 @@ class OwnedContact:
     """What is known of it there."""
 
 
-class Shares:
+class Shares(FencedStore):
     """Owners of vendor contacts, and claimants of match keys."""
-
-    def __init__(self, fence: Fence) -> None:
-        self._fence = fence
-
-    @property
-    def patience(self) -> DatabasePatience:
-        return self._fence.patience
 
     @patient
     async def owners_at(
         self, destination: str, external_ids: Sequence[str]
     ) -> Mapping[str, str]:
+        """Return which contacts of a destination own these vendor contacts."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["owners_at"], destination, list(external_ids)
@@ -51,6 +45,7 @@ class Shares:
     async def owned_at(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, str]:
+        """Return the vendor contacts that these contacts of a destination own."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["owned_at"], destination, list(contact_ids)
@@ -61,6 +56,7 @@ class Shares:
     async def claimants_at(
         self, destination: str, key_hashes: Sequence[bytes]
     ) -> Mapping[bytes, Sequence[str]]:
+        """Return which contacts of a destination claim these match keys."""
         account = self._fence.account
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
@@ -75,6 +71,7 @@ class Shares:
     async def shared_contacts(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, SharedContact]:
+        """Return contacts that other destinations have, or may have."""
         account = self._fence.account
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
@@ -88,6 +85,7 @@ class Shares:
     async def still_owned_at(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, bool]:
+        """Return those of the contacts that a destination has not let go of."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["held_at"], destination, list(contact_ids)
@@ -96,9 +94,10 @@ class Shares:
 
     @patient
     async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
-        # Both or neither: a contact that was handed over and still claims its keys would
-        # keep the other destination from using them. ``sending``, since what follows is
-        # a request of this run to a contact that was another destination's.
+        """Let a destination go of contacts that another one selects now."""
+        # Both or neither: a contact that was handed over and still claims its keys
+        # would keep the other destination from using them. ``sending``, since what
+        # follows is a request of this run to a contact that was another destination's.
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["hand_over"], destination, list(contact_ids))
             await connection.execute(

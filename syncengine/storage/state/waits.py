@@ -13,30 +13,27 @@ import orjson
 
 from syncengine.model.work import Blocker, KeyWait, Status
 from syncengine.storage.connect import Connection
-from syncengine.storage.patience import DatabasePatience, patient
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.patience import patient
+from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.statements import statements
 
 _SQL = statements("waits")
 _LOSERS = statements("keys")["losers"]
 
 
-class Waits:
+class Waits(FencedStore):
     """The waits of one destination.
 
     The owners may be of any destination in the account.
     """
 
     def __init__(self, fence: Fence, destination: str) -> None:
-        self._fence = fence
+        super().__init__(fence)
         self._destination = destination
-
-    @property
-    def patience(self) -> DatabasePatience:
-        return self._fence.patience
 
     @patient
     async def keep(self, waits: Mapping[str, KeyWait]) -> None:
+        """Note the contacts that these wait for, with a hash of what they have."""
         # A destination's name has no slash, and a contact id may have some.
         owners = [wait.owner.partition("/") for wait in waits.values()]
         fields = [orjson.dumps(wait.fields).decode() for wait in waits.values()]
@@ -62,12 +59,14 @@ class Waits:
 
     @patient
     async def moved(self) -> Sequence[str]:
+        """Return contacts whose wait may be over, since the other one has changed."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["moved"], self._destination)
         return [row["contact_id"] for row in rows]
 
     @patient
     async def blockers(self, contacts: Collection[str]) -> Mapping[str, Blocker]:
+        """Return the state of these contacts, and of all for whom they wait."""
         found: dict[str, Blocker] = {}
         async with self._fence.reading() as connection:
             # An owner may wait itself, so the chain is followed. Each contact is read
