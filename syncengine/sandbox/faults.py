@@ -104,7 +104,7 @@ class Chance:
 
 
 @dataclass(frozen=True, slots=True)
-class Randomly:
+class RandomFaults:
     """The form in which a chance is configured: ``{"random": {...}}``."""
 
     __pydantic_config__ = _STRICT

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from syncengine.model.http import Response
 from syncengine.sandbox.admin import answer_admin
 from syncengine.sandbox.faults import Faults
 from syncengine.sandbox.holds import Holds
 from syncengine.sandbox.journal import Journal
-from syncengine.sandbox.stage import Stage
+from syncengine.sandbox.stage import Stage, as_web_response
 from syncengine.sandbox.twins import load
-from syncengine.sandbox.twins.twin import Furnished, Twin, TwinRequest, answer
+from syncengine.sandbox.twins.kit.answers import answer
+from syncengine.sandbox.twins.twin import Twin, TwinRequest
 
 _ADMIN = "__sandbox"
-_GOODBYE = 0.5
+_SHUTDOWN_SECONDS = 0.5
 """Seconds an open connection has to end when the server stops."""
 
 
 class Sandbox:
-    """A running sandbox; see ``serve``. Each name below is one that ``serve`` was given."""
+    """A running sandbox; see ``serve``.
+
+    Each ``name`` below is one that ``serve`` was given. LookupError is raised for any
+    other.
+    """
 
     def __init__(self, stages: Mapping[str, Stage], host: str) -> None:
         self._stages = stages
@@ -46,8 +52,7 @@ class Sandbox:
 
     def exists(self, name: str) -> dict[str, str]:
         """Return what contacts may name that exists in the twin from the start."""
-        twin = self._stage(name).twin
-        return twin.exists if isinstance(twin, Furnished) else {}
+        return self._stage(name).twin.exists
 
     def twin(self, name: str) -> Twin:
         return self._stage(name).twin
@@ -78,33 +83,41 @@ class Sandbox:
         return self._stages[name]
 
     async def answer(self, wire: web.BaseRequest) -> web.StreamResponse:
-        """Answer any request, for a twin or about one."""
+        """Answer any request, for a twin or about one.
+
+        Twins are at ``/NAME/...``, their admin endpoints at ``/__sandbox/NAME/...``.
+        """
+        # ``raw_path`` is what the client sent: aiohttp's own ``path`` is decoded, and
+        # a slash inside an id (%2F) would divide it.
         path, _, query = wire.raw_path.partition("?")
         head, _, tail = path.removeprefix("/").partition("/")
-        name, _, verb = tail.partition("/")
-        stage = self._stages.get(name if head == _ADMIN else head)
-        if stage is None:
-            message = f"There is no such twin here, only {', '.join(self._stages)}."
-            addresses = {
-                each: {"base_url": self.url(each), "admin": self.admin_url(each)}
-                for each in self._stages
-            }
-            response = answer(404, {"error": message, "twins": addresses})
-            return web.Response(
-                status=response.status, headers=response.headers, body=response.body
-            )
         headers = {key.lower(): value for key, value in wire.headers.items()}
-        request = TwinRequest(
-            wire.method, f"/{tail}", query, headers, await wire.content.read()
-        )
-        if head != _ADMIN:
-            return await stage.answer(request, wire)
-        response = await answer_admin(
-            stage, f"{wire.method} {verb}", request, dict(parse_qsl(query))
-        )
-        return web.Response(
-            status=response.status, headers=response.headers, body=response.body
-        )
+        body = await wire.content.read()
+        request = TwinRequest(wire.method, f"/{tail}", query, headers, body)
+        if head == _ADMIN:
+            return as_web_response(await self._answer_admin(tail, request))
+        stage = self._stages.get(head)
+        if stage is None:
+            return as_web_response(self._no_such_twin())
+        return await stage.answer(request, wire)
+
+    async def _answer_admin(self, path: str, request: TwinRequest) -> Response:
+        name, _, noun = path.partition("/")
+        stage = self._stages.get(name)
+        if stage is None:
+            return self._no_such_twin()
+        verb = f"{request.method} {noun}"
+        return await answer_admin(stage, verb, request, dict(parse_qsl(request.query)))
+
+    def _no_such_twin(self) -> Response:
+        message = f"There is no such twin here, only {', '.join(self._stages)}."
+        addresses = {}
+        for name in self._stages:
+            addresses[name] = {
+                "base_url": self.url(name),
+                "admin": self.admin_url(name),
+            }
+        return answer(404, {"error": message, "twins": addresses})
 
 
 @asynccontextmanager
@@ -117,31 +130,44 @@ async def serve(
 ) -> AsyncIterator[Sandbox]:
     """Serve new, empty twins of vendors until the block ends; port 0 takes a free one.
 
-    A name is a vendor's, or ``NAME=VENDOR`` for a twin at another path: two accounts of one vendor are two twins.
-    ``vendor_limits`` puts what each vendor is known to allow in force; else there are no limits until they are set.
+    A name is a vendor's, or ``NAME=VENDOR`` for a twin at another path: two accounts
+    of one vendor are two twins. ``vendor_limits`` puts what each vendor is known to
+    allow in force; else there are no limits until they are set.
+
     Raises LookupError for a vendor without a twin, OSError where the port is taken.
     """
-    started, reading = time.time(), time.monotonic()
-
-    def clock() -> float:
-        return started + time.monotonic() - reading
-
+    clock = _steady_clock()
     stages = {}
     for each in names:
         name, _, vendor = each.partition("=")
-        stages[name] = Stage(twin := load(vendor or name), clock)
+        twin = load(vendor or name)
         twin.limiter.configure(twin.vendor_limits if vendor_limits else ())
+        stages[name] = Stage(twin, clock)
     sandbox = Sandbox(stages, host)
-    runner = web.ServerRunner(
-        web.Server(sandbox.answer, access_log=None), shutdown_timeout=_GOODBYE
-    )
+    server = web.Server(sandbox.answer, access_log=None)
+    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
         await site.start()
+        # With port 0 the system has chosen one by now.
         sandbox.port = runner.addresses[0][1]
         yield sandbox
     finally:
         for stage in stages.values():
             await stage.close()
         await runner.cleanup()
+
+
+def _steady_clock() -> Callable[[], float]:
+    """Return a clock of seconds since 1970 that never goes back.
+
+    The limiters rely on it; the system's own clock may be set back at any time.
+    """
+    started = time.time()
+    monotonic_start = time.monotonic()
+
+    def clock() -> float:
+        return started + time.monotonic() - monotonic_start
+
+    return clock

@@ -1,4 +1,4 @@
-"""One twin on the stage of the server: admits a request, lets it meet its fault, answers."""
+"""One twin on the stage of the server: admits a request, plays a fault, answers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from syncengine.sandbox.faults import Fault, FaultKind, Faults
 from syncengine.sandbox.holds import Holds
 from syncengine.sandbox.journal import Entry, Journal, impersonal
 from syncengine.sandbox.misnaming import misnamed
-from syncengine.sandbox.twins.twin import Crowded, Twin, TwinRequest
+from syncengine.sandbox.twins.kit.answers import html_page
+from syncengine.sandbox.twins.twin import Twin, TwinRequest
 
 _PIECES = 8
-_PAGE = b"<html><head><title>Error</title></head><body><h1>The server is having a bad day</h1></body></html>"
+_ERROR_PAGE = (
+    b"<html><head><title>Error</title></head>"
+    b"<body><h1>The server is having a bad day</h1></body></html>"
+)
+_DROPPED = 0
+"""Status in the journal of a request whose connection was dropped instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Stage:
         self.clock = clock
         self._late: set[asyncio.Task[None]] = set()
         self._resets = 0
-        self._visits = 0
+        self._in_flight = 0
 
     def reset(self) -> None:
         """Forget contacts, requests, faults and late commits; keep switches and limits.
@@ -55,6 +61,7 @@ class Stage:
         Requests still on their way, above all those that a fault holds back, are
         dropped and commit nothing more.
         """
+        # Counted first: requests that ``release`` lets go must find it changed.
         self._resets += 1
         self.faults.clear()
         self.twin.reset()
@@ -70,62 +77,69 @@ class Stage:
     async def answer(
         self, request: TwinRequest, wire: web.BaseRequest
     ) -> web.StreamResponse:
-        self._visits += 1
+        """Answer a request to the twin."""
+        self._in_flight += 1
         try:
-            return await self._visited(request, wire)
+            return await self._answer(request, wire)
         finally:
-            self._visits -= 1
+            self._in_flight -= 1
 
-    async def _visited(
+    async def _answer(
         self, request: TwinRequest, wire: web.BaseRequest
     ) -> web.StreamResponse:
         now = self.clock()
-        entry = Entry(
-            now, request.method, impersonal(request.path), self.twin.route(request)
-        )
+        path = impersonal(request.path)
+        entry = Entry(now, request.method, path, self.twin.route(request))
         self.journal.arrived(entry)
-        response = self._crowded() or self.twin.admit(request, now)
-        fault = None if response else self.faults.choose(request)
+        # A request that the vendor refuses at its door meets no fault: limits count
+        # strictly at the arrival, whatever else goes wrong.
+        refusal = self._refuse_crowd() or self.twin.admit(request, now)
+        if refusal is not None:
+            self.journal.answered(entry, refusal.status)
+            return as_web_response(refusal)
+        fault = self.faults.choose(request)
         if fault is None:
-            self.journal.answered(
-                entry, (response := response or self.twin.commit(request, now)).status
-            )
-            return _plain(response)
+            response = self.twin.commit(request, now)
+            self.journal.answered(entry, response.status)
+            return as_web_response(response)
         entry.fault = str(fault.kind)
-        return await self._strike(fault, _Visit(request, wire, entry, self._resets))
+        return await self._play(fault, _Visit(request, wire, entry, self._resets))
 
-    def _crowded(self) -> Response | None:
-        most = self.twin.max_in_flight if isinstance(self.twin, Crowded) else None
-        return (
-            self.twin.refusal(503, "Too many connections")
-            if most and self._visits > most
-            else None
-        )
+    def _refuse_crowd(self) -> Response | None:
+        """Return the refusal of a request while too many are under way, else None."""
+        most = self.twin.max_in_flight
+        if most is None or self._in_flight <= most:
+            return None
+        return self.twin.refusal(503, "Too many connections")
 
-    async def _strike(self, fault: Fault, visit: _Visit) -> web.StreamResponse:
-        response = await self._meet(fault, visit)
+    async def _play(self, fault: Fault, visit: _Visit) -> web.StreamResponse:
+        """Answer a request as its fault has it."""
+        response = await self._response_under(fault, visit)
         # A reset while the request waited has dropped it: it gets no answer.
-        if visit.resets != self._resets:
+        if self._was_reset_since(visit):
             response = None
         if response is None or visit.gone():
             if visit.wire.transport is not None:
                 visit.wire.transport.abort()
-            self._answered(visit, 0)
-            return web.Response()  # nobody is there to read it
-        self._answered(visit, response.status)
-        if fault.kind is FaultKind.TRUNCATED_JSON:
-            return _plain(
-                replace(response, body=response.body[: len(response.body) // 2])
-            )
-        if fault.kind is FaultKind.OTHER_ID:
-            held = [str(contact["id"]) for contact in self.twin.contacts(self.clock())]
-            return _plain(misnamed(response, held))
-        if fault.kind is FaultKind.SLOW_DRIP:
-            return await _drip(visit.wire, response, fault.seconds)
-        return _plain(response)
+            self._journal_answer(visit, _DROPPED)
+            # aiohttp wants a response, although nobody is there to read it.
+            return web.Response()
+        self._journal_answer(visit, response.status)
+        match fault.kind:
+            case FaultKind.TRUNCATED_JSON:
+                half = response.body[: len(response.body) // 2]
+                return as_web_response(replace(response, body=half))
+            case FaultKind.OTHER_ID:
+                contacts = self.twin.contacts(self.clock())
+                ids = [str(contact["id"]) for contact in contacts]
+                return as_web_response(misnamed(response, ids))
+            case FaultKind.SLOW_DRIP:
+                return await _drip(visit.wire, response, fault.seconds)
+            case _:
+                return as_web_response(response)
 
-    async def _meet(self, fault: Fault, visit: _Visit) -> Response | None:
-        """Return the client's answer; None: the connection is dropped."""
+    async def _response_under(self, fault: Fault, visit: _Visit) -> Response | None:
+        """Return the client's answer, or None where the connection is dropped."""
         match fault.kind:
             case FaultKind.THROTTLE:
                 return self.twin.refusal(429, "Too Many Requests", fault.retry_after)
@@ -142,51 +156,59 @@ class Stage:
                 return await self._before_or_after(fault, visit)
 
     async def _hold(self, fault: Fault, visit: _Visit) -> Response | None:
-        response = (
-            self._commit(visit) if fault.kind is FaultKind.HOLD_AFTER_COMMIT else None
-        )
+        if fault.kind is FaultKind.HOLD_AFTER_COMMIT:
+            response = self._commit(visit)
+            await self.holds.hold(visit.entry, visit.gone)
+            return response
         await self.holds.hold(visit.entry, visit.gone)
-        if response is None and (fault.commit_if_gone or not visit.gone()):
-            return self._commit(visit)
-        return response
+        # Servers differ in what becomes of a request whose client has given up while
+        # it was waiting: ``commit_if_gone`` plays those that carry it out all the same.
+        if visit.gone() and not fault.commit_if_gone:
+            return None
+        return self._commit(visit)
 
     async def _before_or_after(self, fault: Fault, visit: _Visit) -> Response | None:
+        """Play a fault that comes before or after the commit."""
         committed = self._commit(visit) if fault.when == "after" else None
         if fault.kind is FaultKind.LATENCY:
             await asyncio.sleep(fault.seconds)
             return committed or self._commit(visit)
         if fault.kind is FaultKind.ERROR_HTML:
-            return Response(
-                fault.status, {"content-type": "text/html; charset=utf-8"}, _PAGE
-            )
+            return html_page(fault.status, _ERROR_PAGE)
         return None
 
     def _commit(self, visit: _Visit) -> Response | None:
-        """Carry the request out; None when the twin was reset since it arrived."""
-        return (
-            self.twin.commit(visit.request, self.clock())
-            if visit.resets == self._resets
-            else None
-        )
+        """Carry the request out; None where the twin was reset since it arrived."""
+        if self._was_reset_since(visit):
+            return None
+        return self.twin.commit(visit.request, self.clock())
 
     def _commit_late(self, fault: Fault, visit: _Visit) -> None:
-        async def late() -> None:
+        """Commit later, from a task of its own: the client gets no answer now."""
+
+        async def commit() -> None:
             if fault.until_released:
-                await self.holds.hold(visit.entry, lambda: True)
+                await self.holds.hold(visit.entry, gone=lambda: True)
             else:
                 await asyncio.sleep(fault.seconds)
             self._commit(visit)
 
-        task = asyncio.get_running_loop().create_task(late())
+        task = asyncio.get_running_loop().create_task(commit())
+        # The event loop keeps only weak references to tasks.
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    def _answered(self, visit: _Visit, status: int) -> None:
-        if visit.resets == self._resets:
+    def _journal_answer(self, visit: _Visit, status: int) -> None:
+        # After a reset the journal is a new one, which does not know the request.
+        if not self._was_reset_since(visit):
             self.journal.answered(visit.entry, status)
 
+    def _was_reset_since(self, visit: _Visit) -> bool:
+        return visit.resets != self._resets
 
-def _plain(response: Response) -> web.Response:
+
+def as_web_response(response: Response) -> web.Response:
+    """Return a twin's response in the form of the HTTP server."""
     return web.Response(
         status=response.status, headers=response.headers, body=response.body
     )
@@ -195,8 +217,10 @@ def _plain(response: Response) -> web.Response:
 async def _drip(
     wire: web.BaseRequest, response: Response, seconds: float
 ) -> web.StreamResponse:
+    """Send a response piece by piece over so many seconds."""
     stream = web.StreamResponse(status=response.status, headers=response.headers)
     stream.content_length = len(response.body)
+    # Rounded up; an empty body has no pieces, but ``range`` needs a step.
     size = -(-len(response.body) // _PIECES) or 1
     try:
         await stream.prepare(wire)
@@ -205,5 +229,6 @@ async def _drip(
             await stream.write(response.body[start : start + size])
         await stream.write_eof()
     except ConnectionError:
-        pass  # the client has lost its patience, as it may
+        # The client may give up while it waits.
+        pass
     return stream

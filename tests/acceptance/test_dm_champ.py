@@ -367,7 +367,7 @@ async def test_who_said_no_at_the_vendor_is_left_in_peace(
         held = at_vendor(here)
         opted_out = {number for number in range(1, 12) if silent(held, number)}
         assert opted_out == {1, 2, 3, 11}
-        assert twin.lowered == []
+        assert twin.store.lowered == []
         assert held[phone(1)]["fields"]["firstName"] == "Name 1!"
 
 

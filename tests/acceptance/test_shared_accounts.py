@@ -12,7 +12,7 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.config.loading import read_config
 from syncengine.sandbox.faults import FaultKind, Rule
-from syncengine.sandbox.twins.charles import CharlesTwin
+from syncengine.sandbox.twins.charles.twin import CharlesTwin
 from tests.support.people import (
     CHARLES,
     CHARTMOGUL,
@@ -336,7 +336,7 @@ async def test_an_erasure_under_way_is_waited_for(
 
         twin = here.sandbox.twin("charles")
         assert isinstance(twin, CharlesTwin)
-        twin.account.erase_at = dict.fromkeys(twin.account.erase_at, 0.0)
+        twin.store.account.erase_at = dict.fromkeys(twin.store.account.erase_at, 0.0)
         await _runs(here)
         held = here.held("charles")
         assert held.keys() == {1, 2, 3, 4, 5, 6}

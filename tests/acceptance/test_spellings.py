@@ -12,7 +12,7 @@ import pytest
 
 from syncengine import app
 from syncengine.cli.exits import exit_code
-from syncengine.sandbox.twins.whautomate_wire import LOCATION
+from syncengine.sandbox.twins.whautomate.switches import LOCATION
 from tests.support.people import DM_CHAMP, RESPOND_IO, People, people
 from tests.support.running import KEY
 

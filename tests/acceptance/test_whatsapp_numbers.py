@@ -11,7 +11,7 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.model.consent import of_phone
 from syncengine.sandbox.twins.twin import Seed
-from syncengine.sandbox.twins.whautomate_wire import LOCATION
+from syncengine.sandbox.twins.whautomate.switches import LOCATION
 from tests.support.people import DM_CHAMP, People, people
 
 RESPOND_IO: dict[str, Any] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
-from syncengine.sandbox.twins.whautomate_wire import LOCATION
+from syncengine.sandbox.twins.whautomate.switches import LOCATION
 from tests.support.people import People, people
 from tests.support.running import KEY
 

@@ -13,7 +13,7 @@ import requests
 
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.server import serve
-from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
+from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
 from tests.support.chartmogul_client import chartmogul
 
 KEY = {"authorization": aiohttp.encode_basic_auth("sandbox-key", "")}

@@ -13,7 +13,7 @@ from syncengine.cli.sandbox import described
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.sandbox.server import serve
-from syncengine.sandbox.twins.chartmogul import ChartMogulTwin
+from syncengine.sandbox.twins.chartmogul.twin import ChartMogulTwin
 from syncengine.transport.client import Transport
 from tests.support.sandbox_bench import bench
 
@@ -213,7 +213,7 @@ async def test_a_customer_that_exists_is_told_and_taken() -> None:
         )
         twin = sandbox.twin("chartmogul")
         assert isinstance(twin, ChartMogulTwin)
-        customer = twin.account.customers[exists["customer_uuid"]]
+        customer = twin.store.account.customers[exists["customer_uuid"]]
         assert customer.external_id == exists["customer_external_id"]
 
 

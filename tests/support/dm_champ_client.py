@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import orjson
 
 from syncengine.model.http import Response
-from syncengine.sandbox.twins.dm_champ import DmChampTwin
+from syncengine.sandbox.twins.dm_champ.twin import DmChampTwin
 from syncengine.sandbox.twins.twin import TwinRequest
 
 PHONE = "+4915111223344"

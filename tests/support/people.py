@@ -18,7 +18,7 @@ from syncengine.config.project import Config
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
-from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
+from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
 from tests.support.killing import Command
 from tests.support.running import KEY, TOKEN
 

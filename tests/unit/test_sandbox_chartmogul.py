@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from syncengine.sandbox.limits import TwinLimit
-from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE, ChartMogulTwin
+from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
+from syncengine.sandbox.twins.chartmogul.twin import ChartMogulTwin
 from syncengine.sandbox.twins.twin import TwinRequest
 
 PLACE = {"customer_uuid": CUSTOMERS[0], "data_source_uuid": DATA_SOURCE}

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine.sandbox.duplicates import duplicates
 from syncengine.sandbox.limits import TwinLimit
-from syncengine.sandbox.twins.dm_champ import DmChampTwin
+from syncengine.sandbox.twins.dm_champ.twin import DmChampTwin
 from syncengine.sandbox.twins.twin import TwinRequest
 from tests.support.dm_champ_client import GONE, PHONE, Client
 

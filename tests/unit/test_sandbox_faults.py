@@ -6,8 +6,16 @@ from typing import Any
 
 import pytest
 
-from syncengine.sandbox.faults import Chance, Fault, FaultKind, Faults, Randomly, Rule
-from syncengine.sandbox.twins.twin import TwinRequest, parsed
+from syncengine.sandbox.faults import (
+    Chance,
+    Fault,
+    FaultKind,
+    Faults,
+    RandomFaults,
+    Rule,
+)
+from syncengine.sandbox.twins.twin import TwinRequest
+from syncengine.sandbox.validation import validated
 
 POST = TwinRequest("POST", "/contact/", body=b'{"crm_id": "crm-7"}')
 GET = TwinRequest("GET", "/contact/177640021")
@@ -99,9 +107,9 @@ def test_a_share_of_nothing_and_of_all(share: float, hits: int) -> None:
 
 def test_rules_are_read_from_json() -> None:
     told: list[dict[str, Any]] = [{"kind": kind.value} for kind in FaultKind]
-    assert [rule.kind for rule in parsed(tuple[Rule, ...], told)] == list(FaultKind)
-    read = parsed(
-        Randomly,
+    assert [rule.kind for rule in validated(tuple[Rule, ...], told)] == list(FaultKind)
+    read = validated(
+        RandomFaults,
         {
             "random": {
                 "seed": 1,
@@ -125,4 +133,4 @@ def test_rules_are_read_from_json() -> None:
 )
 def test_a_wrong_rule_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\S+: \S+"):
-        parsed(tuple[Rule, ...], [wrong])
+        validated(tuple[Rule, ...], [wrong])

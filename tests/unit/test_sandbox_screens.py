@@ -8,8 +8,8 @@ import pytest
 
 from syncengine import vendors
 from syncengine.sandbox.twins import load
-from syncengine.sandbox.twins.account import Kind
 from syncengine.sandbox.twins.screen import (
+    DefinedKind,
     NoSuchActError,
     Screen,
     acts_of,
@@ -112,9 +112,9 @@ class Desk:
         fields = {NAMES[self.name]: who, PHONES[self.name]: phone}
         return self.at().create({**fields, **more.pop("fields", {})}, **more)
 
-    def has(self, kind: Kind, name: str) -> bool:
+    def has(self, kind: DefinedKind, name: str) -> bool:
         twin: Any = self.twin
-        return bool(twin.definitions.has(kind, name))
+        return bool(twin.store.definitions.has(kind, name))
 
     def shown(self) -> dict[str, dict[str, Any]]:
         return {each["id"]: each for each in self.twin.contacts(1000.0)}
@@ -183,19 +183,19 @@ def created_of(twin: Any, contact: str) -> float:
     """Return a contact's time of creation, from where each twin keeps it."""
     match twin.screen_kind.vendor:
         case "charles":
-            return float(twin.account.people[contact].created.timestamp())
+            return float(twin.store.account.people[contact].created.timestamp())
         case "chartmogul":
-            return float(twin.account.contacts[contact].at // 10**9)
+            return float(twin.store.account.contacts[contact].at // 10**9)
         case "dm_champ":
-            return float(twin.account.contacts[contact].made)
+            return float(twin.store.account.contacts[contact].made)
         case "respond_io":
             return float(
-                twin.account.channels["sandbox-token"].contacts[contact].created
+                twin.store.account.channels["sandbox-token"].contacts[contact].created
             )
         case "respond_io_v2":
-            return float(twin.people.get(int(contact)).created)
+            return float(twin.store.account.contacts.get(int(contact)).created)
         case _:
-            return float(twin.account.contacts[contact].at)
+            return float(twin.store.account.contacts[contact].at)
 
 
 @every_twin

@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from syncengine.sandbox.twins import load
-from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
+from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Twin, TwinRequest
-from syncengine.sandbox.twins.whautomate_wire import LOCATION
+from syncengine.sandbox.twins.whautomate.switches import LOCATION
 
 PHONE = "+4915111223344"
 HEADERS = {
@@ -336,11 +336,11 @@ def test_whautomate_records_no_automation_for_what_people_do() -> None:
     twin: Any = desk.twin
     body = {"name": "Max", "phoneNumber": PHONE, "location": {"id": LOCATION}}
     desk.call("POST", "/v1/contacts", body)
-    before = list(twin.fired)
+    before = list(twin.store.fired)
     one = desk.screen.create({"name": "Ilse", "phoneNumber": PHONE}, ("vip",))
     desk.screen.tag(one, "new")
     assert len(before) == 1
-    assert twin.fired == before
+    assert twin.store.fired == before
 
 
 UPSERT = "/api/v1beta/contacts"

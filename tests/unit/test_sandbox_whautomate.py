@@ -12,8 +12,10 @@ from syncengine.model.http import Response
 from syncengine.sandbox.duplicates import duplicates
 from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.twin import Seed, TwinRequest
-from syncengine.sandbox.twins.whautomate import WhautomateTwin
-from syncengine.sandbox.twins.whautomate_wire import LOCATION, STAGES, Fired
+from syncengine.sandbox.twins.whautomate.store import FiredAutomation
+from syncengine.sandbox.twins.whautomate.switches import LOCATION
+from syncengine.sandbox.twins.whautomate.twin import WhautomateTwin
+from syncengine.sandbox.twins.whautomate.wire import STAGES
 
 ILSE = {"name": "Ilse", "phoneNumber": "+491", "location": {"id": LOCATION}}
 NOBODY = "/v1/contacts/5f00aa11bb22cc33dd44ee99"
@@ -99,7 +101,7 @@ def test_a_refused_write_changes_nothing(wrong: dict[str, Any]) -> None:
     assert status == 400
     assert told["message"]
     assert client.twin.contacts(0.0) == []
-    assert client.twin.fired == []
+    assert client.twin.store.fired == []
 
 
 def test_every_stage_is_taken_and_the_location_may_be_spared() -> None:
@@ -123,7 +125,7 @@ def test_a_phone_that_is_there() -> None:
     told = client.ok("POST", "/v1/contacts", {**ILSE, "name": "Third"})
     assert (told["id"], told["name"]) == (first, "First")
     assert len(client.twin.contacts(0.0)) == 2
-    assert len(client.twin.fired) == 2
+    assert len(client.twin.store.fired) == 2
 
 
 def test_an_update_replaces_unless_it_merges() -> None:
@@ -202,8 +204,14 @@ def test_an_automation_fires_for_a_new_contact_and_for_each_tag_that_was_not_the
     client.put(contact, tags=["a", "b", "c"])
     assert client.tag(contact, "remove", "b", "never")["tags"] == ["a", "c"]
     client.tag(contact, "add", "b")
-    assert [each.what for each in client.twin.fired] == ["contact", "a", "b", "c", "b"]
-    assert client.twin.fired[0] == Fired("contact", contact)
+    assert [each.what for each in client.twin.store.fired] == [
+        "contact",
+        "a",
+        "b",
+        "c",
+        "b",
+    ]
+    assert client.twin.store.fired[0] == FiredAutomation("contact", contact)
 
 
 def test_a_tag_call_may_tell_its_changes_only() -> None:
@@ -342,7 +350,7 @@ def test_a_seeded_contact_is_held_until_the_reset() -> None:
         {"id": contact_id, "key": None, "fields": fields, "tags": ["vip"]}
     ]
     assert client.found(locationId=LOCATION) == [contact_id]
-    assert client.twin.fired == []
+    assert client.twin.store.fired == []
     client.twin.reset()
     assert client.twin.contacts(0.0) == []
 

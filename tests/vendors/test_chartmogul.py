@@ -10,7 +10,7 @@ from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
-from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
+from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
 from tests.support.vendors.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_chartmogul import UUID, chartmogul
 

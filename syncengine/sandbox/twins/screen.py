@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ValidationError, validate_call
 
 from syncengine.model.http import Json
-from syncengine.sandbox.twins.account import Kind
+from syncengine.sandbox.validation import mistakes_of
+
+DefinedKind: TypeAlias = Literal["field", "tag", "stage", "list", "location"]
+"""Things that a person defines at a vendor before contacts can have them."""
 
 
 class NoSuchActError(ValueError):
@@ -116,7 +119,7 @@ class Screen:
         """Delete a location; its contacts remain without one."""
         raise lacking(self, "undefine_location")
 
-    def define(self, kind: Kind, name: str) -> None:
+    def define(self, kind: DefinedKind, name: str) -> None:
         """Define again what was undefined; contacts do not get it back."""
         raise lacking(self, "define")
 
@@ -167,31 +170,28 @@ def perform(screen: Screen, act: Mapping[str, Json]) -> Json:
     Raises as the act itself does, and ValueError where the entries do not fit.
     """
     name = str(act.get("act"))
+    # Only acts may be named: the entries come over HTTP, and would else reach any
+    # attribute of the screen.
     if name not in acts_of(type(screen)):
         raise lacking(screen, name)
     arguments = {key: value for key, value in act.items() if key != "act"}
     try:
         return validate_call(getattr(screen, name))(**arguments)
     except ValidationError as error:
-        mistakes = error.errors(
-            include_url=False, include_input=False, include_context=False
-        )
-        lines = (
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in mistakes
-        )
-        raise ValueError("\n".join(lines)) from None
+        raise ValueError(mistakes_of(error)) from None
 
 
 def _description(method: Any) -> dict[str, Json]:
-    parameters = list(inspect.signature(method).parameters.values())[1:]
-    optional = [
-        each.name for each in parameters if each.default is not inspect.Parameter.empty
-    ]
-    return {
-        "does": inspect.getdoc(method),
-        "needs": [each.name for each in parameters if each.name not in optional],
-        "takes": optional,
-    }
+    """Return what an act does (its docstring) and the names of its arguments."""
+    _self, *arguments = inspect.signature(method).parameters.values()
+    needed = []
+    optional = []
+    for argument in arguments:
+        if argument.default is inspect.Parameter.empty:
+            needed.append(argument.name)
+        else:
+            optional.append(argument.name)
+    return {"does": inspect.getdoc(method), "needs": needed, "takes": optional}
 
 
 _ACTS = tuple(name for name in vars(Screen) if not name.startswith("_"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from syncengine.model.calls import Action
 from syncengine.model.http import Json
-from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
+from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
 from syncengine.vendors.chartmogul import ChartMogul, ChartMogulSettings
 
 UUID = "con_00000000-1111-4111-8222-333333333333"

@@ -6,7 +6,7 @@ from typing import Any
 
 from syncengine.model.calls import Action, Call
 from syncengine.model.http import Json, Response
-from syncengine.sandbox.twins.whautomate_wire import LOCATION
+from syncengine.sandbox.twins.whautomate.switches import LOCATION
 from syncengine.vendors.whautomate import Whautomate, WhautomateSettings
 from tests.support.vendors.driving import answer
 

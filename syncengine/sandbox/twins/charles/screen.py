@@ -1,0 +1,125 @@
+"""Acts of a person at the screen of charles."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from syncengine.model.http import Json
+from syncengine.sandbox.twins.charles.people import (
+    PROPERTIES,
+    CharlesPerson,
+    PhonesAndEmails,
+    phones_and_emails,
+)
+from syncengine.sandbox.twins.charles.store import CharlesStore
+from syncengine.sandbox.twins.charles.wire import NAMES, payload
+from syncengine.sandbox.twins.kit.fields import picked, set_or_clear
+from syncengine.sandbox.twins.kit.screen import StoreScreen
+
+_PHONES = "phone_numbers."
+_EMAILS = "email_addresses."
+_BY_HAND = "by-hand"
+
+
+class CharlesScreen(StoreScreen[CharlesStore]):
+    """A screen where phones and e-mails can be removed, as they cannot over the API.
+
+    Somebody entered by hand has none of our external references.
+    """
+
+    vendor = "charles"
+    own_fields = f"{PROPERTIES}."
+
+    def delete(self, contact: str) -> None:
+        self._person(contact)
+        self._store.remove(contact)
+        self._store.account.erase_at.pop(contact, None)
+
+    def merge(self, into: str, other: str) -> str:
+        self._check_two(into, other)
+        kept = self._person(into)
+        self._store.merge(kept, self._person(other), self._now)
+        return kept.id
+
+    def edit(self, contact: str, fields: dict[str, Any]) -> None:
+        person = self._person(contact)
+        # Raises for a field that does not exist before anything is changed.
+        payload({name: value for name, value in fields.items() if value is not None})
+        for name, value in fields.items():
+            self._set(person, name, value)
+        person.touched = datetime.fromtimestamp(self._now, UTC)
+
+    def _set(self, person: CharlesPerson, name: str, value: Json) -> None:
+        """Set a field; the phones or e-mails of one type are replaced as a whole."""
+        kind = name.partition(".")[2]
+        if name.startswith(_PHONES):
+            others = {
+                number: each for number, each in person.phones.items() if each != kind
+            }
+            person.phones = {**others, **_lists_of(name, value).phones}
+        elif name.startswith(_EMAILS):
+            others_by_mail = {
+                normal: each
+                for normal, each in person.emails.items()
+                if each[0] != kind
+            }
+            person.emails = {**others_by_mail, **_lists_of(name, value).emails}
+        elif name in NAMES:
+            set_or_clear(person.names, name, value)
+        else:
+            set_or_clear(person.properties, name.removeprefix(self.own_fields), value)
+
+    def tag(self, contact: str, tag: str) -> None:
+        self._person(contact).tags.setdefault(tag)
+
+    def untag(self, contact: str, tag: str) -> None:
+        self._person(contact).tags.pop(tag, None)
+
+    def archive(self, contact: str, *, archived: bool = True) -> None:
+        self._person(contact).archived = archived
+
+    def create(
+        self,
+        fields: dict[str, Any],
+        tags: tuple[str, ...] = (),
+        key: str | None = None,
+        created: float | None = None,
+    ) -> str:
+        given = {"source_type": _BY_HAND, **fields}
+        return super().create(given, tags, key or self._store.new_id(), created)
+
+    def recreate(self, contact: str, fields: tuple[str, ...] | None = None) -> str:
+        """With all fields the references come back as well, as from an import."""
+        gone = self._person(contact)
+        shown = self._shown(contact)["fields"]
+        self.delete(contact)
+        if fields is not None:
+            return self.create(picked(shown, fields))
+        made = self._person(self.create(shown, tuple(gone.tags)))
+        made.key = gone.key
+        made.payloads |= gone.payloads
+        self._store.add(made)
+        return made.id
+
+    def undefine_field(self, name: str) -> None:
+        name = name.removeprefix(self.own_fields)
+        if name in NAMES:
+            raise ValueError(f"{name}: Only custom properties can be undefined.")
+        self._store.definitions.undefine("field", name)
+        for person in self._store.account.people.values():
+            person.properties.pop(name, None)
+
+    def undefine_tag(self, name: str) -> None:
+        self._store.definitions.undefine("tag", name)
+        for person in self._store.account.people.values():
+            person.tags.pop(name, None)
+
+    def _person(self, contact: str) -> CharlesPerson:
+        return self._known(contact, self._store.account.people.get(contact))
+
+
+def _lists_of(name: str, value: Json) -> PhonesAndEmails:
+    if value is None:
+        return PhonesAndEmails({}, {})
+    return phones_and_emails(payload({name: value}))

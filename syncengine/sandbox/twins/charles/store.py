@@ -1,0 +1,228 @@
+"""The people of the accounts of charles, and what changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from uuid import NAMESPACE_URL, uuid5
+
+from syncengine.model.http import Json
+from syncengine.sandbox.twins.charles.people import (
+    PROPERTIES,
+    CharlesPerson,
+    PhonesAndEmails,
+    SourceKey,
+    phones_and_emails,
+)
+from syncengine.sandbox.twins.charles.switches import CharlesSwitches
+from syncengine.sandbox.twins.charles.wire import NAMES, mistakes, payload
+from syncengine.sandbox.twins.kit.store import (
+    TwinAccount,
+    TwinStore,
+    is_known,
+    listed,
+)
+from syncengine.sandbox.twins.twin import Seed
+
+_SEEDED = "seed"
+
+
+class CharlesAccount(TwinAccount):
+    """The people of one account, by their ids and by the keys of their sources."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.people: dict[str, CharlesPerson] = {}
+        self.by_key: dict[SourceKey, str] = {}
+        self.erase_at: dict[str, float] = {}
+        """Time at which the erasure job reaches a person, by the person's id."""
+
+
+class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
+    """What charles keeps."""
+
+    def __init__(self) -> None:
+        self._made = count(1)
+        super().__init__(CharlesSwitches(), lambda _: CharlesAccount())
+
+    def new_id(self, what: str = "person") -> str:
+        """Return an id that was never given before, in no account."""
+        return str(uuid5(NAMESPACE_URL, f"{what}-{next(self._made)}"))
+
+    def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
+        # All seeds are checked before the first of them is put in.
+        bodies = [_body_of_seed(number, each) for number, each in enumerate(seeds)]
+        ids = []
+        for each, body in zip(seeds, bodies, strict=True):
+            person = self.put(body, each.created_at(now))
+            ids.append(person.id)
+        return ids
+
+    def contacts(self, now: float) -> list[dict[str, Json]]:
+        self.erase_due(now)
+        return [
+            listed(person.id, person.fields(), person.tags, person.key)
+            for person in self.account.people.values()
+        ]
+
+    def find(
+        self, key: SourceKey, phones: Mapping[str, str] | None = None
+    ) -> CharlesPerson | None:
+        """Return the person with a key.
+
+        Where the switches say so, else the oldest with one of the phones.
+        """
+        person_id = self.account.by_key.get(key)
+        if person_id is not None:
+            return self.account.people[person_id]
+        if not phones or not self.switches.match_by_phone:
+            return None
+        for person in self.account.people.values():
+            if phones.keys() & person.phones.keys():
+                return person
+        return None
+
+    def put(self, body: Mapping[str, Json], now: float) -> CharlesPerson:
+        """Create or update the person that a body without mistakes is about."""
+        key = (body["source_type"], body["external_reference_id"])
+        wanted = phones_and_emails(body)
+        at = datetime.fromtimestamp(now, UTC)
+        person = self.find(key, wanted.phones)
+        if person is None:
+            person = CharlesPerson(self.new_id(), key[1], at, at, at)
+            self.account.people[person.id] = person
+        self.account.by_key[key] = person.id
+        person.payloads[key] = dict(body)
+        person.touched = at
+        self._put_names(person, body, at)
+        self._put_phones_and_emails(person, body, wanted)
+        self._put_tags(person, body.get("tags"))
+        self._put_properties(person, body.get(PROPERTIES))
+        return person
+
+    def _put_names(
+        self, person: CharlesPerson, body: Mapping[str, Json], at: datetime
+    ) -> None:
+        before = dict(person.names)
+        for name in NAMES:
+            self._put_value(person.names, name, body)
+        if person.names != before:
+            person.updated = at
+
+    def _put_value(
+        self, values: dict[str, Json], name: str, given: Mapping[str, Json]
+    ) -> None:
+        value = given.get(name)
+        if value is not None:
+            values[name] = value
+        elif name in given and self.switches.null_mode == "clear":
+            values.pop(name, None)
+
+    def _put_phones_and_emails(
+        self, person: CharlesPerson, body: Mapping[str, Json], wanted: PhonesAndEmails
+    ) -> None:
+        if self.switches.lists_mode == "replace":
+            if body.get("phone_numbers") is not None:
+                person.phones.clear()
+            if body.get("email_addresses") is not None:
+                person.emails.clear()
+        # A known phone keeps the type that it had; likewise an e-mail its spelling.
+        for number, kind in wanted.phones.items():
+            person.phones.setdefault(number, kind)
+        for normal, kind_and_value in wanted.emails.items():
+            person.emails.setdefault(normal, kind_and_value)
+
+    def _put_tags(self, person: CharlesPerson, tags: Sequence[str] | None) -> None:
+        if tags is None:
+            return
+        if self.switches.tags_mode == "replace":
+            person.tags.clear()
+        for tag in tags:
+            if self.switches.unknown_tag == "create":
+                self.definitions.define("tag", tag)
+                person.tags.setdefault(tag)
+            elif self.has_tag(tag):
+                person.tags.setdefault(tag)
+
+    def _put_properties(
+        self, person: CharlesPerson, properties: Mapping[str, Json] | None
+    ) -> None:
+        if properties is None:
+            return
+        if self.switches.properties_mode == "replace":
+            person.properties.clear()
+        for name in properties:
+            # An undefined property vanishes in silence: see the switch
+            # ``unknown_property``.
+            if self.has_property(name):
+                self._put_value(person.properties, name, properties)
+
+    def has_property(self, name: str) -> bool:
+        """Return whether a custom property is defined."""
+        known = is_known(name, self.switches.custom_properties)
+        return known and self.definitions.has("field", name)
+
+    def has_tag(self, name: str) -> bool:
+        """Return whether a tag is defined."""
+        known = is_known(name, self.switches.known_tags)
+        return known and self.definitions.has("tag", name)
+
+    def remove(self, person_id: str) -> CharlesPerson:
+        """Take a person out, with the keys of its sources."""
+        person = self.account.people.pop(person_id)
+        for key in person.payloads:
+            del self.account.by_key[key]
+        return person
+
+    def add(self, person: CharlesPerson) -> None:
+        """Put a person in, with the keys of its sources."""
+        self.account.people[person.id] = person
+        for key in person.payloads:
+            self.account.by_key[key] = person.id
+
+    def merge(self, kept: CharlesPerson, gone: CharlesPerson, now: float) -> None:
+        """Make one person of two: values of ``kept`` win, lists are joined."""
+        self.remove(kept.id)
+        self.remove(gone.id)
+        if self.switches.merged_id == "new":
+            kept.id = self.new_id()
+        kept.names = {**gone.names, **kept.names}
+        kept.properties = {**gone.properties, **kept.properties}
+        kept.tags.update(gone.tags)
+        kept.phones = {**kept.phones, **gone.phones}
+        kept.emails = {**kept.emails, **gone.emails}
+        kept.payloads.update(gone.payloads)
+        kept.touched = datetime.fromtimestamp(now, UTC)
+        self.add(kept)
+
+    def schedule_erasure(self, person_id: str, now: float) -> None:
+        """Have the job erase a person; a repeat does not put it off."""
+        due = now + self.switches.erasure_delay
+        self.account.erase_at.setdefault(person_id, due)
+
+    def erase_due(self, now: float) -> None:
+        """Erase the people whom the job has reached by now."""
+        due = [
+            person_id for person_id, at in self.account.erase_at.items() if at <= now
+        ]
+        for person_id in due:
+            del self.account.erase_at[person_id]
+            self.remove(person_id)
+
+
+def _body_of_seed(number: int, seed: Seed) -> dict[str, Json]:
+    """Return a seed as the body of an upsert. Raises ValueError."""
+    if not seed.key:
+        raise ValueError(f"{number}.key: charles knows a contact by its key alone")
+    fields = {"source_type": _SEEDED, **seed.fields}
+    source_type = fields.pop("source_type")
+    body = {
+        "external_reference_id": seed.key,
+        "source_type": source_type,
+        **payload(fields, seed.tags),
+    }
+    found = mistakes(body)
+    if found:
+        raise ValueError(f"{number}: {found[0]}")
+    return body

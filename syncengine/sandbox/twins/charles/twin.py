@@ -1,0 +1,184 @@
+"""The API of charles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from syncengine.model.http import Json, Response
+from syncengine.sandbox.limits import TwinLimit
+from syncengine.sandbox.twins.charles.people import (
+    PROPERTIES,
+    CharlesPerson,
+    phones_and_emails,
+)
+from syncengine.sandbox.twins.charles.screen import CharlesScreen
+from syncengine.sandbox.twins.charles.store import CharlesStore
+from syncengine.sandbox.twins.charles.wire import (
+    echo,
+    envelope,
+    error_entry,
+    mistakes,
+)
+from syncengine.sandbox.twins.kit.answers import (
+    TwinRefusalError,
+    answer,
+    retry_header,
+)
+from syncengine.sandbox.twins.kit.api import ApiTwin
+from syncengine.sandbox.twins.kit.requests import TwinRoutes, object_of
+from syncengine.sandbox.twins.twin import TwinRequest
+
+
+class CharlesTwin(ApiTwin[CharlesStore]):
+    """See ``Twin``."""
+
+    # Assumed: the vendor documents no limit at all.
+    vendor_limits = (TwinLimit(10, 1.0, "bucket", burst=10),)
+    screen_kind = CharlesScreen
+    # Documented: the upsert and the erasure have versions of their own in their paths,
+    # and nothing can be read.
+    routes = TwinRoutes(
+        {
+            "/api/v1beta/contacts": ("PUT",),
+            "/api/v0/people/cleanup/gdpr/{id}": ("DELETE",),
+        }
+    )
+
+    def __init__(self) -> None:
+        super().__init__(CharlesStore())
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"api_key": self.store.switches.key}
+
+    @property
+    def sends_limit_headers(self) -> bool:
+        return self.store.switches.send_limit_headers
+
+    def refuse_credentials(self, request: TwinRequest) -> Response | None:
+        switches = self.store.switches
+        if request.headers.get("x-api-key") == switches.key:
+            return None
+        return self.refusal(switches.bad_key_status, "The API key is missing or wrong")
+
+    def too_many_requests(
+        self, request: TwinRequest, now: float, wait: float
+    ) -> Response:
+        del request, now
+        retry_after = wait if self.store.switches.send_retry_after else None
+        return self.refusal(429, "Too many requests", retry_after)
+
+    def unknown_path(self) -> Response:
+        return self.refusal(404, "Not found")
+
+    def unknown_method(self) -> Response:
+        # Assumed: a GET of contacts fails like a path that does not exist.
+        return self.refusal(404, "Not found")
+
+    def refusal(
+        self, status: int, text: Json, retry_after: float | None = None
+    ) -> Response:
+        errors = [error_entry(status, text)]
+        body = self._envelope(status, "Request failed", errors=errors)
+        return answer(status, body, retry_header(retry_after))
+
+    def commit(self, request: TwinRequest, now: float) -> Response:
+        # The erasure job runs by itself; nobody sees it between two requests.
+        self.store.erase_due(now)
+        return super().commit(request, now)
+
+    def carry_out(
+        self, operation: str, parts: tuple[str, ...], request: TwinRequest, now: float
+    ) -> Response:
+        if operation.startswith("PUT"):
+            return self._upsert(request, now)
+        return self._schedule_erasure(parts[0], now)
+
+    def _upsert(self, request: TwinRequest, now: float) -> Response:
+        body = object_of(
+            request,
+            TwinRefusalError(400, "The body is not valid JSON"),
+            TwinRefusalError(400, "The body must be an object"),
+        )
+        self._check(body)
+        person = self.store.put(body, now)
+        switches = self.store.switches
+        reference = body["external_reference_id"]
+        is_active = reference not in switches.inactive and not person.archived
+        shown = echo(
+            person, active=is_active, shows_properties=switches.echo_properties
+        )
+        # Documented: the answer to a create and to an update is the same, also in words.
+        message = "Upserted contact successfully."
+        host = request.headers.get("host", "localhost")
+        return answer(200, self._envelope(200, message, shown, host=host))
+
+    def _check(self, body: Mapping[str, Json]) -> None:
+        """Raise TwinRefusalError for a body that breaks a rule."""
+        status = self.store.switches.invalid_status
+        found = mistakes(body)
+        if found:
+            raise TwinRefusalError(status, "; ".join(found))
+        self._check_names(body)
+        key = (body["source_type"], body["external_reference_id"])
+        person = self.store.find(key, phones_and_emails(body).phones)
+        self._check_archived(person)
+        self._check_required(person, body)
+
+    def _check_names(self, body: Mapping[str, Json]) -> None:
+        """Refuse undefined properties and tags, where the switches say so."""
+        switches = self.store.switches
+        properties = body.get(PROPERTIES) or {}
+        has_all_properties = all(self.store.has_property(name) for name in properties)
+        if switches.unknown_property == "reject" and not has_all_properties:
+            raise TwinRefusalError(
+                switches.invalid_status,
+                f"{PROPERTIES} names a property that does not exist",
+            )
+        has_all_tags = all(self.store.has_tag(tag) for tag in body.get("tags") or ())
+        if switches.unknown_tag == "reject" and not has_all_tags:
+            raise TwinRefusalError(
+                switches.invalid_status, "tags names a tag that does not exist"
+            )
+
+    def _check_archived(self, person: CharlesPerson | None) -> None:
+        switches = self.store.switches
+        if person is not None and person.archived and switches.archived == "422":
+            raise TwinRefusalError(switches.invalid_status, "Person is archived")
+
+    def _check_required(
+        self, person: CharlesPerson | None, body: Mapping[str, Json]
+    ) -> None:
+        """Refuse a write after which the person would lack a required field."""
+        written = [name for name, value in body.items() if value]
+        properties = body.get(PROPERTIES) or {}
+        written += [name for name, value in properties.items() if value]
+        if person is not None:
+            written += [*person.names, *person.properties]
+        missing = self.store.definitions.missing(written, creates=person is None)
+        if missing:
+            status = self.store.switches.invalid_status
+            raise TwinRefusalError(status, f"{missing[0]} is required")
+
+    def _schedule_erasure(self, person_id: str, now: float) -> Response:
+        switches = self.store.switches
+        if person_id in self.store.account.people:
+            self.store.schedule_erasure(person_id, now)
+        elif switches.unknown_person == 404:
+            raise TwinRefusalError(404, "Person not found")
+        # Documented: the job's id is the same for every call, and nothing asks for it.
+        job: Json = {"jobId": "contacts-cleanup"}
+        data = job if switches.erasure_answer == "object" else [job]
+        message = "GDPR delete contact job scheduled successfully"
+        return answer(200, self._envelope(200, message, data))
+
+    def _envelope(
+        self,
+        status: int,
+        message: str,
+        data: Json = None,
+        errors: Iterable[Json] = (),
+        host: str = "localhost",
+    ) -> Json:
+        request_id = self.store.new_id("request")
+        return envelope(status, message, data, errors, request_id=request_id, host=host)

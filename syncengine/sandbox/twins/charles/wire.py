@@ -1,0 +1,278 @@
+"""The bodies of charles: mistakes in requests, and the form of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from syncengine.model.http import Json
+from syncengine.sandbox.phones import digits
+from syncengine.sandbox.twins.charles.people import PROPERTIES, CharlesPerson
+from syncengine.sandbox.twins.kit.fields import is_text
+
+NAMES = ("first_name", "middle_name", "last_name", "external_channel_reference_id")
+_LISTS = ("phone_numbers", "email_addresses")
+_NULL_IN_CHANNEL_USER = (
+    "last_external_person_reference_id",
+    "external_person_custom_id",
+    "external_channel_reference_id",
+    "payload_name",
+    "first_name",
+    "middle_name",
+    "last_name",
+    "email",
+    "phone",
+    "name",
+    "payload",
+    "external_organization_reference_ids",
+    "organizations",
+    "comment",
+    "links",
+    "last_verified_at",
+    "last_cached_at",
+    "channel_profile",
+)
+"""Fields that a channel user shows as null unless its source gives a value."""
+_NULL_BEFORE_TIMES = ("name", "avatar", "email", "date_of_birth", "gender")
+_NULL_AFTER_TIMES = (
+    "comment",
+    "measurements",
+    "annotations",
+    "name_preference",
+    "language_preference",
+)
+
+
+def mistakes(body: Mapping[str, Json]) -> list[str]:
+    """Return the mistakes of a body.
+
+    The rules are documented; the words of the refusals are assumed.
+    """
+    return list(_mistakes(body))
+
+
+def _mistakes(body: Mapping[str, Json]) -> Iterator[str]:
+    for name in ("external_reference_id", "source_type"):
+        if not is_text(body.get(name)):
+            yield f"{name} is required"
+    for name in NAMES:
+        if not isinstance(body.get(name), str | None):
+            yield f"{name} must be a string"
+    if not isinstance(body.get(PROPERTIES), dict | None):
+        yield f"{PROPERTIES} must be an object"
+    if not _is_list_of_texts(body.get("tags")):
+        yield "tags must be an array of strings"
+    for name in _LISTS:
+        yield from _mistakes_of_list(name, body.get(name))
+
+
+def _is_list_of_texts(tags: Json) -> bool:
+    if not isinstance(tags, list | None):
+        return False
+    return all(is_text(tag) for tag in tags or ())
+
+
+def _mistakes_of_list(name: str, entries: Json) -> Iterator[str]:
+    if not isinstance(entries, list | None):
+        yield f"{name} must be an array of type and value"
+        return
+    entries = entries or ()
+    if not all(_is_entry(entry) for entry in entries):
+        yield f"{name} must be an array of type and value"
+        return
+    if name == "phone_numbers" and not all(digits(entry["value"]) for entry in entries):
+        yield f"{name} must hold phone numbers"
+
+
+def _is_entry(entry: Json) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    return is_text(entry.get("type")) and is_text(entry.get("value"))
+
+
+def payload(fields: Mapping[str, Json], tags: Iterable[str] = ()) -> dict[str, Json]:
+    """Return the body that brings fields as ``CharlesPerson.fields`` shows them.
+
+    Raises ValueError for a field that the vendor does not have.
+    """
+    body: dict[str, Json] = {"tags": list(tags)}
+    for name, value in fields.items():
+        head, _, tail = name.partition(".")
+        if head == PROPERTIES and tail:
+            body.setdefault(head, {})[tail] = value
+        elif head in _LISTS and tail:
+            values = value if isinstance(value, list) else [value]
+            entries = [{"type": tail, "value": each} for each in values]
+            body.setdefault(head, []).extend(entries)
+        elif name in NAMES:
+            body[name] = value
+        else:
+            raise ValueError(f'{name}: charles has no field "{name}"')
+    return body
+
+
+def envelope(
+    status: int,
+    message: str,
+    data: Json = None,
+    errors: Iterable[Json] = (),
+    *,
+    request_id: str,
+    host: str = "localhost",
+) -> Json:
+    """Return the body that is around every answer, success or error."""
+    return {
+        "status": status,
+        "msg": message,
+        "messages": [],
+        "localized_messages": [],
+        "errors": list(errors),
+        "request": {"host": host, "id": request_id},
+        "data": data,
+    }
+
+
+def error_entry(status: int, text: str) -> Json:
+    """Return an entry of ``errors``.
+
+    Its keys are observed in the vendor's browser SDK, their values are assumed.
+    """
+    is_about_the_body = status in (200, 400, 422)
+    return {
+        "code": 1000 + status,
+        "class": "ValidationError" if is_about_the_body else "RequestError",
+        "message_key": f"errors.{status}",
+        "message": text,
+        "description_key": "",
+        "description": "",
+    }
+
+
+def echo(person: CharlesPerson, *, active: bool, shows_properties: bool) -> Json:
+    """Return a person as the answer to an upsert shows it.
+
+    The form is that of the documented answer. Its traps for a reader: lists have other
+    names than in requests (``phonenumbers``, ``emails``), phones lack their ``+``,
+    and times have a zone at the top and none in the parts.
+    """
+    first, middle, last = (person.names.get(name) for name in NAMES[:3])
+    return {
+        "id": person.id,
+        "kind": "Contact",
+        "first_name": first,
+        "nickname": None,
+        "middle_name": middle,
+        "last_name": last,
+        **dict.fromkeys(_NULL_BEFORE_TIMES),
+        **_times(person.created, person.updated, zone="Z"),
+        **dict.fromkeys(_NULL_AFTER_TIMES),
+        "deleted": False,
+        "active": active,
+        PROPERTIES: dict(person.properties) if shows_properties else {},
+        "tags": list(person.tags),
+        "parents": [],
+        "default_address": None,
+        "assumed_language": None,
+        "addresses": [],
+        "phonenumbers": list(_phones(person)),
+        "channel_users": [*_source_users(person), *_whatsapp_users(person)],
+        "emails": list(_emails(person)),
+        "direct_feed": _part_id(person, "feed"),
+    }
+
+
+def _phones(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    for number, kind in person.phones.items():
+        yield {
+            **_part(person),
+            "id": _part_id(person, f"phone-{number}"),
+            "person": person.id,
+            "type": kind,
+            "value": number,
+            "channel_user": _part_id(person, f"whatsapp-{number}"),
+            "is_proxy": False,
+            "proxy_vendor": "",
+            "is_portable": None,
+            "portability": None,
+        }
+
+
+def _emails(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    # Documented: e-mails belong to the channel user of the source, phones to the one
+    # of WhatsApp.
+    sources = [user["id"] for user in _source_users(person)]
+    for normal, (kind, value) in person.emails.items():
+        yield {
+            **_part(person),
+            "id": _part_id(person, f"email-{normal}"),
+            "person": person.id,
+            "type": kind,
+            "value": value,
+            "channel_user": sources[0] if sources else None,
+            "proxy_vendor": "",
+        }
+
+
+def _part(person: CharlesPerson) -> dict[str, Json]:
+    times = _times(person.created, person.touched)
+    return {"comment": None, "deleted": False, "active": True, **times}
+
+
+def _source_users(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    for (source, key), body in person.payloads.items():
+        given = {
+            name: body.get(name)
+            for name in (
+                "first_name",
+                "middle_name",
+                "last_name",
+                "external_channel_reference_id",
+            )
+        }
+        user = _channel_user(person, f"source-{source}-{key}", source, source, key)
+        yield {**user, **given, "payload": body}
+
+
+def _whatsapp_users(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    broker = "charles_messaging_whatsapp"
+    for number in person.phones:
+        yield _channel_user(
+            person, f"whatsapp-{number}", "whatsapp", broker, reference=number
+        )
+
+
+def _channel_user(
+    person: CharlesPerson, part: str, source: str, broker: str, reference: str
+) -> dict[str, Json]:
+    times = _times(person.created, person.touched)
+    return {
+        "id": _part_id(person, part),
+        "person": person.id,
+        **times,
+        "last_source_fetch_at": times["created_at"],
+        "broker": broker,
+        "external_person_reference_id": reference,
+        "source_type": source,
+        "source_api": broker,
+        **dict.fromkeys(_NULL_IN_CHANNEL_USER),
+        "active": True,
+        "deleted": False,
+        "verified": False,
+        PROPERTIES: {},
+    }
+
+
+def _times(created: datetime, updated: datetime, zone: str = "") -> dict[str, Json]:
+    return {
+        "created_at": _iso_without_zone(created) + zone,
+        "updated_at": _iso_without_zone(updated) + zone,
+    }
+
+
+def _iso_without_zone(at: datetime) -> str:
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+
+def _part_id(person: CharlesPerson, part: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"{person.id}-{part}"))

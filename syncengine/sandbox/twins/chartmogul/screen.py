@@ -1,0 +1,48 @@
+"""Acts of a person at the screen of ChartMogul."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.sandbox.twins.chartmogul.store import ChartMogulStore
+from syncengine.sandbox.twins.chartmogul.wire import CUSTOM, PLAIN, ChartMogulContact
+from syncengine.sandbox.twins.kit.fields import set_or_clear
+from syncengine.sandbox.twins.kit.screen import StoreScreen
+
+
+class ChartMogulScreen(StoreScreen[ChartMogulStore]):
+    """A screen whose merges leave the contact that was chosen."""
+
+    vendor = "chartmogul"
+    own_fields = CUSTOM
+
+    def delete(self, contact: str) -> None:
+        self._contact(contact)
+        del self._store.account.contacts[contact]
+
+    def merge(self, into: str, other: str) -> str:
+        self._check_two(into, other)
+        self._store.merge(self._contact(into), self._contact(other))
+        return into
+
+    def edit(self, contact: str, fields: dict[str, Any]) -> None:
+        edited = self._contact(contact)
+        for name in fields:
+            if name not in PLAIN and not name.startswith(CUSTOM):
+                raise ValueError(f"{name}: {self.vendor} has no such field.")
+        for name, value in fields.items():
+            if name in PLAIN:
+                edited.fields[name] = value
+            else:
+                set_or_clear(edited.custom, name.removeprefix(CUSTOM), value)
+
+    def undefine_field(self, name: str) -> None:
+        name = name.removeprefix(CUSTOM)
+        if name in PLAIN:
+            raise ValueError(f"{name}: Only custom attributes can be undefined.")
+        self._store.definitions.undefine("field", name)
+        for contact in self._store.account.contacts.values():
+            contact.custom.pop(name, None)
+
+    def _contact(self, contact: str) -> ChartMogulContact:
+        return self._known(contact, self._store.account.contacts.get(contact))

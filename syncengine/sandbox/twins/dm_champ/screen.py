@@ -1,0 +1,94 @@
+"""Acts of a person at the screen of DM Champ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.model.http import Json
+from syncengine.sandbox.twins.dm_champ.store import DmChampStore
+from syncengine.sandbox.twins.dm_champ.wire import DEFAULTS, WRITABLE, DmChampContact
+from syncengine.sandbox.twins.kit.fields import set_or_clear
+from syncengine.sandbox.twins.kit.screen import StoreScreen
+
+_CUSTOM = "custom_fields."
+_LISTS = "lists."
+
+
+class DmChampScreen(StoreScreen[DmChampStore]):
+    """A screen where the phone can be changed, as it cannot over the API.
+
+    It has no merge of its own: a person enters at one contact what the other has more,
+    and deletes the other.
+    """
+
+    vendor = "dm_champ"
+
+    def delete(self, contact: str) -> None:
+        self._store.take_phone(self._contact(contact))
+        del self._store.account.contacts[contact]
+
+    def merge(self, into: str, other: str) -> str:
+        self._check_two(into, other)
+        kept = self._contact(into)
+        gone = self._contact(other)
+        for name, value in gone.fields.items():
+            if name == "phoneNumber":
+                continue
+            if kept.fields.get(name) in (None, "", DEFAULTS.get(name)):
+                kept.fields[name] = value
+        kept.custom = {**gone.custom, **kept.custom}
+        kept.tags.update(gone.tags)
+        kept.lists.update(gone.lists)
+        kept.messages.extend(gone.messages)
+        self.delete(other)
+        return into
+
+    def edit(self, contact: str, fields: dict[str, Any]) -> None:
+        edited = self._contact(contact)
+        for name in fields:
+            if name not in WRITABLE and not name.startswith(_CUSTOM):
+                raise ValueError(f"{name}: {self.vendor} has no such field.")
+        for name, value in fields.items():
+            self._set(edited, name, value)
+
+    def _set(self, contact: DmChampContact, name: str, value: Json) -> None:
+        if name == "phoneNumber":
+            self._store.give_phone(contact, value or "")
+        elif name.startswith(_CUSTOM):
+            set_or_clear(contact.custom, name.removeprefix(_CUSTOM), value)
+        elif value is None:
+            contact.fields[name] = DEFAULTS.get(name)
+        else:
+            contact.fields[name] = value
+
+    def tag(self, contact: str, tag: str) -> None:
+        self._store.account.tags.setdefault(tag)
+        self._contact(contact).tags.setdefault(tag)
+
+    def untag(self, contact: str, tag: str) -> None:
+        self._contact(contact).tags.pop(tag, None)
+
+    def join(self, contact: str, name: str) -> None:
+        self._contact(contact).lists.setdefault(name, True)
+
+    def leave(self, contact: str, name: str) -> None:
+        self._contact(contact).lists.pop(name, None)
+
+    def opt_out(self, contact: str, *, opted_out: bool = True) -> None:
+        changed = self._contact(contact)
+        changed.fields["do_not_disturb"] = opted_out
+        changed.reason = "asked to stop" if opted_out else None
+
+    def undefine_tag(self, name: str) -> None:
+        self._store.account.tags.pop(name, None)
+        for contact in self._store.account.contacts.values():
+            contact.tags.pop(name, None)
+
+    def undefine_list(self, name: str) -> None:
+        name = name.removeprefix(_LISTS)
+        self._store.definitions.undefine("list", name)
+        for contact in self._store.account.contacts.values():
+            contact.lists.pop(name, None)
+
+    def _contact(self, contact: str) -> DmChampContact:
+        return self._known(contact, self._store.account.contacts.get(contact))

@@ -1,0 +1,183 @@
+"""The part of an API that all twins have in common: admission, routes, refusals."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+from syncengine.model.http import Json, Response
+from syncengine.sandbox.limiter import Limiter, LimitStanding
+from syncengine.sandbox.limits import TwinLimit
+from syncengine.sandbox.twins.kit.answers import TwinRefusalError, limit_headers
+from syncengine.sandbox.twins.kit.requests import TwinRoute, TwinRoutes
+from syncengine.sandbox.twins.kit.screen import StoreScreen
+from syncengine.sandbox.twins.kit.store import TwinStore
+from syncengine.sandbox.twins.twin import Seed, TwinRequest
+
+StoreT = TypeVar("StoreT", bound=TwinStore[Any, Any])
+
+
+class ApiTwin(ABC, Generic[StoreT]):
+    """A twin whose contacts are in a store: see ``Twin``.
+
+    A vendor's twin says which routes there are, how credentials are checked, how a
+    refusal looks, and what each request does (``carry_out``). The methods without an
+    underscore between ``refused`` and ``limit_headers_for`` have a usual behaviour that
+    it may replace.
+    """
+
+    vendor_limits: ClassVar[tuple[TwinLimit, ...]]
+    screen_kind: ClassVar[type[StoreScreen[Any]]]
+    routes: ClassVar[TwinRoutes]
+    max_in_flight: ClassVar[int | None] = None
+
+    def __init__(self, store: StoreT) -> None:
+        self.store = store
+        self.limiter = Limiter()
+
+    # --- what a vendor's twin has to say ---------------------------------------------
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, str]:
+        """Settings of a destination that uses the twin, besides ``base_url``."""
+
+    @abstractmethod
+    def refuse_credentials(self, request: TwinRequest) -> Response | None:
+        """Return the refusal of a request with a missing or wrong key, else None."""
+
+    @abstractmethod
+    def refusal(
+        self, status: int, text: Json, retry_after: float | None = None
+    ) -> Response:
+        """Return a refusal in the vendor's own form."""
+
+    @abstractmethod
+    def carry_out(
+        self, operation: str, parts: tuple[str, ...], request: TwinRequest, now: float
+    ) -> Response:
+        """Carry out a request whose route and method are known.
+
+        ``operation`` is the method and the pattern of the route, ``parts`` are the
+        values in its placeholders. Raises TwinRefusalError.
+        """
+
+    # --- what it may replace ----------------------------------------------------------
+
+    @property
+    def exists(self) -> dict[str, str]:
+        """Values that exist from the start and that contacts have to name."""
+        return {}
+
+    @property
+    def sends_retry_after(self) -> bool:
+        """True where a 429 says when to try again."""
+        return False
+
+    @property
+    def sends_limit_headers(self) -> bool:
+        """True where answers tell how much of the limit is left."""
+        return False
+
+    def find_route(self, request: TwinRequest) -> TwinRoute | None:
+        """Return the route of a request, or None for an unknown path."""
+        return self.routes.find(request)
+
+    def limit_scope(self, request: TwinRequest) -> str:  # noqa: ARG002 - others do look
+        """Return what the limits count by, such as a token; empty: all requests."""
+        return ""
+
+    def refused(self, error: TwinRefusalError) -> Response:
+        """Return the answer to a request that a check has refused."""
+        return self.refusal(error.status, error.content)
+
+    def unknown_path(self) -> Response:
+        return self.refusal(404, "Not Found")
+
+    def unknown_method(self) -> Response:
+        return self.refusal(405, "Method Not Allowed")
+
+    def too_many_requests(
+        self, request: TwinRequest, now: float, wait: float
+    ) -> Response:
+        """Return the answer to a request over the limit; ``wait`` is in seconds."""
+        del request, now  # other twins look at them
+        retry_after = wait if self.sends_retry_after else None
+        return self.refusal(429, "Too Many Requests", retry_after)
+
+    def limit_headers_for(
+        self, standing: LimitStanding | None, now: float
+    ) -> dict[str, str]:
+        return limit_headers(standing, now)
+
+    # --- the interface of ``Twin`` ----------------------------------------------------
+
+    @property
+    def switches(self) -> Any:
+        return self.store.switches
+
+    def configure(self, changes: Mapping[str, Json]) -> None:
+        self.store.configure(changes)
+
+    def reset(self) -> None:
+        self.store.reset()
+        self.limiter.reset()
+
+    def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
+        return self.store.seed(seeds, now)
+
+    def contacts(self, now: float) -> list[dict[str, Json]]:
+        return self.store.contacts(now)
+
+    def screen(self, now: float) -> StoreScreen[Any]:
+        return self.screen_kind(self.store, now)
+
+    def route(self, request: TwinRequest) -> str:
+        route = self.find_route(request)
+        if route is None:
+            return f"{request.method} /?"
+        return f"{request.method} {route.pattern}"
+
+    def handle(self, request: TwinRequest, now: float) -> Response:
+        return self.admit(request, now) or self.commit(request, now)
+
+    def admit(self, request: TwinRequest, now: float) -> Response | None:
+        # Assumed of every vendor: a wrong key uses up nothing of the limit.
+        refusal = self.refuse_credentials(request)
+        if refusal is not None:
+            return refusal
+        scope = self.limit_scope(request)
+        wait = self.limiter.arrive(request.method, now, scope)
+        if wait is None:
+            return None
+        refusal = self.too_many_requests(request, now, wait)
+        return self._with_limit_headers(refusal, request, now)
+
+    def commit(self, request: TwinRequest, now: float) -> Response:
+        response = self.answer_to(request, now)
+        return self._with_limit_headers(response, request, now)
+
+    def answer_to(self, request: TwinRequest, now: float) -> Response:
+        """Carry out a request; see ``commit``, which adds the headers."""
+        route = self.find_route(request)
+        if route is None:
+            return self.unknown_path()
+        if not self.routes.takes(route, request.method):
+            return self.unknown_method()
+        operation = f"{request.method} {route.pattern}"
+        try:
+            return self.carry_out(operation, route.parts, request, now)
+        except TwinRefusalError as error:
+            return self.refused(error)
+
+    def _with_limit_headers(
+        self, response: Response, request: TwinRequest, now: float
+    ) -> Response:
+        if not self.sends_limit_headers:
+            return response
+        scope = self.limit_scope(request)
+        standing = self.limiter.standing(request.method, now, scope)
+        headers = self.limit_headers_for(standing, now)
+        return replace(response, headers={**response.headers, **headers})

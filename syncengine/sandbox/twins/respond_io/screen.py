@@ -1,0 +1,85 @@
+"""Acts of a person at the screen of respond.io (legacy v1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.sandbox.twins.kit.answers import TwinRefusalError
+from syncengine.sandbox.twins.kit.screen import StoreScreen
+from syncengine.sandbox.twins.respond_io.store import (
+    RespondIoChannel,
+    RespondIoStore,
+)
+from syncengine.sandbox.twins.respond_io.wire import (
+    STANDARD,
+    RespondIoContact,
+    texts_of,
+)
+
+
+class RespondIoScreen(StoreScreen[RespondIoStore]):
+    """A screen that shows the contacts of all channels."""
+
+    vendor = "respond_io"
+
+    def delete(self, contact: str) -> None:
+        self._channel_of(contact).remove(self._contact(contact))
+
+    def merge(self, into: str, other: str) -> str:
+        kept = self._contact(into)
+        gone = self._contact(other)
+        self._check_two(into, other)
+        channel = self._channel_of(into)
+        if channel is not self._channel_of(other):
+            raise ValueError("The two contacts belong to different channels.")
+        if self._store.switches.merged_into == "older":
+            kept, gone = sorted(
+                (kept, gone), key=lambda each: (each.created, each.number)
+            )
+        self._store.merge(channel, kept, gone)
+        return kept.id
+
+    def edit(self, contact: str, fields: dict[str, Any]) -> None:
+        channel = self._channel_of(contact)
+        edited = self._contact(contact)
+        try:
+            texts = texts_of(fields)
+        except TwinRefusalError as error:
+            raise ValueError(str(error)) from None
+        for name, text in texts.items():
+            if text:
+                channel.write(edited, {name: text})
+            else:
+                channel.drop(edited, name)
+
+    def tag(self, contact: str, tag: str) -> None:
+        self._contact(contact).tags.setdefault(tag)
+
+    def untag(self, contact: str, tag: str) -> None:
+        self._contact(contact).tags.pop(tag, None)
+
+    def block(self, contact: str, *, blocked: bool = True) -> None:
+        self._contact(contact).blocked = blocked
+
+    def undefine_field(self, name: str) -> None:
+        if name in STANDARD:
+            raise ValueError(f"{name}: Only custom fields can be undefined.")
+        self._store.definitions.undefine("field", name)
+        for channel in self._store.account.channels.values():
+            for contact in channel.contacts.values():
+                channel.drop(contact, name)
+
+    def undefine_tag(self, name: str) -> None:
+        self._store.definitions.undefine("tag", name)
+        for channel in self._store.account.channels.values():
+            for contact in channel.contacts.values():
+                contact.tags.pop(name, None)
+
+    def _channel_of(self, contact: str) -> RespondIoChannel:
+        for channel in self._store.account.channels.values():
+            if contact in channel.contacts:
+                return channel
+        raise self._unknown(contact)
+
+    def _contact(self, contact: str) -> RespondIoContact:
+        return self._channel_of(contact).contacts[contact]

@@ -1,0 +1,77 @@
+"""Acts of a person at the screen of respond.io (v2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.sandbox.twins.kit.fields import picked, under_prefix, with_prefix
+from syncengine.sandbox.twins.kit.screen import StoreScreen
+from syncengine.sandbox.twins.respond_io_v2.store import (
+    CUSTOM,
+    PLAIN,
+    RespondIoV2Contact,
+    RespondIoV2Store,
+    by_age,
+)
+
+
+class RespondIoV2Screen(StoreScreen[RespondIoV2Store]):
+    """A screen whose merges leave the older contact, whichever was chosen."""
+
+    vendor = "respond_io_v2"
+    own_fields = CUSTOM
+
+    def delete(self, contact: str) -> None:
+        self._store.account.contacts.remove(self._contact(contact))
+
+    def merge(self, into: str, other: str) -> str:
+        self._check_two(into, other)
+        older, younger = by_age(self._contact(into), self._contact(other))
+        self._store.merge(older, younger)
+        return str(older.id)
+
+    def edit(self, contact: str, fields: dict[str, Any]) -> None:
+        edited = self._contact(contact)
+        plain = picked(fields, PLAIN)
+        custom = under_prefix(fields, CUSTOM)
+        unknown = fields.keys() - plain.keys() - with_prefix(custom, CUSTOM).keys()
+        if unknown:
+            raise ValueError(f"{min(unknown)}: {self.vendor} has no such field.")
+        self._store.account.contacts.write(edited, plain, custom)
+
+    def tag(self, contact: str, tag: str) -> None:
+        self._contact(contact).tags.setdefault(tag)
+
+    def untag(self, contact: str, tag: str) -> None:
+        self._contact(contact).tags.pop(tag, None)
+
+    def set_stage(self, contact: str, stage: str | None) -> None:
+        self._contact(contact).lifecycle = stage
+
+    def block(self, contact: str, *, blocked: bool = True) -> None:
+        self._contact(contact).blocked = blocked
+
+    def undefine_field(self, name: str) -> None:
+        name = name.removeprefix(CUSTOM)
+        if name in PLAIN:
+            raise ValueError(f"{name}: Only custom fields can be undefined.")
+        self._store.definitions.undefine("field", name)
+        for contact in self._store.account.contacts:
+            self._store.account.contacts.write(contact, {}, {name: None})
+
+    def undefine_tag(self, name: str) -> None:
+        self._store.definitions.undefine("tag", name)
+        for contact in self._store.account.contacts:
+            contact.tags.pop(name, None)
+
+    def undefine_stage(self, name: str) -> None:
+        self._store.definitions.undefine("stage", name)
+        for contact in self._store.account.contacts:
+            if contact.lifecycle == name:
+                contact.lifecycle = None
+
+    def _contact(self, contact: str) -> RespondIoV2Contact:
+        found = None
+        if contact.isdecimal():
+            found = self._store.account.contacts.get(int(contact))
+        return self._known(contact, found)

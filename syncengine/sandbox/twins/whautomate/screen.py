@@ -1,0 +1,111 @@
+"""Acts of a person at the screen of Whautomate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.model.http import Json
+from syncengine.sandbox.phones import digits
+from syncengine.sandbox.twins.kit.fields import set_or_clear
+from syncengine.sandbox.twins.kit.screen import StoreScreen
+from syncengine.sandbox.twins.whautomate.store import WhautomateStore
+from syncengine.sandbox.twins.whautomate.wire import (
+    CUSTOM,
+    STAGES,
+    WhautomateContact,
+)
+
+_PLAIN = ("name", "phoneNumber", "stage", "notes")
+
+
+class WhautomateScreen(StoreScreen[WhautomateStore]):
+    """A screen without merge and without stages of one's own.
+
+    A person merges by entering at one contact what the other has more, and by deleting
+    the other. What is done by hand starts no automation of the twin's record.
+    """
+
+    vendor = "whautomate"
+    own_fields = CUSTOM
+
+    def delete(self, contact: str) -> None:
+        self._store.delete(self._contact(contact))
+
+    def merge(self, into: str, other: str) -> str:
+        self._check_two(into, other)
+        kept = self._contact(into)
+        gone = self._contact(other)
+        kept.notes = kept.notes or gone.notes
+        kept.custom = {**gone.custom, **kept.custom}
+        kept.tags.update(gone.tags)
+        kept.changed = self._now
+        self.delete(other)
+        return into
+
+    def edit(self, contact: str, fields: dict[str, Any]) -> None:
+        edited = self._contact(contact)
+        for name, value in fields.items():
+            self._check(name, value)
+        for name, value in fields.items():
+            self._set(edited, name, value)
+        edited.changed = self._now
+
+    def _check(self, name: str, value: Json) -> None:
+        if name.startswith(CUSTOM):
+            return
+        if name not in _PLAIN:
+            raise ValueError(f"{name}: {self.vendor} has no such field.")
+        if name == "stage" and value not in STAGES:
+            raise ValueError(f"stage: It must be one of {', '.join(STAGES)}.")
+        if name == "name" and not value:
+            raise ValueError("name: A contact must have one.")
+        if name == "phoneNumber" and not digits(value or ""):
+            raise ValueError("phoneNumber: A contact must have one.")
+
+    def _set(self, contact: WhautomateContact, name: str, value: Json) -> None:
+        match name:
+            case "name":
+                contact.name = value
+            case "phoneNumber":
+                contact.phone = value
+            case "stage":
+                contact.stage = value
+            case "notes":
+                contact.notes = value or ""
+            case _:
+                set_or_clear(contact.custom, name.removeprefix(CUSTOM), value)
+
+    def tag(self, contact: str, tag: str) -> None:
+        tagged = self._contact(contact)
+        self._store.account.tags.define(tag, self._now)
+        tagged.tags.setdefault(tag)
+
+    def untag(self, contact: str, tag: str) -> None:
+        self._contact(contact).tags.pop(tag, None)
+
+    def set_stage(self, contact: str, stage: str | None) -> None:
+        # Every contact has a stage here; the first one is that of new contacts.
+        self.edit(contact, {"stage": stage or STAGES[0]})
+
+    def undefine_field(self, name: str) -> None:
+        if name in _PLAIN:
+            raise ValueError(f"{name}: Only custom fields can be undefined.")
+        name = name.removeprefix(CUSTOM)
+        self._store.definitions.undefine("field", name)
+        for contact in self._store.account.contacts.values():
+            contact.custom.pop(name, None)
+
+    def undefine_tag(self, name: str) -> None:
+        self._store.definitions.undefine("tag", name)
+        self._store.account.tags.undefine(name)
+        for contact in self._store.account.contacts.values():
+            contact.tags.pop(name, None)
+
+    def undefine_location(self, name: str) -> None:
+        self._store.definitions.undefine("location", name)
+        for contact in self._store.account.contacts.values():
+            if contact.location == name:
+                contact.location = None
+
+    def _contact(self, contact: str) -> WhautomateContact:
+        return self._known(contact, self._store.account.contacts.get(contact))
