@@ -182,7 +182,7 @@ class Circumstances:
         """Return whether the contact is tried for others."""
         return job.state.contact_id in self._probes
 
-    def seen(self, job: Job, ending: Ending) -> Ending:
+    def after_attempt(self, job: Job, ending: Ending) -> Ending:
         """Return how an attempt ends; that of a failed probe costs nothing.
 
         Whoever is accepted as it was refused before shows that the cause is gone.

@@ -6,8 +6,6 @@ Their number is fixed. The next batch is prepared meanwhile.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
@@ -15,9 +13,14 @@ from syncengine.engine.attempt import LAST_ATTEMPT, Ending
 from syncengine.engine.circumstances import Circumstances
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
-from syncengine.engine.prepare import Preparer
+from syncengine.engine.open_batches import OpenBatches
+from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.stopping import StopSignal, broken_off_by
+from syncengine.engine.stopping import (
+    StopSignal,
+    broken_off_by,
+    sleep_unless_stopped,
+)
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job
 from syncengine.engine.waiting import Waiting
@@ -30,16 +33,35 @@ from syncengine.ports import BatchStore
 Recreations = Callable[[], Awaitable[Sequence[str]]]
 """Returns the contacts deleted at the vendor that are created again."""
 
+Advance = Callable[[int], None]
+"""Called with the number of contacts that are done."""
+
+_AT_ONCE = 500
+"""Number of contacts in one batch of later attempts."""
+
 
 async def nobody_is_created_again() -> Sequence[str]:
     """Return no contact."""
     return ()
 
 
-Advance = Callable[[int], None]
-"""Called with the number of contacts that are done."""
-_AT_ONCE = 500
-"""Number of contacts in one batch of later attempts."""
+class _Postponed:
+    """Contacts that get another attempt in this run."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, tuple[int, Record]] = {}
+        """By contact: its batch, and the record to count should it get no attempt."""
+        self._ready_in = 0.0
+
+    def add(self, job: Job, ending: Ending) -> None:
+        self.records[job.state.contact_id] = job.batch, ending.record
+        self._ready_in = max(self._ready_in, ending.ready_in)
+
+    def take_wait(self) -> float:
+        """Return the seconds until all of them are ready, and start counting anew."""
+        wait = self._ready_in if self.records else 0.0
+        self._ready_in = 0.0
+        return wait
 
 
 class Dispatcher:
@@ -67,6 +89,12 @@ class Dispatcher:
         begun: Callable[[Job], None] = lambda _: None,
         circumstances: Circumstances | None = None,
     ) -> None:
+        """Take the parts of a run.
+
+        ``stop`` stops the account. ``unsettled`` returns the seconds in which earlier
+        requests may still take effect. ``begun`` is called with each job that is handed
+        out, probes aside.
+        """
         self._preparer = preparer
         self._contacts = contacts
         self._batches = batches
@@ -79,19 +107,14 @@ class Dispatcher:
         self._unsettled = unsettled
         self._waiting = waiting
         self._recreations = recreations
-        self._removing = True
-        """False once the removals of the run are through."""
+        self._are_removals_through = False
         self._begun = begun
         self._circumstances = circumstances
         standing = circumstances.standing if circumstances else None
-        self._judge = Judge(self._end, stop, standing)
+        self._judge = Judge(self._finish, stop, standing)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
-        self._open: Counter[int] = Counter()
-        self._complete: list[int] = []
-        self._postponed: dict[str, tuple[int, Record]] = {}
-        """Contacts that wait for another attempt, each with its batch and the record to
-        count should it not get one."""
-        self._wait = 0.0
+        self._open_batches = OpenBatches(batches, recorder, tally, tell)
+        self._postponed = _Postponed()
 
     async def run(self) -> SourceError | None:
         """Work through every waiting batch. Raises StorageError, LeaseLost.
@@ -106,27 +129,36 @@ class Dispatcher:
                 for number in range(self._workers)
             ]
             try:
-                await self._probe()
-                await self._feed()
-                await self._settle()
-                await self._recreate()
-                for attempt in range(2, LAST_ATTEMPT + 1):
-                    await self._again(attempt)
+                await self._work_through()
             except SourceError as error:
                 broken = error
                 await self._settle()
-            for batch, record in self._postponed.values():
-                self._tally.count(batch, record)
-            self._judge.release()
-            await self._settle()
-            await self._end_waiting(
-                finished=broken is None and not self._stopping.is_set()
-            )
-            if self._circumstances is not None:
-                await self._circumstances.end()
+            await self._end_run(is_finished=broken is None)
             for worker in workers:
                 worker.cancel()
         return broken
+
+    async def _work_through(self) -> None:
+        """Work through the run's parts, in the order that each part relies on."""
+        await self._probe()
+        await self._feed()
+        await self._settle()
+        # Behind all others: by now the account has proved to be the known one.
+        await self._recreate()
+        for attempt in range(2, LAST_ATTEMPT + 1):
+            await self._try_again(attempt)
+
+    async def _end_run(self, *, is_finished: bool) -> None:
+        """End the contacts whose end depends on those of others."""
+        for batch, record in self._postponed.records.values():
+            self._tally.count(batch, record)
+        self._judge.release()
+        # The records of all owners are written before those that wait for them are
+        # judged: the judgement reads them from the state.
+        await self._settle()
+        await self._end_waiting(finished=is_finished and not self._stopping.is_set())
+        if self._circumstances is not None:
+            await self._circumstances.end()
 
     async def _probe(self) -> None:
         """Try one contact of each group that was refused alike, before all others."""
@@ -140,12 +172,15 @@ class Dispatcher:
         await self._circumstances.judge()
 
     async def _feed(self) -> None:
-        probes = self._circumstances.batches if self._circumstances else ()
-        taken = {batch.number for batch in probes}
+        """Hand out every batch that waits, removals first."""
+        probes: set[int] = set()
+        if self._circumstances is not None:
+            probes = {batch.number for batch in self._circumstances.batches}
         async for batch in self._batches.waiting():
             if self._stopping.is_set():
                 return
-            if batch.number in taken:  # a probe of it waits for another contact
+            if batch.number in probes:
+                # A probe of it waits for another contact, so that it is still open.
                 continue
             if batch.kind is not BatchKind.REMOVALS:
                 await self._end_removals()
@@ -156,37 +191,55 @@ class Dispatcher:
     async def _end_removals(self) -> None:
         """Wait, once, until the removals are through.
 
-        Who left gives match keys up before newcomers ask for them. Removals that were
-        given up and sent again must not arrive behind what a newcomer writes there.
+        Removed contacts give match keys up before newcomers ask for them. Removals that
+        were given up and sent again must not arrive behind what a newcomer writes there.
         """
-        if not self._removing:
+        if self._are_removals_through:
             return
-        self._removing = False
+        self._are_removals_through = True
         await self._settle()
-        if wait := self._unsettled():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
+        wait = self._unsettled()
+        if wait:
+            await sleep_unless_stopped(self._stopping, wait)
 
     async def _end_waiting(self, *, finished: bool) -> None:
         """Judge the contacts that still wait for another one.
 
         It comes last, when the ends of all others are known.
         """
-        ended = await self._waiting.judge(finished=finished) if self._waiting else []
-        # After the judgement, for which the owners count as in step, and before those
-        # who wrote over them are recorded: after a crash in between they do so again.
+        ended: Sequence[tuple[int, Record]] = ()
+        if self._waiting is not None:
+            ended = await self._waiting.judge(finished=finished)
+        # After the judgement, for which the owners count as in step, and before the
+        # contacts that wrote over them are recorded: after a crash in between they do
+        # so again.
         await self._contacts.note_overwritten()
         for batch, record in ended:
-            self._end(batch, record)
+            self._finish(batch, record)
         await self._settle()
 
     async def _recreate(self) -> None:
-        """Create the contacts again that were deleted at the vendor.
-
-        They come behind all others: by now the account has proved to be the known one.
-        """
+        """Create the contacts again that were deleted at the vendor."""
         if not self._stopping.is_set():
-            await self._work_on(await self._recreations(), 1, recreates=True)
+            await self._work_on(await self._recreations(), attempt=1, recreates=True)
+
+    async def _try_again(self, attempt: int) -> None:
+        """Try the contacts again that waited for another contact or for the vendor.
+
+        Those that wait since a former run, for a contact that has moved in this one,
+        are tried as well.
+        """
+        wait = self._postponed.take_wait()
+        if wait:
+            await sleep_unless_stopped(self._stopping, wait)
+        if self._stopping.is_set():
+            return
+        moved: Sequence[str] = ()
+        if self._waiting is not None:
+            moved = await self._waiting.moved()
+        waited = list(dict.fromkeys((*self._postponed.records, *moved)))
+        self._postponed.records.clear()
+        await self._work_on(waited, attempt)
 
     async def _work_on(
         self, contact_ids: Sequence[str], attempt: int, *, recreates: bool = False
@@ -205,47 +258,34 @@ class Dispatcher:
                 await self._take(batch, attempt, recreates=recreates)
         await self._settle()
 
-    async def _again(self, attempt: int) -> None:
-        """Try the contacts again that waited for another contact or for the vendor.
-
-        Those that wait since a former run, for a contact that has moved in this one,
-        are tried as well.
-        """
-        wait, self._wait = self._wait, 0.0
-        if self._postponed and wait:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
-        if self._stopping.is_set():
-            return
-        moved = await self._waiting.moved() if self._waiting else ()
-        waited = list(dict.fromkeys((*self._postponed, *moved)))
-        if waited:
-            self._postponed.clear()
-        await self._work_on(waited, attempt)
-
     async def _take(
         self, batch: Batch, attempt: int = 1, *, recreates: bool = False
     ) -> None:
-        await self._finish_batches()
+        """Prepare a batch and hand out its jobs, while earlier ones are worked on."""
+        await self._open_batches.finish_complete()
         try:
             async with broken_off_by(self._stopping):
                 prepared = await self._preparer.prepare(
                     batch, attempt, recreates=recreates
                 )
         except RunStopped:
-            return  # its contacts are counted as those whose attempt never came
+            # The batch stays open, and its contacts are counted as not reached.
+            return
+        await self._hand_out(batch, prepared)
+
+    async def _hand_out(self, batch: Batch, prepared: Prepared) -> None:
         for record in prepared.records:
             self._emit(batch.number, record)
         self._advance(len(batch.contact_ids) - len(prepared.jobs))
-        self._open[batch.number] = len(prepared.jobs)
-        if not prepared.jobs:
-            self._complete.append(batch.number)
+        self._open_batches.open(batch.number, len(prepared.jobs))
         for job in prepared.jobs:
             if self._circumstances is None or not self._circumstances.is_probe(job):
                 self._begun(job)
+            # Bounded: a batch is handed out no faster than it is worked on.
             await self._queue.put(job)
 
     async def _work(self) -> None:
+        """Work on one contact after the other, until cancelled."""
         while True:
             job = await self._queue.get()
             try:
@@ -254,31 +294,27 @@ class Dispatcher:
                 self._queue.task_done()
 
     def _note(self, job: Job, ending: Ending) -> None:
+        """Note the end of an attempt, which need not be the contact's end."""
         if self._circumstances is not None:
-            ending = self._circumstances.seen(job, ending)
+            ending = self._circumstances.after_attempt(job, ending)
             self._tally.probes = self._circumstances.probes
         if ending.postponed:
-            self._postponed[job.state.contact_id] = job.batch, ending.record
-            self._wait = max(self._wait, ending.ready_in)
+            # Recorded, and counted only if no further attempt replaces it.
+            self._postponed.add(job, ending)
             self._recorder.put(job.batch, ending.record)
-            self._close(job.batch)
-        elif ending.waits_for and self._waiting:
+            self._open_batches.close_one(job.batch)
+        elif ending.waits_for and self._waiting is not None:
+            # Its batch stays open until it is judged, at the run's end.
             self._waiting.add(job.batch, ending)
             self._recorder.put(job.batch, ending.record)
         else:
             self._judge.note(job.batch, ending)
         self._advance(1)
 
-    def _end(self, batch: int, record: Record) -> None:
+    def _finish(self, batch: int, record: Record) -> None:
         """Take a contact's believed ending; until then its batch stays open."""
         self._emit(batch, record)
-        self._close(batch)
-
-    def _close(self, batch: int) -> None:
-        self._open[batch] -= 1
-        if not self._open[batch]:
-            del self._open[batch]
-            self._complete.append(batch)
+        self._open_batches.close_one(batch)
 
     def _emit(self, batch: int, record: Record) -> None:
         self._tally.count(batch, record)
@@ -290,16 +326,7 @@ class Dispatcher:
         """Wait until everything handed out is through and written down."""
         await self._queue.join()
         await self._recorder.flush()
-        await self._finish_batches()
-
-    async def _finish_batches(self) -> None:
-        complete, self._complete = self._complete, []
-        if complete:
-            await self._recorder.flush()
-        for number in complete:
-            totals = self._tally.of_batch(number)
-            await self._batches.finish(number, totals)
-            self._tell(Event.BATCH_FINISHED, batch=number, **totals)
+        await self._open_batches.finish_complete()
 
 
 def _tell_of(

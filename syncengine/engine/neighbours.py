@@ -5,7 +5,7 @@ A contact may move from one destination to another, and its vendor contact with 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -57,6 +57,38 @@ class Leaving:
     """False where the destination's own run has to find out about it first."""
 
 
+class _Removals:
+    """Match keys of contacts that a run is about to remove, as one neighbour has them.
+
+    A key is kept as its hash: two destinations may match by other fields, and never
+    see each other's values.
+    """
+
+    def __init__(self) -> None:
+        self._contacts: dict[bytes, list[str]] = {}
+        """By key: the contacts of ours that are removed and have it at the vendor."""
+        self._asking: dict[str, set[str]] = {}
+        """By removed contact: the neighbour's contacts that ask for such a key."""
+
+    def __bool__(self) -> bool:
+        return bool(self._contacts)
+
+    def add(self, contact_id: str, keys: Iterable[bytes]) -> None:
+        """Note a contact that is to be removed."""
+        for key in keys:
+            self._contacts.setdefault(key, []).append(contact_id)
+
+    def note_asking(self, neighbours_contact: str, keys: Iterable[bytes]) -> None:
+        """Note the keys that a row of the neighbour asks for."""
+        for key in keys:
+            for removed in self._contacts.get(key, ()):
+                self._asking.setdefault(removed, set()).add(neighbours_contact)
+
+    def asking_for(self, contact_id: str) -> Collection[str]:
+        """Return the neighbour's contacts that ask for a key of a removed contact."""
+        return self._asking.get(contact_id, ())
+
+
 class Neighbours:
     """All other destinations of an account.
 
@@ -70,15 +102,8 @@ class Neighbours:
         self._destination = destination
         self._neighbours = neighbours
         self._shares = shares
-        self._keys: dict[str, dict[bytes, list[str]]] = {
-            each.name: {} for each in neighbours
-        }
-        """By neighbour: the hashed match keys of contacts that are to be removed, each
-        with these contacts."""
-        self._ahead: dict[str, dict[str, set[str]]] = {
-            each.name: {} for each in neighbours
-        }
-        """By neighbour: its contacts that ask for such a key, by removed contact."""
+        self._removals = {each.name: _Removals() for each in neighbours}
+        """By neighbour."""
         self._failed: SourceError | None = None
         self._released: frozenset[str] = frozenset()
 
@@ -87,11 +112,16 @@ class Neighbours:
 
         Raises StorageError.
         """
-        met = await self._shares.shared_contacts(self._destination, contact_ids)
+        shared = await self._shares.shared_contacts(self._destination, contact_ids)
         return {
-            each: replace(of, owner=None) if of.owner in self._released else of
-            for each, of in met.items()
+            contact_id: self._without_released(contact)
+            for contact_id, contact in shared.items()
         }
+
+    def _without_released(self, contact: SharedContact) -> SharedContact:
+        if contact.owner in self._released:
+            return replace(contact, owner=None)
+        return contact
 
     def release(self, destinations: Sequence[str]) -> None:
         """Regard destinations of the account as if they owned nothing any more.
@@ -107,17 +137,19 @@ class Neighbours:
         """
         found: list[Leaving] = []
         for neighbour in self._neighbours:
-            held = await self._shares.still_owned_at(neighbour.name, contact_ids)
-            if not held:
+            owned = await self._shares.still_owned_at(neighbour.name, contact_ids)
+            if not owned:
                 continue
             try:
-                selected = {row.contact_id for row in await neighbour.load(list(held))}
+                rows = await neighbour.load(list(owned))
             except SourceError:
+                # Nothing is taken from a destination that cannot be asked.
                 continue
+            selected = {row.contact_id for row in rows}
             found += [
-                Leaving(neighbour.name, each, held[each])
-                for each in held
-                if each not in selected
+                Leaving(neighbour.name, contact_id, is_settled)
+                for contact_id, is_settled in owned.items()
+                if contact_id not in selected
             ]
         return found
 
@@ -131,18 +163,18 @@ class Neighbours:
 
     async def selected(self, contact_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the contacts that a neighbour selects. Raises SourceError."""
-        rows = [
-            row for each in self._neighbours for row in await each.load(contact_ids)
-        ]
-        return frozenset(row.contact_id for row in rows)
+        selected: set[str] = set()
+        for neighbour in self._neighbours:
+            rows = await neighbour.load(contact_ids)
+            selected.update(row.contact_id for row in rows)
+        return frozenset(selected)
 
     def note(self, removed: Mapping[str, Known]) -> None:
         """Note contacts that a run is about to remove."""
         for neighbour in self._neighbours:
-            keys = self._keys[neighbour.name]
+            removals = self._removals[neighbour.name]
             for contact_id, known in removed.items():
-                for key in _hashes(neighbour, known):
-                    keys.setdefault(key, []).append(contact_id)
+                removals.add(contact_id, _hashes(neighbour, known))
 
     async def look_ahead(self) -> None:
         """Find the rows that ask for a noted contact's key, and are not in the state yet.
@@ -152,22 +184,20 @@ class Neighbours:
         """
         try:
             for neighbour in self._neighbours:
-                if self._keys[neighbour.name]:
+                if self._removals[neighbour.name]:
                     await self._look_at(neighbour)
         except SourceError as error:
+            # Raised by ``wanting``: it concerns the removals only, and a run without
+            # any goes on.
             self._failed = error
 
     async def _look_at(self, neighbour: Neighbour) -> None:
-        keys, ahead = self._keys[neighbour.name], self._ahead[neighbour.name]
+        removals = self._removals[neighbour.name]
         async for contact_ids in neighbour.differing():
             for row in await neighbour.load(contact_ids):
                 desired = desired_of(row, neighbour.mapping, neighbour.capabilities)
-                if isinstance(desired, Rejected):
-                    continue
-                for ours in (
-                    each for key in hashes(desired.keys) for each in keys.get(key, ())
-                ):
-                    ahead.setdefault(ours, set()).add(row.contact_id)
+                if isinstance(desired, Desired):
+                    removals.note_asking(row.contact_id, hashes(desired.keys))
 
     async def wanting(
         self, removed: Mapping[str, Known]
@@ -181,59 +211,82 @@ class Neighbours:
         found: dict[str, WantedByOthers] = {}
         for neighbour in self._neighbours:
             for contact_id, wanted in await self._wanted_by(neighbour, removed):
-                found[contact_id] = found.get(contact_id, WantedByOthers()) | wanted
+                before = found.get(contact_id, WantedByOthers())
+                found[contact_id] = before | wanted
         return found
 
     async def _wanted_by(
         self, neighbour: Neighbour, removed: Mapping[str, Known]
     ) -> Sequence[tuple[str, WantedByOthers]]:
+        """Return what a neighbour's rows want of removed contacts, row by row."""
         keys = {
-            each: frozenset(_hashes(neighbour, known))
-            for each, known in removed.items()
+            contact_id: frozenset(_hashes(neighbour, known))
+            for contact_id, known in removed.items()
         }
-        maybe = await self._maybe_the_same(neighbour, removed, keys)
-        owned = await self._shares.owned_at(neighbour.name, list(maybe))
+        candidates = await self._candidates(neighbour, removed, keys)
+        theirs = list(candidates)
+        owned = await self._shares.owned_at(neighbour.name, theirs)
         found: list[tuple[str, WantedByOthers]] = []
-        for row in await neighbour.load(list(maybe)):
+        for row in await neighbour.load(theirs):
             desired = desired_of(row, neighbour.mapping, neighbour.capabilities)
-            if isinstance(desired, Rejected) or has_opted_out(row, neighbour.mapping):
-                wanted = WantedByOthers(everything=True)
-            else:
-                wanted = wanted_by_row(desired)
-            for ours in maybe[row.contact_id]:
-                own = owned.get(row.contact_id)
-                shares = own is None and share_a_key(desired, keys[ours])
-                is_owner = own is not None and own == removed[ours].external_id
-                same_row = wanted.everything and row.contact_id == ours
-                if is_owner or same_row or shares:
+            wanted = _wanted_by_row(row, desired, neighbour)
+            external_id = owned.get(row.contact_id)
+            for ours in candidates[row.contact_id]:
+                if external_id is not None:
+                    is_same = external_id == removed[ours].external_id
+                else:
+                    is_same = share_a_key(desired, keys[ours])
+                # A row that opted out or is bad says nothing of its keys: there the
+                # same contact id is enough.
+                is_same_row = wanted.everything and row.contact_id == ours
+                if is_same or is_same_row:
                     found.append((ours, wanted))
         return found
 
-    async def _maybe_the_same(
+    async def _candidates(
         self,
         neighbour: Neighbour,
         removed: Mapping[str, Known],
         keys: Mapping[str, frozenset[bytes]],
     ) -> dict[str, set[str]]:
-        """Return its contacts that may be ours, each with ours."""
-        ahead = self._ahead[neighbour.name]
-        asked = frozenset().union(*keys.values())
-        claimants = await self._shares.claimants_at(neighbour.name, list(asked))
-        by_id = [known.external_id for known in removed.values() if known.external_id]
-        owners = await self._shares.owners_at(neighbour.name, by_id)
-        maybe: dict[str, set[str]] = {}
+        """Return the neighbour's contacts that may be ours, each with ours.
+
+        More than are in the end: each one's row is read and compared.
+        """
+        removals = self._removals[neighbour.name]
+        all_keys = frozenset[bytes]().union(*keys.values())
+        claimants = await self._shares.claimants_at(neighbour.name, list(all_keys))
+        external_ids = [
+            known.external_id for known in removed.values() if known.external_id
+        ]
+        owners = await self._shares.owners_at(neighbour.name, external_ids)
+        candidates: dict[str, set[str]] = {}
         for ours, known in removed.items():
-            values = (key.value for key in keys_there(known, _matched_by(neighbour)))
-            claiming = (each for key in keys[ours] for each in claimants.get(key, ()))
-            owning = owners.get(known.external_id or "", ours)
-            for theirs in (ours, owning, *values, *claiming, *ahead.get(ours, ())):
-                maybe.setdefault(theirs, set()).add(ours)
-        return maybe
+            theirs = [ours, owners.get(known.external_id or "", ours)]
+            # Where the neighbour matches by its own key, that is its contact id.
+            theirs += [key.value for key in keys_there(known, _matched_by(neighbour))]
+            for hashed in keys[ours]:
+                theirs += claimants.get(hashed, ())
+            theirs += removals.asking_for(ours)
+            for contact_id in theirs:
+                candidates.setdefault(contact_id, set()).add(ours)
+        return candidates
+
+
+def _wanted_by_row(
+    row: SourceRow, desired: Desired | Rejected, neighbour: Neighbour
+) -> WantedByOthers:
+    if isinstance(desired, Rejected) or has_opted_out(row, neighbour.mapping):
+        return WantedByOthers(everything=True)
+    return wanted_by_row(desired)
 
 
 def _matched_by(neighbour: Neighbour) -> frozenset[str]:
-    identity = neighbour.capabilities.identity
-    return frozenset((*neighbour.mapping.match_on, *([identity] if identity else ())))
+    """Return the fields by which a neighbour recognises its contacts."""
+    fields = set(neighbour.mapping.match_on)
+    if neighbour.capabilities.identity:
+        fields.add(neighbour.capabilities.identity)
+    return frozenset(fields)
 
 
 def _hashes(neighbour: Neighbour, known: Known) -> list[bytes]:

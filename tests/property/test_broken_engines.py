@@ -16,7 +16,7 @@ from syncengine.engine import (
     call_sender,
     consent,
     contact_finder,
-    prepare,
+    contact_planner,
     settlement,
 )
 from syncengine.engine.neighbours import Neighbours
@@ -42,7 +42,7 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def _nobody_is_looked_up(patch: pytest.MonkeyPatch) -> None:
-    for module in (settlement, prepare):
+    for module in (settlement, contact_planner):
         patch.setattr(module, "plan_look_up", lambda *_, **__: None)
 
 
@@ -81,12 +81,12 @@ def _nobody_is_asked_about_suppressions(patch: pytest.MonkeyPatch) -> None:
 
 
 def _opting_out_means_nothing(patch: pytest.MonkeyPatch) -> None:
-    for module in (consent, prepare):
+    for module in (consent, contact_planner):
         patch.setattr(module, "has_opted_out", lambda *_: False)
 
 
 def _bad_rows_are_passed_over(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(prepare.Preparer, "_refused", lambda *_: None)
+    patch.setattr(contact_planner.ContactPlanner, "_refused", lambda *_: None)
 
 
 def _losers_stay_dead(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,391 @@
+"""Plan of one contact from its row, its state and what others say of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from syncengine.engine import records
+from syncengine.engine.consent import OPTED_OUT
+from syncengine.engine.task import Job, Task
+from syncengine.errors import SourceError, SyncEngineError, where_it_broke
+from syncengine.model.calls import Rejected
+from syncengine.model.capabilities import Capabilities
+from syncengine.model.contact import Desired, Known
+from syncengine.model.contact_ids import name_of, name_of_owner
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    ContactState,
+    Record,
+    SharedContact,
+    SourceRow,
+    Status,
+)
+from syncengine.planning.distrust import should_read_back
+from syncengine.planning.intents import (
+    after_unknown_deletion,
+    still_unknown,
+    with_all_unknown,
+)
+from syncengine.planning.learning import with_key_of_create
+from syncengine.planning.look_up import plan_look_up
+from syncengine.planning.mapping import has_opted_out, map_row, no_match_key
+from syncengine.planning.merges import has_open_merge
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.removal import plan_removal, unknown_after_removal
+from syncengine.planning.sharing import WantedByOthers
+
+_NOT_SHARED = SharedContact()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """Facts about a batch's contacts, all by contact id."""
+
+    batch: Batch
+    attempt: int
+    """Number of the attempt that is prepared."""
+    rows: Mapping[str, SourceRow]
+    states: Mapping[str, ContactState]
+    key_owners: Mapping[str, str] = field(default_factory=dict)
+    """Contacts that must not have a match key they claim, each with its owner."""
+    wanted: Mapping[str, WantedByOthers] | SourceError = field(default_factory=dict)
+    """What other destinations want of removed contacts; or why they cannot be asked."""
+    shared: Mapping[str, SharedContact] = field(default_factory=dict)
+    """Contacts that the vendor has, or may have, from other destinations."""
+    not_let_go: Mapping[str, str] = field(default_factory=dict)
+    """Contacts that another destination does not select any more, and has to let go of
+    in its own run; each with that destination."""
+    recreated: frozenset[str] = frozenset()
+    """Contacts that were deleted at the vendor, and are created again now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """A contact that the source selects, with what matters for its plan."""
+
+    batch: int
+    state: ContactState
+    row: SourceRow
+    key_owner: str | None
+    shared: SharedContact
+
+
+class ContactPlanner:
+    """Makes jobs and records of the contacts of one destination."""
+
+    def __init__(self, task: Task, capabilities: Capabilities) -> None:
+        self._task = task
+        self._capabilities = capabilities
+
+    def desired(self, row: SourceRow) -> Desired | Rejected:
+        """Return the desired contact, or a rejection.
+
+        A row at which anything unforeseen happens is rejected.
+        """
+        try:
+            return map_row(
+                row,
+                self._task.mapping,
+                self._capabilities.identity,
+                self._capabilities.accumulates,
+            )
+        except SyncEngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is wrong with one row ends with its contact
+            return _unplannable(error)
+
+    def opted_out(self, row: SourceRow) -> bool:
+        """Return whether the contact opted out by the source's own column."""
+        return has_opted_out(row, self._task.mapping)
+
+    def plan(self, contact_id: str, facts: BatchFacts) -> Job | Record | None:
+        """Return the job of one contact, or its record where it needs no request.
+
+        None: nothing to do, and nothing to note.
+        """
+        try:
+            item = self._plan(contact_id, facts)
+        except SyncEngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is wrong with one contact ends with it
+            return _rejected_as_unplannable(contact_id, facts, error)
+        if not isinstance(item, Job):
+            return item
+        return replace(
+            item,
+            met=contact_id in facts.shared,
+            attempt=facts.attempt,
+            recreates=contact_id in facts.recreated,
+        )
+
+    def _plan(self, contact_id: str, facts: BatchFacts) -> Job | Record | None:
+        state = facts.states.get(contact_id)
+        row = facts.rows.get(contact_id)
+        if row is not None:
+            return self._plan_selected(state or ContactState(contact_id), row, facts)
+        if state is not None and facts.batch.kind is BatchKind.REMOVALS:
+            return self._plan_removed(facts.batch.number, state, facts.wanted)
+        # It left the source after the diff: nothing is sent, and its removal is the
+        # next run's business, brakes included.
+        return None
+
+    def _plan_selected(
+        self, state: ContactState, row: SourceRow, facts: BatchFacts
+    ) -> Job | Record | None:
+        """Plan a contact that the source selects."""
+        contact_id = row.contact_id
+        if self.opted_out(row):
+            return _suppressed_by_opt_out(state, row)
+        if self._may_be_overwritten(state, facts):
+            state = replace(
+                state, known=with_all_unknown(state.known, state.known.pending)
+            )
+        contact = _Selected(
+            facts.batch.number,
+            state,
+            row,
+            facts.key_owners.get(contact_id),
+            facts.shared.get(contact_id, _NOT_SHARED),
+        )
+        other = facts.not_let_go.get(contact_id)
+        if other is not None:
+            has_key = contact.key_owner == contact_id
+            if has_key or contact.shared.owner == other:
+                return self._defer_until_let_go(contact, other)
+        if state.gone:
+            return self._plan_gone(contact)
+        return self._plan_change(contact)
+
+    def _may_be_overwritten(self, state: ContactState, facts: BatchFacts) -> bool:
+        """Return whether another destination may have written to a returning contact.
+
+        Its write may have no outcome, and no look-up can tell.
+        """
+        is_back = state.status is Status.REMOVED and not self._capabilities.find_by
+        return is_back and state.contact_id in facts.shared
+
+    def _defer_until_let_go(self, contact: _Selected, other: str) -> Record:
+        """Defer a contact of which another destination has to let go first."""
+        desired = self.desired(contact.row)
+        assert isinstance(desired, Desired), "a bad row leaves no other destination"
+        state = contact.state
+        job = Job(contact.batch, state, desired, contact.row.source_hash, Plan())
+        message = _not_let_go(f"{other}/{state.contact_id}")
+        return records.deferred(job, state.known, "not_let_go", message)
+
+    def _plan_change(self, contact: _Selected) -> Job | Record | None:
+        """Plan what differs between a contact's row and what is known of it."""
+        contact = replace(
+            contact, state=self._with_open_create_and_deletion(contact.state)
+        )
+        known = contact.state.known
+        desired = self.desired(contact.row)
+        if isinstance(desired, Rejected):
+            return self._refused(contact, None, desired)
+        refusal = self._own_refusal(contact, desired, known)
+        if refusal is None and self._would_overwrite(contact.shared, desired, known):
+            refusal = _owned_by_another(f"{contact.shared.owner}/{desired.contact_id}")
+        if refusal is not None:
+            return self._refused(contact, desired, refusal)
+        plan = plan_contact(desired, known, self._capabilities)
+        if isinstance(plan, Rejected):
+            return self._refused(contact, desired, plan)
+        job = Job(contact.batch, contact.state, desired, contact.row.source_hash, plan)
+        if plan.calls or self._has_to_be_read(known):
+            return job
+        if _is_acknowledged(contact.state, contact.row):
+            return None
+        left = still_unknown(known, plan, manages_tags=desired.manages_tags)
+        return records.in_step(job, known, (), 0, plan.unsupported, left=left)
+
+    def _with_open_create_and_deletion(self, state: ContactState) -> ContactState:
+        """Return the state with what follows from creates and deletions without answer."""
+        known = after_unknown_deletion(state.known, self._task.mapping.match_on)
+        known = with_key_of_create(known, self._capabilities)
+        if known is state.known:
+            return state
+        return replace(state, known=known)
+
+    def _has_to_be_read(self, known: Known) -> bool:
+        """Return whether the vendor has to show the contact before it is planned."""
+        is_distrusted = should_read_back(known, self._capabilities)
+        return is_distrusted or has_open_merge(known)
+
+    def _would_overwrite(
+        self, shared: SharedContact, desired: Desired, known: Known
+    ) -> bool:
+        """Return whether another destination owns what an upsert would write over."""
+        is_blind = not self._capabilities.find_by and known.external_id is None
+        return is_blind and shared.owner is not None and shared.key in desired.keys
+
+    def _own_refusal(
+        self, contact: _Selected, desired: Desired, known: Known
+    ) -> Rejected | None:
+        """Return why our own check refuses a contact; None: it does not."""
+        if contact.key_owner is not None:
+            return _duplicate(contact.key_owner)
+        if known.external_id is None and not desired.keys:
+            return no_match_key(self._task.mapping)
+        return None
+
+    def _plan_gone(self, contact: _Selected) -> Job | Record | None:
+        """Return the job of a contact that was deleted at the vendor: to look it up.
+
+        None where it is created again at the end of the run.
+        """
+        if self._task.recreates and contact.state.status is Status.GONE:
+            return None
+        state = contact.state
+        source_hash = contact.row.source_hash
+        desired = self.desired(contact.row)
+        refusal: Rejected | None
+        if isinstance(desired, Rejected):
+            refusal = desired
+            desired = Desired(state.contact_id, {})
+        else:
+            # Nothing is known of it: no key that it had once makes up for one that its
+            # row does not have.
+            refusal = self._own_refusal(contact, desired, Known())
+        if refusal is not None and not self._has_unknown_create(state.known):
+            return records.rejected(state, state.known, source_hash, refusal)
+        return Job(
+            contact.batch, state, desired, source_hash, Plan(), refusal, gone=True
+        )
+
+    def _refused(
+        self, contact: _Selected, desired: Desired | None, refusal: Rejected
+    ) -> Job | Record:
+        """Return the record of a refused contact; ``desired`` is None for a bad row.
+
+        A job where something that was sent before has to be settled first.
+        """
+        state = contact.state
+        source_hash = contact.row.source_hash
+        if not self._has_unknown_create(state.known):
+            return records.rejected(state, state.known, source_hash, refusal)
+        if desired is None:
+            desired = Desired(state.contact_id, {})
+        return Job(contact.batch, state, desired, source_hash, Plan(), refusal)
+
+    def _has_unknown_create(self, known: Known) -> bool:
+        """Return whether a create without an answer can be looked up."""
+        look_up = plan_look_up(None, known, self._capabilities, find_first=False)
+        return look_up is not None
+
+    def _plan_removed(
+        self,
+        batch: int,
+        state: ContactState,
+        others: Mapping[str, WantedByOthers] | SourceError,
+    ) -> Job | Record | None:
+        """Plan a contact that the source does not select any more."""
+        if isinstance(others, SourceError):
+            job = Job(batch, state, None, None, Plan())
+            return records.deferred(job, state.known, "not_asked", _not_asked(others))
+        pending = state.known.pending
+        if pending is not None and pending.creates:
+            # It was back in the source for a while, and may have been created anew.
+            state = self._with_open_create_and_deletion(state)
+        known = state.known
+        policy = self._task.on_removed
+        wanted = others.get(state.contact_id)
+        plan = plan_removal(state.contact_id, known, policy, self._capabilities, wanted)
+        job = Job(batch, state, None, None, plan, wanted=wanted)
+        if plan.calls or self._has_to_be_settled_first(known):
+            return job
+        if wanted is not None and state.status is Status.REMOVED:
+            # It was reported when it left; the other destination is still to take it
+            # over.
+            return None
+        if wanted is not None:
+            policy = OnRemoved.IGNORE
+        left = unknown_after_removal(known, policy, self._capabilities)
+        return records.in_step(job, known, (), 0, plan.unsupported, left=left)
+
+    def _has_to_be_settled_first(self, known: Known) -> bool:
+        """Return whether the vendor may have more of a removed contact than is known."""
+        policy = self._task.on_removed
+        if self._has_unknown_create(known):
+            return True
+        if policy is not OnRemoved.IGNORE and has_open_merge(known):
+            return True
+        # It may have tags of ours that are not known.
+        return policy is OnRemoved.UNTAG and should_read_back(known, self._capabilities)
+
+
+def _is_acknowledged(state: ContactState, row: SourceRow) -> bool:
+    """Return whether the state says already that this version of the row is in step."""
+    if state.status is not Status.SYNCED or state.known.pending is not None:
+        return False
+    return state.source_hash == row.source_hash
+
+
+def _rejected_as_unplannable(
+    contact_id: str, facts: BatchFacts, error: Exception
+) -> Record:
+    state = facts.states.get(contact_id) or ContactState(contact_id)
+    row = facts.rows.get(contact_id)
+    return records.rejected(
+        state,
+        state.known,
+        None if row is None else row.source_hash,
+        _unplannable(error),
+        removal=row is None,
+    )
+
+
+def _suppressed_by_opt_out(state: ContactState, row: SourceRow) -> Record | None:
+    """Return the record of a contact that opted out; None where it is noted already."""
+    is_noted = state.status is Status.SUPPRESSED
+    if is_noted and state.source_hash == row.source_hash:
+        return None
+    return records.suppressed(state, state.known, row.source_hash, OPTED_OUT)
+
+
+def _unplannable(error: Exception) -> Rejected:
+    return Rejected(
+        "cannot_be_planned",
+        f"the row cannot be made into calls ({where_it_broke(error)}); "
+        "look at its values, and at what the mapping makes of them",
+        by_vendor=False,
+    )
+
+
+def _not_asked(error: SourceError) -> str:
+    return (
+        "it left the source, and another destination of the account cannot be asked "
+        f"whether it selects the contact ({error}): "
+        "nothing is deleted or untagged before it can"
+    )
+
+
+def _not_let_go(owner: str) -> str:
+    return (
+        f"the vendor's contact belongs to contact {name_of_owner(owner)} of the same "
+        "account, which that file does not select any more. "
+        "Its run has to let go of the contact first: "
+        "the next run after that one takes it over"
+    )
+
+
+def _owned_by_another(owner: str) -> Rejected:
+    return Rejected(
+        "ambiguous_match",
+        f"the vendor's contact belongs to contact {name_of_owner(owner)} of the same "
+        "account, and one would write over the other. "
+        "It is taken over once that file does not select it any more; "
+        "else let one of the two files select it",
+        by_vendor=False,
+    )
+
+
+def _duplicate(winner: str) -> Rejected:
+    return Rejected(
+        "duplicate_match_key",
+        f"contact {name_of(winner)} has the same match key, so the vendor could not tell "
+        "the two apart: correct the row, or add a field to match_on in which they differ",
+        by_vendor=False,
+    )
