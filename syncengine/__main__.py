@@ -6,18 +6,25 @@ import sys
 
 
 def main() -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; returns the exit code.
+
+    Everything is imported here rather than at the top: the streams have to be prepared
+    before anything else can open a file.
+    """
     from syncengine.cli.streams import prepare_streams  # noqa: PLC0415
 
-    prepare_streams()  # before anything opens a file, which would take their numbers
+    # A file opened before this would take the number of a stream that was closed.
+    prepare_streams()
+
     from syncengine.cli import verbs  # noqa: F401, PLC0415 - registers the verbs
-    from syncengine.cli.root import main as run  # noqa: PLC0415 - imported late, so that a broken install says so
-    from syncengine.cli.root import tell_whole  # noqa: PLC0415
+    from syncengine.cli.command import main as run_command  # noqa: PLC0415
+    from syncengine.cli.failures import complain_with_traceback  # noqa: PLC0415
 
     try:
-        return run()
-    except Exception as error:  # noqa: BLE001 - Python itself would print names and words as they are
-        tell_whole(error)
+        return run_command()
+    except Exception as error:  # noqa: BLE001 - only with SYNCENGINE_DEBUG
+        # Python itself would print names and words with their control characters.
+        complain_with_traceback(error)
         return 1
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from syncengine import app as engine
-from syncengine.cli.carry import carry_out
-from syncengine.cli.root import AtLeastOne
-from syncengine.cli.tables_of_copies import print_adopted
+from syncengine import app
+from syncengine.cli.execution import execute
+from syncengine.cli.options import AtLeastOne, Destinations, Flag
+from syncengine.cli.rendering.adopted import print_adopted
 from syncengine.config.project import Config
 from syncengine.model.copies import AdoptReport
 from syncengine.model.reports import Progress
@@ -19,29 +16,25 @@ from syncengine.model.reports import Progress
 
 def adopt(
     *,
-    destination: Annotated[
-        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
-    ] = (),
+    destination: Destinations = (),
     limit: AtLeastOne | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> int:
-    """Find out which of the source's contacts an account holds already; creates and changes nothing there.
+    """Link the source's contacts to those that exist at the vendor; changes none there.
 
     Parameters
     ----------
     destination
-        Only this one; may be repeated.
+        Only this destination (the name of its file); may be repeated. Default: all.
     limit
-        At most so many contacts.
+        Look up at most this many contacts.
     json
-        One JSON object a destination.
+        Print one JSON object for each destination.
     """
 
     def work(
         config: Config, progress: Progress, stop: asyncio.Event
     ) -> Awaitable[Sequence[AdoptReport]]:
-        return engine.adopt(
-            config, destination, limit=limit, progress=progress, stop=stop
-        )
+        return app.adopt(config, destination, limit=limit, progress=progress, stop=stop)
 
-    return carry_out(work, print_adopted, json=json)
+    return execute(work, print_adopted, json=json)

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-import orjson
-from cyclopts import Parameter
-
-from syncengine import app as engine
-from syncengine.cli.root import options
-from syncengine.cli.tables import print_checks
-from syncengine.cli.terminal import out
+from syncengine import app
+from syncengine.cli import exits
+from syncengine.cli.options import Flag, options
+from syncengine.cli.rendering.checks import print_checks
+from syncengine.cli.rendering.layout import print_json_object
 
 
-def check(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Check configuration, database, source and credentials; sends one harmless request a vendor.
+def check(*, json: Flag = False) -> int:
+    """Check configuration, database, source and keys; sends each vendor one request.
 
     Parameters
     ----------
     json
-        One JSON object a check.
+        Print one JSON object for each check.
     """
-    checks = asyncio.run(engine.check(options.load()))
+    checks = asyncio.run(app.check(options.load()))
     if json:
-        for found in checks:
-            line = orjson.dumps(
-                {"area": found.area, "ok": found.ok, "message": found.message}
-            ).decode()
-            out.print(line, soft_wrap=True, markup=False)
+        for each in checks:
+            print_json_object(
+                {"area": each.area, "ok": each.ok, "message": each.message}
+            )
     else:
         print_checks(checks)
-    return 0 if all(found.ok for found in checks) else 2
+    return exits.exit_code_of_checks(checks)

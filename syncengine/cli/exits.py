@@ -46,19 +46,20 @@ is acting, the next run acts."""
 
 def exit_code_of_error(error: Exception) -> int:
     """Return the exit code of an error that ends the command."""
-    match error:
-        case RunRefused():
-            return NOTHING_SENT
-        case LeaseHeld():
-            return LEASE_HELD
-        case _:
-            return FELL_SHORT
+    if isinstance(error, RunRefused):
+        return NOTHING_SENT
+    if isinstance(error, LeaseHeld):
+        return LEASE_HELD
+    return FELL_SHORT
 
 
 def worst(codes: Iterable[int]) -> int:
     """Return the exit code of several destinations."""
-    found = set(codes)
-    return next((code for code in _WORST_FIRST if code in found), IN_STEP)
+    given = set(codes)
+    for code in _WORST_FIRST:
+        if code in given:
+            return code
+    return IN_STEP
 
 
 def exit_code(report: Reported) -> int:

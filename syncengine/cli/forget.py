@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from syncengine import app as engine
+from syncengine import app
 from syncengine.cli import exits
-from syncengine.cli.root import options
-from syncengine.cli.tables import print_json
-from syncengine.cli.terminal import out
+from syncengine.cli.options import Destinations, Flag, options
+from syncengine.cli.rendering.layout import print_json, print_line
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.contact_ids import name_of
 
@@ -20,54 +16,36 @@ def forget(
     contact: str,
     /,
     *,
-    confirmed: Annotated[bool, Parameter(negative="")] = False,
-    destination: Annotated[
-        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
-    ] = (),
-    json: Annotated[bool, Parameter(negative="")] = False,
+    confirmed: Flag = False,
+    destination: Destinations = (),
+    json: Flag = False,
 ) -> int:
-    """Erase one contact, at every vendor that can and here, and print a receipt for each destination.
-
-    Where a vendor's API cannot, or a destination has no file any more, the receipt
-    contains the request to make to the vendor. It stands, with exit code 1, until
-    `forget CONTACT --confirmed -d NAME` confirms that the vendor has done it.
-
-    A salted hash of the contact's id is kept: should its row be restored, it is not
-    created again. (`suppress --lift --forgotten --contact ID` takes that back.) Take the
-    row out of your source yourself. A contact without a link is looked up by its row: what
-    no other contact owns is deleted.
+    """Erase one contact at every vendor and here; print a receipt for each destination.
 
     Parameters
     ----------
     contact
-        Its id: the value of the source's key.
+        Its id: its value in the source's key column.
     confirmed
-        Erase nothing: the vendor of --destination has done what its receipt asked for.
+        Erase nothing: confirm that the vendor of --destination has done what its
+        receipt asked for.
     destination
-        With --confirmed; may be repeated.
+        With --confirmed: the destination whose vendor has done it; may be repeated.
     json
-        One JSON object a destination.
+        Print one JSON object for each destination.
     """
     if destination and not confirmed:
-        raise ConfigError(
-            [
-                Problem(
-                    "--destination",
-                    "goes with --confirmed only: a contact is forgotten everywhere",
-                )
-            ]
-        )
+        what = "goes with --confirmed only: a contact is forgotten everywhere"
+        raise ConfigError([Problem("--destination", what)])
     config = options.load()
-    receipts = asyncio.run(
-        engine.confirm(config, contact, destination)
-        if confirmed
-        else engine.forget(config, contact)
-    )
+    if confirmed:
+        receipts = asyncio.run(app.confirm(config, contact, destination))
+    else:
+        receipts = asyncio.run(app.forget(config, contact))
     if json:
         print_json(receipts)
     else:
         for receipt in receipts:
-            contact = f"{receipt.destination}, contact {name_of(receipt.contact_id)}"
-            line = f"{contact}: {receipt.status}: {receipt.full_message}"
-            out.print(line, markup=False, soft_wrap=True)
+            who = f"{receipt.destination}, contact {name_of(receipt.contact_id)}"
+            print_line(f"{who}: {receipt.status}: {receipt.full_message}")
     return exits.worst(map(exits.exit_code, receipts))

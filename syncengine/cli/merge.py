@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from syncengine import app as engine
+from syncengine import app
 from syncengine.cli import exits
-from syncengine.cli.root import options
-from syncengine.cli.tables import print_json
-from syncengine.cli.terminal import out
+from syncengine.cli.options import Flag, options
+from syncengine.cli.rendering.layout import print_json, print_line
 from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import MergeReport
+from syncengine.model.reports import RunStatus
 
 
 def merge(
@@ -22,39 +22,46 @@ def merge(
     /,
     *,
     destination: Annotated[str, Parameter(name=["--destination", "-d"])],
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> int:
-    """Make one contact of two at a vendor that can. It cannot be undone.
+    """Merge two contacts at a vendor that can. This cannot be undone.
 
     Parameters
     ----------
     into
-        External id of the contact to merge into. A vendor may leave the other one.
+        The vendor's id of the contact to merge into. Which of the two ids is left is
+        for the vendor to decide.
     other
-        External id of the contact to merge. It must not be the copy of a contact of
+        The vendor's id of the contact to merge. It must not be the copy of a contact of
         yours.
     destination
-        Where.
+        The destination in whose account both contacts are.
     json
-        One JSON object.
+        Print one JSON object.
     """
-    report = asyncio.run(engine.merge(options.load(), destination, into, other))
+    report = asyncio.run(app.merge(options.load(), destination, into, other))
     if json:
         print_json([report])
+    elif report.status is RunStatus.DONE:
+        print_line(_merged(report, into, other))
     else:
-        out.print(_told(report, into, other), markup=False, soft_wrap=True)
+        print_line(f"{report.destination}: {report.status}: {report.error}")
     return exits.exit_code(report)
 
 
-def _told(report: MergeReport, into: str, other: str) -> str:
-    if report.status != "done":
-        return f"{report.destination}: {report.status}: {report.error}"
-    whose = (
-        f"the copy of contact {name_of(report.contact_id)}; "
-        f"`syncengine verify -d {report.destination}` tells what it holds now"
-        if report.contact_id is not None
-        else f"nobody's copy yet; `syncengine adopt -d {report.destination}` links it"
+def _merged(report: MergeReport, into: str, other: str) -> str:
+    """Return what was merged, whose contact is left, and what to do next."""
+    name = report.destination
+    # Some vendors keep one of the two ids, others make a third one.
+    vanished = [each for each in (other, into) if each != report.left]
+    were = "was" if len(vanished) == 1 else "were"
+    merged = f"{name}: {' and '.join(vanished)} {were} merged into {report.left}"
+    if report.contact_id is None:
+        return (
+            f"{merged}, which belongs to no contact of yours yet; "
+            f"`syncengine adopt -d {name}` links it."
+        )
+    return (
+        f"{merged}, which is the copy of contact {name_of(report.contact_id)}; "
+        f"`syncengine verify -d {name}` shows how it differs from your data."
     )
-    gone = " and ".join(each for each in (other, into) if each != report.left)
-    were = "were" if report.left not in (into, other) else "was"
-    return f"{report.destination}: {gone} {were} merged into {report.left}, which is {whose}."

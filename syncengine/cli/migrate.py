@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-import orjson
-from cyclopts import Parameter
-
-from syncengine import app as engine
-from syncengine.cli.root import options
-from syncengine.cli.terminal import out
+from syncengine import app
+from syncengine.cli.options import Flag, options
+from syncengine.cli.rendering.layout import print_json_object, print_line
 
 
-def migrate(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Bring the state schema up to date.
+def migrate(*, json: Flag = False) -> int:
+    """Create the database schema that keeps the state, or bring it up to date.
 
     Parameters
     ----------
     json
-        One JSON object.
+        Print one JSON object.
     """
-    applied = asyncio.run(engine.migrate(options.load()))
+    applied = asyncio.run(app.migrate(options.load()))
     if json:
-        out.print(
-            orjson.dumps({"applied": applied}).decode(), markup=False, soft_wrap=True
-        )
+        print_json_object({"applied": applied})
         return 0
     for name in applied:
-        out.print(f"applied {name}", markup=False)
+        print_line(f"applied {name}")
     if not applied:
-        out.print("the state schema is up to date")
+        print_line("the state schema is up to date")
     return 0

@@ -3,50 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from syncengine import app as engine
-from syncengine.cli.root import AtLeastOne, options
-from syncengine.cli.tables import print_json, print_plans
+from syncengine import app
+from syncengine.cli import exits
+from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names, options
+from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.rendering.plans import print_plans
 
 
 def plan(
     *,
-    destination: Annotated[
-        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
-    ] = (),
-    backfill: Annotated[bool, Parameter(negative="")] = False,
-    resync: Annotated[bool, Parameter(negative="")] = False,
-    removed: Annotated[bool, Parameter(negative="")] = False,
+    destination: Destinations = (),
+    backfill: Flag = False,
+    resync: Flag = False,
+    removed: Flag = False,
     limit: AtLeastOne | None = None,
-    contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    json: Annotated[bool, Parameter(negative="")] = False,
+    contact: Names = (),
+    accept: Names = (),
+    json: Flag = False,
 ) -> int:
     """Show what a run would send, and how long it would take; sends nothing.
 
     Parameters
     ----------
     destination
-        Only this one; may be repeated.
+        Only this destination (the name of its file); may be repeated. Default: all.
     backfill
-        Compare every contact field by field.
+        As for `run --backfill`: compare every contact, not only those whose row
+        changed.
     resync
-        Forecast of a run that believes nothing that is known of the contacts but their ids.
+        As for `run --resync`: trust nothing that is known of the contacts, except their
+        ids at the vendor.
     removed
-        Forecast of a run that applies on_removed to contacts that left the source earlier.
+        As for `run --removed`: only contacts that left the source in earlier runs.
     limit
-        At most so many contacts.
+        Plan at most this many contacts.
     contact
-        Only this contact; may be repeated.
+        Only the contact with this id (its value in the source's key column); may be
+        repeated.
     accept
-        A brake to let pass; may be repeated.
+        A brake or a changed setting, by the name that the refusal gives: plan as if it
+        were accepted. May be repeated.
     json
-        One JSON object a destination.
+        Print one JSON object for each destination.
     """
-    request = engine.RunRequest(
+    request = app.RunRequest(
         backfill=backfill,
         resync=resync,
         removed=removed,
@@ -54,9 +55,9 @@ def plan(
         contacts=contact,
         accept=frozenset(accept),
     )
-    reports = asyncio.run(engine.plan(options.load(), destination, request))
+    reports = asyncio.run(app.plan(options.load(), destination, request))
     if json:
         print_json(reports)
     else:
         print_plans(reports)
-    return 2 if any(report.error or report.brake for report in reports) else 0
+    return exits.worst(map(exits.exit_code, reports))

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from syncengine import app as engine
-from syncengine.cli.root import options
-from syncengine.cli.tables import print_json
-from syncengine.cli.terminal import out
+from syncengine import app
+from syncengine.cli.options import Flag, options
+from syncengine.cli.rendering.layout import contacts, print_json, print_line
 
 
-def rename(
-    old: str, new: str, /, *, json: Annotated[bool, Parameter(negative="")] = False
-) -> int:
-    """Move everything the state has of a destination to its new name.
+def rename(old: str, new: str, /, *, json: Flag = False) -> int:
+    """Move all that is known of a destination to the destination's new name.
 
     Parameters
     ----------
     old
-        Name that the destination had.
+        The name that the destination had.
     new
-        Name that its file has now.
+        The name that its file has now. Rename the file first.
     json
-        One JSON object.
+        Print one JSON object.
     """
-    report = asyncio.run(engine.rename(options.load(), old, new))
+    report = asyncio.run(app.rename(options.load(), old, new))
     if json:
         print_json([report])
     else:
-        number = (
-            "1 contact" if report.contacts == 1 else f"{report.contacts:,} contacts"
-        )
-        told = f"{old} is {new} from now on, with {number}. Nothing was sent."
-        out.print(told, markup=False, soft_wrap=True)
+        number = contacts(report.contacts)
+        print_line(f"{old} is {new} from now on, with {number}. Nothing was sent.")
     return 0

@@ -9,7 +9,9 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from syncengine.cli.terminal import Stopped, out, run_stoppable
+from syncengine.cli.options import Names
+from syncengine.cli.rendering.layout import print_line
+from syncengine.cli.signals import StopSignal, run_stoppable
 from syncengine.config.problems import near
 from syncengine.errors import ConfigError, Problem
 from syncengine.sandbox.server import Sandbox, serve
@@ -22,63 +24,61 @@ def sandbox(
     port: Annotated[
         int, Parameter(validator=validators.Number(gte=0, lte=65535))
     ] = 8080,
-    vendor: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    vendor: Names = (),
 ) -> int:
-    """Serve stand-ins of the vendors to try a configuration against (keys: sandbox-key, sandbox-token).
+    """Serve stand-ins for the vendors on this machine, to try a configuration with.
 
     Parameters
     ----------
     host
         The address to listen on.
     port
-        The port; 0 takes a free one.
+        The port to listen on; 0 takes a free one.
     vendor
-        Only this vendor's twin; may be repeated.
+        Only the stand-in for this vendor; may be repeated. Default: all.
     """
-    if problems := [
-        Problem("--vendor", f'there is no vendor "{name}"{near(name, names())}')
+    known = names()
+    problems = [
+        Problem("--vendor", f'there is no vendor "{name}"{near(name, known)}')
         for name in vendor
-        if name not in names()
-    ]:
+        if name not in known
+    ]
+    if problems:
         raise ConfigError(problems)
-    stopped = Stopped()
+    served_vendors = vendor or known
 
     async def work(stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
             try:
                 served = await stack.enter_async_context(
-                    serve(vendor or names(), host, port)
+                    serve(served_vendors, host, port)
                 )
             except OSError as error:
-                what = f"cannot listen at {host}:{port}: {error.strerror}; name another --port (0 takes a free one)"
+                what = (
+                    f"cannot listen at {host}:{port}: {error.strerror}; name another "
+                    "--port (0 takes a free one)"
+                )
                 raise ConfigError([Problem("--host, --port", what)]) from None
-            out.print(
-                described(served, vendor or names()), markup=False, soft_wrap=True
-            )
+            print_line(described(served, served_vendors))
             await stop.wait()
 
-    run_stoppable(work, stopped)
+    run_stoppable(work, StopSignal())
     return 0
 
 
 def described(served: Sandbox, vendors: Sequence[str]) -> str:
-    """Return the settings to write into destinations that use the twins."""
+    """Return the settings to write into destinations that use the stand-ins."""
     lines = [
-        "A destination's settings, vendor by vendor. Keys and tokens come from the environment there: write ${NAME},",
-        "and set NAME to what stands here.",
+        "The settings of a destination that uses a stand-in, vendor by vendor.",
+        "Keys and tokens come from the environment: write ${NAME} into the file, and",
+        "set NAME to the value shown here. Ctrl-C ends the stand-ins.",
     ]
     for name in vendors:
         lines += ["", f"{name}:"]
-        lines += [
-            f"  settings.{key}: {value}" for key, value in served.settings(name).items()
-        ]
-        exists = served.exists(name)
-        lines += [
-            f"  for the field {key}: {value} exists there"
-            for key, value in exists.items()
-        ]
-        lines += [
-            f"  what it holds: {served.admin_url(name)}/contacts",
-            f"  more to ask: {served.admin_url(name)}",
-        ]
+        for key, value in served.settings(name).items():
+            lines.append(f"  settings.{key}: {value}")
+        for field, value in served.exists(name).items():
+            lines.append(f"  a value of the field {field} that exists there: {value}")
+        lines.append(f"  its contacts: {served.admin_url(name)}/contacts")
+        lines.append(f"  more about it: {served.admin_url(name)}")
     return "\n".join(lines)

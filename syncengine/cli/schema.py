@@ -7,7 +7,8 @@ from syncengine.cli.terminal import out
 
 def schema() -> int:
     """Print the JSON Schema of the configuration's files, for editors."""
-    from syncengine.config.schema import as_text  # noqa: PLC0415 - nobody else needs it
+    # Nothing else needs it, and it takes long to import.
+    from syncengine.config.schema import as_text  # noqa: PLC0415
 
     out.print(as_text(), end="", markup=False, soft_wrap=True)
     return 0

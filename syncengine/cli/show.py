@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from syncengine import app as engine
+from syncengine import app
 from syncengine.cli import exits
-from syncengine.cli.root import options
-from syncengine.cli.tables import print_json
-from syncengine.cli.tables_of_one import print_shown
+from syncengine.cli.options import Destinations, Flag, options
+from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.rendering.shown import print_shown
 
 
-def show(
-    contact: str,
-    /,
-    *,
-    destination: Annotated[
-        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
-    ] = (),
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
-    """Show what the source asks for one contact, what is known of its copies, and what each vendor holds.
-
-    Prints personal data.
+def show(contact: str, /, *, destination: Destinations = (), json: Flag = False) -> int:
+    """Show one contact: its row, what is known of its copies, what the vendors hold.
 
     Parameters
     ----------
     contact
-        Its id: the value of the source's key.
+        Its id: its value in the source's key column.
     destination
-        Only this one; may be repeated.
+        Only this destination (the name of its file); may be repeated. Default: all.
     json
-        One JSON object a destination.
+        Print one JSON object for each destination.
     """
-    reports = asyncio.run(engine.show(options.load(), destination, contact))
+    reports = asyncio.run(app.show(options.load(), destination, contact))
     if json:
         print_json(reports)
     else:

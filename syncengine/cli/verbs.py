@@ -1,43 +1,73 @@
 """Verbs of the command line, registered by importing this module.
 
-The modules that a verb needs are imported when it is called.
+Each verb is the function of its name in the module of its name. A verb that Python
+reserves (``import``) has an underscore behind it there. The module is imported when
+its verb is called, so that help comes at once.
 """
 
 from __future__ import annotations
 
-from syncengine.cli.root import app
+import keyword
+
+from syncengine.cli.command import app
 
 VERBS = {
-    "demo": "Two nights of syncing real contacts to two vendors, start to finish; leaves nothing behind.",
-    "check": "Check configuration, database, source and credentials; sends one harmless request a vendor.",
-    "migrate": "Bring the state schema up to date.",
+    "demo": "Sync real contacts to two stand-in vendors, here; leaves nothing behind.",
+    "check": "Check configuration, database, source and keys; sends each vendor one request.",
+    "migrate": "Create the database schema that keeps the state, or bring it up to date.",
     "plan": "Show what a run would send, and how long it would take; sends nothing.",
-    "run": "Bring the vendors' copies in step with the source.",
-    "retry": "Try again, with fresh values: what did not make it in a former run, or all dead letters.",
-    "show": "Show what the source asks for one contact, what is known of its copies, and what each vendor holds.",
-    "verify": "Read contacts back from the vendors, and tell where they are not as the last sync left them.",
-    "adopt": "Find out which of the source's contacts an account holds already; creates and changes nothing there.",
-    "merge": "Make one contact of two at a vendor that can. It cannot be undone.",
-    "rename": "Move everything the state has of a destination to its new name.",
-    "suppress": "Send nothing about somebody any more, anywhere; not even what a run under way has planned.",
-    "forget": "Erase one contact, at every vendor that can and here, and print a receipt for each destination.",
-    "export": "Write suppressions and tombstones into a file: no vendor can give them back.",
-    "import": "Merge suppressions and tombstones from a file into the state; none is lifted.",
-    "prune": "Delete old runs with their batches and outcomes; runs may be under way meanwhile.",
+    "run": "Send what changed in the source, so that the vendors' copies agree with it.",
+    "retry": "Try again, with fresh values, what failed in an earlier run, or all dead letters.",
+    "show": "Show one contact: its row, what is known of its copies, what the vendors hold.",
+    "verify": "Read contacts back from the vendors; report where they differ from what was sent.",
+    "adopt": "Link the source's contacts to those that exist at the vendor; changes none there.",
+    "merge": "Merge two contacts at a vendor that can. This cannot be undone.",
+    "rename": "Move all that is known of a destination to the destination's new name.",
+    "suppress": "Send nothing about somebody any more, to any vendor, from this moment on.",
+    "forget": "Erase one contact at every vendor and here; print a receipt for each destination.",
+    "export": "Back up suppressions and erasures to a file: no vendor can give them back.",
+    "import": "Add the suppressions and erasures of an exported file to the state; lift none.",
+    "prune": "Delete old runs from the state; other runs may be under way meanwhile.",
     "schema": "Print the JSON Schema of the configuration's files, for editors.",
-    "sandbox": "Serve stand-ins of the vendors to try a configuration against (keys: sandbox-key, sandbox-token).",
+    "sandbox": "Serve stand-ins for the vendors on this machine, to try a configuration with.",
 }
-"""Verb to what it does, as in the first line of its own help."""
-_ELSEWHERE = {
-    "retry": "run:retry",
-    "export": "consent_file:export",
-    "import": "consent_file:import_",
+"""Verb to what it does, as in the first line of its docstring.
+
+It is repeated here, since the verbs' modules are not imported for the list of verbs.
+"""
+
+DETAILS = {
+    "show": "Prints personal data.",
+    "suppress": (
+        "Phones and addresses come from files or standard input, since every user of "
+        "the machine can read a command line. A line is read as the same value in a "
+        "column would be. A file with a line that is not surely one number or one "
+        "address is refused as a whole. Only salted hashes are kept. Without any "
+        "option, the number of suppressions is printed."
+    ),
+    "forget": (
+        "Where a vendor's API cannot erase, or a destination has no file any more, the "
+        "receipt contains the request to make to the vendor. The erasure stays open, "
+        "with exit code 1, until `forget CONTACT --confirmed -d NAME` confirms that "
+        "the vendor has done it."
+        "\n\n"
+        "A salted hash of the contact's id is kept, so that the contact is not created "
+        "again should its row be restored; `suppress --lift --forgotten --contact ID` "
+        "takes that back. Delete the row from your source yourself. A contact that is "
+        "not linked to one at the vendor is looked up by its row, and deleted unless "
+        "another contact owns what is found."
+    ),
 }
-"""Verbs that are defined in another file, or under a name that Python allows."""
+"""What a verb's own help says beyond that."""
+
+
+def python_name(verb: str) -> str:
+    """Return the name of a verb's module and function."""
+    return f"{verb}_" if keyword.iskeyword(verb) else verb
+
 
 for _verb, _help in VERBS.items():
-    app.command(
-        f"syncengine.cli.{_ELSEWHERE.get(_verb, f'{_verb}:{_verb}')}",
-        name=_verb,
-        help=_help,
-    )
+    _name = python_name(_verb)
+    if _verb in DETAILS:
+        _help = f"{_help}\n\n{DETAILS[_verb]}"
+    app.command(f"syncengine.cli.{_name}:{_name}", name=_verb, help=_help)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from syncengine import app as engine
-from syncengine.cli.carry import carry_out
-from syncengine.cli.root import AtLeastOne
-from syncengine.cli.tables_of_copies import print_verified
+from syncengine import app
+from syncengine.cli.execution import execute
+from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
+from syncengine.cli.rendering.verified import print_verified
 from syncengine.config.project import Config
 from syncengine.model.copies import VerifyReport
 from syncengine.model.reports import Progress
@@ -19,43 +16,44 @@ from syncengine.model.reports import Progress
 
 def verify(
     *,
-    destination: Annotated[
-        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
-    ] = (),
+    destination: Destinations = (),
     sample: AtLeastOne | None = None,
-    contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    repair: Annotated[bool, Parameter(negative="")] = False,
-    field: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    recreate: Annotated[bool, Parameter(negative="")] = False,
-    accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    json: Annotated[bool, Parameter(negative="")] = False,
+    contact: Names = (),
+    repair: Flag = False,
+    field: Names = (),
+    recreate: Flag = False,
+    accept: Names = (),
+    json: Flag = False,
 ) -> int:
-    """Read contacts back from the vendors, and tell where they are not as the last sync left them.
+    """Read contacts back from the vendors; report where they differ from what was sent.
 
     Parameters
     ----------
     destination
-        Only this one; may be repeated.
+        Only this destination (the name of its file); may be repeated. Default: all.
     sample
-        Only so many contacts, drawn by chance.
+        Only this many contacts, drawn at random.
     contact
-        Only this contact; may be repeated.
+        Only the contact with this id (its value in the source's key column); may be
+        repeated.
     repair
-        Let the next run mend what drifted, but for opt-outs, and contacts that are gone there.
+        Let the next run send again what differs. Opt-outs at the vendor stay, and
+        contacts that were deleted there are not created again.
     field
-        With --repair: only this field ("tags": only the tags); may be repeated.
+        With --repair: only this field ("tags" for the tags); may be repeated.
     recreate
-        With --repair: create again the contacts that were deleted there.
+        With --repair: also create contacts again that were deleted at the vendor.
     accept
-        With --repair: a brake to let pass this once; may be repeated.
+        With --repair: a brake, by the name that the refusal gives, to let pass this
+        once. May be repeated.
     json
-        One JSON object a destination.
+        Print one JSON object for each destination.
     """
 
     def work(
         config: Config, progress: Progress, stop: asyncio.Event
     ) -> Awaitable[Sequence[VerifyReport]]:
-        return engine.verify(
+        return app.verify(
             config,
             destination,
             sample=sample,
@@ -68,4 +66,4 @@ def verify(
             stop=stop,
         )
 
-    return carry_out(work, print_verified, json=json)
+    return execute(work, print_verified, json=json)

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from syncengine.cli import verbs  # noqa: F401 - registers them
-from syncengine.cli.root import app
+from syncengine.cli.command import app
 from tests.support.expected import ROOT
 from tests.support.killing import Command, until
 from tests.support.people import CHARLES, CHARTMOGUL, people
@@ -140,7 +140,7 @@ async def test_the_sandbox_tells_what_to_write_into_a_destination_and_where_to_l
         assert f"settings.{key}\n" in said
         async with aiohttp.ClientSession() as session:
             (held,) = re.findall(
-                rf"what it holds: (\S+/__sandbox/{name}/contacts)\n", said
+                rf"its contacts: (\S+/__sandbox/{name}/contacts)\n", said
             )
             async with session.get(held) as response:
                 assert await response.json() == []
@@ -157,7 +157,7 @@ async def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path: Path) -
         "run --limt 5": "Unknown option: --limt. Did you mean --limit?",
         "run --limit 0": 'Invalid value "0" for --limit. Must be >= 1.',
         "run --limit many": 'Invalid value for --limit: unable to convert "many" into int.',
-        "run everything": "nothing is known to do with everything",
+        "run everything": "unexpected argument: everything",
         "retry": "retry: name the run (`syncengine retry 12`), or say --dead for all dead letters",
         "merge a b": 'Command "merge" parameter --destination requires an argument.',
         "--log-format xml run": 'Invalid value "xml" for --log-format. Choose from: "console", "json".',

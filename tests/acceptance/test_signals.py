@@ -50,7 +50,7 @@ async def test_the_first_signal_lets_what_is_under_way_finish(
     async with people(database, tmp_path, {"respond_io": _DESTINATION}) as here:
         command = await _caught_in_mid_run(here)
         await _tell(
-            command, number, "Stopping: what is under way is finished and written down"
+            command, number, "Stopping: requests under way are finished and recorded"
         )
         here.sandbox.holds("respond_io").release()
         assert await command.ended() == code
@@ -105,7 +105,7 @@ async def test_the_second_signal_stops_at_once_and_the_next_run_settles(
         assert await command.ended() == code, "although the vendor has not answered yet"
         said = command.said()
         assert (
-            "Stopped at once: what became of the last requests is open, and the next run settles it"
+            "Stopped at once: the outcome of the last requests is unknown, and the next run settles it"
             in said
         )
         assert "Traceback" not in said

@@ -587,7 +587,7 @@ async def test_who_is_named_twice_is_suppressed_once(
             0,
             [
                 "suppressed: 5 of 5",
-                "11 lines and ids mean 5, since some name whom others name.",
+                "11 lines and ids mean 5, since some mean the same person.",
             ],
         )
         code, said = await here.command(*command)

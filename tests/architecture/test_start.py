@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from syncengine.cli.verbs import _ELSEWHERE, VERBS
+from syncengine.cli.verbs import VERBS, python_name
 
 _HEAVY = {
     "aiohttp",
@@ -42,7 +42,7 @@ def _imported(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_imports_nothing_heavy(argument: str) -> None:
     imported = _imported(argument)
-    assert "syncengine.cli.root" in imported
+    assert "syncengine.cli.command" in imported
     assert imported & _HEAVY == set()
 
 
@@ -57,8 +57,8 @@ def test_a_verb_imports_what_it_needs_and_no_other_verb() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_says_of_a_verb_what_the_verb_says_of_itself(verb: str) -> None:
-    place, _, name = _ELSEWHERE.get(verb, f"{verb}:{verb}").partition(":")
-    module = importlib.import_module(f"syncengine.cli.{place}")
+    name = python_name(verb)
+    module = importlib.import_module(f"syncengine.cli.{name}")
     said = inspect.getdoc(getattr(module, name))
     assert said is not None
     assert said.splitlines()[0] == VERBS[verb]

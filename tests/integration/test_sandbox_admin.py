@@ -208,7 +208,7 @@ async def test_a_customer_that_exists_is_told_and_taken() -> None:
         ):
             assert (await response.json())["exists"] == exists
         assert (
-            f"for the field customer_uuid: {exists['customer_uuid']} exists there"
+            f"a value of the field customer_uuid that exists there: {exists['customer_uuid']}"
             in described(sandbox, ["chartmogul"])
         )
         twin = sandbox.twin("chartmogul")

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from syncengine import app as engine
+from syncengine import app
 from syncengine.cli import verbs  # noqa: F401 - registers them
-from syncengine.cli.root import Globals, main
+from syncengine.cli.command import main
+from syncengine.cli.options import GlobalOptions
 from syncengine.errors import BrakeApplied, LeaseHeld, StorageError, SyncEngineError
 
 Raising = Callable[[BaseException], None]
@@ -26,14 +27,14 @@ def grouped(error: ValueError) -> ExceptionGroup[Exception]:
 @pytest.fixture
 def raising(monkeypatch: pytest.MonkeyPatch) -> Raising:
     """Lets ``syncengine check`` raise something."""
-    monkeypatch.setattr(Globals, "load", lambda _: None)
+    monkeypatch.setattr(GlobalOptions, "load", lambda _: None)
     monkeypatch.delenv("SYNCENGINE_DEBUG", raising=False)
 
     def set_up(error: BaseException) -> None:
         def fail(_: object) -> None:
             raise error
 
-        monkeypatch.setattr(engine, "check", fail)
+        monkeypatch.setattr(app, "check", fail)
 
     return set_up
 
@@ -54,9 +55,9 @@ def test_an_error_nobody_foresaw_names_its_place_and_no_value(
     out, err = capsys.readouterr()
     assert out == ""
     assert re.fullmatch(
-        r"syncengine: something unexpected: (KeyError|ValueError) \(\w+\.py, line \d+\)\. "
-        r"What was sent and not written down is settled by the next run; with SYNCENGINE_DEBUG=1 the command tells "
-        r"more\n",
+        r"syncengine: unexpected error: (KeyError|ValueError) \(\w+\.py, line \d+\)\. "
+        r"The next run settles what was sent and not recorded\. "
+        r"SYNCENGINE_DEBUG=1 shows the whole traceback\n",
         err,
     )
 

@@ -13,7 +13,7 @@ import structlog
 from rich.console import Console
 
 from syncengine.app.event_log import event_log, level
-from syncengine.cli import terminal
+from syncengine.cli import progress
 from syncengine.cli.streams import WatchedStream
 from syncengine.logs import set_up
 from syncengine.model.events import Event
@@ -93,9 +93,9 @@ def test_no_line_holds_a_secret(form: str) -> None:
 
 def test_bars_and_lines_do_not_tear_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     console, written = _console(tty=True)
-    monkeypatch.setattr(terminal, "err", console)
+    monkeypatch.setattr(progress, "err", console)
     set_up("console", console, (), "warning")
-    with terminal.Bars() as bars:
+    with progress.ProgressBars() as bars:
         bars.started("whatsapp_de", 3)
         for seconds in (1, 2):
             bars.advanced("whatsapp_de", 1, seconds)

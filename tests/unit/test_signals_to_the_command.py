@@ -17,7 +17,7 @@ _PATIENCE = 60.0
 _DEAF = """
 import asyncio, sys
 from syncengine.cli.exits import exit_code
-from syncengine.cli import terminal
+from syncengine.cli import signals
 
 async def work(stop):
     print("there", flush=True)
@@ -29,8 +29,8 @@ async def work(stop):
                 raise
 
 {settings}
-stopped = terminal.Stopped()
-terminal.run_stoppable(work, stopped)
+stopped = signals.StopSignal()
+signals.run_stoppable(work, stopped)
 sys.exit(stopped.exit_code)
 """
 
@@ -64,7 +64,7 @@ def _working(
 def test_a_second_signal_ends_what_does_not_even_hear_a_cancellation(
     number: signal.Signals, code: int
 ) -> None:
-    with _working("terminal._LAST = 0.1", deaf=True) as process:
+    with _working("signals._LAST = 0.1", deaf=True) as process:
         process.send_signal(number)
         while process.poll() is None:
             process.send_signal(number)  # two that come at once are one
@@ -76,7 +76,7 @@ def test_a_second_signal_ends_what_does_not_even_hear_a_cancellation(
 
 
 def test_a_first_signal_ends_it_too_when_its_time_is_over() -> None:
-    with _working("terminal._GRACE = terminal._LAST = 0.1", deaf=True) as process:
+    with _working("signals._GRACE = signals._LAST = 0.1", deaf=True) as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(_PATIENCE) == 143
 
@@ -88,7 +88,7 @@ def test_hanging_up_is_never_the_second_signal(
     first: signal.Signals, code: int
 ) -> None:
     settings = (
-        "terminal._LAST = 0.1; terminal._say = lambda text: print(text, flush=True)"
+        "signals._LAST = 0.1; signals._say = lambda text: print(text, flush=True)"
     )
     with _working(settings, deaf=True) as process:
         assert process.stdout is not None

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from syncengine.cli import tables
+from syncengine.cli.rendering import layout, plans
 from syncengine.cli.terminal import out
 from syncengine.model.reports import PlanReport
 from syncengine.model.work import Standing
@@ -18,8 +18,8 @@ LONG = "newsletter_for_customers_of_the_northern_and_of_the_southern_branch"
 def printed(monkeypatch: pytest.MonkeyPatch, *reports: PlanReport) -> str:
     """What ``plan`` prints at 80 columns."""
     stream = io.StringIO()
-    monkeypatch.setattr(tables, "out", Console(file=stream, width=80, highlight=False))
-    tables.print_plans(reports)
+    monkeypatch.setattr(layout, "out", Console(file=stream, width=80, highlight=False))
+    plans.print_plans(reports)
     return stream.getvalue()
 
 

@@ -1,0 +1,56 @@
+"""Execution of verbs that take their time.
+
+They show progress in a terminal, can be stopped by signals, and end with reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from syncengine.cli import exits
+from syncengine.cli.options import options
+from syncengine.cli.progress import ProgressBars
+from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.signals import StopSignal, run_stoppable
+from syncengine.cli.terminal import err
+from syncengine.config.project import Config
+from syncengine.model.copies import AdoptReport, VerifyReport
+from syncengine.model.reports import NoProgress, Progress, PruneReport, RunReport
+
+R = TypeVar("R", AdoptReport, PruneReport, RunReport, VerifyReport)
+
+
+def execute(
+    work: Callable[[Config, Progress, asyncio.Event], Awaitable[Sequence[R]]],
+    print_reports: Callable[[Sequence[R]], None],
+    *,
+    json: bool,
+) -> int:
+    """Do the work, print its reports, and return the exit code.
+
+    The work is given the configuration, the progress to report to, and an event that is
+    set when it is to stop. Raises ConfigError, RunRefused.
+    """
+    config = options.load()
+    stop_signal = StopSignal()
+
+    async def work_with_progress(stop: asyncio.Event) -> Sequence[R]:
+        if not options.progress or not err.is_terminal:
+            return await work(config, NoProgress(), stop)
+        with ProgressBars() as bars:
+            return await work(config, bars, stop)
+
+    reports = run_stoppable(work_with_progress, stop_signal)
+    if reports is None:
+        return stop_signal.exit_code or 1
+    if json:
+        print_json(reports)
+    else:
+        print_reports(reports)
+    code = exits.worst(map(exits.exit_code, reports))
+    # A refusal (2) or another run's lease (3) had nothing to do with the signal.
+    if stop_signal.exit_code is not None and code in (0, 1):
+        return stop_signal.exit_code
+    return code

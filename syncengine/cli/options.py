@@ -1,0 +1,58 @@
+"""Options that several verbs share, and the global ones."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from cyclopts import Parameter, validators
+
+from syncengine.cli.terminal import err
+from syncengine.model.events import Level
+
+if TYPE_CHECKING:
+    from syncengine.config.project import Config
+
+AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+"""A number of contacts."""
+Flag: TypeAlias = Annotated[bool, Parameter(negative="")]
+"""An option without a value, and without a ``--no-`` form."""
+Names: TypeAlias = Annotated[tuple[str, ...], Parameter(negative="")]
+"""An option that may be repeated."""
+Destinations: TypeAlias = Annotated[
+    tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+]
+"""Names of destinations; none means all of them."""
+FileOrStream: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
+"""A file's path, or "-" for standard input or output."""
+
+
+@dataclass(slots=True)
+class GlobalOptions:
+    """The global options of this call."""
+
+    config: Path = Path("config/syncengine.yaml")
+    log_format: Literal["console", "json"] = "console"
+    log_level: Level | None = None
+    progress: bool = True
+
+    def load(self) -> Config:
+        """Return the configuration, and set up the logs.
+
+        Verbs ask the configuration for the destinations they need. Raises ConfigError.
+        """
+        # Help and --version do without both: importing them takes most of the time.
+        from syncengine.config.loading import read_config  # noqa: PLC0415
+        from syncengine.logs import set_up  # noqa: PLC0415
+
+        loaded = read_config(self.config, os.environ)
+        usual_level: Level = "info" if self.log_format == "json" else "warning"
+        level = self.log_level or usual_level
+        set_up(self.log_format, err, loaded.secrets, level)
+        return loaded
+
+
+options = GlobalOptions()
+"""The global options; ``command.launch`` fills them in before a verb is called."""

@@ -1,0 +1,29 @@
+"""The report of ``check``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.cli.rendering.layout import print_line
+from syncengine.model.reports import Check
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print every check in one line, and what to do next."""
+    for check in checks:
+        print_line(f"{_mark(check):4} {check.area}: {check.message}")
+    failed = sum(not check.ok for check in checks)
+    if failed == 0:
+        print_line("Ready: `syncengine plan` shows what a run would send.")
+        return
+    noun = "check" if failed == 1 else "checks"
+    print_line(
+        f"{failed} {noun} failed (BAD above): a run would send nothing there. "
+        "Correct what is named, then run `syncengine check` again."
+    )
+
+
+def _mark(check: Check) -> str:
+    if check.note:
+        return "note"
+    return "ok" if check.ok else "BAD"

@@ -1,0 +1,89 @@
+"""What all reports share: lines, tables, numbers and durations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import orjson
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from syncengine.cli.terminal import out
+from syncengine.model.http import Json
+from syncengine.model.texts import escaped
+
+_TEXT_COLUMNS = frozenset({"destination", "status", "night"})
+
+
+class PublicReport(Protocol):
+    """A report that programs may read."""
+
+    def public(self) -> dict[str, Json]: ...
+
+
+def print_json(reports: Iterable[PublicReport]) -> None:
+    """Print one JSON object a line."""
+    for report in reports:
+        print_json_object(report.public())
+
+
+def print_json_object(value: Mapping[str, Json]) -> None:
+    """Print one JSON object in one line, with every unprintable character escaped."""
+    out.print(escaped(orjson.dumps(value).decode()), soft_wrap=True)
+
+
+def print_line(text: str, *, style: str | None = None) -> None:
+    """Print a line as it is. The terminal wraps it, so that it can be copied whole."""
+    out.print(text, markup=False, soft_wrap=True, style=style)
+
+
+def print_table(table: Table) -> None:
+    """Print a table within the terminal's width."""
+    out.print(table)
+
+
+def table_with(*columns: str) -> Table:
+    """Return an empty table that fits into 80 columns: texts left, numbers right.
+
+    Only a destination's name may be folded into several lines.
+    """
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True
+    )
+    for name in columns:
+        table.add_column(
+            name,
+            justify="left" if name in _TEXT_COLUMNS else "right",
+            no_wrap=name != "destination",
+            overflow="fold",
+        )
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s"
+
+
+def with_numbers(counts: Mapping[str, int]) -> str:
+    """Return names with their numbers, such as ``3 rejected, 1 deferred``."""
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def contacts(number: int) -> str:
+    """Return ``1 contact``, or ``2 contacts``."""
+    return "1 contact" if number == 1 else f"{number} contacts"
+
+
+def were_and_them(number: int) -> tuple[str, str]:
+    """Return ``1 contact was`` or ``2 contacts were``, and the pronoun for them."""
+    if number == 1:
+        return "1 contact was", "it"
+    return f"{contacts(number)} were", "them"

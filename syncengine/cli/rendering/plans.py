@@ -1,0 +1,89 @@
+"""The report of ``plan``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.cli.rendering.layout import (
+    duration,
+    print_line,
+    print_table,
+    table_with,
+    with_numbers,
+)
+from syncengine.cli.rendering.standing import print_standing
+from syncengine.model.reports import PlanReport
+
+
+def print_plans(reports: Sequence[PlanReport]) -> None:
+    """Print what each destination's run would send."""
+    table = table_with(
+        "destination", "contacts", "not sent", "look-ups", "requests", "time"
+    )
+    for report in reports:
+        table.add_row(
+            report.destination,
+            str(report.contacts),
+            str(_not_sent(report)),
+            str(report.look_ups),
+            str(report.requests),
+            duration(report.seconds),
+        )
+    print_table(table)
+    for report in reports:
+        _print_details(report)
+    print_line("Nothing was sent.")
+
+
+def _not_sent(report: PlanReport) -> int:
+    """Return the number of contacts of which something would not be sent."""
+    rejected = sum(report.rejected.values())
+    suppressed = sum(report.suppressed.values())
+    return rejected + suppressed + report.unsupported
+
+
+def _print_details(report: PlanReport) -> None:
+    name = report.destination
+    if report.actions:
+        print_line(f"{name}: {with_numbers(report.actions)}")
+    if report.causes:
+        causes = [f"{each.in_words}: {each.contacts}" for each in report.causes]
+        print_line(f"{name}: why: {'; '.join(causes)}")
+    _print_range(report)
+    if report.rejected:
+        print_line(f"{name}: rejected: {with_numbers(report.rejected)}")
+    for problem, number in report.invalid.items():
+        print_line(f"{name}: invalid_value at {number}: {problem}")
+    if report.suppressed:
+        print_line(f"{name}: nothing is sent about: {with_numbers(report.suppressed)}")
+    if report.unsupported:
+        print_line(f"{name}: {report.unsupported} unsupported")
+    print_standing(name, report.standing)
+    _print_remarks(report)
+
+
+def _print_range(report: PlanReport) -> None:
+    """Print best and worst case where they depend on the contacts at the vendor."""
+    if report.requests_least == report.requests_most:
+        return
+    print_line(
+        f"{report.destination}: this assumes that the look-ups find no contact. "
+        f"If all are there and in step: {report.requests_least} requests in "
+        f"{duration(report.seconds_least)}; at most: {report.requests_most} in "
+        f"{duration(report.seconds_most)}."
+    )
+
+
+def _print_remarks(report: PlanReport) -> None:
+    name = report.destination
+    if report.probes:
+        are = "contact is" if report.probes == 1 else "contacts are"
+        print_line(
+            f"{name}: {report.probes} {are} tried as a probe for others that the "
+            "vendor refused for the same reason"
+        )
+    for remark in report.remarks:
+        print_line(f"  {name}: {remark}")
+    for refusal in (report.brake, report.error):
+        if refusal:
+            print_line(refusal, style="bold")

@@ -1,0 +1,100 @@
+"""The report of ``run`` and ``retry``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from syncengine.cli.rendering.layout import (
+    duration,
+    print_line,
+    print_table,
+    table_with,
+    with_numbers,
+)
+from syncengine.cli.rendering.standing import print_standing
+from syncengine.model.contact_ids import name_of
+from syncengine.model.reports import CONTACTS, FELL_SHORT, RunReport, RunStatus
+
+_NOT_APPLIED = [name for name in CONTACTS if name not in ("changed", "applied")]
+_LEFT_OUT = "[...]"
+"""What stands in a vendor's words for a part that may hold personal data."""
+
+
+def print_runs(reports: Sequence[RunReport]) -> None:
+    """Print the results of each destination's run, and the contacts to look at."""
+    table = table_with(
+        "destination", "run", "status", "applied", "not applied", "requests", "time"
+    )
+    for report in reports:
+        table.add_row(
+            report.destination,
+            "-" if report.run_id is None else str(report.run_id),
+            report.status,
+            str(report.contacts.get("applied", 0)),
+            str(sum(_not_applied(report).values())),
+            str(report.requests),
+            duration(report.seconds),
+        )
+    print_table(table)
+    for report in reports:
+        _print_details(report)
+
+
+def _not_applied(report: RunReport) -> dict[str, int]:
+    """Return the numbers of contacts that ended otherwise than applied, by outcome."""
+    numbers = {name: report.contacts.get(name, 0) for name in _NOT_APPLIED}
+    return {name: number for name, number in numbers.items() if number}
+
+
+def _print_details(report: RunReport) -> None:
+    name = report.destination
+    if report.actions:
+        print_line(f"{name}: {with_numbers(report.actions)}")
+    not_applied = _not_applied(report)
+    if not_applied:
+        print_line(f"{name}: {with_numbers(not_applied)}")
+    print_standing(name, report.standing)
+    if report.error:
+        print_line(report.error, style="bold")
+    for line in _contact_lines(report):
+        print_line(f"  {name}, {line}")
+    if any(_LEFT_OUT in note.message for note in report.noteworthy):
+        print_line(
+            f"  {_LEFT_OUT} stands for words left out: they may be personal data"
+        )
+    for remark in report.remarks:
+        print_line(f"  {name}: {remark}")
+    if report.status is RunStatus.REFUSED:
+        print_line(f"  Nothing was sent to {name}.")
+    elif report.run_id is not None:
+        _print_retry(name, report.run_id, report.contacts)
+
+
+def _print_retry(name: str, run_id: int, contacts: Mapping[str, int]) -> None:
+    """Print which contacts the next run tries again, and how to try them now."""
+    again = []
+    for outcome in FELL_SHORT:
+        number = contacts.get(outcome, 0)
+        if number and outcome == "rejected":
+            # A contact refused for the third time has become a dead letter.
+            again.append(f"{number} rejected (unless left alone)")
+        elif number:
+            again.append(f"{number} {outcome}")
+    if again:
+        print_line(
+            f"  {name}: the next run tries again: {', '.join(again)}. "
+            f"`syncengine retry {run_id}` tries them now."
+        )
+
+
+def _contact_lines(report: RunReport) -> Iterator[str]:
+    """Yield a line for each thing that happened, with the contacts it happened to."""
+    contact_ids: dict[tuple[str, str, str], list[str]] = {}
+    for note in report.noteworthy:
+        happening = (note.outcome, note.code, note.message)
+        contact_ids.setdefault(happening, []).append(name_of(note.contact_id))
+    for (outcome, code, message), names in contact_ids.items():
+        noun = "contact" if len(names) == 1 else "contacts"
+        # Some codes say no more than the outcome, such as "suppressed".
+        reason = outcome if code in ("", outcome) else f"{outcome} ({code})"
+        yield f"{noun} {', '.join(names)}: {reason}: {message}"
