@@ -18,7 +18,7 @@ from typing import Any
 
 from syncengine import vendors
 from syncengine.cli import verbs  # noqa: F401 - registers the verbs
-from syncengine.cli.command import app
+from syncengine.cli.root import app
 from syncengine.config.schema import schema
 from syncengine.model import events
 from syncengine.model.events import Event

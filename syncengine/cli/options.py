@@ -55,4 +55,4 @@ class GlobalOptions:
 
 
 options = GlobalOptions()
-"""The global options; ``command.launch`` fills them in before a verb is called."""
+"""The global options; ``root.launch`` fills them in before a verb is called."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keyword
 
-from syncengine.cli.command import app
+from syncengine.cli.root import app
 
 VERBS = {
     "demo": "Sync real contacts to two stand-in vendors, here; leaves nothing behind.",

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from syncengine.cli import verbs  # noqa: F401 - registers them
-from syncengine.cli.command import app
+from syncengine.cli.root import app
 from tests.support.expected import ROOT
 from tests.support.killing import Command, until
 from tests.support.people import CHARLES, CHARTMOGUL, people

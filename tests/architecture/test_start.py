@@ -42,7 +42,7 @@ def _imported(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_imports_nothing_heavy(argument: str) -> None:
     imported = _imported(argument)
-    assert "syncengine.cli.command" in imported
+    assert "syncengine.cli.root" in imported
     assert imported & _HEAVY == set()
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 
 from syncengine.cli import run, verbs  # noqa: F401 - registers them, and imports what a run needs
-from syncengine.cli.command import main
+from syncengine.cli.root import main
 from tests.benchmarks.measured import cpu, peak
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import pytest
 
 from syncengine import app
 from syncengine.cli import verbs  # noqa: F401 - registers them
-from syncengine.cli.command import main
 from syncengine.cli.options import GlobalOptions
+from syncengine.cli.root import main
 from syncengine.errors import BrakeApplied, LeaseHeld, StorageError, SyncEngineError
 
 Raising = Callable[[BaseException], None]

@@ -1,4 +1,4 @@
-"""The command: global options, then a verb."""
+"""The root command: global options, then a verb."""
 
 from __future__ import annotations
 
