@@ -22,7 +22,7 @@ ANALYZE syncengine.sync_suppressed_value;
 
 
 @pytest.mark.asyncio
-async def test_nobody_is_looked_for_at_all_destinations_but_who_is_like_a_suppressed_person(
+async def test_only_contacts_like_a_suppressed_person_are_searched_at_all_destinations(
     database: str,
 ) -> None:
     connection = await asyncpg.connect(database)

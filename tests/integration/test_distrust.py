@@ -68,7 +68,7 @@ KNOWN: Mapping[str, tuple[Known, Status]] = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("named", [False, True])
-async def test_as_the_pure_function_has_it(
+async def test_the_statements_distrust_the_same_as_the_pure_function(
     database: str, *, twice: bool, named: bool
 ) -> None:
     """Once or twice: a re-sync that was killed begins again."""

@@ -66,7 +66,7 @@ def test_a_folder_that_is_open_to_all_is_closed(folder: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 @pytest.mark.parametrize("theirs", [".", "data", "log"])
-def test_what_somebody_else_left_is_not_used(folder: Path, theirs: str) -> None:
+def test_files_of_another_user_are_not_used(folder: Path, theirs: str) -> None:
     folder.mkdir()
     planted = folder / theirs
     planted.mkdir(exist_ok=True)

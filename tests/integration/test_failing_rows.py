@@ -248,7 +248,7 @@ async def test_a_search_is_given_up(
 
 
 @pytest.mark.asyncio
-async def test_a_key_without_a_form_in_utf8_is_told_as_such(database: str) -> None:
+async def test_a_key_that_utf8_cannot_hold_is_reported_as_such(database: str) -> None:
     name = f"{urlsplit(database).path.removeprefix('/')}_win1252"
     admin = await connect(database)
     try:

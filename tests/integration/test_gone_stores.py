@@ -47,7 +47,7 @@ async def test_a_contact_stays_gone_whatever_happens_to_its_row_until_it_has_a_v
 
 
 @pytest.mark.asyncio
-async def test_those_who_are_gone_are_found_all_or_by_the_batches_of_the_run(
+async def test_gone_contacts_are_found_all_or_by_the_batches_of_the_run(
     stores: Stores,
 ) -> None:
     for contact_id in ("9", "7", "8"):
@@ -59,7 +59,7 @@ async def test_those_who_are_gone_are_found_all_or_by_the_batches_of_the_run(
 
 
 @pytest.mark.asyncio
-async def test_a_few_others_that_the_vendor_held_are_named_the_newest_first(
+async def test_a_few_other_contacts_in_step_are_returned_the_newest_first(
     stores: Stores,
 ) -> None:
     for contact_id in ("1", "2", "3"):
@@ -72,7 +72,7 @@ async def test_a_few_others_that_the_vendor_held_are_named_the_newest_first(
 
 
 @pytest.mark.asyncio
-async def test_those_that_a_resync_distrusts_still_tell_which_account_it_is(
+async def test_contacts_that_a_resync_distrusts_still_show_which_account_it_is(
     stores: Stores,
 ) -> None:
     for contact_id, pending in (("1", Pending(distrusted=True)), ("2", Pending())):
@@ -85,7 +85,7 @@ async def test_those_that_a_resync_distrusts_still_tell_which_account_it_is(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("action", [Action.CREATE, Action.UPSERT])
-async def test_who_was_made_by_this_run_says_nothing_about_the_account(
+async def test_contacts_created_by_this_run_show_nothing_about_the_account(
     backend: Backend, action: Action
 ) -> None:
     stores = await backend.run()
@@ -103,7 +103,7 @@ async def test_who_was_made_by_this_run_says_nothing_about_the_account(
 
 
 @pytest.mark.asyncio
-async def test_what_was_written_over_is_unknown_and_planned_again(
+async def test_overwritten_values_are_unknown_and_planned_again(
     stores: Stores,
 ) -> None:
     await _own(stores, "7", "ext")
@@ -126,7 +126,7 @@ async def test_what_was_written_over_is_unknown_and_planned_again(
 
 
 @pytest.mark.asyncio
-async def test_an_opt_out_that_was_seen_stays_whatever_else_is_written(
+async def test_a_seen_opt_out_stays_whatever_else_is_written(
     stores: Stores,
 ) -> None:
     await _own(stores, "7", "V-7")

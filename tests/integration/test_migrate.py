@@ -203,7 +203,7 @@ async def test_no_lock_is_left_behind(connection: Connection, write: Writer) -> 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("first_line", ["-- a table", "-- no-transaction"])
-async def test_another_ones_lock_is_waited_for_but_not_for_ever(
+async def test_the_lock_of_another_process_is_waited_for_but_not_for_ever(
     connection: Connection,
     empty_database: str,
     write: Writer,
@@ -235,7 +235,7 @@ async def test_another_ones_lock_is_waited_for_but_not_for_ever(
 
 
 @pytest.mark.asyncio
-async def test_a_user_who_may_not_create_schemas_is_told_what_to_ask_for(
+async def test_a_user_who_may_not_create_schemas_learns_which_right_to_ask_for(
     connection: Connection,
 ) -> None:
     await _give_up_creating_schemas(connection)

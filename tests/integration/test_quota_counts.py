@@ -69,7 +69,7 @@ async def state(database: str) -> AsyncIterator[State]:
         yield State(pool)
 
 
-async def test_what_is_reserved_counts_until_it_has_left_the_window(
+async def test_reserved_requests_count_until_they_have_left_the_window(
     state: State,
 ) -> None:
     assert await state.counts().reserve("all", [(10, HOUR)], 7) == (7, 0.0)
@@ -102,7 +102,7 @@ async def test_the_counts_in_memory_are_those_in_postgres(state: State) -> None:
         await state.pass_by(passing)
 
 
-async def test_who_lost_the_lease_reserves_nothing(state: State) -> None:
+async def test_a_run_that_lost_the_lease_reserves_nothing(state: State) -> None:
     with pytest.raises(LeaseLost):
         await state.counts(epoch=0).reserve("all", [(10, HOUR)], 1)
 

@@ -148,7 +148,7 @@ def _expanded(tables: Sequence[str]) -> str:
 
 
 @pytest.mark.asyncio
-async def test_a_write_that_a_migration_is_in_the_way_of_is_repeated(
+async def test_a_write_that_a_migration_blocks_is_repeated(
     database: str,
 ) -> None:
     """Each holds the table that the other one wants: Postgres ends one of the two."""

@@ -135,7 +135,7 @@ async def test_an_intent_is_kept_whole_and_older_than_any_vendor_needs(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("status", Status)
-async def test_an_intent_makes_any_contact_one_to_be_planned_again_and_changes_nothing_else(
+async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
     stores: Stores, status: Status
 ) -> None:
     """One that left, or is a dead letter, would be found by no diff once its row vanished or reverted."""
@@ -174,7 +174,7 @@ async def test_no_intents_are_no_transaction(backend: Backend, stores: Stores) -
 
 
 @pytest.mark.asyncio
-async def test_what_was_recorded_is_loaded(stores: Stores) -> None:
+async def test_recorded_contacts_are_loaded(stores: Stores) -> None:
     record = Record("7", KNOWN, Status.REJECTED, -5, 2, 2**63 - 1, APPLIED)
     await stores.contacts.record(1, [record])
     assert await _load(stores, "7") == ContactState(
@@ -183,7 +183,7 @@ async def test_what_was_recorded_is_loaded(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_is_still_open_grows_older(stores: Stores) -> None:
+async def test_a_pending_note_grows_older(stores: Stores) -> None:
     for contact_id, age in (("known", 100.0), ("unknown", None)):
         pending = Pending(creates=True, age=age)
         await stores.contacts.record(
@@ -198,7 +198,7 @@ async def test_what_is_still_open_grows_older(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_intent_ends_the_counting_of_age(stores: Stores) -> None:
+async def test_a_new_intent_has_no_age(stores: Stores) -> None:
     await stores.contacts.record(
         1, [Record("7", Known(pending=Pending(age=1.0)), Status.PENDING, None)]
     )
@@ -209,7 +209,7 @@ async def test_an_intent_ends_the_counting_of_age(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_contact_nothing_is_known_of_is_forgotten_but_for_its_state(
+async def test_of_a_contact_without_known_values_only_the_state_is_kept(
     stores: Stores,
 ) -> None:
     await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
@@ -297,7 +297,7 @@ NUMBERED = {
 
 
 @pytest.mark.asyncio
-async def test_who_is_not_tried_any_more_is_counted_by_reason(
+async def test_contacts_that_are_not_tried_any_more_are_counted_by_reason(
     backend: Backend, stores: Stores
 ) -> None:
     other = await backend.run("mail", "mailer")
@@ -310,7 +310,7 @@ async def test_who_is_not_tried_any_more_is_counted_by_reason(
 
 
 @pytest.mark.asyncio
-async def test_whoever_is_planned_again_or_brought_in_step_is_not_counted_any_more(
+async def test_contacts_that_are_planned_again_or_in_step_are_not_counted_any_more(
     backend: Backend, stores: Stores
 ) -> None:
     await stores.contacts.record(1, STANDING)
@@ -338,14 +338,16 @@ async def test_destinations_have_states_of_their_own(
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_contact_nobody_owns_is_ours_at_once(stores: Stores) -> None:
+async def test_a_vendor_contact_without_an_owner_is_linked_at_once(
+    stores: Stores,
+) -> None:
     assert await stores.contacts.link("7", "ext") == LinkResult()
     assert await _load(stores, "7") == ContactState("7", Known("ext"))
     assert await stores.contacts.link("7", "ext") == LinkResult()
 
 
 @pytest.mark.asyncio
-async def test_two_who_find_the_same_vendor_contact_at_the_same_moment_do_not_both_own_it(
+async def test_two_contacts_that_find_the_same_vendor_contact_at_once_do_not_both_own_it(
     stores: Stores,
 ) -> None:
     for number in range(20):
@@ -377,7 +379,7 @@ async def test_an_owner_keeps_its_vendor_contact(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(
+async def test_a_removed_contact_gives_its_vendor_contact_and_its_tags_up(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
@@ -395,7 +397,7 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_on(
+async def test_a_removed_contact_gives_up_its_fields_and_lists(
     stores: Stores,
 ) -> None:
     known = Known(
@@ -425,7 +427,7 @@ async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_nothing_over(
+async def test_a_removed_contact_keeps_its_vendor_contact_where_nothing_is_taken_over(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
@@ -451,7 +453,7 @@ async def _given_up(stores: Stores, contact_id: str) -> tuple[str | None, str | 
 
 
 @pytest.mark.asyncio
-async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_there(
+async def test_a_vendor_contact_can_be_taken_back_until_another_contact_is_written_there(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
@@ -484,7 +486,7 @@ async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("status", [Status.SUPPRESSED, Status.REJECTED, Status.DEAD])
-async def test_who_took_over_and_is_left_alone_before_it_wrote_gives_it_back(
+async def test_a_new_owner_that_is_not_tried_any_more_gives_back_what_it_never_wrote_to(
     stores: Stores, status: Status
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
@@ -505,7 +507,7 @@ async def test_who_took_over_and_is_left_alone_before_it_wrote_gives_it_back(
         (Status.DEAD, OutcomeKind.REJECTED, Standing.DEAD_LETTER),
     ],
 )
-async def test_who_gives_back_what_it_took_over_still_counts_as_standing(
+async def test_a_contact_that_gives_back_a_vendor_contact_still_counts_as_standing(
     backend: Backend, status: Status, kind: OutcomeKind, standing: Standing
 ) -> None:
     stores = await backend.run()
@@ -520,7 +522,7 @@ async def test_who_gives_back_what_it_took_over_still_counts_as_standing(
 
 
 @pytest.mark.asyncio
-async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
+async def test_a_link_notes_which_tags_are_of_others(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     link = await stores.contacts.link(
         "7", "ext", found_tags=frozenset({"theirs", "tag of 1"})
@@ -532,7 +534,7 @@ async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_link_of_one_who_left_and_is_back_makes_it_present(
+async def test_a_link_of_a_removed_contact_that_is_back_makes_it_pending(
     stores: Stores,
 ) -> None:
     await stores.contacts.record(1, [Record("7", Known(), Status.REMOVED, None)])
@@ -543,7 +545,7 @@ async def test_a_link_of_one_who_left_and_is_back_makes_it_present(
 
 
 @pytest.mark.asyncio
-async def test_a_link_tells_under_which_key(stores: Stores) -> None:
+async def test_a_link_notes_the_match_key(stores: Stores) -> None:
     await stores.contacts.intend([Intent("7", Pending(creates=True, keys=(KEY,)))])
     await stores.contacts.link("7", "ext", KEY)
     state = await _load(stores, "7")
@@ -557,7 +559,7 @@ async def test_a_link_tells_under_which_key(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(
+async def test_unknown_tags_of_a_removed_contact_are_given_up_too(
     stores: Stores,
 ) -> None:
     doubt = Pending(
@@ -582,7 +584,7 @@ async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(
 
 
 @pytest.mark.asyncio
-async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_turn(
+async def test_a_removed_contact_that_is_back_in_this_run_gives_nothing_up_before_its_attempt(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
@@ -594,21 +596,25 @@ async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_
 
 
 @pytest.mark.asyncio
-async def test_one_whose_removal_is_due_in_this_run_is_not_back(stores: Stores) -> None:
+async def test_a_contact_whose_removal_is_due_in_this_run_is_not_back(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.batches.add(BatchKind.REMOVALS, ["1"])
     assert (await stores.contacts.link("7", "ext")).owner is None
 
 
 @pytest.mark.asyncio
-async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) -> None:
+async def test_an_owner_in_the_source_comes_before_a_removed_one(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await _own(stores, "2", "ext")
     assert await stores.contacts.link("7", "ext") == LinkResult("whatsapp/2")
 
 
 @pytest.mark.asyncio
-async def test_of_several_vendor_contacts_the_owner_in_the_source_is_told(
+async def test_of_several_vendor_contacts_the_owner_in_the_source_is_returned(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "left", status=Status.REMOVED)
@@ -635,7 +641,7 @@ async def test_ownership_holds_in_the_whole_account_and_not_beyond(
 
 
 @pytest.mark.asyncio
-async def test_of_two_newcomers_the_lowest_contact_id_has_the_key(
+async def test_of_two_new_contacts_the_lowest_contact_id_has_the_key(
     stores: Stores,
 ) -> None:
     await stores.keys.claim({"10": [b"k"], "9": [b"k"], "8": [b"other"]})
@@ -653,14 +659,14 @@ async def test_integer_ids_are_compared_as_numbers(backend: Backend) -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_owns_an_external_id_keeps_the_key(stores: Stores) -> None:
+async def test_the_owner_of_an_external_id_keeps_the_key(stores: Stores) -> None:
     await _own(stores, "9", "ext-9")
     await stores.keys.claim({"1": [b"k"], "9": [b"k"]})
     assert await stores.keys.losers(["1", "9"]) == {"1": "9"}
 
 
 @pytest.mark.asyncio
-async def test_of_several_owners_the_one_that_asked_first_keeps_the_key(
+async def test_of_several_owners_the_first_to_claim_keeps_the_key(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext-1")
@@ -671,7 +677,9 @@ async def test_of_several_owners_the_one_that_asked_first_keeps_the_key(
 
 
 @pytest.mark.asyncio
-async def test_whoever_becomes_an_owner_asks_behind_the_owners(stores: Stores) -> None:
+async def test_the_claims_of_a_new_owner_come_after_those_of_owners(
+    stores: Stores,
+) -> None:
     await stores.keys.claim({"1": [b"k"]})
     await _own(stores, "9", "ext-9")
     await stores.keys.claim({"9": [b"k"]})
@@ -681,7 +689,7 @@ async def test_whoever_becomes_an_owner_asks_behind_the_owners(stores: Stores) -
 
 
 @pytest.mark.asyncio
-async def test_one_that_is_refused_and_has_to_be_settled_asks_behind_everybody(
+async def test_the_claims_of_a_refused_contact_come_after_all_others(
     stores: Stores,
 ) -> None:
     await stores.keys.claim({"9": [b"k"]})
@@ -707,7 +715,7 @@ async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(
 
 
 @pytest.mark.asyncio
-async def test_whoever_lets_go_of_a_key_is_looked_at_again(stores: Stores) -> None:
+async def test_a_contact_that_lets_go_of_a_key_is_planned_again(stores: Stores) -> None:
     for contact, status in (
         ("7", Status.SYNCED),
         ("8", Status.SYNCED),
@@ -774,7 +782,7 @@ def _holding(
 
 
 @pytest.mark.asyncio
-async def test_who_waits_is_tried_again_once_the_owner_holds_something_else(
+async def test_a_waiting_contact_is_tried_again_once_the_owner_has_other_values(
     stores: Stores,
 ) -> None:
     await stores.contacts.record(1, [_holding()])
@@ -801,7 +809,7 @@ async def test_who_waits_is_tried_again_once_the_owner_holds_something_else(
 
 
 @pytest.mark.asyncio
-async def test_who_waits_for_one_that_gave_its_copy_up_is_tried_again(
+async def test_a_contact_that_waits_for_a_former_owner_is_tried_again(
     stores: Stores,
 ) -> None:
     await stores.contacts.record(1, [_holding(Status.REMOVED)])
@@ -827,7 +835,7 @@ async def test_a_wait_counts_while_its_contact_is_dead_for_it(
 
 
 @pytest.mark.asyncio
-async def test_whoever_keeps_an_owner_from_moving_is_told_over_the_whole_account(
+async def test_blockers_are_found_over_the_whole_account(
     backend: Backend, stores: Stores
 ) -> None:
     beside = await backend.run("viber")
@@ -860,7 +868,7 @@ async def test_a_ring_of_waits_is_read_once(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_never_come_to(
+async def test_the_next_run_deletes_claims_of_contacts_that_were_not_reached(
     backend: Backend,
 ) -> None:
     first = await backend.run()
@@ -885,7 +893,7 @@ async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_nev
 
 
 @pytest.mark.asyncio
-async def test_the_next_run_looks_again_at_rows_that_were_judged_and_never_come_to(
+async def test_the_next_run_plans_contacts_again_that_were_not_reached(
     backend: Backend,
 ) -> None:
     first = await backend.run()
@@ -967,7 +975,7 @@ async def test_runs_have_batches_and_numbers_of_their_own(
 
 
 @pytest.mark.asyncio
-async def test_after_the_lease_ran_out_what_happened_is_written_and_nothing_new_is_announced(
+async def test_after_the_lease_ran_out_outcomes_are_recorded_and_no_intent_is(
     backend: Backend, stores: Stores
 ) -> None:
     await backend.run_out()
@@ -987,7 +995,7 @@ async def test_after_the_lease_ran_out_what_happened_is_written_and_nothing_new_
 
 
 @pytest.mark.asyncio
-async def test_after_a_take_over_nothing_is_written(
+async def test_after_a_takeover_nothing_is_written(
     backend: Backend, stores: Stores
 ) -> None:
     await stores.batches.add(BatchKind.CHANGES, ["7"])
@@ -1219,7 +1227,7 @@ async def test_a_refusal_is_kept_with_its_contact_until_it_is_in_step(
 
 
 @pytest.mark.asyncio
-async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(
+async def test_three_contacts_refused_alike_are_left_alone_and_count_no_rejections(
     backend: Backend, stores: Stores
 ) -> None:
     await _refuse(stores, "1", "2")
@@ -1260,7 +1268,7 @@ async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(
 
 
 @pytest.mark.asyncio
-async def test_whose_outcome_is_unknown_stands_once_it_is_refused_again(
+async def test_a_contact_with_an_unknown_outcome_is_left_alone_once_it_is_refused_again(
     stores: Stores,
 ) -> None:
     await _refuse(stores, "1", "2", "3")
@@ -1273,7 +1281,7 @@ async def test_whose_outcome_is_unknown_stands_once_it_is_refused_again(
 
 
 @pytest.mark.asyncio
-async def test_who_was_acquitted_in_this_run_stands_and_who_is_under_way_does_not(
+async def test_a_contact_that_this_run_acquitted_is_left_alone_and_a_pending_one_is_not(
     backend: Backend,
 ) -> None:
     first = await backend.run()
@@ -1307,7 +1315,7 @@ async def test_who_was_acquitted_in_this_run_stands_and_who_is_under_way_does_no
 
 
 @pytest.mark.asyncio
-async def test_the_one_tried_longest_ago_comes_first(backend: Backend) -> None:
+async def test_the_group_tried_longest_ago_comes_first(backend: Backend) -> None:
     stores = await backend.run(numbered=True)
     await _refuse(stores, "10", "9", "100")
     await _refuse(stores, *"567", refusal=ZIP)
@@ -1337,7 +1345,7 @@ async def test_the_one_tried_longest_ago_comes_first(backend: Backend) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(
+async def test_a_group_gets_the_refusal_of_its_probe_unless_another_group_has_it(
     backend: Backend,
 ) -> None:
     first = await backend.run()
@@ -1360,7 +1368,7 @@ async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(
 
 
 @pytest.mark.asyncio
-async def test_a_revived_group_is_planned_again_but_for_whom_this_run_tried(
+async def test_a_revived_group_is_planned_again_but_for_contacts_that_this_run_tried(
     backend: Backend,
 ) -> None:
     first = await backend.run()
