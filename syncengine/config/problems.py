@@ -23,7 +23,9 @@ _ORDINARY = "a mapping: keys, each with a value"
 _SHAPES = {
     "SourceModel": "a mapping, such as {table: crm.contacts, key: id}",
     "FieldModel": "a column's name, or a mapping such as {from: COLUMN, as: lower}",
-    "MembersModel": "a mapping: {from: ARRAY_COLUMN}, or {columns: {NAME: BOOLEAN_COLUMN}}",
+    "MembersModel": (
+        "a mapping: {from: ARRAY_COLUMN}, or {columns: {NAME: BOOLEAN_COLUMN}}"
+    ),
     "LimitModel": "a mapping, such as {calls: 200, per: 1m}",
 }
 """Models with an example of what to write; all others are a mapping."""
@@ -48,10 +50,13 @@ _WORDS = {
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
 }
+"""Kinds of pydantic's errors in our words; ``{...}`` is filled in from the error."""
 _PATTERNS = {
     "^[a-z0-9_-]+$": "may hold a-z, 0-9, _ and - only",
-    "^[A-Z]{2}$": "must be a country's two capital letters by ISO 3166, such as DE, GB or US",
 }
+"""Patterns of the models in words."""
+_KEY = "[key]"
+"""What pydantic appends to a place where it means a key, not its value."""
 
 
 def checked(
@@ -63,19 +68,16 @@ def checked(
 ) -> _Model | None:
     """Return the data as the model, or None where ``problems`` has grown.
 
-    One problem a place is enough.
+    ``prefix`` stands before the keys in messages. One problem a place is enough.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
         for found in error.errors(include_url=False):
-            path = ".".join(str(part) for part in found["loc"] if part != "[key]")
-            note(
-                problems,
-                Problem(
-                    f"{where}: {prefix}{path}".rstrip(": ."), _in_words(found, model)
-                ),
-            )
+            path = ".".join(str(part) for part in found["loc"] if part != _KEY)
+            # Without a path, the file as a whole is meant.
+            place = f"{where}: {prefix}{path}".rstrip(": .")
+            note(problems, Problem(place, _in_words(found, model)))
         return None
 
 
@@ -87,43 +89,57 @@ def note(problems: list[Problem], problem: Problem) -> None:
 
 def near(name: str, names: Iterable[str]) -> str:
     """Return a question about the name that was probably meant, or nothing."""
-    folded = {known.casefold(): known for known in names}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
-    return f'; did you mean "{folded[close[0]]}"?' if close else ""
+    by_folded = {known.casefold(): known for known in names}
+    close = difflib.get_close_matches(name.casefold(), list(by_folded), n=1)
+    if not close:
+        return ""
+    return f'; did you mean "{by_folded[close[0]]}"?'
 
 
 def _in_words(found: Any, model: type[BaseModel]) -> str:
-    kind, context = found["type"], found.get("ctx", {})
+    """Return what is wrong, and what to write instead.
+
+    ``found`` is one of pydantic's errors, ``model`` the model of the whole file.
+    """
+    kind = found["type"]
     if kind == "extra_forbidden":
-        *path, key = found["loc"]
-        there = _keys_at(model, path)
-        return "there is no such key" + (
-            near(str(key), there) or f"; there are: {', '.join(there)}"
-        )
-    if "[key]" in found["loc"]:
-        return (
-            "holds a key that is empty"
-            if kind == "string_too_short"
-            else "a key must be text: put it in quotes"
-        )
+        return _unknown_key(found["loc"], model)
+    if _KEY in found["loc"]:
+        if kind == "string_too_short":
+            return "holds a key that is empty"
+        return "a key must be text: put it in quotes"
     if found["input"] is None:
         return "has no value: write one behind the colon, or leave the key out"
+    context = found.get("ctx", {})
     if kind == "model_type":
         return f"must be {_SHAPES.get(context['class_name'], _ORDINARY)}"
-    return _of_kind(kind, context) or str(found["msg"]).removeprefix("Value error, ")
+    # The models' own ValueErrors are written for people already.
+    own_words = str(found["msg"]).removeprefix("Value error, ")
+    return _of_kind(kind, context) or own_words
+
+
+def _unknown_key(place: Sequence[object], model: type[BaseModel]) -> str:
+    *path, key = place
+    known = _keys_at(model, path)
+    advice = near(str(key), known) or f"; there are: {', '.join(known)}"
+    return f"there is no such key{advice}"
 
 
 def _of_kind(kind: str, context: Mapping[str, Any]) -> str | None:
+    """Return our own words for a kind of error of pydantic's, if there are any."""
     if kind == "string_pattern_mismatch":
-        return _PATTERNS.get(context["pattern"], f"must look like {context['pattern']}")
-    if words := _WORDS.get(kind):
-        numbers = {
-            name: f"{value:g}"
-            for name, value in context.items()
-            if isinstance(value, int | float)
-        }
-        return words.format(**{**context, **numbers})
-    return None
+        pattern = context["pattern"]
+        return _PATTERNS.get(pattern, f"must look like {pattern}")
+    words = _WORDS.get(kind)
+    if words is None:
+        return None
+    # Bounds are floats in some models: 10.0 is written as 10.
+    numbers = {
+        name: f"{value:g}"
+        for name, value in context.items()
+        if isinstance(value, int | float)
+    }
+    return words.format(**{**context, **numbers})
 
 
 def _keys_at(model: type[BaseModel], path: Sequence[object]) -> list[str]:
@@ -133,17 +149,21 @@ def _keys_at(model: type[BaseModel], path: Sequence[object]) -> list[str]:
     """
     for part in path:
         for name, info in model.model_fields.items():
-            if part in (name, info.alias):
-                inner = _model_in(info.annotation)
-                if inner is None:
-                    return []
-                model = inner
+            if part not in (name, info.alias):
+                continue
+            inner = _model_in(info.annotation)
+            if inner is None:
+                return []
+            model = inner
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the model that a field's type is, or is a list or mapping of."""
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return annotation
-    return next(
-        (found for part in get_args(annotation) if (found := _model_in(part))), None
-    )
+    for part in get_args(annotation):
+        inner = _model_in(part)
+        if inner is not None:
+            return inner
+    return None

@@ -1,6 +1,6 @@
-"""Reading of YAML files.
+"""Reading of YAML files, with nothing guessed and nothing repeated.
 
-Repeated keys are refused, and ``${NAME}`` is filled in after parsing.
+Environment variables stay as they are written: ``variables`` fills them in afterwards.
 """
 
 from __future__ import annotations
@@ -14,20 +14,33 @@ from typing import Any
 
 import yaml
 
+from syncengine.config.variables import is_storable
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 
+_TEXT = "tag:yaml.org,2002:str"
+_MAP = "tag:yaml.org,2002:map"
+_SEQUENCE = "tag:yaml.org,2002:seq"
+_MERGE = "tag:yaml.org,2002:merge"
+_BOOL = "tag:yaml.org,2002:bool"
+_INT = "tag:yaml.org,2002:int"
+_FLOAT = "tag:yaml.org,2002:float"
+_NULL = "tag:yaml.org,2002:null"
+
+# Much as YAML 1.2 has it. By YAML 1.1, which PyYAML follows, the country NO is false,
+# 12:30 is 750, 0123 is 83, and a day is a date.
 _PLAIN_TYPES = {
-    "tag:yaml.org,2002:bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
-    "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),
-    "tag:yaml.org,2002:float": re.compile(
+    _BOOL: re.compile(r"true|True|TRUE|false|False|FALSE"),
+    _INT: re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),
+    _FLOAT: re.compile(
         r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"
     ),
-    "tag:yaml.org,2002:null": re.compile(r"~|null|Null|NULL|"),
-    "tag:yaml.org,2002:merge": re.compile(r"<<"),
+    _NULL: re.compile(r"~|null|Null|NULL|"),
+    _MERGE: re.compile(r"<<"),
 }
-"""Much as YAML 1.2 has it. By YAML 1.1 the country NO is false, 12:30 is 750, 0123 is
-83, and a day is a date."""
+"""How a plain text looks that is something else than text, by its tag."""
+_NOT_A_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+"""YAML's infinity and its like, which neither JSON nor any vendor has."""
 _HINTS = {
     "found character '\\t'": "indent with blanks, not with tabs",
     "'{'": "inside { } a ${NAME} needs quotes",
@@ -36,14 +49,8 @@ _HINTS = {
     "mapping values are not allowed": "a value with a colon in it needs quotes",
     "another document": "a file holds one document: leave the --- out",
 }
+"""Part of PyYAML's message to what its writer usually got wrong."""
 
-
-_NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-"""YAML's infinity and its like, which neither JSON nor any vendor has."""
-_TEXT = "tag:yaml.org,2002:str"
-_MAP = "tag:yaml.org,2002:map"
-_MERGE = "tag:yaml.org,2002:merge"
-_SEQUENCE = "tag:yaml.org,2002:seq"
 _LARGEST = 1_000_000
 """Bytes of a file."""
 _DEEPEST = 50
@@ -56,6 +63,8 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader, but less is guessed from how a text looks."""
 
 
+# PyYAML finds the type of a plain text by its first character: this keeps that table,
+# with the types and expressions from above in the place of its own.
 _Loader.yaml_implicit_resolvers = {
     first: [
         (tag, re.compile(rf"(?:{_PLAIN_TYPES[tag].pattern})\Z"))
@@ -81,48 +90,33 @@ def read_yaml(path: Path) -> dict[str, Json]:
 
     Raises ConfigError with line and column.
     """
+    text = _text(path)
     try:
-        return _read(_text(path))
+        return _read(text)
     except _UnusableError as error:
-        raise ConfigError([Problem(str(path), str(error))]) from None
+        raise _problem(path, str(error)) from None
     except yaml.MarkedYAMLError as error:
+        raise _problem(path, _in_words(error)) from None
+
+
+def _problem(path: Path, what: str) -> ConfigError:
+    return ConfigError([Problem(str(path), what)])
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    words = f"is not valid YAML: {error.problem}"
+    if error.problem_mark is not None:
         mark = error.problem_mark
-        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        hint = "".join(
-            f"; {advice}"
-            for sign, advice in _HINTS.items()
-            if sign in str(error.problem)
-        )
-        raise ConfigError(
-            [Problem(str(path), f"is no valid YAML: {error.problem}{place}{hint}")]
-        ) from None
+        words += f" (line {mark.line + 1}, column {mark.column + 1})"
+    for sign, advice in _HINTS.items():
+        if sign in str(error.problem):
+            words += f"; {advice}"
+    return words
 
 
 def _text(path: Path) -> str:
     """Return the text of a file. Raises ConfigError."""
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # a pipe might never end
-            what = (
-                "it is a folder; name a file"
-                if stat.S_ISDIR(mode)
-                else "it is no ordinary file"
-            )
-            raise ConfigError([Problem(str(path), f"cannot be read: {what}")])
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(
-            [Problem(str(path), f"cannot be read: {error.strerror}")]
-        ) from None
-    if len(content) > _LARGEST:
-        raise ConfigError(
-            [
-                Problem(
-                    str(path), f"cannot be used: it is larger than {_LARGEST:,} bytes"
-                )
-            ]
-        )
+    content = _content(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -130,24 +124,48 @@ def _text(path: Path) -> str:
         what = (
             f"cannot be read: it is not UTF-8 (line {line}); save it in that encoding"
         )
-        raise ConfigError([Problem(str(path), what)]) from None
-    strange = yaml.reader.Reader.NON_PRINTABLE.search(text)
-    if strange is not None:
-        line = text.count("\n", 0, strange.start()) + 1
-        what = f"is no valid YAML: it holds a character that YAML does not allow (line {line}); take it out"
-        raise ConfigError([Problem(str(path), what)])
+        raise _problem(path, what) from None
+    # Looked for here, since PyYAML's own message shows the bytes around it.
+    unprintable = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if unprintable is not None:
+        line = text.count("\n", 0, unprintable.start()) + 1
+        what = (
+            "is not valid YAML: it holds a character that YAML does not allow "
+            f"(line {line}); take it out"
+        )
+        raise _problem(path, what)
     return text
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file. Raises ConfigError."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise _problem(path, "cannot be read: it is a folder; name a file")
+        if not stat.S_ISREG(mode):
+            # Reading a pipe or a device might never end.
+            raise _problem(path, "cannot be read: it is no ordinary file")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise _problem(path, f"cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST:
+        raise _problem(path, f"cannot be used: it is larger than {_LARGEST:,} bytes")
+    return content
 
 
 def _read(text: str) -> dict[str, Json]:
     """Return the mapping in a text. Raises YAMLError, _UnusableError."""
+    # Everything after this reads recursively, and would exhaust Python's stack.
     _refuse_depth(text)
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:
             return {}
-        _Nodes().check(root)
+        # Checked before it is built: aliases of aliases can grow to any size.
+        _NodeCheck().check(root)
         if not isinstance(root, yaml.MappingNode):
             raise _UnusableError(
                 "has to be a mapping of keys to values", root.start_mark
@@ -159,10 +177,7 @@ def _read(text: str) -> dict[str, Json]:
 
 
 def _refuse_depth(text: str) -> None:
-    """Raise _UnusableError for what nests too deeply.
-
-    This comes before anything recursive reads it.
-    """
+    """Raise _UnusableError for what nests too deeply."""
     depth = 0
     for event in _events(text):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -170,34 +185,37 @@ def _refuse_depth(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            raise _UnusableError(
-                f"nests deeper than {_DEEPEST} levels", event.start_mark
-            )
+            what = f"nests deeper than {_DEEPEST} levels"
+            raise _UnusableError(what, event.start_mark)
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
+    """Yield what PyYAML's parser reads. Raises YAMLError, _UnusableError."""
     events: Iterator[yaml.Event] = yaml.parse(text, Loader=_Loader)
     while True:
         try:
             yield next(events)
         except StopIteration:
             return
-        except ValueError:  # an escape beyond the last character there is
-            mark = yaml.Mark("", 0, text.count("\n", 0, text.find("\\U")), 0, None, 0)
-            raise _UnusableError(
-                'holds a character behind "\\U" that there is not', mark
-            ) from None
+        except ValueError:
+            # PyYAML lets this one escape: chr() of a "\U" beyond the last character.
+            line = text.count("\n", 0, text.find("\\U"))
+            mark = yaml.Mark("", 0, line, 0, None, 0)
+            what = 'holds a "\\U" with the number of no character'
+            raise _UnusableError(what, mark) from None
 
 
-class _Nodes:
-    """Checks a document before it is built.
+class _NodeCheck:
+    """Check of a document before it is built.
 
     An alias counts as all that it names, each time it is used.
     """
 
     def __init__(self) -> None:
         self._sizes: dict[int, int] = {}
+        """Sizes of the nodes that are checked, by ``id``."""
         self._open: set[int] = set()
+        """The nodes around the one that is being checked, by ``id``."""
 
     def check(self, node: yaml.Node) -> int:
         """Return how many nodes there are with all aliases written out.
@@ -207,99 +225,97 @@ class _Nodes:
         if id(node) in self._sizes:
             return self._sizes[id(node)]
         if id(node) in self._open:
-            raise _UnusableError(
-                "holds itself: an alias stands inside of what it names", node.start_mark
-            )
+            what = "holds itself: an alias stands inside of what it names"
+            raise _UnusableError(what, node.start_mark)
         self._open.add(id(node))
-        _check_tag(node)
+        _check_value(node)
         size = 1
         for part in _parts(node):
             size += self.check(part)
             if size > _MOST:
-                raise _UnusableError(
-                    f"holds more than {_MOST:,} values, aliases written out",
-                    node.start_mark,
-                )
+                what = f"holds more than {_MOST:,} values, aliases written out"
+                raise _UnusableError(what, node.start_mark)
         self._open.remove(id(node))
         self._sizes[id(node)] = size
         return size
 
 
 def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
-    """Return the nodes in a node; a mapping's keys are text, each once."""
+    """Yield the nodes in a node; a mapping's keys are text, each once."""
     if isinstance(node, yaml.SequenceNode):
         yield from node.value
     elif isinstance(node, yaml.MappingNode):
-        seen = set()
+        seen: set[str] = set()
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key has to be text", key.start_mark
-                )
-            if key.tag not in (_TEXT, _MERGE):
-                raise _UnusableError(
-                    "a key must be text: put it in quotes", key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'"{key.value}" stands there twice', key.start_mark
-                )
+            _check_key(key, seen)
             seen.add(key.value)
             yield key
             yield value
 
 
-def _check_tag(node: yaml.Node) -> None:
-    """Raise _UnusableError for a value that cannot be used.
+def _check_key(key: yaml.Node, seen: set[str]) -> None:
+    """Raise YAMLError or _UnusableError for a key that cannot be used."""
+    if not isinstance(key, yaml.ScalarNode):
+        raise yaml.constructor.ConstructorError(
+            None, None, "a key has to be text", key.start_mark
+        )
+    if key.tag not in (_TEXT, _MERGE):
+        raise _UnusableError("a key must be text: put it in quotes", key.start_mark)
+    if key.value in seen:
+        # PyYAML itself would silently take the last one.
+        raise yaml.constructor.ConstructorError(
+            None, None, f'"{key.value}" stands there twice', key.start_mark
+        )
 
-    Its tag does not fit, or it cannot be stored or sent.
-    """
-    if not isinstance(node, yaml.ScalarNode):
-        if node.tag != (_MAP if isinstance(node, yaml.MappingNode) else _SEQUENCE):
-            raise _UnusableError(
-                f"holds the tag {_short(node.tag)}, which is not used here",
-                node.start_mark,
-            )
-        return
+
+def _check_value(node: yaml.Node) -> None:
+    """Raise _UnusableError for a value whose tag does not fit, or that nobody can keep."""
+    if isinstance(node, yaml.ScalarNode):
+        what = _unusable_scalar(node)
+    else:
+        usual = _MAP if isinstance(node, yaml.MappingNode) else _SEQUENCE
+        what = None if node.tag == usual else _unused_tag(node.tag)
+    if what is not None:
+        raise _UnusableError(what, node.start_mark)
+
+
+def _unusable_scalar(node: yaml.ScalarNode) -> str | None:
+    """Return why a single value cannot be used, if it cannot."""
     if not is_storable(node.value):
-        raise _UnusableError(
-            "holds a character that no text may hold (NUL, or half of a character)",
-            node.start_mark,
-        )
+        return "holds a character that no text may hold (NUL, or half of a character)"
     if node.tag == _TEXT:
-        if node.style is None and _NO_NUMBER.fullmatch(node.value):
-            raise _UnusableError(
-                "holds a number that is none; put it in quotes if it is text",
-                node.start_mark,
-            )
-        return
-    plain = _PLAIN_TYPES.get(node.tag)
-    if plain is None:
-        raise _UnusableError(
-            f"holds the tag {_short(node.tag)}, which is not used here", node.start_mark
-        )
-    if plain.fullmatch(node.value) is None:
-        raise _UnusableError(
-            f"holds a value that is no {_short(node.tag)}", node.start_mark
-        )
+        return _unusable_text(node)
+    if node.tag not in _PLAIN_TYPES:
+        return _unused_tag(node.tag)
+    if _PLAIN_TYPES[node.tag].fullmatch(node.value) is None:
+        return f"holds a value that is not a valid {_short(node.tag)}"
     if not _is_number_kept(node):
-        raise _UnusableError(
-            "holds a number too large to be kept or sent; put it in quotes",
-            node.start_mark,
-        )
+        return "holds a number too large to be kept or sent; put it in quotes"
+    return None
 
 
-def is_storable(value: str) -> bool:
-    """Return whether Postgres can store a text and UTF-8 can encode it."""
-    return "\0" not in value and not any(
-        "\ud800" <= letter <= "\udfff" for letter in value
+def _unusable_text(node: yaml.ScalarNode) -> str | None:
+    is_in_quotes = node.style is not None
+    if is_in_quotes or not _NOT_A_NUMBER.fullmatch(node.value):
+        return None
+    return (
+        "holds an infinite number, or one that is not a number; put it in quotes if "
+        "it is text"
     )
 
 
 def _is_number_kept(node: yaml.ScalarNode) -> bool:
-    if node.tag.endswith(":int"):
+    """Return whether Postgres and JSON can keep a number; true for other values."""
+    if node.tag == _INT:
+        # The length comes first: Python refuses to read thousands of digits.
         return len(node.value) <= 20 and -(2**63) <= int(node.value) < 2**63
-    return not node.tag.endswith(":float") or math.isfinite(float(node.value))
+    if node.tag == _FLOAT:
+        return math.isfinite(float(node.value))
+    return True
+
+
+def _unused_tag(tag: str) -> str:
+    return f"holds the tag {_short(tag)}, which is not used here"
 
 
 def _short(tag: str) -> str:

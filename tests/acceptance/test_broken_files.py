@@ -20,7 +20,7 @@ async def _break(here: People, how: str) -> str:
         )
     if how == "no YAML":
         file.write_text("vendor: [\n", encoding="utf-8")
-        return f"{file}: is no valid YAML"
+        return f"{file}: is not valid YAML"
     if how == "ending":
         file.rename(file.with_suffix(".yml"))
         return f"{file.with_suffix('.yml')}: is not read: a destination's file ends in .yaml"

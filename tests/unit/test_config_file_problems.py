@@ -178,11 +178,11 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(
         ),
         (
             "fields: {a: b}\nfields: {c: d}",
-            'is no valid YAML: "fields" stands there twice (line 2, column 1)',
+            'is not valid YAML: "fields" stands there twice (line 2, column 1)',
         ),
         (
             "fields: {a: b, a: c}",
-            'is no valid YAML: "a" stands there twice (line 1, column 16)',
+            'is not valid YAML: "a" stands there twice (line 1, column 16)',
         ),
         (
             "- vendor: charles",
@@ -191,33 +191,39 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(
         (
             "fields:\n\tname: name",
             (
-                "is no valid YAML: found character '\\t' that cannot start any token (line 2, column 1); "
+                "is not valid YAML: found character '\\t' that cannot start any token (line 2, column 1); "
                 "indent with blanks, not with tabs"
             ),
         ),
         (
             "settings: {token: ${TOKEN}}",
-            "is no valid YAML: expected ',' or '}', but got '{' (line 1, column 20); inside { } a ${NAME} needs quotes",
+            (
+                "is not valid YAML: expected ',' or '}', but got '{' (line 1, column "
+                "20); inside { } a ${NAME} needs quotes"
+            ),
         ),
         (
             "where: name = 'a' and note: b",
             (
-                "is no valid YAML: mapping values are not allowed here (line 1, column 27); "
+                "is not valid YAML: mapping values are not allowed here (line 1, column 27); "
                 "a value with a colon in it needs quotes"
             ),
         ),
         (
             "vendor: 'charles",
-            "is no valid YAML: found unexpected end of stream (line 1, column 17); a quote is not closed",
+            "is not valid YAML: found unexpected end of stream (line 1, column 17); a quote is not closed",
         ),
         (
             "fields: {a: b",
-            "is no valid YAML: expected ',' or '}', but got '<stream end>' (line 1, column 14); a { or [ is not closed",
+            (
+                "is not valid YAML: expected ',' or '}', but got '<stream end>' (line 1, "
+                "column 14); a { or [ is not closed"
+            ),
         ),
         (
             "vendor: charles\n---\nvendor: charles",
             (
-                "is no valid YAML: but found another document (line 2, column 1); "
+                "is not valid YAML: but found another document (line 2, column 1); "
                 "a file holds one document: leave the --- out"
             ),
         ),
