@@ -1,4 +1,4 @@
-"""Pipeline of one account: its lease, its pacing, its destinations one by one."""
+"""One account: its lease, its pacing, and the stop that ends its work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from syncengine.errors import (
     SyncEngineError,
     root_error,
 )
-from syncengine.model.events import Event
+from syncengine.model.events import Event, OnEvent
 from syncengine.model.limits import Limit
 from syncengine.model.work import LeaseGrant
 from syncengine.storage.patience import DatabasePatience
@@ -33,7 +33,7 @@ from syncengine.storage.state.quota import QuotaCounts
 
 
 @dataclass(slots=True)
-class Writes:
+class WriteCount:
     """Counts the requests that may have changed something at the vendor."""
 
     sent: int = 0
@@ -47,33 +47,34 @@ class LeasedAccount:
     fence: Fence
     pacing: Pacing
     stopping: Stopping
-    writes: Writes = field(default_factory=Writes)
+    writes: WriteCount = field(default_factory=WriteCount)
     beside: frozenset[str] = frozenset()
-    """Former accounts of its destinations, where the same call took their leases."""
+    """Former accounts of its destinations whose leases the same call took."""
 
 
-class Taken:
+class LeasesOfCall:
     """The leases that one call takes for its accounts.
 
-    A destination may leave one of them for another: the call waits for another run that
-    holds the former account, and never for itself.
+    A destination may have left one of them for another one. The call then waits for
+    other runs that hold the former account, and never for itself.
     """
 
     def __init__(self, accounts: Iterable[str]) -> None:
-        self._settled = {account: asyncio.Event() for account in accounts}
+        self._decided = {account: asyncio.Event() for account in accounts}
+        """Set once the lease of the account is taken, or will not be."""
         self._grants: dict[str, LeaseGrant] = {}
 
     def __contains__(self, account: str) -> bool:
-        return account in self._settled
+        return account in self._decided
 
     def note(self, grant: LeaseGrant) -> None:
         """Record a lease that was taken."""
         self._grants[grant.account] = grant
-        self._settled[grant.account].set()
+        self._decided[grant.account].set()
 
     def end(self, account: str) -> None:
         """Record that an account is not worked on any more, or never was."""
-        self._settled[account].set()
+        self._decided[account].set()
 
     def among(self, accounts: Iterable[str]) -> frozenset[str]:
         """Return those of the accounts whose lease was taken."""
@@ -81,8 +82,8 @@ class Taken:
 
     async def grant(self, account: str) -> LeaseGrant | None:
         """Return the lease of an account, once it is taken; None where it is not."""
-        if account in self._settled:
-            await self._settled[account].wait()
+        if account in self._decided:
+            await self._decided[account].wait()
         return self._grants.get(account)
 
 
@@ -95,121 +96,138 @@ async def leased_account(
     stop: asyncio.Event,
     *,
     former: Sequence[str] = (),
-    taken: Taken | None = None,
+    leases: LeasesOfCall | None = None,
 ) -> AsyncIterator[LeasedAccount]:
     """Hold the account's lease while the block runs; ``stop`` stops the account.
 
     Raises LeaseHeld, StorageError. What was sent under a ``former`` account of its
     destinations counts too, and while another run works under it none begins here.
 
-    After an error the lease is left to run out if anything was written there: that may
-    not be recorded, and the next holder has to wait as after a crash. Raises RunStopped
-    for a stop before it may send.
+    After an error the lease is left to run out if anything was written at the vendor:
+    that may not be recorded, and the next holder has to wait as after a crash. Raises
+    RunStopped for a stop before it may send.
     """
     settles_within = max(
         destination.vendor.capabilities.settles_within for destination in destinations
     )
-    tell = sparingly(event_log(account=name))
-    leases = Leases(databases.state, tell)
-    taken = taken or Taken([name])
-    apart = [each for each in former if each not in taken]
-    if apart:
-        await leases.formerly(name, apart, ttl=ttl, settles_within=settles_within)
+    emit = sparingly(event_log(account=name))
+    store = Leases(databases.state, emit)
+    leases = leases or LeasesOfCall([name])
+    former_leases = _FormerLeases(name, former, leases, store, ttl, settles_within)
+    await former_leases.refuse_held_elsewhere()
     async with broken_off_by(stop):
-        grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
-    taken.note(grant)
-    asked = boot_time()
-    await leases.renew(
-        grant
-    )  # taking it may have taken a while; from here our own clock knows how long it lasts
-    tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
-    keeper = LeaseKeeper(leases, grant, asked, boot_time, tell)
-    limits = tuple(
-        dict.fromkeys(
-            limit for destination in destinations for limit in destination.limits
-        )
-    )
-    fence = Fence(
-        databases.state, name, grant.epoch, DatabasePatience(databases.wait, tell, stop)
-    )
-    pacing = Pacing(
-        limits,
-        in_flight=min(destination.options.in_flight for destination in destinations),
-        settles_within=settles_within,
-        check=keeper.check,
-        quotas=QuotaCounts(fence),
-        timeout=max(destination.options.timeout for destination in destinations),
-        max_wait=min(destination.options.max_wait for destination in destinations),
-        tight=all(destination.options.tight for destination in destinations),
-        tell=tell,
-    )
+        grant = await store.acquire(name, ttl=ttl, settles_within=settles_within)
+    leases.note(grant)
+    # To take a lease may have taken a while, in which it ran already. After this renewal
+    # our own clock bounds how long it lasts: it was read before the database renewed it.
+    asked_at = boot_time()
+    await store.renew(grant)
+    emit(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
+    keeper = LeaseKeeper(store, grant, asked_at, boot_time, emit)
+    patience = DatabasePatience(databases.wait, emit, stop)
+    fence = Fence(databases.state, name, grant.epoch, patience)
+    pacing = _pacing_of(destinations, fence, keeper, settles_within, emit)
     async with (
         keeper.kept(pacing.stop),
         pacing,
         stop_account_on(stop, pacing) as stopping,
     ):
-        # Under a name that no destination is remembered by nothing was sent: what it
-        # counts is the former's alone.
+        # An account that no destination is remembered by has sent nothing under this name:
+        # where there are former accounts, theirs alone counts.
         if not former or await is_remembered(databases.state, name):
-            _take_over(pacing, grant)
+            _count_earlier_requests(pacing, grant)
         try:
             async with broken_off_by(stop):
-                # Only now: other accounts of this call may wait for one another, and
-                # meanwhile their leases have to be renewed.
-                for each in await _left(
-                    name, former, taken, leases, ttl=ttl, settles_within=settles_within
-                ):
-                    _take_over(pacing, each)
-                await asyncio.sleep(
-                    pacing.unsettled()
-                )  # or a lost request of the last run arrives behind this one's
+                # Only now that our lease is kept: accounts of this call may wait for one
+                # another here, and meanwhile all of their leases have to be renewed.
+                for left in await former_leases.wait():
+                    _count_earlier_requests(pacing, left)
+                # Otherwise a lost request of the last run could arrive behind ours.
+                await asyncio.sleep(pacing.unsettled())
         except SyncEngineError:
             # Nothing was sent: whoever comes next need not wait for this lease.
             with suppress(SyncEngineError):
-                await leases.release(grant, pacing.ledger.dump(pacing.now()))
+                await store.release(grant, pacing.ledger.dump(pacing.now()))
             raise
         account = LeasedAccount(
-            name, fence, pacing, stopping, beside=taken.among(former)
+            name, fence, pacing, stopping, beside=leases.among(former)
         )
         try:
             yield account
         except Exception as error:
-            if account.writes.sent == 0 and not isinstance(
-                root_error(error), StorageError | LeaseLost
-            ):
-                with suppress(
-                    SyncEngineError
-                ):  # what broke it off is told, not that the database is away now
-                    await leases.release(grant, pacing.ledger.dump(pacing.now()))
+            is_lost = isinstance(root_error(error), StorageError | LeaseLost)
+            if account.writes.sent == 0 and not is_lost:
+                # What broke the work off is reported, not that the database is away now.
+                with suppress(SyncEngineError):
+                    await store.release(grant, pacing.ledger.dump(pacing.now()))
             raise
         # Only a lease that still runs may be given back as clean.
         keeper.check()
-        await leases.release(grant, pacing.ledger.dump(pacing.now()))
+        await store.release(grant, pacing.ledger.dump(pacing.now()))
 
 
-async def _left(
-    account: str,
-    former: Sequence[str],
-    taken: Taken,
-    leases: Leases,
-    *,
-    ttl: float,
+def _pacing_of(
+    destinations: Sequence[DestinationConfig],
+    fence: Fence,
+    keeper: LeaseKeeper,
     settles_within: float,
-) -> list[LeaseGrant]:
-    """Return what the last holders left in former accounts of an account's destinations.
+    emit: OnEvent,
+) -> Pacing:
+    """Return the pacing of an account: the strictest of what its destinations say."""
+    limits = dict.fromkeys(limit for each in destinations for limit in each.limits)
+    options = [destination.options for destination in destinations]
+    return Pacing(
+        tuple(limits),
+        in_flight=min(each.in_flight for each in options),
+        settles_within=settles_within,
+        check=keeper.check,
+        quotas=QuotaCounts(fence),
+        timeout=max(each.timeout for each in options),
+        max_wait=min(each.max_wait for each in options),
+        tight=all(each.tight for each in options),
+        tell=emit,
+    )
 
-    The call may have taken the leases of some itself. Raises LeaseHeld while another
-    run holds one.
-    """
-    found = [grant for each in former if (grant := await taken.grant(each)) is not None]
-    ours = {grant.account for grant in found}
-    apart = [each for each in former if each not in ours]
-    if not apart:
+
+@dataclass(frozen=True, slots=True)
+class _FormerLeases:
+    """The leases of former accounts of an account's destinations."""
+
+    account: str
+    former: Sequence[str]
+    leases: LeasesOfCall
+    store: Leases
+    ttl: float
+    settles_within: float
+
+    async def refuse_held_elsewhere(self) -> None:
+        """Raise LeaseHeld while another run holds one of them."""
+        elsewhere = [each for each in self.former if each not in self.leases]
+        if elsewhere:
+            await self._left_by(elsewhere)
+
+    async def wait(self) -> list[LeaseGrant]:
+        """Return what their last holders left.
+
+        This call may have taken some of the leases itself: those are waited for. Raises
+        LeaseHeld while another run holds one.
+        """
+        found: list[LeaseGrant] = []
+        elsewhere: list[str] = []
+        for account in self.former:
+            grant = await self.leases.grant(account)
+            if grant is None:
+                elsewhere.append(account)
+            else:
+                found.append(grant)
+        if elsewhere:
+            found += await self._left_by(elsewhere)
         return found
-    return [
-        *found,
-        *await leases.formerly(account, apart, ttl=ttl, settles_within=settles_within),
-    ]
+
+    async def _left_by(self, accounts: Sequence[str]) -> Sequence[LeaseGrant]:
+        return await self.store.formerly(
+            self.account, accounts, ttl=self.ttl, settles_within=self.settles_within
+        )
 
 
 async def former_accounts(
@@ -220,21 +238,15 @@ async def former_accounts(
     They are former ones until a run takes over all of these destinations: the account
     was renamed, or some of its destinations were in another one.
     """
-    members = [
-        destination.name
-        for destination in config.destinations
-        if destination.account == account
-    ]
-    return tuple(
-        sorted(
-            {*(await remembered_elsewhere(databases.state, account, members)).values()}
-        )
-    )
+    members = [each.name for each in config.destinations if each.account == account]
+    elsewhere = await remembered_elsewhere(databases.state, account, members)
+    return tuple(sorted(set(elsewhere.values())))
 
 
-def _take_over(pacing: Pacing, left: LeaseGrant) -> None:
+def _count_earlier_requests(pacing: Pacing, left: LeaseGrant) -> None:
     """Count what the last holder of a lease sent."""
     if left.ledger is None:
+        # It crashed: nobody knows what it sent, so all that it was allowed to send.
         pacing.ledger.fill(pacing.now() + left.wait)
     elif left.ledger or left.epoch > 1:
         pacing.ledger.restore(left.ledger, left.elapsed, pacing.now())
@@ -242,10 +254,9 @@ def _take_over(pacing: Pacing, left: LeaseGrant) -> None:
 
 def paced_as(limits: Sequence[Limit]) -> str:
     """Return the limits in words."""
-    return (
-        ", ".join(f"{limit.calls} per {limit.per:g} s" for limit in limits)
-        or "no limit"
-    )
+    if not limits:
+        return "no limit"
+    return ", ".join(f"{limit.calls} per {limit.per:g} s" for limit in limits)
 
 
 def by_account(
@@ -260,6 +271,8 @@ def by_account(
 
 def stopped_by(error: AccountStopped, destination: DestinationConfig) -> str:
     """Return the error with the destination and the key, for the person on call."""
+    message = f"{destination.name}: {error}"
     setting = getattr(error, "setting", None)
-    place = f" ({destination.place(setting)})" if setting else ""
-    return f"{destination.name}: {error}{place}"
+    if not setting:
+        return message
+    return f"{message} ({destination.place(setting)})"

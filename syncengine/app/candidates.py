@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from syncengine.app.databases import Databases, placed
+from syncengine.app.databases import Databases, errors_name_file
 from syncengine.app.earlier_leavers import still_there
 from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
@@ -20,7 +20,7 @@ from syncengine.storage.state.runs import unsuccessful_contacts
 
 
 class Candidates:
-    """Found by the diff, by a former run's outcomes, or named by hand."""
+    """The contacts of a run: found by the diff, by a former run, or named by hand."""
 
     def __init__(
         self,
@@ -45,9 +45,8 @@ class Candidates:
         Raises SourceError, StorageError.
         """
         if self._request.contacts:
-            named = dict.fromkeys(
-                contact_id_of(key) for key in self._request.contacts
-            )  # one turn each
+            # Whoever is named twice gets one attempt: two at a time could be two creates.
+            named = dict.fromkeys(map(contact_id_of, self._request.contacts))
             yield DiffSlice(BatchKind.CHANGES, tuple(named))
             return
         async for piece in self._found():
@@ -86,7 +85,8 @@ class Candidates:
             left += await self._left(piece)
             yield piece
         known = await known_contacts(self._databases.state, self._destination.name)
-        # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
+        # The brakes judge a retry, too: the former run may have died before they could
+        # judge it. Its source was not counted, and is not now.
         self.scope = Scope(
             source_rows=known, known=known, removed=left.known, tagged=left.tagged
         )
@@ -101,12 +101,13 @@ class Candidates:
             everything=self._request.kind in (RunKind.BACKFILL, RunKind.RESYNC),
         )
         left = RemovedCounts()
-        with placed(self._destination):
+        with errors_name_file(self._destination):
             async for piece in differ:
                 left += await self._left(piece)
                 yield piece
         # Last, since they are looked at night after night: they must not use a limit up.
-        if moved := await moved_away(self._databases.state, self._destination.name):
+        moved = await moved_away(self._databases.state, self._destination.name)
+        if moved:
             piece = DiffSlice(BatchKind.REMOVALS, moved)
             left += await self._left(piece)
             yield piece
@@ -122,17 +123,19 @@ class Candidates:
 
     async def _scope_of(self, totals: DiffTotals, left: RemovedCounts) -> Scope:
         if not totals.changed and not totals.removed:
-            return Scope(
-                source_rows=totals.source_rows
-            )  # nothing to judge: the state need not be counted
+            # Nothing to judge: the state, of millions of rows, need not be counted.
+            return Scope(source_rows=totals.source_rows)
         state, name = self._databases.state, self._destination.name
-        unseen = totals.source_rows - (totals.known_contacts - totals.removed)
+        unseen: int | None = None
+        if self._request.limit is not None:
+            still_selected = totals.known_contacts - totals.removed
+            unseen = totals.source_rows - still_selected
         return Scope(
             source_rows=totals.source_rows,
             known=await known_contacts(state, name),
             removed=left.known,
             tagged=left.tagged,
-            unseen=None if self._request.limit is None else unseen,
+            unseen=unseen,
             compared_rows=await compared_rows(state, name),
         )
 
@@ -147,10 +150,10 @@ async def cut(
     open_ids: dict[BatchKind, list[str]] = {kind: [] for kind in BatchKind}
     left = limit
     async for piece in found:
-        ids: Sequence[str] = (
-            piece.contact_ids if left is None else piece.contact_ids[:left]
-        )
-        left = None if left is None else left - len(ids)
+        ids: Sequence[str] = piece.contact_ids
+        if left is not None:
+            ids = ids[:left]
+            left -= len(ids)
         collected = open_ids[piece.kind]
         collected += ids
         while len(collected) >= size:

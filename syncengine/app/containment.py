@@ -27,7 +27,8 @@ async def broken_off(
     found = root_error(error)
     if not isinstance(found, Unforeseen):
         return found
-    with suppress(SyncEngineError):  # without a database, the next run ends it
+    # Without a database it stays open here, and the next run ends it.
+    with suppress(SyncEngineError):
         await break_off_run(fence, destination, str(found))
     return found
 

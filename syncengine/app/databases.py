@@ -93,24 +93,28 @@ async def open_databases(
     The sources of all others in their accounts are among them: these are asked before a
     contact is removed. Raises StorageError, SchemaOutdated.
     """
+    account_names = {destination.account for destination in destinations}
+    accounts = len(account_names)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(state_url(config))
-        names = {destination.account for destination in destinations}
-        accounts = len(names)
-        beside = (each for each in config.destinations if each.account in names)
+        # For each account one renews the lease, one records, and one prepares.
         state = await stack.enter_async_context(open_pool(url, size=4 + 3 * accounts))
         with storage_errors():
             async with state.acquire() as connection:
                 await migrations.require_current(connection)
                 await consent.require_own_salt(connection)
         sources: dict[str, Pool | StorageError] = {}
-        reading = (*destinations, *beside)
-        for other in dict.fromkeys(each.source.database or "" for each in reading):
-            pool = open_pool(other or url, size=2 + accounts, read_only=True)
+        same_accounts = [
+            each for each in config.destinations if each.account in account_names
+        ]
+        readers = [*destinations, *same_accounts]
+        for configured in dict.fromkeys(each.source.database or "" for each in readers):
+            pool = open_pool(configured or url, size=2 + accounts, read_only=True)
             try:
-                sources[other] = await stack.enter_async_context(pool)
+                sources[configured] = await stack.enter_async_context(pool)
             except StorageError as error:
-                sources[other] = error
+                # Destinations that read another database are worked on all the same.
+                sources[configured] = error
         yield Databases(state, sources, config.engine.database_wait)
 
 
@@ -131,13 +135,16 @@ async def inspect_source(destination: DestinationConfig, pool: Pool) -> Source:
     Raises SourceError naming the destination's file.
     """
     spec = source_spec(destination)
-    with placed(destination), storage_errors(spec.described, failure=SourceError):
+    with (
+        errors_name_file(destination),
+        storage_errors(spec.described, failure=SourceError),
+    ):
         async with pool.acquire() as connection:
             return await inspect(connection, spec)
 
 
 @contextmanager
-def placed(destination: DestinationConfig) -> Iterator[None]:
+def errors_name_file(destination: DestinationConfig) -> Iterator[None]:
     """Put the destination's file in front of what is wrong with its source."""
     try:
         yield
@@ -146,11 +153,9 @@ def placed(destination: DestinationConfig) -> Iterator[None]:
             Problem(destination.place(problem.where), problem.what)
             for problem in error.problems
         ]
-        text = (
-            "\n".join(map(str, problems))
-            if problems
-            else f"{destination.file}: {error}"
-        )
+        text = f"{destination.file}: {error}"
+        if problems:
+            text = "\n".join(map(str, problems))
         raise SourceError(text, problems) from None
 
 
@@ -159,7 +164,9 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
     source, options = destination.source, destination.options
     assert source.key is not None
     several = destination.vendor.capabilities.accumulates
-    purposes = tuple(_purposes(options, several))
+    uses = _column_uses(options, several)
+    # Where several keys name a column, messages show the first: it is written last here.
+    places = {use.column: use.place for use in reversed(uses)}
     return SourceSpec(
         key=source.key,
         columns=destination.mapping.columns,
@@ -167,31 +174,45 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
         query=source.query,
         where=options.where,
         salt=_salt(destination),
-        places={column: place for column, _, place in reversed(purposes)},
-        purposes=purposes,
+        places=places,
+        purposes=tuple((use.column, use.purpose, use.place) for use in uses),
         database=describe(source.database) if source.database else state_database(),
     )
 
 
-def _purposes(
+@dataclass(frozen=True, slots=True)
+class _ColumnUse:
+    """A column of the source, and what it is read for."""
+
+    column: str
+    purpose: Purpose
+    place: str
+    """The key of the destination's file that names it."""
+
+
+def _column_uses(
     options: DestinationFile, several: tuple[str, ...]
-) -> Iterator[tuple[str, Purpose, str]]:
-    """Yield each column, the purpose it is read for, and the key that names it.
+) -> list[_ColumnUse]:
+    """Return the uses of all columns that have a purpose.
 
     ``several`` are patterns of the fields that hold several values beside each other.
     """
+    uses: list[_ColumnUse] = []
     for name, item in options.fields.items():
         purpose: Purpose = item.form
         if item.form is not None and matches(name, several):
             purpose = Several(item.form)
-        yield item.column, purpose, f"fields.{name}.from"
+        uses.append(_ColumnUse(item.column, purpose, f"fields.{name}.from"))
     for name, members in (("tags", options.tags), ("lists", options.lists)):
-        if members and members.column:
-            yield members.column, Use.MEMBERS, f"{name}.from"
-        for member, column in members.columns.items() if members else ():
-            yield column, Use.FLAG, f"{name}.columns.{member}"
+        if members is None:
+            continue
+        if members.column:
+            uses.append(_ColumnUse(members.column, Use.MEMBERS, f"{name}.from"))
+        for member, column in members.columns.items():
+            uses.append(_ColumnUse(column, Use.FLAG, f"{name}.columns.{member}"))
     if options.opted_out:
-        yield options.opted_out, Use.FLAG, "opted_out"
+        uses.append(_ColumnUse(options.opted_out, Use.FLAG, "opted_out"))
+    return uses
 
 
 def _salt(destination: DestinationConfig) -> str:
@@ -205,6 +226,7 @@ def _salt(destination: DestinationConfig) -> str:
         destination.version,
         normalise.VERSION,
     ]
-    if opt_outs := destination.vendor.capabilities.opt_outs:
+    opt_outs = destination.vendor.capabilities.opt_outs
+    if opt_outs:
         meaning.append(repr(opt_outs))
     return hashlib.sha256(orjson.dumps(meaning)).hexdigest()[:16]

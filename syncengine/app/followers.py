@@ -11,8 +11,8 @@ from syncengine.engine.prepare import Prepared
 from syncengine.engine.task import Job
 from syncengine.model.work import KeyWait, Status
 
-_LEAVES = "*"
-"""Placeholder for all fields of a contact that leaves."""
+_EVERYTHING = "*"
+"""Stands for all fields of a contact that is removed: it lets go of all its keys."""
 
 
 class Followers:
@@ -27,7 +27,7 @@ class Followers:
 
     def note(self, prepared: Prepared) -> None:
         """Note the planned contacts: none waits any more, and some let others move."""
-        for contact_id, fields in _changes(prepared):
+        for contact_id, fields in _changed_fields(prepared):
             self._waits.pop(contact_id, None)
             contact = f"{self._destination}/{contact_id}"
             if contact in self._owners:
@@ -36,26 +36,32 @@ class Followers:
     def brought_along(self) -> tuple[str, ...]:
         """Return the contacts that wait for one that moves, each once."""
         found = tuple(
-            contact_id for contact_id, wait in self._waits.items() if self._moves(wait)
+            contact_id
+            for contact_id, wait in self._waits.items()
+            if self._owner_moves(wait)
         )
         for contact_id in found:
             del self._waits[contact_id]
         return found
 
-    def _moves(self, wait: KeyWait) -> bool:
-        fields = self._moving.get(wait.owner, frozenset())
-        return not fields.isdisjoint((_LEAVES, *wait.fields))
+    def _owner_moves(self, wait: KeyWait) -> bool:
+        """Return whether the owner lets go of what the contact waits for."""
+        changed = self._moving.get(wait.owner, frozenset())
+        return not changed.isdisjoint((_EVERYTHING, *wait.fields))
 
 
-def _changes(prepared: Prepared) -> Iterator[tuple[str, frozenset[str]]]:
+def _changed_fields(prepared: Prepared) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each planned contact with the fields that the run changes there."""
     for job in prepared.jobs:
-        yield job.state.contact_id, _fields(job)
+        yield job.state.contact_id, _fields_of(job)
     for record in prepared.records:
-        leaves = record.status is Status.REMOVED
-        yield record.contact_id, frozenset({_LEAVES} if leaves else ())
+        fields = frozenset[str]()
+        if record.status is Status.REMOVED:
+            fields = frozenset({_EVERYTHING})
+        yield record.contact_id, fields
 
 
-def _fields(job: Job) -> frozenset[str]:
+def _fields_of(job: Job) -> frozenset[str]:
     if job.desired is None:
-        return frozenset({_LEAVES})
+        return frozenset({_EVERYTHING})
     return frozenset(name for call in job.plan.calls for name in call.fields)

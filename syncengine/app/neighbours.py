@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from syncengine.app.databases import Databases, inspect_source, placed
+from syncengine.app.databases import Databases, errors_name_file, inspect_source
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.neighbours import Neighbour, Neighbours
@@ -88,7 +88,7 @@ class _Configured:
 
     async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:
         source = await self._inspected()
-        with placed(self._destination):
+        with errors_name_file(self._destination):
             rows = SourceRows(self._databases.source(self._destination), source)
             return await rows.load(contact_ids)
 
@@ -100,7 +100,7 @@ class _Configured:
             self.name,
             same_database=not self._destination.source.database,
         )
-        with placed(self._destination):
+        with errors_name_file(self._destination):
             async with aclosing(differ.__aiter__()) as pieces:
                 async for piece in pieces:
                     if piece.kind is BatchKind.CHANGES:

@@ -15,7 +15,7 @@ from syncengine.storage.state.contact_counts import known_contacts
 
 
 class Recreations:
-    """Chooses them once the rest of the run is through."""
+    """Chooses the contacts to create again, once the rest of the run is through."""
 
     def __init__(
         self,
@@ -54,14 +54,13 @@ class Recreations:
         return await self._judged(gone)
 
     async def _judged(self, gone: Sequence[str]) -> Sequence[str]:
-        request = self._request
+        """Return the contacts, or none where too many of all that are known are gone."""
+        request, destination = self._request, self._destination
         if not gone or request.contacts:
             return gone
-        destination = self._destination
         known = await known_contacts(self._databases.state, destination.name)
-        brake = brake_of_recreations(
-            len(gone), known, allowances_of(destination), request.accept
-        )
+        allowed = allowances_of(destination)
+        brake = brake_of_recreations(len(gone), known, allowed, request.accept)
         if brake is None:
             return gone
         self.braked = (

@@ -20,27 +20,29 @@ class RunProgress:
 
     destination: str
     pacing: Pacing
+    began: float = field(default_factory=time.monotonic)
     run_id: int | None = None
     total: int | None = None
     """Number of the run's contacts, once they are known."""
     tally: Tally = field(default_factory=Tally)
-    _began: float = field(default_factory=time.monotonic)
-    _requests: int = field(init=False)
-    _throttled: int = field(init=False)
+    _requests_before: int = field(init=False)
+    _throttled_before: int = field(init=False)
 
     def __post_init__(self) -> None:
         # The account's other destinations have sent something before.
-        self._requests, self._throttled = self.pacing.requests, self.pacing.throttled
+        self._requests_before = self.pacing.requests
+        self._throttled_before = self.pacing.throttled
 
     @property
     def requests(self) -> int:
         """Return the number of requests that the run has sent."""
-        return self.pacing.requests - self._requests
+        return self.pacing.requests - self._requests_before
 
     def break_off(self) -> None:
         """Count the contacts without an outcome as deferred."""
         if self.total is not None:
-            self.tally.defer(max(0, self.total - self.tally.contacts.total()))
+            open_contacts = self.total - self.tally.contacts.total()
+            self.tally.defer(max(0, open_contacts))
 
     def report(self, status: RunStatus, error: str | None) -> RunReport:
         """Return the report of what was counted."""
@@ -53,7 +55,7 @@ class RunProgress:
             calls=self.tally.calls,
             requests=self.requests,
             probes=self.tally.probes,
-            throttled=self.pacing.throttled - self._throttled,
-            seconds=time.monotonic() - self._began,
+            throttled=self.pacing.throttled - self._throttled_before,
+            seconds=time.monotonic() - self.began,
             error=error,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from syncengine.errors import ConfigError, Problem
@@ -43,7 +44,10 @@ _ACCEPTABLE = (
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A run's options. Raises ConfigError for the name of a brake there is none of."""
+    """A run's options.
+
+    Raises ConfigError for an unknown brake, and for options that do not go together.
+    """
 
     backfill: bool = False
     limit: int | None = None
@@ -53,11 +57,13 @@ class RunRequest:
     accept: frozenset[str] = frozenset()
     """Brakes and remembered settings that may pass this once."""
     retry_of: int | None = None
+    """Only contacts that did not make it in this former run."""
     batch: int | None = None
+    """Of them, only those of this batch."""
     resync: bool = False
     """Distrust what is known of the contacts: read it back, or else send it whole."""
     dead: bool = False
-    """Only contacts that are left alone since they were refused."""
+    """Only dead letters: contacts that are left alone since they were refused."""
     code: str | None = None
     """Of them, those refused with this code."""
     removed: bool = False
@@ -65,11 +71,12 @@ class RunRequest:
     to them."""
 
     def __post_init__(self) -> None:
-        unknown = sorted(self.accept - set(_ACCEPTABLE))
-        if unknown:
-            raise ConfigError([Problem("--accept", _no_such(name)) for name in unknown])
+        refuse_unknown_brakes(self.accept)
         if self.removed and (self.contacts or self.backfill or self.resync):
-            what = "is about contacts that left earlier: leave out --contact, --backfill and --resync"
+            what = (
+                "is about contacts that left earlier: leave out --contact, --backfill "
+                "and --resync"
+            )
             raise ConfigError([Problem("--removed", what)])
 
     @property
@@ -78,13 +85,16 @@ class RunRequest:
             return RunKind.RETRY
         if self.resync:
             return RunKind.RESYNC
-        return RunKind.BACKFILL if self.backfill else RunKind.SYNC
+        if self.backfill:
+            return RunKind.BACKFILL
+        return RunKind.SYNC
 
     @property
     def about_everybody(self) -> bool:
         """Return whether the run is not restricted to some of the contacts."""
-        some = bool(self.contacts) or self.limit is not None or self.removed
-        return not some and self.kind is not RunKind.RETRY
+        if self.contacts or self.removed or self.limit is not None:
+            return False
+        return self.kind is not RunKind.RETRY
 
     @property
     def probes(self) -> bool:
@@ -92,7 +102,9 @@ class RunRequest:
 
         A backfill and a retry try the whole group anyway.
         """
-        return not self.contacts and not self.removed and self.kind is RunKind.SYNC
+        if self.contacts or self.removed:
+            return False
+        return self.kind is RunKind.SYNC
 
     @property
     def names_contacts(self) -> bool:
@@ -105,37 +117,51 @@ class RunRequest:
 
     def command(self, destination: str, *accept: str) -> str:
         """Return the command of the same run for one destination, accepting more."""
-        words = ["syncengine"]
-        words += self._verb(destination)
-        words += ["--batch", str(self.batch)] if self.batch is not None else []
-        words += ["--backfill"] if self.backfill else []
-        words += ["--resync"] if self.resync else []
-        words += ["--removed"] if self.removed else []
-        words += ["--limit", str(self.limit)] if self.limit is not None else []
-        words += [
-            word for contact_id in self.contacts for word in ("--contact", contact_id)
-        ]
-        words += [
-            word
-            for name in sorted({*self.accept, *accept})
-            for word in ("--accept", name)
-        ]
+        words = ["syncengine", *self._verb(destination), *self._options()]
+        for name in sorted({*self.accept, *accept}):
+            words += ["--accept", name]
         return " ".join(map(as_argument, words))
 
-    def _verb(self, destination: str) -> list[str]:
+    def _verb(self, destination: str) -> Iterator[str]:
+        """Yield the verb and the options that choose the destination and its contacts."""
         if self.retry_of is not None:
-            return ["retry", str(self.retry_of)]
+            yield from ("retry", str(self.retry_of))
+            return
         if not self.dead:
-            return ["run", "-d", destination]
-        code = ["--code", self.code] if self.code is not None else []
-        return ["retry", "--dead", "-d", destination, *code]
+            yield from ("run", "-d", destination)
+            return
+        yield from ("retry", "--dead", "-d", destination)
+        if self.code is not None:
+            yield from ("--code", self.code)
+
+    def _options(self) -> Iterator[str]:
+        if self.batch is not None:
+            yield from ("--batch", str(self.batch))
+        if self.backfill:
+            yield "--backfill"
+        if self.resync:
+            yield "--resync"
+        if self.removed:
+            yield "--removed"
+        if self.limit is not None:
+            yield from ("--limit", str(self.limit))
+        for contact_id in self.contacts:
+            yield from ("--contact", contact_id)
 
 
-def _no_such(name: str) -> str:
+def refuse_unknown_brakes(accept: Iterable[str]) -> None:
+    """Raise ConfigError for names that ``--accept`` does not know."""
+    unknown = sorted(set(accept) - set(_ACCEPTABLE))
+    if unknown:
+        raise ConfigError(
+            [Problem("--accept", _unknown_brake(name)) for name in unknown]
+        )
+
+
+def _unknown_brake(name: str) -> str:
+    unknown = f'"{name}" is neither a brake nor a change that can be accepted'
     close = difflib.get_close_matches(name, _ACCEPTABLE, n=1)
     if close:
-        advice = f'did you mean "{close[0]}"?'
-    else:
-        changes = [each for each in _ACCEPTABLE if each not in NAMES]
-        advice = f"brakes: {', '.join(NAMES)}; changes: {', '.join(changes)}"
-    return f'"{name}" is neither a brake nor a change that can be accepted; {advice}'
+        return f'{unknown}; did you mean "{close[0]}"?'
+    changes = [each for each in _ACCEPTABLE if each not in NAMES]
+    return f"{unknown}; brakes: {', '.join(NAMES)}; changes: {', '.join(changes)}"

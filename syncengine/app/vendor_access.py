@@ -68,18 +68,18 @@ async def vendor_access(
         stop=account.stopping.requested,
         proxy=options.proxy,
     ) as transport:
-        told = _Told(transport, event_log(destination=destination.name))
-        sender = _Heeding(told, account)
+        reporting = _ReportingSender(transport, event_log(destination=destination.name))
+        sender = _AccountSender(reporting, account)
         policy = task_of(destination).retry_policy
         yield Retrier(sender, account.pacing, policy, Random())  # noqa: S311 - jitter
 
 
-class _Told:
+class _ReportingSender:
     """Sender that reports how each request went (``ports.Sender``)."""
 
-    def __init__(self, sender: Sender, tell: OnEvent) -> None:
+    def __init__(self, sender: Sender, emit: OnEvent) -> None:
         self._sender = sender
-        self._tell = tell
+        self._emit = emit
 
     async def send(
         self, request: Request, allowed: SendCheck | None = None
@@ -88,14 +88,14 @@ class _Told:
         try:
             response = await self._sender.send(request, allowed)
         except SyncEngineError as error:
-            self._tell(
+            self._emit(
                 Event.REQUEST_FAILED,
                 route=request.route,
                 error=str(error),
                 seconds=_since(began),
             )
             raise
-        self._tell(
+        self._emit(
             Event.REQUEST_ANSWERED,
             route=request.route,
             status=response.status,
@@ -104,10 +104,11 @@ class _Told:
         return response
 
 
-class _Heeding:
-    """Sender that counts the writes (``ports.Sender``).
+class _AccountSender:
+    """Sender that keeps the account's books (``ports.Sender``).
 
-    It also lets the pacing know what each answer says about the limits.
+    It counts the requests that may write, and lets the pacing know what each answer says
+    about the limits.
     """
 
     def __init__(self, sender: Sender, account: LeasedAccount) -> None:
@@ -118,6 +119,7 @@ class _Heeding:
     async def send(
         self, request: Request, allowed: SendCheck | None = None
     ) -> Response:
+        # Counted before it is sent: whether it arrived may never be known.
         self._writes.sent += request.writes
         response = await self._sender.send(request, allowed)
         self._pacing.heed(request.method, response.headers, response.status)

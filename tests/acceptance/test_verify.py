@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.app import destination_run
+from syncengine.app import session
 from syncengine.cli.exits import exit_code
 from syncengine.engine.verification import Verification
 from syncengine.model.calls import Action, Call
@@ -376,7 +376,7 @@ async def test_what_breaks_lets_the_account_go_unless_it_has_written_there(
 
         await here.change(1, name="Anna")
         with monkeypatch.context() as patch:
-            patch.setattr(destination_run, "finish_run", _broken)
+            patch.setattr(session, "finish_run", _broken)
             (run,) = (await here.runs(name)).values()
         assert run.status == "halted"
         assert not await _is_released(here)

@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from syncengine.app.accounts import LeasedAccount, stopped_by
-from syncengine.app.brakes import refuse_changes, refuse_new_name
+from syncengine.app.accounts import LeasedAccount
 from syncengine.app.candidates import cut
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, inspect_source, open_databases, placed
-from syncengine.app.destination_run import claim_keys
+from syncengine.app.databases import (
+    Databases,
+    errors_name_file,
+    open_databases,
+)
+from syncengine.app.match_keys import claim_keys, key_store
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.run_request import RunRequest
+from syncengine.app.session import Session, session, status_of
 from syncengine.app.vendor_access import task_of, vendor_access
-from syncengine.app.verbs.run import status_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
-from syncengine.engine.adoption import Adopted, Adoption, Finding
+from syncengine.engine.adoption import Adoption, Finding
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.stopping import broken_off_by
-from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
+from syncengine.errors import RunRefused, RunStopped, SyncEngineError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
-from syncengine.model.reports import NoProgress, Noteworthy, Progress, RunStatus
+from syncengine.model.reports import Noteworthy, Progress, RunStatus
 from syncengine.model.work import Batch, BatchKind, DiffSlice, Record, RunKind, Status
-from syncengine.planning.match_keys import may_collide
 from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.rows import SourceRows
-from syncengine.storage.source.spec import KeyKind, Source
-from syncengine.storage.state.batches import Batches
-from syncengine.storage.state.contacts import Contacts
-from syncengine.storage.state.keys import Keys
-from syncengine.storage.state.runs import finish_run, start_run
 
 _MOST_NAMED = 1000
 """Contacts that are named; more are only counted."""
+_REFUSED = "refused"
+"""Finding about a contact whose row, or match key, cannot be used."""
+_NOT_NAMED = (Finding.LINKED, Finding.UNMATCHED, Finding.GONE)
+"""Findings that are counted only: nobody has to look at these contacts."""
 
 
 async def adopt(
@@ -55,20 +54,37 @@ async def adopt(
     """
     config = await settled(config)
     destinations = config.chosen(tuple(names))
-    heard, ended = progress or NoProgress(), stop or asyncio.Event()
     async with open_databases(config, destinations) as databases:
 
         async def work(
             destination: DestinationConfig, account: LeasedAccount
         ) -> AdoptReport:
+            if not destination.vendor.capabilities.find_by:
+                return _unreadable(destination)
             try:
                 return await _adopt(
-                    destination, account, config, databases, limit, heard
+                    destination, account, config, databases, limit, progress
                 )
             except (RunRefused, RunStopped) as error:
+                # Nothing was changed at the vendor, so the account may go on.
                 return await _failed(destination, error)
 
-        return await side_by_side(config, databases, destinations, work, _failed, ended)
+        return await side_by_side(config, databases, destinations, work, _failed, stop)
+
+
+def _unreadable(destination: DestinationConfig) -> AdoptReport:
+    name, vendor = destination.name, destination.vendor.name
+    error = (
+        f"{name}: {vendor} has no look-up; its contacts are recognised by the key they "
+        "are sent with"
+    )
+    return AdoptReport(name, RunStatus.UNREADABLE, error=error)
+
+
+async def _failed(
+    destination: DestinationConfig, error: SyncEngineError
+) -> AdoptReport:
+    return AdoptReport(destination.name, status_of(error), error=str(error))
 
 
 async def _adopt(
@@ -77,144 +93,138 @@ async def _adopt(
     config: Config,
     databases: Databases,
     limit: int | None,
-    progress: Progress,
+    progress: Progress | None,
 ) -> AdoptReport:
-    vendor, name = destination.vendor, destination.name
-    if not vendor.capabilities.find_by:
-        told = f"{name}: {vendor.name} has no look-up; its contacts are recognised by the key they are sent with"
-        return AdoptReport(name, RunStatus.UNREADABLE, error=told)
-    began, sent = time.monotonic(), account.pacing.requests
-    async with broken_off_by(account.stopping.requested):
-        recognised = await refuse_changes(destination, config, databases, RunRequest())
-        await refuse_new_name(destination, config, databases, RunRequest())
-        pool = databases.source(destination)
-        source = await inspect_source(destination, pool)
-    run_id = await start_run(account.fence, name, recognised.at_start, RunKind.ADOPT)
-    task, batches = task_of(destination), Batches(account.fence, run_id)
-    numbered = source.kind is KeyKind.NUMBER
-    store = Contacts(account.fence, name, run_id, numbered=numbered)
-    keys = (
-        Keys(account.fence, name, numbered=numbered)
-        if may_collide(task.mapping, task.source_key)
-        else None
-    )
-    preparer = Preparer(
-        task, vendor.capabilities, SourceRows(pool, source), store, keys
-    )
-    counts: Counter[str] = Counter()
-    notes: list[Noteworthy] = []
-    status: RunStatus = RunStatus.DONE
-    said: str | None = None
-    async with vendor_access(destination, account) as retrier:
-        adoption, total = Adoption(vendor, retrier, store, task.mapping.tag_prefix), 0
-        try:
-            async with broken_off_by(account.stopping.requested):
-                async for piece in cut(
-                    _everybody(destination, databases, source),
-                    config.engine.batch_size,
-                    limit,
-                ):
-                    await batches.add(piece.kind, piece.contact_ids)
-                    total += len(piece.contact_ids)
-                await claim_keys(preparer, keys, batches)
-            progress.started(name, total)
-            async for batch in batches.waiting():
-                if account.stopping.requested.is_set():
-                    status = RunStatus.STOPPED
-                    break
-                prepared = await preparer.plan(batch)
-                counts[_SILENCED] += await _silent(store, batch, prepared)
-                found = [
-                    *map(_refused, prepared.records),
-                    *map(_told, await adoption.adopt(prepared.jobs)),
-                ]
-                counts.update(note.outcome for note in found if note)
-                notes += [
-                    note for note in found if note and note.outcome not in _SILENT
-                ][: _MOST_NAMED - len(notes)]
-                await batches.finish(batch.number, {})
-                progress.advanced(
-                    name, len(batch.contact_ids), account.pacing.requests - sent
-                )
-        except RunStopped:
-            status = RunStatus.STOPPED
-        except AccountStopped as stopped:
-            status, said = RunStatus.HALTED, stopped_by(stopped, destination)
-    if status == RunStatus.DONE and counts[Finding.UNREAD]:
-        status = RunStatus.INCOMPLETE
-    report = AdoptReport(
-        destination=name,
-        status=status,
-        linked=counts[Finding.LINKED],
-        unmatched=counts[Finding.UNMATCHED] + counts[Finding.ALIKE],
-        alike=counts[Finding.ALIKE],
-        gone=counts[Finding.GONE],
-        ambiguous=counts[Finding.AMBIGUOUS],
-        owned=counts[Finding.OWNED],
-        refused=counts[_REFUSED],
-        unread=counts[Finding.UNREAD],
-        silent=counts[_SILENCED],
-        requests=account.pacing.requests - sent,
-        seconds=time.monotonic() - began,
-        error=said,
-        contacts=tuple(notes),
-    )
-    await finish_run(
-        account.fence, run_id, status, {**report.public(), "contacts": []}, said
-    )
-    progress.finished(name)
+    async with session(
+        destination, account, config, databases, RunKind.ADOPT, progress=progress
+    ) as s:
+        async with vendor_access(destination, account) as retrier:
+            prefix = destination.mapping.tag_prefix
+            adoption = Adoption(destination.vendor, retrier, s.contacts, prefix)
+            looking_up = _LookingUp(s, adoption)
+            with s.ending.noted(destination):
+                await looking_up.everybody(limit)
+        report = looking_up.report()
+        await s.finish({**report.public(), "contacts": []})
     return report
 
 
-_REFUSED = "refused"
-_SILENCED = "silent"
-_SILENT = (Finding.LINKED, Finding.UNMATCHED, Finding.GONE)
+class _LookingUp:
+    """Looks the contacts of one destination up, and counts what is found."""
+
+    def __init__(self, s: Session, adoption: Adoption) -> None:
+        destination, task = s.destination, task_of(s.destination)
+        rows = SourceRows(s.databases.source(destination), s.source)
+        self._session = s
+        self._adoption = adoption
+        self._keys = key_store(s.fence, destination, numbered=s.has_numbers)
+        self._preparer = Preparer(
+            task, destination.vendor.capabilities, rows, s.contacts, self._keys
+        )
+        self._found: Counter[str] = Counter()
+        self._silent = 0
+        """Contacts without a link that are not looked up: nothing may be sent about
+        them."""
+        self._named: list[Noteworthy] = []
+
+    async def everybody(self, limit: int | None) -> None:
+        """Look all contacts up. Raises RunStopped, AccountStopped, RunRefused."""
+        s = self._session
+        total = 0
+        async with broken_off_by(s.account.stopping.requested):
+            slices = cut(_everybody(s), s.config.engine.batch_size, limit)
+            async for piece in slices:
+                await s.batches.add(piece.kind, piece.contact_ids)
+                total += len(piece.contact_ids)
+            # All claims come before the first look-up: which of several contacts with one
+            # match key has it is judged over all of them.
+            await claim_keys(self._preparer, self._keys, s.batches)
+        s.progress.started(s.name, total)
+        async for batch in s.batches.waiting():
+            if s.is_stopping:
+                s.ending.status = RunStatus.STOPPED
+                return
+            await self._look_up(batch)
+            await s.batches.finish(batch.number, {})
+            s.advanced(len(batch.contact_ids))
+
+    async def _look_up(self, batch: Batch) -> None:
+        prepared = await self._preparer.plan(batch)
+        self._silent += await self._count_silent(batch, prepared)
+        # Findings are counted only once the whole batch is through.
+        adopted = await self._adoption.adopt(prepared.jobs)
+        self._note(_refused(prepared.records))
+        self._note(
+            Noteworthy(each.contact_id, each.finding, each.finding, each.message)
+            for each in adopted
+        )
+
+    def _note(self, findings: Iterable[Noteworthy]) -> None:
+        for finding in findings:
+            self._found[finding.outcome] += 1
+            if finding.outcome not in _NOT_NAMED and len(self._named) < _MOST_NAMED:
+                self._named.append(finding)
+
+    async def _count_silent(self, batch: Batch, prepared: Prepared) -> int:
+        """Return how many contacts without a link nothing may be sent about."""
+        planned = {record.contact_id for record in prepared.records}
+        planned |= {job.state.contact_id for job in prepared.jobs}
+        known = [
+            record.known
+            for record in prepared.records
+            if record.status is Status.SUPPRESSED
+        ]
+        # Those that were suppressed before are not planned any more.
+        passed_over = [each for each in batch.contact_ids if each not in planned]
+        states = await self._session.contacts.load(passed_over)
+        known += [
+            state.known
+            for state in states.values()
+            if state.status is Status.SUPPRESSED
+        ]
+        return sum(each.external_id is None for each in known)
+
+    def report(self) -> AdoptReport:
+        s, found = self._session, self._found
+        if s.ending.status is RunStatus.DONE and found[Finding.UNREAD]:
+            s.ending.status = RunStatus.INCOMPLETE
+        return AdoptReport(
+            destination=s.name,
+            status=s.ending.status,
+            linked=found[Finding.LINKED],
+            unmatched=found[Finding.UNMATCHED] + found[Finding.ALIKE],
+            alike=found[Finding.ALIKE],
+            gone=found[Finding.GONE],
+            ambiguous=found[Finding.AMBIGUOUS],
+            owned=found[Finding.OWNED],
+            refused=found[_REFUSED],
+            unread=found[Finding.UNREAD],
+            silent=self._silent,
+            requests=s.requests,
+            seconds=s.seconds,
+            error=s.ending.error,
+            contacts=tuple(self._named),
+        )
 
 
-async def _everybody(
-    destination: DestinationConfig, databases: Databases, source: Source
-) -> AsyncIterator[DiffSlice]:
+async def _everybody(s: Session) -> AsyncIterator[DiffSlice]:
     """Yield all contacts of the source; adoption ignores removed ones."""
-    with placed(destination):
-        differ = Diff(
-            databases.state,
-            databases.source(destination),
-            source,
-            destination.name,
-            same_database=not destination.source.database,
+    with errors_name_file(s.destination):
+        differences = Diff(
+            s.databases.state,
+            s.databases.source(s.destination),
+            s.source,
+            s.name,
+            same_database=not s.destination.source.database,
             everything=True,
         )
-        async for piece in differ:
+        async for piece in differences:
             if piece.kind is BatchKind.CHANGES:
                 yield piece
 
 
-def _told(adopted: Adopted) -> Noteworthy:
-    return Noteworthy(
-        adopted.contact_id, adopted.finding, adopted.finding, adopted.message
-    )
-
-
-async def _silent(store: Contacts, batch: Batch, prepared: Prepared) -> int:
-    """Return how many contacts without a link are left out: nothing may be sent about them."""
-    withheld = [each for each in prepared.records if each.status is Status.SUPPRESSED]
-    told = {each.contact_id for each in prepared.records} | {
-        job.state.contact_id for job in prepared.jobs
-    }
-    states = await store.load([each for each in batch.contact_ids if each not in told])
-    before = [each for each in states.values() if each.status is Status.SUPPRESSED]
-    known = [*(each.known for each in withheld), *(each.known for each in before)]
-    return sum(each.external_id is None for each in known)
-
-
-def _refused(record: Record) -> Noteworthy | None:
-    outcome = record.outcome
-    if outcome is None or outcome.kind is not OutcomeKind.REJECTED:
-        return None
-    return Noteworthy(record.contact_id, _REFUSED, outcome.code, outcome.message)
-
-
-async def _failed(
-    destination: DestinationConfig, error: SyncEngineError
-) -> AdoptReport:
-    return AdoptReport(destination.name, status_of(error), error=str(error))
+def _refused(records: Iterable[Record]) -> Iterable[Noteworthy]:
+    for record in records:
+        outcome = record.outcome
+        if outcome is not None and outcome.kind is OutcomeKind.REJECTED:
+            yield Noteworthy(record.contact_id, _REFUSED, outcome.code, outcome.message)

@@ -16,9 +16,9 @@ from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import (
     FOLDER,
     Databases,
+    errors_name_file,
     inspect_source,
     open_databases,
-    placed,
     source_place,
     state_description,
 )
@@ -190,11 +190,11 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
         pool = databases.source(destination)
         source = await inspect_source(destination, pool)
         async with pool.acquire() as connection:
-            with placed(destination):
+            with errors_name_file(destination):
                 counts = await count(connection, source)
             others = await code_of_others(connection, source)
         bad = list(_bad_keys(destination, source, counts))
-        with placed(destination):
+        with errors_name_file(destination):
             rows = await SourceRows(pool, source).some(_LOOKED_AT) if not bad else ()
     except SourceError as error:
         return [

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from syncengine.app.accounts import LeasedAccount, stopped_by
-from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, open_databases
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.run_request import RunRequest
+from syncengine.app.session import session, status_of
 from syncengine.app.vendor_access import vendor_access
-from syncengine.app.verbs.run import status_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.exchange import Meter
@@ -52,6 +50,9 @@ from syncengine.planning.merges import (
 from syncengine.ports import Merger
 from syncengine.storage.state.contacts import Contacts
 
+_BATCH = 0
+"""A merge has no batches: its records belong to none."""
+
 
 async def merge(config: Config, name: str, into: str, other: str) -> MergeReport:
     """Merge the vendor contact ``other`` into ``into`` (external ids).
@@ -62,7 +63,10 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
     config = await settled(config)
     (destination,) = config.chosen((name,))
     if not isinstance(destination.vendor, Merger):
-        what = f"{destination.vendor.name} cannot merge contacts; delete one of the two there"
+        what = (
+            f"{destination.vendor.name} cannot merge contacts; delete one of the two "
+            "there"
+        )
         raise ConfigError([Problem(f"merge -d {name}", what)])
     if into == other:
         raise ConfigError([Problem("merge", "a contact cannot be merged into itself")])
@@ -82,58 +86,76 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
         return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Ours:
-    """The contact of ours that has ``into``."""
+async def _failed(
+    destination: DestinationConfig, error: SyncEngineError
+) -> MergeReport:
+    return MergeReport(destination.name, status_of(error), error=str(error))
 
-    store: Contacts
-    state: ContactState
-    noted: Known
-    """What is known of it while the merge is under way."""
 
-    async def note(self) -> None:
-        """Write down that it is being merged, and with which contact."""
-        await self._record(self.noted)
+async def _merge(
+    destination: DestinationConfig,
+    account: LeasedAccount,
+    config: Config,
+    databases: Databases,
+    into: str,
+    other: str,
+) -> MergeReport:
+    name = destination.name
+    async with session(destination, account, config, databases, kind=None) as s:
+        owners = {
+            **await s.contacts.owners("", [into], takes_over=False),
+            **await s.contacts.owners("", [other], takes_over=True),
+        }
+        refusal = _refusal(name, owners, into, other)
+        if refusal:
+            return MergeReport(name, RunStatus.REFUSED, error=refusal)
+        try:
+            async with vendor_access(destination, account) as retrier:
+                pair = _Pair(destination, retrier, into, other)
+                if into not in owners:
+                    return await _merge_strangers(pair)
+                contact_id = owners[into].partition("/")[2]
+                states = await s.contacts.load([contact_id])
+                return await _merge_ours(pair, s.contacts, states[contact_id])
+        except AccountStopped as stopped:
+            error = stopped_by(stopped, destination)
+            return MergeReport(name, RunStatus.HALTED, error=error)
+        except RequestFailed as failure:
+            return MergeReport(name, RunStatus.REJECTED, error=str(failure))
 
-    async def restore(self) -> None:
-        """Write down that nothing was merged."""
-        await self._record(self.state.known)
 
-    async def own(
-        self, left: str, remote: Remote | None, destination: DestinationConfig
-    ) -> str | None:
-        """Make it the owner of the vendor contact that is left, as the vendor shows it.
-
-        Returns the other contact that owns that one already.
-        """
-        vendor, prefix = destination.vendor, destination.mapping.tag_prefix
-        hidden, known = vendor.capabilities.hidden, after_merge(self.noted)
-        if remote is not None:
-            linked = known_from_remote(
-                remote, None, known, vendor.same, hidden, None, prefix
-            )
-            known = with_seen_opt_outs(linked, known, remote, vendor.capabilities)
-        tags = remote.tags if remote else frozenset[str]()
-        ours = tags_with_prefix(tags, prefix)
-        link = await self.store.link(
-            self.state.contact_id, left, None, known.found_tags, ours
+def _refusal(name: str, owners: dict[str, str], into: str, other: str) -> str:
+    """Return why the two are not merged; empty where they may be."""
+    owner, others_owner = owners.get(into), owners.get(other)
+    if owner is not None and others_owner is not None:
+        return (
+            f"{into} is the copy of contact {_owner_name(owner, name)}, and {other} that "
+            f"of contact {_owner_name(others_owner, name)}: each has a row of its own. "
+            "Take one of the two out of the source first"
         )
-        if link.owner is None:
-            known = with_inherited(known, link.tags & tags, link.fields, hidden)
-            await self._record(with_external_id(known, left))
-        return link.owner
-
-    async def _record(self, known: Known) -> None:
-        removed = self.state.status is Status.REMOVED
-        record = Record(
-            contact_id=self.state.contact_id,
-            known=known,
-            status=Status.REMOVED if removed else Status.PENDING,
-            source_hash=None,
-            rejections=self.state.rejections,
-            rejected_hash=self.state.rejected_hash,
+    if others_owner is not None:
+        destination = others_owner.partition("/")[0]
+        return (
+            f"{other} is the copy of contact {_owner_name(others_owner, name)}, which "
+            "would lose it. Merge the other way round "
+            f"(`syncengine merge {other} {into} -d {destination}`), or take the contact "
+            "out of the source first"
         )
-        await self.store.record(0, [record])
+    if owner is not None and not owner.startswith(f"{name}/"):
+        destination = owner.partition("/")[0]
+        return (
+            f"{into} is the copy of contact {_owner_name(owner, name)}: merge there, "
+            f"`syncengine merge {into} {other} -d {destination}`"
+        )
+    return ""
+
+
+def _owner_name(owner: str, destination: str) -> str:
+    """Return the name of an owner, without the destination where it is this one."""
+    owners_destination, _, contact_id = owner.partition("/")
+    if owners_destination == destination:
+        return name_of(contact_id)
+    return name_of_owner(owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +171,12 @@ class _Pair:
         """Return a vendor contact; None where it is gone, or another one is shown."""
         read = partial(self.destination.vendor.read, external_id)
         remote = await self.retrier.run(read, Meter(), repeatable=True)
-        return (
-            remote if remote is not None and remote.external_id == external_id else None
-        )
+        # A vendor may show the contact that a merged one became.
+        if remote is None or remote.external_id != external_id:
+            return None
+        return remote
 
-    async def merged(self) -> Applied | Rejected:
+    async def merge(self) -> Applied | Rejected:
         """Have the vendor merge them."""
         vendor = self.destination.vendor
         assert isinstance(vendor, Merger)
@@ -163,167 +186,176 @@ class _Pair:
         assert isinstance(answer, Applied | Rejected), "a merge is applied or rejected"
         return answer
 
-    async def left(self, told: str | None) -> tuple[str, Remote | None] | None:
-        """Return which contact is left, and how the vendor shows it.
+    async def left(self, answered_id: str | None) -> tuple[str, Remote | None] | None:
+        """Return the id of the contact that is left, and how the vendor shows it.
 
-        ``told`` is the id in the vendor's answer. None where the vendor shows neither or
-        both of the two, or a third one besides them.
+        ``answered_id`` is the id in the vendor's answer. None where the vendor shows
+        neither or both of the two, or a third one besides them.
         """
-        if told in (self.into, self.other):
-            return told, await self._read_if_shown(told)
-        found = {each: await self.read(each) for each in (self.into, self.other)}
-        there = [(each, remote) for each, remote in found.items() if remote]
-        if told is not None and not there and (remote := await self.read(told)):
-            return told, remote
-        return there[0] if told is None and len(there) == 1 else None
+        if answered_id in (self.into, self.other):
+            return answered_id, await self._read_if_shown(answered_id)
+        shown: list[tuple[str, Remote]] = []
+        for external_id in (self.into, self.other):
+            remote = await self.read(external_id)
+            if remote is not None:
+                shown.append((external_id, remote))
+        if answered_id is None:
+            return shown[0] if len(shown) == 1 else None
+        if shown:
+            return None
+        third = await self.read(answered_id)
+        return None if third is None else (answered_id, third)
 
     async def _read_if_shown(self, external_id: str) -> Remote | None:
         try:
             return await self.read(external_id)
         except RequestFailed:
-            return None  # its values stay unknown, and are all sent by the next run
+            # Its values stay unknown, and are all sent by the next run.
+            return None
 
 
-async def _merge(
-    destination: DestinationConfig,
-    account: LeasedAccount,
-    config: Config,
-    databases: Databases,
-    into: str,
-    other: str,
-) -> MergeReport:
-    name = destination.name
-    await refuse_changes(destination, config, databases, RunRequest())
-    store = Contacts(account.fence, name, 0, numbered=False)
-    owners = {
-        **await store.owners("", [into], takes_over=False),
-        **await store.owners("", [other], takes_over=True),
-    }
-    if why := _refusal(name, owners, into, other):
-        return MergeReport(name, RunStatus.REFUSED, error=why)
-    try:
-        async with vendor_access(destination, account) as retrier:
-            pair = _Pair(destination, retrier, into, other)
-            if into not in owners:
-                return await _of_strangers(pair)
-            contact_id = owners[into].partition("/")[2]
-            state = (await store.load([contact_id]))[contact_id]
-            return await _of_ours(pair, store, state)
-    except AccountStopped as stopped:
-        return MergeReport(
-            name, RunStatus.HALTED, error=stopped_by(stopped, destination)
-        )
-    except RequestFailed as error:
-        return MergeReport(name, RunStatus.REJECTED, error=str(error))
-
-
-def _refusal(name: str, owners: dict[str, str], into: str, other: str) -> str:
-    """Return why the two are not merged; empty where they may be."""
-    owner, others_owner = owners.get(into), owners.get(other)
-    if owner is not None and others_owner is not None:
-        return (
-            f"{into} is the copy of contact {_named(owner, name)}, and {other} that of contact "
-            f"{_named(others_owner, name)}: each has a row of its own. Take one of the two out of the source first"
-        )
-    if others_owner is not None:
-        there = others_owner.partition("/")[0]
-        return (
-            f"{other} is the copy of contact {_named(others_owner, name)}, which would lose it. Merge the other way "
-            f"round (`syncengine merge {other} {into} -d {there}`), or take the contact out of the source first"
-        )
-    if owner is not None and not owner.startswith(f"{name}/"):
-        there = owner.partition("/")[0]
-        return (
-            f"{into} is the copy of contact {_named(owner, name)}: merge there, "
-            f"`syncengine merge {into} {other} -d {there}`"
-        )
-    return ""
-
-
-def _named(owner: str, destination: str) -> str:
-    """Return the name of an owner, without the destination where it is this one."""
-    there, _, contact_id = owner.partition("/")
-    return name_of(contact_id) if there == destination else name_of_owner(owner)
-
-
-async def _of_strangers(pair: _Pair) -> MergeReport:
+async def _merge_strangers(pair: _Pair) -> MergeReport:
     """Merge two vendor contacts that belong to no contact of ours."""
     name = pair.destination.name
-    look = "look with `syncengine show`, then try again"
+    advice = "look with `syncengine show`, then try again"
     try:
-        answer = await pair.merged()
-    except RequestFailed as error:
-        return _failed_request(name, error, look)
+        answer = await pair.merge()
+    except RequestFailed as failure:
+        return _failed_request(name, failure, advice)
     if isinstance(answer, Rejected):
         return MergeReport(name, RunStatus.REJECTED, error=answer.message)
     left = answer.external_id
     if left not in (None, pair.into, pair.other):
-        return MergeReport(name, RunStatus.INCOMPLETE, error=_third(left, look))
+        error = _third_contact(left, advice)
+        return MergeReport(name, RunStatus.INCOMPLETE, error=error)
     return MergeReport(name, RunStatus.DONE, left=left or pair.into)
 
 
-async def _of_ours(pair: _Pair, store: Contacts, state: ContactState) -> MergeReport:
+async def _merge_ours(pair: _Pair, store: Contacts, state: ContactState) -> MergeReport:
     """Merge a vendor contact into the copy of a contact of ours."""
-    name, whose = pair.destination.name, name_of(state.contact_id)
+    name, contact = pair.destination.name, name_of(state.contact_id)
     command = f"syncengine run -d {name} --contact {as_argument(state.contact_id)}"
-    finds_out = f"the next run, or `{command}`, finds out which of the two is left"
+    advice = f"the next run, or `{command}`, finds out which of the two is left"
     if has_open_merge(state.known):
-        what = f"an earlier merge of the copy of contact {whose} is not settled yet: {finds_out}"
-        return MergeReport(name, RunStatus.REFUSED, error=what)
+        error = (
+            f"an earlier merge of the copy of contact {contact} is not settled yet: "
+            f"{advice}"
+        )
+        return MergeReport(name, RunStatus.REFUSED, error=error)
     other = await pair.read(pair.other)
     if other is None:
-        what = f"the vendor has no contact {pair.other} to be merged; nothing was sent"
-        return MergeReport(name, RunStatus.REJECTED, error=what)
-    ours = _Ours(store, state, before_merge(state.known, other))
-    await ours.note()
+        error = f"the vendor has no contact {pair.other} to be merged; nothing was sent"
+        return MergeReport(name, RunStatus.REJECTED, error=error)
+    ours = _OurContact(store, state, before_merge(state.known, other))
+    # Before the request: a process that dies behind it leaves a note that the next run
+    # settles, and not a contact whose external id has silently become another one's.
+    await ours.note_merging()
     try:
-        answer = await pair.merged()
-    except RequestFailed as error:
-        if isinstance(error, VendorUnavailable) and error.maybe_applied:
-            await ours.note()  # anew, for it may have been sent only now
+        answer = await pair.merge()
+    except RequestFailed as failure:
+        if isinstance(failure, VendorUnavailable) and failure.maybe_applied:
+            # Noted anew, since it may have been sent only now: from now on counts the
+            # time within which the vendor may still carry it out.
+            await ours.note_merging()
         else:
             await ours.restore()
-        return _failed_request(name, error, finds_out)
+        return _failed_request(name, failure, advice)
     if isinstance(answer, Rejected):
         await ours.restore()
         return MergeReport(name, RunStatus.REJECTED, error=answer.message)
-    return await _owned(pair, ours, answer.external_id, finds_out)
+    return await _take_over(pair, ours, answer.external_id, advice)
 
 
-async def _owned(
-    pair: _Pair, ours: _Ours, told: str | None, finds_out: str
+async def _take_over(
+    pair: _Pair, ours: _OurContact, answered_id: str | None, advice: str
 ) -> MergeReport:
-    """Make our contact the owner of the one that is left."""
+    """Make our contact the owner of the vendor contact that is left."""
     name = pair.destination.name
-    found = await pair.left(told)
+    found = await pair.left(answered_id)
     if found is None:
-        what = (
-            _third(told, finds_out)
-            if told
-            else f"the vendor does not show which of the two is left: {finds_out}"
-        )
-        return MergeReport(name, RunStatus.INCOMPLETE, error=what)
+        error = f"the vendor does not show which of the two is left: {advice}"
+        if answered_id:
+            error = _third_contact(answered_id, advice)
+        return MergeReport(name, RunStatus.INCOMPLETE, error=error)
     left, remote = found
-    if owner := await ours.own(left, remote, pair.destination):
-        what = f"{left} is left, which belongs to contact {_named(owner, name)}: correct one of the two rows"
-        return MergeReport(name, RunStatus.INCOMPLETE, error=what)
-    return MergeReport(
-        name, RunStatus.DONE, left=left, contact_id=ours.state.contact_id
+    owner = await ours.own(left, remote, pair.destination)
+    if owner:
+        error = (
+            f"{left} is left, which belongs to contact {_owner_name(owner, name)}: "
+            "correct one of the two rows"
+        )
+        return MergeReport(name, RunStatus.INCOMPLETE, error=error)
+    contact_id = ours.state.contact_id
+    return MergeReport(name, RunStatus.DONE, left=left, contact_id=contact_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _OurContact:
+    """The contact of ours that has ``into``."""
+
+    store: Contacts
+    state: ContactState
+    known_while_merging: Known
+
+    async def note_merging(self) -> None:
+        """Write down that it is being merged, and with which contact."""
+        await self._record(self.known_while_merging)
+
+    async def restore(self) -> None:
+        """Write down that nothing was merged."""
+        await self._record(self.state.known)
+
+    async def own(
+        self, left: str, remote: Remote | None, destination: DestinationConfig
+    ) -> str | None:
+        """Make it the owner of the vendor contact that is left, as the vendor shows it.
+
+        Returns the other contact that owns that one already.
+        """
+        vendor, prefix = destination.vendor, destination.mapping.tag_prefix
+        hidden = vendor.capabilities.hidden
+        known = after_merge(self.known_while_merging)
+        tags = frozenset[str]()
+        if remote is not None:
+            tags = remote.tags
+            linked = known_from_remote(
+                remote, None, known, vendor.same, hidden, None, prefix
+            )
+            known = with_seen_opt_outs(linked, known, remote, vendor.capabilities)
+        our_tags = tags_with_prefix(tags, prefix)
+        link = await self.store.link(
+            self.state.contact_id, left, None, known.found_tags, our_tags
+        )
+        if link.owner is None:
+            known = with_inherited(known, link.tags & tags, link.fields, hidden)
+            await self._record(with_external_id(known, left))
+        return link.owner
+
+    async def _record(self, known: Known) -> None:
+        status = Status.PENDING
+        if self.state.status is Status.REMOVED:
+            status = Status.REMOVED
+        record = Record(
+            contact_id=self.state.contact_id,
+            known=known,
+            status=status,
+            source_hash=None,
+            rejections=self.state.rejections,
+            rejected_hash=self.state.rejected_hash,
+        )
+        await self.store.record(_BATCH, [record])
+
+
+def _third_contact(external_id: str | None, advice: str) -> str:
+    return (
+        f"the vendor answered with the id of a third contact ({external_id}); whether "
+        f"the two were merged is not known: {advice}"
     )
 
 
-def _third(told: str | None, then: str) -> str:
-    return f"the vendor answered with the id of a third contact ({told}); whether the two were merged is not known: {then}"  # noqa: E501
-
-
-async def _failed(
-    destination: DestinationConfig, error: SyncEngineError
-) -> MergeReport:
-    return MergeReport(destination.name, status_of(error), error=str(error))
-
-
-def _failed_request(name: str, error: RequestFailed, then: str) -> MergeReport:
+def _failed_request(name: str, error: RequestFailed, advice: str) -> MergeReport:
     if isinstance(error, VendorUnavailable) and error.maybe_applied:
-        what = f"{error}; whether the two were merged is not known: {then}"
-        return MergeReport(name, RunStatus.INCOMPLETE, error=what)
-    return MergeReport(name, RunStatus.REJECTED, error=f"{error}; nothing was merged")
+        unknown = f"{error}; whether the two were merged is not known: {advice}"
+        return MergeReport(name, RunStatus.INCOMPLETE, error=unknown)
+    refused = f"{error}; nothing was merged"
+    return MergeReport(name, RunStatus.REJECTED, error=refused)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from pydantic import TypeAdapter, ValidationError
 
 from syncengine.app.databases import open_databases
-from syncengine.config.models import Retention as Kept
+from syncengine.config.models import Retention as KeepOutcomes
 from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.limits import REMEMBERED
@@ -32,21 +32,23 @@ async def prune(
     and every run that is not over stay. Runs may be under way meanwhile. ``stop`` ends
     it after the slice it is at. Raises ConfigError, StorageError.
     """
-    began, ended = time.monotonic(), stop or asyncio.Event()
-    kept = config.engine.keep_outcomes if older_than is None else _kept(older_than)
+    began, stop = time.monotonic(), stop or asyncio.Event()
+    kept = config.engine.keep_outcomes
+    if older_than is not None:
+        kept = _seconds(older_than)
     runs = batches = outcomes = minutes = 0
     async with open_databases(config, ()) as databases:
         retention = Retention(databases.state)
         for run_id in await retention.expired_runs(kept):
-            outcomes += await _sum(retention.outcomes(run_id), ended)
-            batches += await _sum(retention.batches(run_id), ended)
-            if ended.is_set():
+            # The run goes last: one that was begun is found again if this breaks off.
+            outcomes += await _sum(retention.outcomes(run_id), stop)
+            batches += await _sum(retention.batches(run_id), stop)
+            if stop.is_set():
                 break
             runs += await retention.run(run_id)
-        if (
-            not ended.is_set() and not config.broken
-        ):  # a file that cannot be read may name a longer window
-            minutes = await _sum(retention.minutes(_longest_window(config)), ended)
+        # A file that cannot be read may name a longer window than all others.
+        if not stop.is_set() and not config.broken:
+            minutes = await _sum(retention.minutes(_longest_window(config)), stop)
     return PruneReport(
         older_than=kept,
         runs=runs,
@@ -58,27 +60,31 @@ async def prune(
 
 
 async def _sum(slices: AsyncIterator[int], stop: asyncio.Event) -> int:
+    """Return how many rows were deleted, slice by slice."""
     deleted = 0
-    if not stop.is_set():
-        async for number in slices:
-            deleted += number
-            if stop.is_set():
-                break
+    if stop.is_set():
+        return deleted
+    async for number in slices:
+        deleted += number
+        if stop.is_set():
+            break
     return deleted
 
 
-def _kept(older_than: str) -> float:
+def _seconds(older_than: str) -> float:
+    """Return a duration in seconds. Raises ConfigError."""
     try:
-        return TypeAdapter(Kept).validate_python(older_than)
+        return TypeAdapter(KeepOutcomes).validate_python(older_than)
     except ValidationError as error:
-        what = error.errors(include_input=False, include_url=False)[0][
-            "msg"
-        ].removeprefix("Value error, ")
+        (problem, *_) = error.errors(include_input=False, include_url=False)
+        what = problem["msg"].removeprefix("Value error, ")
         raise ConfigError([Problem("--older-than", what)]) from None
 
 
 def _longest_window(config: Config) -> float:
-    windows = [
-        limit.per for destination in config.destinations for limit in destination.limits
-    ]
-    return max([REMEMBERED, *(per + _LATE for per in windows)])
+    """Return the seconds for which minutes may still count."""
+    longest: float = REMEMBERED
+    for destination in config.destinations:
+        for limit in destination.limits:
+            longest = max(longest, limit.per + _LATE)
+    return longest

@@ -25,9 +25,10 @@ async def rename(config: Config, old: str, new: str) -> RenameReport:
     _refuse_file(config, old, new)
     (destination,) = config.chosen((new,))
     async with open_databases(config, (destination,)) as databases:
-        before = await _known(databases, old, new)
-        await _refuse_state(databases, old, new)
+        before = await _remembered(databases, old, new)
+        await _refuse_two_destinations(databases, old, new)
         former = await _former_account(destination, databases, before, old)
+        # Under the lease: a run of the destination would write under its old name.
         async with leased_account(
             destination.account,
             (destination,),
@@ -41,42 +42,42 @@ async def rename(config: Config, old: str, new: str) -> RenameReport:
 
 
 def _refuse_file(config: Config, old: str, new: str) -> None:
+    """Raise ConfigError while the destination has a file under its old name."""
     if old == new:
         raise _refused(old, new, "the two names are the same")
-    known = {each.name: each.file for each in config.readable}
-    if old in known or old in config.broken:
-        file = known.get(old) or config.file.parent / "destinations" / f"{old}.yaml"
-        renamed = f"mv {quoted(file)} {quoted(file.with_stem(new))}"
-        raise _refused(
-            old,
-            new,
-            f"destination {old} has a file still ({file}), and its next run would start anew: "
-            f"give the file its new name first (`{renamed}`), or take it away",
-        )
+    files = {each.name: each.file for each in config.readable}
+    if old not in files and old not in config.broken:
+        return
+    file = files.get(old) or config.file.parent / "destinations" / f"{old}.yaml"
+    command = f"mv {quoted(file)} {quoted(file.with_stem(new))}"
+    what = (
+        f"destination {old} has a file still ({file}), and its next run would start "
+        f"anew: give the file its new name first (`{command}`), or take it away"
+    )
+    raise _refused(old, new, what)
 
 
-async def _known(databases: Databases, old: str, new: str) -> Identity:
+async def _remembered(databases: Databases, old: str, new: str) -> Identity:
+    """Return what the state remembers of the destination. Raises ConfigError."""
     before = await remembered(databases.state, old)
     if before is None:
-        raise _refused(
-            old,
-            new,
-            f"the state knows no destination {old}: there is nothing to rename",
-        )
+        what = f"the state knows no destination {old}: there is nothing to rename"
+        raise _refused(old, new, what)
     return before.identity
 
 
-async def _refuse_state(databases: Databases, old: str, new: str) -> None:
+async def _refuse_two_destinations(databases: Databases, old: str, new: str) -> None:
+    """Raise ConfigError where the new name has contacts of its own."""
     number = await renaming.contacts_there(databases.state, new)
-    if number:
-        contacts = "1 contact" if number == 1 else f"{number:,} contacts"
-        raise _refused(
-            old,
-            new,
-            f"{new} has {contacts} at the vendor itself, and two destinations cannot be made "
-            f"one by name: `syncengine run -d {new} --accept no_file` gives {new} those contacts "
-            f"of {old} that it selects",
-        )
+    if not number:
+        return
+    contacts = "1 contact" if number == 1 else f"{number:,} contacts"
+    what = (
+        f"{new} has {contacts} at the vendor itself, and two destinations cannot be made "
+        f"one by name: `syncengine run -d {new} --accept no_file` gives {new} those "
+        f"contacts of {old} that it selects"
+    )
+    raise _refused(old, new, what)
 
 
 async def _former_account(
@@ -89,15 +90,17 @@ async def _former_account(
     account = destination.account
     if before.account == account:
         return ()
-    named_after = (before.account, account) == (old, destination.name)
-    other = await is_other_account(
+    is_other = await is_other_account(
         databases.state, before.account, destination.credentials
     )
-    if named_after and not other:
+    # A destination without ``account:`` is alone in one that has its own name.
+    named_after_file = (before.account, account) == (old, destination.name)
+    if named_after_file and not is_other:
         return (before.account,)
     what = (
-        f"the account of {old} is {before.account}, and {destination.file} says {account}: write "
-        f"account: {before.account} there, rename, and change the account afterwards"
+        f"the account of {old} is {before.account}, and {destination.file} says "
+        f"{account}: write account: {before.account} there, rename, and change the "
+        "account afterwards"
     )
     raise _refused(old, destination.name, what)
 

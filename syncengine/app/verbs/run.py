@@ -15,24 +15,20 @@ from syncengine.app.markers import warn_where_new
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_progress import RunProgress
 from syncengine.app.run_request import RunRequest
+from syncengine.app.session import session, status_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.errors import (
     ConfigError,
     CutShort,
-    LeaseHeld,
     Problem,
-    RunRefused,
-    RunStopped,
     StorageError,
     SyncEngineError,
 )
 from syncengine.model.events import Event
-from syncengine.model.reports import NoProgress, Progress, RunReport, RunStatus
+from syncengine.model.reports import Progress, RunReport
 from syncengine.storage.state.runs import former_run
 from syncengine.storage.state.standing import number_standing
-
-__all__ = ["RunRequest", "run"]
 
 
 async def run(
@@ -49,51 +45,73 @@ async def run(
     the whole call.
     """
     config = await settled(config)
-    underway: dict[str, RunProgress] = {}
-    heard, ended = progress or NoProgress(), stop or asyncio.Event()
-    destinations = (
-        config.destinations
-        if request.retry_of is not None
-        else config.chosen(tuple(names))
-    )
+    destinations = config.destinations
+    if request.retry_of is None:
+        destinations = config.chosen(tuple(names))
     async with open_databases(config, destinations) as databases:
         await warn_where_new(databases)
         if request.retry_of is not None:
-            destinations = await _retried(
-                config, databases, request.retry_of, request.batch
-            )
+            destinations = await _retried(config, databases, request)
+        started: dict[str, RunProgress] = {}
 
         async def work(
             destination: DestinationConfig, account: LeasedAccount
         ) -> RunReport:
-            progress_so_far = underway[destination.name] = RunProgress(
-                destination.name, account.pacing
-            )
-            return await told(
-                await run_destination(
-                    destination,
-                    account,
-                    config,
-                    databases,
-                    request,
-                    heard,
-                    progress_so_far,
-                )
-            )
+            async with session(
+                destination,
+                account,
+                config,
+                databases,
+                request.kind,
+                request=request,
+                progress=progress,
+            ) as s:
+                so_far = RunProgress(s.name, account.pacing, s.began)
+                started[s.name] = so_far
+                return await finished(await run_destination(s, so_far))
 
-        async def told(report: RunReport) -> RunReport:
+        async def failed(
+            destination: DestinationConfig, error: SyncEngineError
+        ) -> RunReport:
+            so_far = started.get(destination.name)
+            return await finished(_broken_off(destination, error, so_far))
+
+        async def finished(report: RunReport) -> RunReport:
             whole = await _with_standing(databases, report)
             event_log()(Event.RUN_FINISHED, **whole.public())
             return whole
 
-        async def gave_up(
-            destination: DestinationConfig, error: SyncEngineError
-        ) -> RunReport:
-            return await told(
-                failed(destination, error, underway.get(destination.name))
-            )
+        return await side_by_side(config, databases, destinations, work, failed, stop)
 
-        return await side_by_side(config, databases, destinations, work, gave_up, ended)
+
+async def _retried(
+    config: Config, databases: Databases, request: RunRequest
+) -> tuple[DestinationConfig, ...]:
+    """Return the destination of the run to retry. Raises ConfigError, StorageError."""
+    assert request.retry_of is not None
+    former = await former_run(databases.state, request.retry_of, request.batch)
+    configured = [*(each.name for each in config.destinations), *config.broken]
+    if former.destination not in configured:
+        what = (
+            f'that run was for destination "{former.destination}", and there is no such '
+            "destination (any more)"
+        )
+        raise ConfigError([Problem(f"retry {request.retry_of}", what)])
+    return config.chosen((former.destination,))
+
+
+def _broken_off(
+    destination: DestinationConfig,
+    error: SyncEngineError,
+    so_far: RunProgress | None,
+) -> RunReport:
+    """Return the report of a destination whose run could not begin or go on."""
+    status = status_of(error)
+    if so_far is None:
+        return RunReport(destination.name, None, status, error=str(error))
+    if isinstance(error, CutShort):
+        so_far.break_off()
+    return so_far.report(status, str(error))
 
 
 async def _with_standing(databases: Databases, report: RunReport) -> RunReport:
@@ -106,45 +124,6 @@ async def _with_standing(databases: Databases, report: RunReport) -> RunReport:
     try:
         standing = await number_standing(databases.state, report.destination)
     except StorageError:
-        return report  # it says already why the database cannot be asked
+        # The report says already why the database cannot be asked.
+        return report
     return replace(report, standing=standing)
-
-
-async def _retried(
-    config: Config, databases: Databases, run_id: int, batch: int | None
-) -> tuple[DestinationConfig, ...]:
-    former = await former_run(databases.state, run_id, batch)
-    if former.destination not in {
-        *(destination.name for destination in config.destinations),
-        *config.broken,
-    }:
-        what = f'that run was for destination "{former.destination}", and there is no such destination (any more)'
-        raise ConfigError([Problem(f"retry {run_id}", what)])
-    return config.chosen((former.destination,))
-
-
-def failed(
-    destination: DestinationConfig,
-    error: SyncEngineError,
-    progress_so_far: RunProgress | None,
-) -> RunReport:
-    """Return the report of a destination whose run could not begin or go on."""
-    status = status_of(error)
-    if progress_so_far is None:
-        return RunReport(destination.name, None, status, error=str(error))
-    if isinstance(error, CutShort):
-        progress_so_far.break_off()
-    return progress_so_far.report(status, str(error))
-
-
-def status_of(error: SyncEngineError) -> RunStatus:
-    """Return the status of a destination that this error ended."""
-    match error:
-        case LeaseHeld():
-            return RunStatus.HELD
-        case RunRefused():
-            return RunStatus.REFUSED
-        case RunStopped():
-            return RunStatus.STOPPED
-        case _:
-            return RunStatus.HALTED

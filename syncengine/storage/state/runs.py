@@ -102,6 +102,10 @@ async def unsuccessful_contacts(
             yield DiffSlice(kind, contact_ids)
 
 
+NO_RUN = 0
+"""Number of a run that does not exist, for stores whose user records none."""
+
+
 async def start_run(
     fence: Fence,
     destination: str,

@@ -1,0 +1,191 @@
+"""Totals of what a run of one destination would do, and what that costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from syncengine.app.meaning import counted_causes
+from syncengine.app.session import Reader
+from syncengine.app.vendor_access import task_of
+from syncengine.config.destination import DestinationConfig
+from syncengine.engine.circumstances import Probe
+from syncengine.engine.prepare import Prepared
+from syncengine.engine.task import Job
+from syncengine.errors import BrakeApplied, SyncEngineError
+from syncengine.model.calls import Call, OutcomeKind
+from syncengine.model.contact import MatchKey
+from syncengine.model.costs import Cost, exactly
+from syncengine.model.reports import PlanReport
+from syncengine.model.work import ContactOutcome, Standing
+from syncengine.planning.causes import CauseCounter
+from syncengine.planning.forecast import Prices, duration, expense, first_call, likely
+from syncengine.planning.mapping import INVALID_VALUE
+from syncengine.ports import RequestCosts
+from syncengine.storage.state.accounts import holds_contacts
+
+_MOST_INVALID = 20
+"""Largest number of kinds of invalid values that are reported, the most frequent ones."""
+
+
+@dataclass(slots=True)
+class Forecast:
+    """Totals of the plans of one destination."""
+
+    destination: DestinationConfig
+    prices: Prices
+    contacts: int = 0
+    unsupported: int = 0
+    look_ups: int = 0
+    requests: Cost = field(default_factory=Cost)
+    actions: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    invalid: Counter[str] = field(default_factory=Counter)
+    suppressed: Counter[str] = field(default_factory=Counter)
+    standing: Counter[Standing] = field(default_factory=Counter)
+    causes: CauseCounter = field(default_factory=CauseCounter)
+    probes: int = 0
+    remarks: tuple[str, ...] = ()
+
+    def add_probe(self, probe: Probe) -> None:
+        """Count a probe: it is expected to be refused as before, at its first call."""
+        self.probes += 1
+        desired, known, plan = probe.job.desired, probe.job.state.known, probe.job.plan
+        first = first_call(plan, self.prices)
+        if_refused = expense(desired, known, first, self.prices, refused=False)
+        if_accepted = expense(desired, known, plan, self.prices, refused=False)
+        self.look_ups += if_refused.look_ups
+        self.requests += replace(if_refused.requests, most=if_accepted.requests.most)
+
+    def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
+        """Count a batch.
+
+        ``stood`` numbers those of its contacts that are not tried any more until now.
+        """
+        self.standing.subtract(stood)
+        for record in prepared.records:
+            if record.standing:
+                self.standing[record.standing] += 1
+        for job in prepared.jobs:
+            self._add_job(job)
+        for record in prepared.records:
+            if record.outcome:
+                self._add_outcome(record.outcome)
+
+    def _add_outcome(self, outcome: ContactOutcome) -> None:
+        """Count a contact of which nothing would be sent."""
+        self.contacts += 1
+        if outcome.unsupported:
+            self.unsupported += 1
+        if outcome.kind is OutcomeKind.REJECTED:
+            self._add_rejection(outcome.code, outcome.message)
+        elif outcome.kind is OutcomeKind.SUPPRESSED:
+            self.suppressed[outcome.code] += 1
+
+    def _add_job(self, job: Job) -> None:
+        """Count a contact that would be worked on."""
+        self.contacts += 1
+        known = job.state.known
+        plan = likely(job.desired, known, job.plan, self.prices.capabilities)
+        self.causes.add(job.state, job.desired, job.source_hash, plan.calls)
+        spent = expense(
+            job.desired,
+            known,
+            job.plan,
+            self.prices,
+            refused=job.refusal is not None,
+            gone=job.gone,
+            recreates=job.recreates,
+        )
+        self.look_ups += spent.look_ups
+        self.requests += spent.requests
+        self.actions.update(call.action.value for call in plan.calls)
+        if plan.unsupported:
+            self.unsupported += 1
+            self.standing[Standing.UNSUPPORTED] += 1
+        if job.refusal:
+            self._add_rejection(job.refusal.code, job.refusal.message)
+
+    def _add_rejection(self, code: str, message: str) -> None:
+        self.rejected[code] += 1
+        if code == INVALID_VALUE:
+            self.invalid[message] += 1
+
+    def report(
+        self, brake: BrakeApplied | None = None, error: SyncEngineError | None = None
+    ) -> PlanReport:
+        """Return the totals, and what would stop the run."""
+        lasting = duration(self.requests, self.destination.limits)
+        return PlanReport(
+            destination=self.destination.name,
+            contacts=self.contacts,
+            actions=dict(sorted(self.actions.items())),
+            unsupported=self.unsupported,
+            rejected=dict(sorted(self.rejected.items())),
+            invalid=dict(self.invalid.most_common(_MOST_INVALID)),
+            suppressed=dict(sorted(self.suppressed.items())),
+            standing=self.standing,
+            causes=counted_causes(self.causes),
+            probes=self.probes,
+            remarks=self.remarks,
+            look_ups=self.look_ups,
+            requests=self.requests.usual,
+            requests_least=self.requests.least,
+            requests_most=self.requests.most,
+            seconds=lasting.usual,
+            seconds_least=lasting.least,
+            seconds_most=lasting.most,
+            brake=str(brake) if brake else None,
+            error=str(error) if error else None,
+        )
+
+
+async def prices_of(reader: Reader) -> Prices:
+    """Return what calls and look-ups at a destination cost. Raises StorageError."""
+    destination = reader.destination
+    vendor, task = destination.vendor, task_of(destination)
+    look_up: Callable[[MatchKey], Cost] = _one_request
+    extra_requests: Callable[[Call], int] = _no_request
+    if isinstance(vendor, RequestCosts):
+        look_up, extra_requests = vendor.look_up_cost, vendor.extra_requests
+    return Prices(
+        capabilities=vendor.capabilities,
+        on_removed=task.on_removed,
+        find_first=task.find_first,
+        look_up=look_up,
+        extra_requests=extra_requests,
+        rounds=await _look_up_rounds(reader),
+    )
+
+
+async def _look_up_rounds(reader: Reader) -> int:
+    """Return how often a contact is looked up where the vendor knows it already.
+
+    Once is enough where nobody but this contact can have what is found: it has one match
+    key, the vendor tells of an existing contact itself, and the account is this
+    destination's alone.
+    """
+    destination = reader.destination
+    create = destination.vendor.capabilities.create
+    tells_existing = create is None or create.tells_existing
+    if len(destination.mapping.match_on) != 1 or not tells_existing:
+        return 2
+    sharing = [
+        each
+        for each in reader.config.destinations
+        if each.account == destination.account
+    ]
+    if len(sharing) != 1:
+        return 2
+    if await holds_contacts(reader.databases.state, destination.account):
+        return 2
+    return 1
+
+
+def _one_request(_key: MatchKey) -> Cost:
+    return exactly(1)
+
+
+def _no_request(_call: Call) -> int:
+    return 0

@@ -1,0 +1,79 @@
+"""The parts that a run of one destination is put together from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from syncengine.app.match_keys import key_store
+from syncengine.app.meaning import causes_since
+from syncengine.app.neighbours import Beside
+from syncengine.app.recreations import Recreations
+from syncengine.app.run_progress import RunProgress
+from syncengine.app.session import Session
+from syncengine.app.vendor_access import task_of
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.task import Job, Task
+from syncengine.engine.waiting import Waiting
+from syncengine.planning.causes import CauseCounter
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.state.keys import Keys
+from syncengine.storage.state.refusals import Refusals
+from syncengine.storage.state.waits import Waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParts:
+    """The parts of one run."""
+
+    session: Session
+    task: Task
+    others: Beside
+    keys: Keys | None
+    rows: SourceRows
+    preparer: Preparer
+    refusals: Refusals
+    waiting: Waiting
+    recreations: Recreations
+    causes: CauseCounter
+    progress: RunProgress
+    withheld_by: list[str] = field(default_factory=list)
+    """Brakes that stopped contacts whose probe was accepted."""
+
+    def count_cause(self, job: Job) -> None:
+        """Count why a contact is worked on, at its first attempt."""
+        if job.attempt == 1:
+            self.causes.add(job.state, job.desired, job.source_hash, job.plan.calls)
+
+
+async def run_parts(s: Session, progress: RunProgress) -> RunParts:
+    """Return the parts of the run that was started. Raises StorageError."""
+    destination, request, fence = s.destination, s.request, s.fence
+    assert s.others is not None, "a session of this kind looks at the whole account"
+    causes = await causes_since(destination, s.databases)
+    task = task_of(destination, request)
+    if s.recognised.looks_up:
+        task = replace(task, find_first=True)
+    keys = key_store(fence, destination, numbered=s.has_numbers)
+    rows = SourceRows(s.databases.source(destination), s.source, fence.patience)
+    return RunParts(
+        session=s,
+        task=task,
+        others=s.others,
+        keys=keys,
+        rows=rows,
+        preparer=Preparer(
+            task,
+            destination.vendor.capabilities,
+            rows,
+            s.contacts,
+            keys,
+            s.others.neighbours,
+        ),
+        refusals=Refusals(fence, s.name, s.run_id),
+        waiting=Waiting(
+            s.name, Waits(fence, s.name), brings_back=request.about_everybody
+        ),
+        recreations=Recreations(destination, s.databases, request, task, s.contacts),
+        causes=causes,
+        progress=progress,
+    )
