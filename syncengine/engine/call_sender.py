@@ -193,7 +193,7 @@ class CallSender:
         try:
             answered = await self._answer(attempt, call, repeatable=is_repeatable)
         except (RequestFailed, AccountStopped, ContactSuppressed) as error:
-            maybe_applied = isinstance(error, VendorUnavailable) and error.maybe_applied
+            maybe_applied = _is_maybe_applied(error)
             is_unknown = maybe_applied or step.was_unknown
             attempt.note_unknown(step.unknown_without_answer() if is_unknown else None)
             # The create may have been carried out: it must not be repeated, but a
@@ -455,3 +455,8 @@ def _with_newest_id(planned: Call, known: Known) -> Call:
     if planned.external_id == newest:
         return planned
     return replace(planned, external_id=newest)
+
+
+def _is_maybe_applied(error: Exception) -> bool:
+    """Return whether the vendor may have carried the call out all the same."""
+    return isinstance(error, VendorUnavailable) and error.maybe_applied

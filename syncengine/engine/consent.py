@@ -9,7 +9,7 @@ from functools import partial
 from syncengine.engine.task import Job
 from syncengine.errors import ContactSuppressed
 from syncengine.model.consent import Subject, SubjectFinder
-from syncengine.model.contact import Pending
+from syncengine.model.contact import Fields, MatchKey, Pending
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.planning.mapping import has_opted_out
 from syncengine.ports import ContactStore, SendCheck, SourceReader
@@ -29,31 +29,24 @@ def subjects_of(job: Job, naming: SubjectFinder) -> tuple[Subject, ...]:
 
     They are its desired values, its known values, and those that are unknown.
     """
-    known, desired, pending = (
-        job.state.known,
-        job.desired,
-        job.state.known.pending or Pending(),
-    )
-    keys = [
-        *(desired.keys if desired else ()),
-        *((known.key,) if known.key else ()),
-        *pending.keys,
-    ]
-    wanted = (desired.fields, desired.invalid) if desired else ()
-    values = [
-        item
-        for fields in (*wanted, known.fields, pending.fields)
-        for item in fields.items()
-    ]
-    tags = [
-        *(desired.tags if desired else ()),
-        *known.tags,
-        *pending.add_tags,
-        *pending.remove_tags,
-    ]
-    return naming.subjects(
-        job.state.contact_id, [*values, *((key.field, key.value) for key in keys)], tags
-    )
+    desired = job.desired
+    known = job.state.known
+    pending = known.pending or Pending()
+    parts: list[Fields] = []
+    keys: list[MatchKey] = []
+    tags: list[str] = []
+    if desired is not None:
+        parts += (desired.fields, desired.invalid)
+        keys += desired.keys
+        tags += desired.tags
+    parts += (known.fields, pending.fields)
+    if known.key is not None:
+        keys.append(known.key)
+    keys += pending.keys
+    tags += (*known.tags, *pending.add_tags, *pending.remove_tags)
+    values = [item for fields in parts for item in fields.items()]
+    values += [(key.field, key.value) for key in keys]
+    return naming.subjects(job.state.contact_id, values, tags)
 
 
 class Consent:
@@ -69,7 +62,7 @@ class Consent:
         self._source = source
         self._mapping = mapping
         self._naming = SubjectFinder(mapping)
-        self._turn = asyncio.Lock()
+        self._asking = asyncio.Lock()
         self._waiting: list[_Question] = []
 
     def about(self, job: Job) -> SendCheck:
@@ -92,7 +85,9 @@ class Consent:
     ) -> None:
         question = _Question(contact_id, named, wanted=wanted)
         self._waiting.append(question)
-        async with self._turn:
+        # Whoever gets the lock asks for everybody who waits by then. The others find
+        # their answer when the lock comes to them.
+        async with self._asking:
             if not question.answer.done():
                 await self._answer_all()
         reason = question.answer.result()
@@ -104,14 +99,16 @@ class Consent:
         try:
             reasons = await self._reasons(questions)
         except asyncio.CancelledError:
-            self._waiting = (
-                questions + self._waiting
-            )  # whoever still waits asks for all of them
+            # This worker asked for the others too: whoever still waits asks again for
+            # all of them.
+            self._waiting = questions + self._waiting
             raise
         except Exception as error:
             for question in questions:
                 question.answer.set_exception(error)
-                question.answer.exception()  # seen, even if nobody waits for it any more
+                # Retrieved here: a future whose error nobody reads, since its worker
+                # was cancelled, would complain when it is collected.
+                question.answer.exception()
             raise
         for question in questions:
             question.answer.set_result(reasons.get(question.contact_id))
@@ -134,13 +131,16 @@ class Consent:
         if self._mapping.opted_out is None:
             return {}
         rows = await self._source.load(wanted)
-        opted_out = {
-            row.contact_id: OPTED_OUT
-            for row in rows
-            if has_opted_out(row, self._mapping)
+        selected = {row.contact_id for row in rows}
+        reasons = {
+            contact_id: LEFT_SOURCE
+            for contact_id in wanted
+            if contact_id not in selected
         }
-        left = dict.fromkeys({*wanted} - {row.contact_id for row in rows}, LEFT_SOURCE)
-        return {**left, **opted_out}
+        for row in rows:
+            if has_opted_out(row, self._mapping):
+                reasons[row.contact_id] = OPTED_OUT
+        return reasons
 
 
 class _Question:

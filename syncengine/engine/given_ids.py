@@ -36,16 +36,18 @@ class GivenIds:
         first = self._given.setdefault(external_id, contact_id)
         if len(self._given) > _REMEMBERED:
             self._given.popitem(last=False)
-        return None if first == contact_id else f"{self._destination}/{first}"
+        if first == contact_id:
+            return None
+        return self._name_of(first)
 
     def owners(self, external_ids: Iterable[str], contact_id: str) -> dict[str, str]:
         """Return those of the ids that were given to another contact in this run."""
-        given = {each: self._given.get(each, contact_id) for each in external_ids}
-        return {
-            each: f"{self._destination}/{owner}"
-            for each, owner in given.items()
-            if owner != contact_id
-        }
+        owners: dict[str, str] = {}
+        for external_id in external_ids:
+            owner = self._given.get(external_id)
+            if owner is not None and owner != contact_id:
+                owners[external_id] = self._name_of(owner)
+        return owners
 
     def take_back(self, external_id: str) -> None:
         """Forget the id: the state knows its owner from now on."""
@@ -58,12 +60,15 @@ class GivenIds:
         """
         self._waiting.add(external_id)
         async with self._asking:
-            if (
-                external_id in self._waiting
-            ):  # not part of the question that was under way
+            # Else it was part of the question that was under way.
+            if external_id in self._waiting:
                 asked = list(self._waiting)
                 owners = await self._store.owners("", asked, takes_over=False)
                 self._owners.update((each, owners.get(each)) for each in asked)
                 self._waiting.difference_update(asked)
         owner = self._owners.pop(external_id, None)
-        return owner not in (None, f"{self._destination}/{contact_id}")
+        return owner is not None and owner != self._name_of(contact_id)
+
+    def _name_of(self, contact_id: str) -> str:
+        """Return a contact's name within the account."""
+        return f"{self._destination}/{contact_id}"

@@ -16,9 +16,10 @@ from syncengine.model.work import ContactOutcome, Record, Status
 from syncengine.planning.outages import TRIPS_AFTER, Outage
 from syncengine.planning.refusals import RefusalStreak
 
-_ACQUITTED = (
-    "nothing is held against them. Mend what the last refusal names, and run again; if those rows are bad indeed, run "
-    "again as well: they will not stop the account at the same place once more"
+_WHAT_TO_DO = (
+    "nothing is held against them. Mend what the last refusal names, and run again; "
+    "if those rows are bad indeed, run again as well: "
+    "they will not stop the account at the same place once more"
 )
 
 
@@ -36,36 +37,45 @@ class Judge:
     ) -> None:
         self._emit = emit
         self._stop = stop
-        self._rows = RefusalStreak(standing or {})
-        self._held: list[tuple[int, Ending]] = []
+        self._streak = RefusalStreak(standing or {})
+        self._withheld: list[tuple[int, Ending]] = []
+        """Refusals, each with its batch, that are not believed yet."""
         self._outage = Outage()
         self._is_down = False
-        self._evaded: set[int | None] = set()
+        self._evading_statuses: set[int | None] = set()
         """HTTP statuses of the answers that judged no contact."""
 
     def note(self, batch: int, ending: Ending) -> None:
         """Note how a contact ended, and pass its record on when it may be believed."""
-        record = ending.record
-        outcome = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
-        if ending.unreachable:
-            self._evaded.add(outcome.http_status)
-            if self._outage.add(outcome.http_status):
-                self._is_down = True
-                self._stop(_down(record, self._outage))
-        elif ending.refused or outcome.actions:
-            self._outage.end()
+        outcome = _outcome_of(ending.record)
+        self._watch_for_outage(ending, outcome)
+        is_accepted = bool(outcome.actions)
         if ending.refused:
             # A part of it was carried out: the vendor accepts something, so the
             # refusals before it are not due to the configuration.
-            if outcome.actions and not self._rows.accepted:
+            if is_accepted and not self._streak.accepted:
                 self._believe(ending.answered)
-            self._held.append((batch, ending))
-            if self._rows.refuse(outcome.code, ending.weight):
-                self._acquit()
+            self._withhold(batch, ending)
             return
-        if outcome.actions:
+        if is_accepted:
             self._believe(ending.answered)
-        self._emit(batch, record)
+        self._emit(batch, ending.record)
+
+    def _watch_for_outage(self, ending: Ending, outcome: ContactOutcome) -> None:
+        if ending.unreachable:
+            self._evading_statuses.add(outcome.http_status)
+            if self._outage.add(outcome.http_status):
+                self._is_down = True
+                self._stop(_down(ending.record, self._outage))
+        elif ending.refused or outcome.actions:
+            self._outage.end()
+
+    def _withhold(self, batch: int, ending: Ending) -> None:
+        """Keep a refusal back; where it is one too many, stop the account."""
+        self._withheld.append((batch, ending))
+        must_halt = self._streak.refuse(_outcome_of(ending.record).code, ending.weight)
+        if must_halt:
+            self._acquit()
 
     def release(self) -> None:
         """End the run: believe the withheld refusals if they are about the contacts.
@@ -74,22 +84,26 @@ class Judge:
         was down in the end, and where the vendor answered others alike without judging
         them, as it does when a key has lost its rights.
         """
-        if self._held and self._rows.end():
+        if self._withheld and self._streak.end():
             self._acquit()
-        self._held = [(batch, self._believed(ending)) for batch, ending in self._held]
-        self._emit_held()
+        self._withheld = [
+            (batch, self._believed(ending)) for batch, ending in self._withheld
+        ]
+        self._emit_withheld()
 
     def _believed(self, ending: Ending) -> Ending:
         """Return the ending as far as it says something about its contact."""
-        if not self._is_no_word_about(ending):
+        if self._says_something(ending):
             return ending
-        return replace(ending, record=_untold(ending.record))
+        return replace(ending, record=_not_judged(ending.record))
 
-    def _is_no_word_about(self, ending: Ending) -> bool:
-        status = ending.record.outcome.http_status if ending.record.outcome else None
-        return self._is_down or (
-            not self._rows.accepted and status is not None and status in self._evaded
-        )
+    def _says_something(self, ending: Ending) -> bool:
+        if self._is_down:
+            return False
+        if self._streak.accepted:
+            return True
+        status = _outcome_of(ending.record).http_status
+        return status is None or status not in self._evading_statuses
 
     def _believe(self, answered: int) -> None:
         """Believe the refusals that the vendor answered with before an acceptance.
@@ -98,42 +112,42 @@ class Judge:
         more to be written down. A refusal that was answered after the acceptance is the
         vendor's newer word.
         """
-        newer = [
-            (batch, ending)
-            for batch, ending in self._held
-            if ending.answered > answered
-        ]
-        self._held = [
-            (batch, ending)
-            for batch, ending in self._held
-            if ending.answered <= answered
-        ]
-        self._rows.accept()
-        self._emit_held()
-        self._held = newer
+        older: list[tuple[int, Ending]] = []
+        newer: list[tuple[int, Ending]] = []
+        for batch, ending in self._withheld:
+            part = newer if ending.answered > answered else older
+            part.append((batch, ending))
+        self._streak.accept()
+        self._withheld = older
+        self._emit_withheld()
+        self._withheld = newer
+        # The acceptance ended the streak; these begin the next one.
         for _, ending in newer:
-            self._rows.refuse(
-                ending.record.outcome.code if ending.record.outcome else "",
-                ending.weight,
-            )
+            self._streak.refuse(_outcome_of(ending.record).code, ending.weight)
 
-    def _emit_held(self) -> None:
-        held, self._held = self._held, []
-        for batch, ending in held:
+    def _emit_withheld(self) -> None:
+        withheld, self._withheld = self._withheld, []
+        for batch, ending in withheld:
             self._emit(batch, ending.record)
 
     def _acquit(self) -> None:
-        last = self._held[-1][1].record
-        self._stop(
-            _changed(last, len(self._held))
-            if self._rows.accepted
-            else _misconfigured(last, len(self._held))
-        )
-        self._held = [
+        """Stop the account, and hold the withheld refusals against nobody."""
+        last = self._withheld[-1][1].record
+        number = len(self._withheld)
+        if self._streak.accepted:
+            self._stop(_changed(last, number))
+        else:
+            self._stop(_misconfigured(last, number))
+        self._withheld = [
             (batch, replace(ending, record=_acquitted(ending.record)))
-            for batch, ending in self._held
+            for batch, ending in self._withheld
         ]
-        self._emit_held()
+        self._emit_withheld()
+
+
+def _outcome_of(record: Record) -> ContactOutcome:
+    """Return the outcome; that of a contact that nothing came of where it has none."""
+    return record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
 
 
 def _acquitted(record: Record) -> Record:
@@ -142,8 +156,9 @@ def _acquitted(record: Record) -> Record:
     The refused version is remembered (see ``refusals.weight``), and so is the refusal:
     those that were refused alike stand from then on.
     """
-    before_that = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
-    outcome = replace(before_that, kind=OutcomeKind.DEFERRED, code="all_refused")
+    outcome = replace(
+        _outcome_of(record), kind=OutcomeKind.DEFERRED, code="all_refused"
+    )
     return replace(
         record,
         status=Status.PENDING,
@@ -152,25 +167,27 @@ def _acquitted(record: Record) -> Record:
     )
 
 
-def _untold(record: Record) -> Record:
+def _not_judged(record: Record) -> Record:
     """Return the record as a deferral: the refusal says nothing about the contact."""
     return replace(_acquitted(record), refusal=None)
 
 
 def _misconfigured(last: Record, contacts: int) -> VendorHalted:
     return VendorHalted(
-        f"the first {contacts} contacts were all refused, which is configuration, not data; {_ACQUITTED}. "
-        f"{_last(last)}",
+        f"the first {contacts} contacts were all refused, which is configuration, not "
+        f"data; {_WHAT_TO_DO}. {_last(last)}",
         setting="fields",
     )
 
 
 def _changed(last: Record, contacts: int) -> VendorHalted:
-    code = last.outcome.code if last.outcome else ""
+    code = _outcome_of(last).code
     return VendorHalted(
-        f"{contacts} contacts in a row were refused after others had been accepted, most of them alike ({code}): "
-        "something has changed at the vendor (what the account or its key may do, a field, a tag or a list that is "
-        f"gone), or so many bad rows stand next to each other; {_ACQUITTED}. {_last(last)}"
+        f"{contacts} contacts in a row were refused after others had been accepted, "
+        f"most of them alike ({code}): "
+        "something has changed at the vendor (what the account or its key may do, a "
+        "field, a tag or a list that is gone), or so many bad rows stand next to each "
+        f"other; {_WHAT_TO_DO}. {_last(last)}"
     )
 
 
@@ -183,4 +200,5 @@ def _down(last: Record, outage: Outage) -> VendorHalted:
 
 
 def _last(record: Record) -> str:
-    return f"The last (contact {name_of(record.contact_id)}): {record.outcome.message if record.outcome else ''}"
+    name = name_of(record.contact_id)
+    return f"The last (contact {name}): {_outcome_of(record).message}"

@@ -55,8 +55,9 @@ class LeaseKeeper:
         if self._lost is None and self._clock() >= self._until:
             why = self._away or "this process or the database stood still"
             self._lost = (
-                f"the lease of account {self._grant.account} ran out before it was renewed ({why}): this run stops "
-                "here, and the next one settles what it left"
+                f"the lease of account {self._grant.account} ran out before it was "
+                f"renewed ({why}): this run stops here, "
+                "and the next one settles what it left"
             )
         if self._lost is not None:
             raise LeaseLost(self._lost)
@@ -64,9 +65,12 @@ class LeaseKeeper:
     async def keep(self, stop: Callable[[AccountStopped], None]) -> None:
         """Renew until cancelled; call ``stop`` when the lease is lost."""
         while True:
-            await asyncio.sleep(
-                self._grant.ttl / _BEATS / (_SOONER if self._away else 1)
-            )
+            pause = self._grant.ttl / _BEATS
+            if self._away:
+                pause /= _SOONER
+            await asyncio.sleep(pause)
+            # From before the question: the database counts from some moment since, and
+            # a lease must not end there before it ends here.
             asked = self._clock()
             try:
                 self.check()
@@ -78,7 +82,8 @@ class LeaseKeeper:
             except StorageError as error:
                 self._away = str(error)
                 self._tell(Event.DATABASE_AWAY, error=str(error))
-                continue  # the lease runs on for a while; check() ends the work when it does not
+                # The lease runs on for a while; check() ends the work when it does not.
+                continue
             if self._away:
                 self._away = None
                 self._tell(Event.DATABASE_BACK)

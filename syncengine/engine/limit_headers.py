@@ -9,8 +9,9 @@ as seconds from now, or as a moment. What makes no sense is named and not obeyed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from syncengine.model.limits import Limit
 from syncengine.model.wait_headers import NUMBER, seconds_from_now
@@ -54,83 +55,97 @@ def read_limits(headers: Mapping[str, str], max_wait: float) -> LimitNotice:
     """
     if not any(name == _RETRY_AFTER or name.startswith(_FAMILIES) for name in headers):
         return NOTHING
-    ignored: list[str] = []
-    wait = 0.0
-    if _RETRY_AFTER in headers:
-        asked = seconds_from_now(headers[_RETRY_AFTER], headers)
-        if asked is None or asked > max_wait:
-            ignored.append(_RETRY_AFTER)
-        else:
-            wait = asked
-    limits = list(_limits(headers, max_wait, ignored))
+    reader = _HeaderReader(headers, max_wait)
+    wait = reader.retry_after()
+    limits = reader.limits()
     left = min(limits, key=_fewest_first, default=None)
-    return LimitNotice(wait, left, tuple(dict.fromkeys(ignored)))
+    return LimitNotice(wait, left, tuple(dict.fromkeys(reader.ignored)))
 
 
 def _fewest_first(left: Remaining) -> tuple[int, float]:
+    """Return the sort key: of equal remainders the one that lasts longest counts."""
     return left.remaining, -(left.reset_in or 0.0)
 
 
-def _limits(
-    headers: Mapping[str, str], max_wait: float, ignored: list[str]
-) -> Iterator[Remaining]:
-    for family in _FAMILIES:
-        remaining, reset = f"{family}-remaining", f"{family}-reset"
-        if remaining in headers:
-            yield from _one(
-                (remaining, headers[remaining]),
-                (reset, headers[reset]) if reset in headers else None,
-                headers,
-                max_wait,
-                ignored,
-            )
-    for policy in headers.get(_ONE_HEADER, "").split(","):
-        yield from _policy(policy, headers, max_wait, ignored)
+class _Header(NamedTuple):
+    """A header, or a part of one."""
+
+    name: str
+    value: str
 
 
-def _policy(
-    policy: str, headers: Mapping[str, str], max_wait: float, ignored: list[str]
-) -> Iterator[Remaining]:
-    """Read one part of the one header, such as ``"minute";r=50;t=30``.
+class _HeaderReader:
+    """Reads the limit headers of one answer."""
 
-    In older drafts one limit is spread over the parts (``limit=100, remaining=50,
-    reset=30``): then the whole header is read.
-    """
-    found = dict(_PARAMETER.findall(policy))
-    if "remaining" in found:
-        found = dict(_PARAMETER.findall(headers[_ONE_HEADER]))
-    remaining = found.get("r", found.get("remaining"))
-    reset = found.get("t", found.get("reset"))
-    if remaining is not None:
-        yield from _one(
-            (_ONE_HEADER, remaining),
-            None if reset is None else (_ONE_HEADER, reset),
-            headers,
-            max_wait,
-            ignored,
+    def __init__(self, headers: Mapping[str, str], max_wait: float) -> None:
+        self.ignored: list[str] = []
+        """Headers that could not be obeyed."""
+        self._headers = headers
+        self._max_wait = max_wait
+
+    def retry_after(self) -> float:
+        """Return the seconds in which nothing is to be sent; 0 without such a wish."""
+        header = self._header(_RETRY_AFTER)
+        if header is None:
+            return 0.0
+        return self._wait(header) or 0.0
+
+    def limits(self) -> list[Remaining]:
+        """Return every limit that the answer names, and that can be obeyed."""
+        policies = self._headers.get(_ONE_HEADER, "").split(",")
+        found = [self._limit_of_family(family) for family in _FAMILIES]
+        found += [self._limit_of_policy(policy) for policy in policies]
+        return [limit for limit in found if limit is not None]
+
+    def _limit_of_family(self, family: str) -> Remaining | None:
+        """Read a pair of headers, such as ``X-RateLimit-Remaining`` and ``-Reset``."""
+        remaining = self._header(f"{family}-remaining")
+        if remaining is None:
+            return None
+        return self._limit(remaining, self._header(f"{family}-reset"))
+
+    def _limit_of_policy(self, policy: str) -> Remaining | None:
+        """Read one part of the one header, such as ``"minute";r=50;t=30``.
+
+        In older drafts one limit is spread over the parts (``limit=100, remaining=50,
+        reset=30``): then the whole header is read.
+        """
+        found = dict(_PARAMETER.findall(policy))
+        if "remaining" in found:
+            found = dict(_PARAMETER.findall(self._headers[_ONE_HEADER]))
+        remaining = found.get("r", found.get("remaining"))
+        reset = found.get("t", found.get("reset"))
+        if remaining is None:
+            return None
+        return self._limit(
+            _Header(_ONE_HEADER, remaining),
+            None if reset is None else _Header(_ONE_HEADER, reset),
         )
 
+    def _limit(self, remaining: _Header, reset: _Header | None) -> Remaining | None:
+        """Return one limit, if both its headers can be obeyed."""
+        number = remaining.value.strip()
+        if not NUMBER.fullmatch(number):
+            self.ignored.append(remaining.name)
+            return None
+        if reset is None:
+            return Remaining(int(float(number)), None)
+        reset_in = self._wait(reset)
+        if reset_in is None:
+            return None
+        return Remaining(int(float(number)), reset_in)
 
-def _one(
-    remaining: tuple[str, str],
-    reset: tuple[str, str] | None,
-    headers: Mapping[str, str],
-    max_wait: float,
-    ignored: list[str],
-) -> Iterator[Remaining]:
-    """Return one limit, if both its headers can be obeyed."""
-    name, written = remaining
-    number = written.strip()
-    if not NUMBER.fullmatch(number):
-        ignored.append(name)
-        return
-    reset_in = None
-    if reset is not None:
-        reset_in = seconds_from_now(reset[1], headers)
-        if reset_in is None or reset_in > max_wait:
-            ignored.append(reset[0])
-            return
-    yield Remaining(int(float(number)), reset_in)
+    def _wait(self, header: _Header) -> float | None:
+        """Return the seconds that a header asks to wait; None if it is ignored."""
+        seconds = seconds_from_now(header.value, self._headers)
+        if seconds is None or seconds > self._max_wait:
+            self.ignored.append(header.name)
+            return None
+        return seconds
+
+    def _header(self, name: str) -> _Header | None:
+        value = self._headers.get(name)
+        return None if value is None else _Header(name, value)
 
 
 @dataclass(slots=True)

@@ -207,7 +207,7 @@ class Preparer:
         # In the first attempt of a recreation the contact was looked up. In a later one
         # it is still to be created: it waits for the contact that has its match key.
         if self._task.recreates and (recreates or attempt > 1):
-            recreated = frozenset(each for each, state in states.items() if state.gone)
+            recreated = _gone_among(states)
             states = _without_gone(states, recreated)
         leaving = await self._leaving(batch, rows, states)
         moving = [each for each in leaving if each.settled]
@@ -225,11 +225,11 @@ class Preparer:
             attempt,
             rows,
             states,
-            _key_owners_after_move(key_owners, moved),
-            wanted,
-            _shared_after_move(shared, moved),
-            {each.contact_id: each.destination for each in leaving if not each.settled},
-            recreated,
+            key_owners=_key_owners_after_move(key_owners, moved),
+            wanted=wanted,
+            shared=_shared_after_move(shared, moved),
+            not_let_go=_not_settled(leaving),
+            recreated=recreated,
         )
 
     async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:
@@ -312,6 +312,15 @@ def _intents(jobs: Sequence[Job]) -> list[Intent]:
         for job in jobs
         if job.plan.calls
     ]
+
+
+def _gone_among(states: States) -> frozenset[str]:
+    return frozenset(each for each, state in states.items() if state.gone)
+
+
+def _not_settled(leaving: Sequence[Leaving]) -> Mapping[str, str]:
+    """Return the contacts that others have to let go of first, each with its owner."""
+    return {each.contact_id: each.destination for each in leaving if not each.settled}
 
 
 def _without_gone(states: States, recreated: frozenset[str]) -> States:

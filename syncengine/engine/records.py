@@ -41,25 +41,41 @@ def in_step(
     stays unknown of a removed contact; ``dropped`` is what was sent and not taken;
     ``was_gone``: a contact was to be deleted that was not there any more.
     """
+    state = job.state
+    is_removal = job.desired is None
+    all_unsupported = unsupported + dropped
     outcome = None
-    unsupported += dropped
-    if actions or unsupported:
-        kind = OutcomeKind.UNSUPPORTED if unsupported else OutcomeKind.APPLIED
-        done = WAS_GONE if was_gone else ""
-        code = unsupported[0].code if unsupported else done
-        message = f"the vendor has scheduled it: {receipt}" if receipt else ""
-        outcome = ContactOutcome(
-            kind, actions, requests, code, message, unsupported=unsupported
-        )
+    if actions or all_unsupported:
+        outcome = _done(actions, requests, all_unsupported, receipt, was_gone=was_gone)
     return Record(
-        contact_id=job.state.contact_id,
+        contact_id=state.contact_id,
         known=replace(known, pending=left),
-        status=Status.REMOVED if job.desired is None else Status.SYNCED,
-        source_hash=None if job.desired is None else job.source_hash,
+        status=Status.REMOVED if is_removal else Status.SYNCED,
+        source_hash=None if is_removal else job.source_hash,
         outcome=outcome,
-        removal=job.desired is None,
+        removal=is_removal,
         moved=job.wanted is not None and known.external_id is not None,
-        refusal=common_refusal_of_dropped(dropped) if job.desired is not None else None,
+        refusal=None if is_removal else common_refusal_of_dropped(dropped),
+    )
+
+
+def _done(
+    actions: tuple[Action, ...],
+    requests: int,
+    unsupported: tuple[Unsupported, ...],
+    receipt: str,
+    *,
+    was_gone: bool,
+) -> ContactOutcome:
+    """Return the outcome of a contact about which everything possible is done."""
+    kind = OutcomeKind.APPLIED
+    code = WAS_GONE if was_gone else ""
+    if unsupported:
+        kind = OutcomeKind.UNSUPPORTED
+        code = unsupported[0].code
+    message = f"the vendor has scheduled it: {receipt}" if receipt else ""
+    return ContactOutcome(
+        kind, actions, requests, code, message, unsupported=unsupported
     )
 
 
@@ -190,8 +206,9 @@ def same_person(state: ContactState, source_hash: int | None) -> Record:
 def like_suppressed(contact_id: str) -> str:
     """Return why a contact is held back that may be a suppressed person."""
     return (
-        "it has a phone number or an e-mail address of a contact that was suppressed or forgotten, and may be the same "
-        "person under another contact id: nothing is sent about it. If it is somebody else, `syncengine suppress "
+        "it has a phone number or an e-mail address of a contact that was suppressed "
+        "or forgotten, and may be the same person under another contact id: "
+        "nothing is sent about it. If it is somebody else, `syncengine suppress "
         f"--lift --contact {as_argument(contact_id)}` lets it through"
     )
 
@@ -201,7 +218,10 @@ def left(job: Job, known: Known, actions: tuple[Action, ...], requests: int) -> 
 
     Nothing more is sent about it: the next run handles it as a removed contact.
     """
-    message = "nothing is sent about it: the source does not select its row any more, and the next run deals with that"
+    message = (
+        "nothing is sent about it: the source does not select its row any more, "
+        "and the next run deals with that"
+    )
     outcome = ContactOutcome(
         OutcomeKind.SUPPRESSED, actions, requests, "left_source", message
     )
@@ -223,11 +243,16 @@ def rejected(
     A removal that keeps being refused is not tried any more.
     """
     status, rejections = count_refusal(state, source_hash)
-    message = refusal.message + (_LAST if status is Status.DEAD and not removal else "")
+    is_dead = status is Status.DEAD
+    message = refusal.message
+    if is_dead and not removal:
+        message += _LEFT_ALONE
+    if is_dead and removal:
+        status = Status.REMOVED
     return Record(
         contact_id=state.contact_id,
         known=known,
-        status=Status.REMOVED if removal and status is Status.DEAD else status,
+        status=status,
         source_hash=None,
         rejections=rejections,
         rejected_hash=version(source_hash),
@@ -252,9 +277,8 @@ def probed(state: ContactState, source_hash: int | None, record: Record) -> Reco
     """
     assert record.outcome is not None, "a probe that was not accepted has an outcome"
     outcome = replace(record.outcome, kind=OutcomeKind.PROBED)
-    if (
-        state.status is Status.SYNCED
-    ):  # it is in step but for what the vendor does not take
+    if state.status is Status.SYNCED:
+        # It is in step but for what the vendor does not take.
         return replace(
             record,
             status=Status.SYNCED,
@@ -307,7 +331,7 @@ def again(record: Record) -> Record:
     return replace(record, outcome=replace(record.outcome, requests=0))
 
 
-_LAST = (
+_LEFT_ALONE = (
     f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the mapping "
     "changes, or `syncengine retry --dead` tries it again)"
 )

@@ -141,11 +141,9 @@ class Retrier:
         while True:
             try:
                 value = await drive(make, self._sender, meter, doubt)
-            except AccountStopped as error:
-                self._control.stop(error)
-                _raise_if_in_doubt(error, doubt)
-                raise
-            except (ContactSuppressed, CannotBeSent) as error:
+            except (AccountStopped, ContactSuppressed, CannotBeSent) as error:
+                if isinstance(error, AccountStopped):
+                    self._control.stop(error)
                 _raise_if_in_doubt(error, doubt)
                 raise
             except VendorThrottled as error:

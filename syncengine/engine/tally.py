@@ -25,14 +25,18 @@ class Tally:
         """Count a contact that is finished."""
         if record.outcome is None:
             return
-        kind = record.outcome.kind.value
+        outcome = record.outcome
+        kind = outcome.kind
+        # A contact may be found gone and be created again later in the run: its last
+        # outcome counts.
         self._gone.discard(record.contact_id)
-        if record.outcome.kind is OutcomeKind.GONE:
+        if kind is OutcomeKind.GONE:
             self._gone.add(record.contact_id)
         else:
-            self.contacts[kind] += 1
-        self.actions.update(action.value for action in record.outcome.actions)
-        self._batches.setdefault(batch, Counter())[kind] += 1
+            self.contacts[kind.value] += 1
+        self.actions.update(action.value for action in outcome.actions)
+        of_batch = self._batches.setdefault(batch, Counter())
+        of_batch[kind.value] += 1
 
     def defer(self, contacts: int) -> None:
         """Count contacts that were not reached."""

@@ -97,9 +97,9 @@ class Verification:
 
         Raises AccountStopped, StorageError.
         """
-        listed = (
-            await self._listed(linked, total, directory) if directory else set[str]()
-        )
+        listed: set[str] = set()
+        if directory is not None:
+            listed = await self._listed(linked, total, directory)
         async for contact_ids in linked.slices(_SLICE):
             await self.one_by_one(
                 [contact_id for contact_id in contact_ids if contact_id not in listed]
@@ -116,35 +116,34 @@ class Verification:
             if self._stop.is_set():
                 return
             states = await self._store.load(contact_ids[start : start + _SLICE])
-            silent = await self._silent(states.values())
-            passed_over = [
-                state
-                for state in states.values()
-                if state.contact_id in silent or _is_doubtful(state)
-            ]
-            self._pass_over(passed_over, silent)
-            left = {state.contact_id for state in passed_over}
-            askable = [
-                state
-                for state in states.values()
-                if state.known.external_id and state.contact_id not in left
-            ]
-            answers = await asyncio.gather(
-                *map(self._read, askable), return_exceptions=True
-            )
-            pairs = zip(askable, answers, strict=True)
-            await self._compare(
-                [
-                    (state, answer)
-                    for state, answer in pairs
-                    if not isinstance(answer, BaseException)
-                ]
-            )
-            for answer in answers:
-                if isinstance(answer, BaseException):
-                    if contact_error(answer) is None:
-                        raise answer
-                    self.seen.unread += 1
+            await self._verify_slice(states)
+
+    async def _verify_slice(self, states: Mapping[str, ContactState]) -> None:
+        silent = await self._silent(states.values())
+        passed_over: list[ContactState] = []
+        readable: list[ContactState] = []
+        for state in states.values():
+            if state.contact_id in silent or _is_doubtful(state):
+                passed_over.append(state)
+            elif state.known.external_id:
+                readable.append(state)
+        self._pass_over(passed_over, silent)
+        answers = await asyncio.gather(
+            *(self._read(state) for state in readable), return_exceptions=True
+        )
+        read: list[tuple[ContactState, Remote | None]] = []
+        failed: list[BaseException] = []
+        for state, answer in zip(readable, answers, strict=True):
+            if isinstance(answer, BaseException):
+                failed.append(answer)
+            else:
+                read.append((state, answer))
+        # First what was read: a contact that failed must not cost the others.
+        await self._compare(read)
+        for error in failed:
+            if contact_error(error) is None:
+                raise error
+            self.seen.unread += 1
 
     async def gone(self, states: Iterable[ContactState]) -> None:
         """Take contacts that are known to be gone at the vendor."""
@@ -155,9 +154,11 @@ class Verification:
     ) -> set[str]:
         """Return the contacts that were compared by the vendor's list."""
         compared: set[str] = set()
-        strangers, cursor = 0, None
-        seen: set[str] = set()
-        # Once it has taken more pages than there are contacts left, asking for each of those is cheaper.
+        cursors: set[str] = set()
+        cursor: str | None = None
+        strangers = 0
+        # Once it has taken more pages than there are contacts left, asking for each of
+        # those is cheaper.
         left = total
         while left > 0 and not self._stop.is_set():
             page = await self._retrier.run(
@@ -166,33 +167,39 @@ class Verification:
             remotes = {remote.external_id: remote for remote in page.contacts}
             owners = await linked.owners(list(remotes))
             strangers += len(remotes.keys() - owners.keys())
-            states = await self._store.load(
-                [owner for owner in owners.values() if owner not in compared]
-            )
-            shown = [
-                state for state in states.values() if state.known.external_id in remotes
-            ]
-            doubtful = [state for state in shown if _is_doubtful(state)]
-            self._pass_over(doubtful, await self._silent(doubtful))
-            await self._compare(
-                [
-                    (state, remotes[state.known.external_id])
-                    for state in shown
-                    if state.known.external_id in remotes and not _is_doubtful(state)
-                ]
-            )
-            compared |= states.keys()
+            new = [owner for owner in owners.values() if owner not in compared]
+            compared |= await self._compare_listed(new, remotes)
             left = min(left - 1, total - len(compared))
             if page.cursor is None or page.cursor == cursor:
+                # Only a list that was read to its end tells how many are strangers.
                 self.seen.strangers = strangers
                 break
-            cursor = page.cursor
-            if (
-                cursor in seen
-            ):  # the pages lead in a circle: who is not among them is asked for
+            if page.cursor in cursors:
+                # The pages lead in a circle: the contacts that are not among them are
+                # asked for.
                 break
-            seen.add(cursor)
+            cursor = page.cursor
+            cursors.add(cursor)
         return compared
+
+    async def _compare_listed(
+        self, contact_ids: Sequence[str], remotes: Mapping[str, Remote]
+    ) -> set[str]:
+        """Compare contacts with a page of the vendor's list; return those with a state."""
+        states = await self._store.load(contact_ids)
+        doubtful: list[ContactState] = []
+        shown: list[tuple[ContactState, Remote | None]] = []
+        for state in states.values():
+            remote = remotes.get(state.known.external_id or "")
+            if remote is None:
+                continue
+            if _is_doubtful(state):
+                doubtful.append(state)
+            else:
+                shown.append((state, remote))
+        self._pass_over(doubtful, await self._silent(doubtful))
+        await self._compare(shown)
+        return set(states)
 
     async def _read(self, state: ContactState) -> Remote | None:
         return await held(self._vendor, self._retrier, state.known)
@@ -222,63 +229,82 @@ class Verification:
     async def _compare(
         self, pairs: Sequence[tuple[ContactState, Remote | None]]
     ) -> None:
-        await self._store.remember_opt_outs(dict(self._new_noes(pairs)))
+        await self._store.remember_opt_outs(dict(self._new_opt_outs(pairs)))
         for state, remote in pairs:
-            self.seen.compared += 1
-            same, whole = self._vendor.same, self._vendor.capabilities.reads
-            passed_over = partial(self._is_passed_over, state)
-            try:
-                found = drift(
-                    state.known, remote, self._owned, same, passed_over, whole=whole
-                )
-            except SyncEngineError:
-                raise
-            except Exception:  # noqa: BLE001 - what the vendor shows of this one cannot be compared
-                self.seen.compared -= 1
+            found = self._drift_of(state, remote)
+            if found is None:
                 self.seen.unread += 1
                 continue
+            self.seen.compared += 1
             if found:
-                self._note(state.contact_id, found)
-                self.seen.opted_out += found == Drift(opted_out=found.opted_out)
-                if self._repair is not None:
-                    self._repair.add(state, remote, found)
+                self._note_drift(state, remote, found)
         self._advance(len(pairs))
 
-    def _new_noes(
+    def _drift_of(self, state: ContactState, remote: Remote | None) -> Drift | None:
+        """Return how a contact drifted; None where it cannot be compared."""
+        try:
+            return drift(
+                state.known,
+                remote,
+                self._owned,
+                self._vendor.same,
+                partial(self._is_passed_over, state),
+                whole=self._vendor.capabilities.reads,
+            )
+        except SyncEngineError:
+            raise
+        except Exception:  # noqa: BLE001 - what the vendor shows of this one cannot be compared
+            return None
+
+    def _note_drift(
+        self, state: ContactState, remote: Remote | None, found: Drift
+    ) -> None:
+        self._note(state.contact_id, found)
+        if found == Drift(opted_out=found.opted_out):
+            self.seen.opted_out += 1
+        if self._repair is not None:
+            self._repair.add(state, remote, found)
+
+    def _new_opt_outs(
         self, pairs: Sequence[tuple[ContactState, Remote | None]]
     ) -> Iterator[tuple[str, Fields]]:
-        """Return the opt-outs of those contacts whose opt-outs are others than before.
+        """Yield the opt-outs of those contacts whose opt-outs are others than before.
 
         Should a contact be deleted there and created again, it is created with them.
         """
         for state, remote in pairs:
-            noes = (
-                opt_outs_to_remember(state.known, remote, self._vendor.capabilities)
-                if remote
-                else state.known.seen_opt_outs
+            if remote is None:
+                continue
+            opt_outs = opt_outs_to_remember(
+                state.known, remote, self._vendor.capabilities
             )
-            if noes != state.known.seen_opt_outs:
-                yield state.contact_id, noes
+            if opt_outs != state.known.seen_opt_outs:
+                yield state.contact_id, opt_outs
 
     def _is_passed_over(self, state: ContactState, name: str) -> bool:
-        doubtful = (
-            state.known.pending is not None and name in state.known.pending.fields
-        )
-        return doubtful or matches(name, self._vendor.capabilities.accumulates)
+        pending = state.known.pending
+        if pending is not None and name in pending.fields:
+            return True
+        return matches(name, self._vendor.capabilities.accumulates)
 
     def _note(self, contact_id: str, found: Drift) -> None:
-        told: dict[str, tuple[str, ...]] = {
+        names_by_way: dict[str, tuple[str, ...]] = {
             way: names if isinstance(names, tuple) else ()
             for way, names in asdict(found).items()
             if names
         }
         self.seen.drifted += 1
-        self.seen.found.update(told.keys())
-        self.seen.subjects.update(name for names in told.values() for name in names)
+        self.seen.found.update(names_by_way.keys())
+        for names in names_by_way.values():
+            self.seen.subjects.update(names)
         if len(self.seen.contacts) < _MOST_NAMED:
-            self.seen.contacts.append(Drifted(contact_id, told))
+            self.seen.contacts.append(Drifted(contact_id, names_by_way))
 
 
 def _is_doubtful(state: ContactState) -> bool:
-    # Of one that is in step no more than some fields are in doubt, for which nobody asks.
+    """Return whether it is unknown what was sent about a contact.
+
+    Of one that is in step no more than some fields are unknown, which the source does
+    not ask for.
+    """
     return state.known.pending is not None and state.status is not Status.SYNCED

@@ -5,7 +5,7 @@ They are judged when the run is over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from syncengine.engine import records
 from syncengine.engine.attempt import Ending
@@ -44,11 +44,15 @@ class Waiting:
         ended, self._ended = self._ended, {}
         if not ended:
             return []
-        refused = await self._refused(ended) if finished else {}
-        return [
-            (batch, refused.get(contact_id) or records.again(record))
-            for contact_id, (batch, record, _) in ended.items()
-        ]
+        refused: Mapping[str, Record] = {}
+        if finished:
+            refused = await self._refused(ended)
+        judged_records: list[tuple[int, Record]] = []
+        for contact_id, (batch, record, _) in ended.items():
+            # A contact that is not refused stays deferred: the next run tries it.
+            judged_record = refused.get(contact_id) or records.again(record)
+            judged_records.append((batch, judged_record))
+        return judged_records
 
     async def _refused(
         self, ended: dict[str, tuple[int, Record, KeyWait]]
