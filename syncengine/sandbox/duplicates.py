@@ -1,4 +1,4 @@
-"""Contacts a twin holds twice."""
+"""Find contacts that a twin stores twice."""
 
 from __future__ import annotations
 
@@ -6,39 +6,44 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from syncengine.model.http import Json
+from syncengine.sandbox.phones import digits
+
+_PHONE_FIELDS = ("phone", "phoneNumber", "phone_numbers")
+"""The standard fields of all vendors that hold phones, such as ``phoneNumber`` or
+``phone_numbers.mobile``."""
 
 
 def duplicates(
     contacts: Iterable[Mapping[str, Json]], key: str | None = None
 ) -> dict[str, dict[str, list[str]]]:
-    """The ids of contacts that share a phone (by its digits) or a key, as ``Twin.contacts`` shows them.
+    """Return the ids of contacts that share a phone (by its digits) or a key.
 
-    The key is the vendor's own, or the field that is named.
+    Contacts are in the form of ``Twin.contacts``. The key is the vendor's own, or the
+    field that is named.
     """
     by_phone: defaultdict[str, list[str]] = defaultdict(list)
     by_key: defaultdict[str, list[str]] = defaultdict(list)
     for contact in contacts:
-        for digits in {
-            "".join(filter(str.isdecimal, phone))
-            for phone in _phones(contact["fields"])
-        } - {""}:
-            by_phone[digits].append(contact["id"])
-        own = contact["fields"].get(key) if key else contact["key"]
-        if own:
-            by_key[own].append(contact["id"])
+        # A set: a contact that has one phone twice is no duplicate of itself.
+        for number in set(_phone_digits(contact["fields"])):
+            by_phone[number].append(contact["id"])
+        own_key = contact["fields"].get(key) if key else contact["key"]
+        if own_key:
+            by_key[own_key].append(contact["id"])
     return {"phone": _shared(by_phone), "key": _shared(by_key)}
 
 
-def _phones(fields: Mapping[str, Json]) -> Iterator[str]:
-    """Yield the phones in the standard fields of all vendors.
-
-    Such fields are ``phoneNumber`` or ``phone_numbers.mobile``.
-    """
+def _phone_digits(fields: Mapping[str, Json]) -> Iterator[str]:
+    """Yield the digits of all phones of a contact."""
     for name, value in fields.items():
-        if name.partition(".")[0] in ("phone", "phoneNumber", "phone_numbers"):
-            phones = value if isinstance(value, list) else [value]
-            yield from (phone for phone in phones if phone)
+        if name.partition(".")[0] not in _PHONE_FIELDS:
+            continue
+        phones = value if isinstance(value, list) else [value]
+        for phone in phones:
+            number = digits(phone or "")
+            if number:
+                yield number
 
 
-def _shared(holders: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    return {value: ids for value, ids in holders.items() if len(ids) > 1}
+def _shared(ids_by_value: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {value: ids for value, ids in ids_by_value.items() if len(ids) > 1}

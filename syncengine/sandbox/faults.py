@@ -23,6 +23,8 @@ _Count: TypeAlias = Annotated[int, Field(ge=0)]
 
 
 class FaultKind(StrEnum):
+    """A way in which a request goes wrong; *commit* is the vendor carrying it out."""
+
     LATENCY = "latency"
     """Waits ``seconds`` before the commit (``when: after``: after it)."""
     THROTTLE = "throttle"
@@ -36,7 +38,8 @@ class FaultKind(StrEnum):
     SLOW_DRIP = "slow_drip"
     """Commits, then takes ``seconds`` to send the body piece by piece."""
     OTHER_ID = "other_id"
-    """Commits, then answers with another contact's id in place of the one that was meant."""
+    """Commits, then answers with another contact's id in place of the one that was
+    meant."""
     REFUSE = "refuse"
     """``status`` and ``text`` in the vendor's form; nothing is committed."""
     HOLD_BEFORE_COMMIT = "hold_before_commit"
@@ -67,9 +70,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Rule(Fault):
-    """A fault for the requests that match: method, a regular expression in the path, a text in the body.
+    """A fault for the requests that match.
 
-    The first ``after`` matching requests pass, the next ``times`` (None: all) meet the fault.
+    A request matches by its method, by a regular expression in its path, and by a text
+    in its body. The first ``after`` matching requests pass, the next ``times`` (None:
+    all) meet the fault.
     """
 
     method: str | None = None
@@ -85,16 +90,20 @@ class Rule(Fault):
             raise ValueError(f"path is no regular expression: {error}") from None
 
     def matches(self, request: TwinRequest) -> bool:
-        return (
-            self.method in (None, request.method)
-            and (self.path is None or re.search(self.path, request.path) is not None)
-            and (self.body is None or self.body.encode() in request.body)
-        )
+        """Return whether a request is one of those that the rule is about."""
+        if self.method not in (None, request.method):
+            return False
+        if self.path is not None and re.search(self.path, request.path) is None:
+            return False
+        return self.body is None or self.body.encode() in request.body
 
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """A fault for a share of the requests, one of ``kinds`` each; equal seeds, equal faults."""
+    """A fault for a share of the requests, one of ``kinds`` each.
+
+    Equal seeds give equal faults.
+    """
 
     __pydantic_config__ = _STRICT
 
@@ -113,48 +122,61 @@ class RandomFaults:
 
 
 @dataclass(slots=True)
-class _Watch:
+class _RuleCount:
+    """A rule, and how many requests it has matched."""
+
     rule: Rule
     matched: int = 0
 
-    def strikes(self, request: TwinRequest) -> bool:
-        """Counts the request if it matches."""
+    def count(self, request: TwinRequest) -> bool:
+        """Count a request if it matches; return whether it meets the fault."""
         if not self.rule.matches(request):
             return False
         self.matched += 1
-        turn = self.matched - self.rule.after
-        return turn > 0 and (self.rule.times is None or turn <= self.rule.times)
+        number = self.matched - self.rule.after
+        if number <= 0:
+            return False
+        return self.rule.times is None or number <= self.rule.times
 
 
 @dataclass(slots=True)
 class Faults:
-    """The faults of one twin; none until configured. Of several rules that match, the first that strikes counts."""
+    """The faults of one twin; none until configured.
 
-    _watches: list[_Watch] = field(default_factory=list)
+    Of several rules that match, the first that strikes counts.
+    """
+
+    _rules: list[_RuleCount] = field(default_factory=list)
     _chance: Chance | None = None
     _random: Random = field(default_factory=Random)
 
     def clear(self) -> None:
+        """Let every request succeed from now on."""
         self.configure(())
 
     def configure(self, faults: Sequence[Rule] | Chance) -> None:
         """Replace all faults; every count starts anew."""
-        self._watches = (
-            [] if isinstance(faults, Chance) else [_Watch(rule) for rule in faults]
-        )
-        self._chance = faults if isinstance(faults, Chance) else None
-        if self._chance:
-            self._random = Random(self._chance.seed)  # noqa: S311 - repeatable is the point
+        self._rules = []
+        self._chance = None
+        if isinstance(faults, Chance):
+            self._chance = faults
+            self._random = Random(faults.seed)  # noqa: S311 - repeatable is the point
+        else:
+            self._rules = [_RuleCount(rule) for rule in faults]
 
     def matched(self) -> list[int]:
         """Return the number of requests that each rule has matched so far."""
-        return [watch.matched for watch in self._watches]
+        return [each.matched for each in self._rules]
 
     def choose(self, request: TwinRequest) -> Fault | None:
-        """The fault this request meets. Counts it, so ask once a request."""
-        for watch in self._watches:
-            if watch.strikes(request):
-                return watch.rule
+        """Return the fault that a request meets, if any.
+
+        Call it once a request: rules count what they are asked about, and chances draw.
+        """
+        for each in self._rules:
+            # The rules behind the first that strikes do not count this request.
+            if each.count(request):
+                return each.rule
         if self._chance is None or self._random.random() >= self._chance.share:
             return None
         chosen = self._random.choice(self._chance.kinds)

@@ -1,4 +1,4 @@
-"""Requests that wait until they are released."""
+"""Requests that a fault holds back until they are released."""
 
 from __future__ import annotations
 
@@ -24,30 +24,35 @@ class Holds:
     """The waiting requests of one twin, oldest first."""
 
     def __init__(self) -> None:
-        self._held: dict[int, HeldRequest] = {}
+        self._waiting: dict[int, HeldRequest] = {}
         self._ids = count(1)
-        self._changed = asyncio.Condition()
+        self._grown = asyncio.Condition()
+        """Notified when a request has begun to wait."""
 
     async def hold(self, entry: Entry, gone: Callable[[], bool]) -> None:
         """Wait until released."""
         held = HeldRequest(next(self._ids), entry, gone)
-        self._held[held.id] = held
-        async with self._changed:
-            self._changed.notify_all()
+        self._waiting[held.id] = held
+        async with self._grown:
+            self._grown.notify_all()
         try:
             await held.released.wait()
         finally:
-            self._held.pop(held.id, None)
+            # ``release`` has removed it already, but not where the task was cancelled.
+            self._waiting.pop(held.id, None)
 
     async def wait_for(self, number: int) -> tuple[HeldRequest, ...]:
         """Return the waiting requests, once there are at least ``number``."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._held) >= number)
-            return tuple(self._held.values())
+        async with self._grown:
+            await self._grown.wait_for(lambda: len(self._waiting) >= number)
+            return tuple(self._waiting.values())
 
     def release(self, number: int | None = None) -> int:
-        """Let the oldest go on (None: all); return their number."""
-        freed = [self._held.pop(each) for each in list(self._held)[:number]]
-        for held in freed:
+        """Let the oldest requests go on (None: all); return how many went."""
+        ids = list(self._waiting)[:number]
+        for held_id in ids:
+            # Removed here, not by the request itself: whoever asks before it has run
+            # again must not see it as waiting.
+            held = self._waiting.pop(held_id)
             held.released.set()
-        return len(freed)
+        return len(ids)

@@ -1,11 +1,11 @@
-"""The requests that a twin was sent. Pure: the time is an argument."""
+"""Record the requests that a twin was sent. Pure: the time is an argument."""
 
 from __future__ import annotations
 
 import re
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -13,16 +13,26 @@ from syncengine.model.http import Json
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import TwinLimit
 
-_KEPT = 10_000
+_KEPT_ENTRIES = 10_000
 _PERSONAL = re.compile(
-    r"(?i)(?<=phone:)[^/]+|(?<=phone%3a)[^/]+|[^/:]*(?:@|%40)[^/]*|(?:\+|%2b)\d[^/]*"
+    r"""(?xi)
+      (?<=phone:)[^/]+              # what follows "phone:" in an identifier
+    | (?<=phone%3a)[^/]+
+    | [^/:]*(?:@|%40)[^/]*          # an e-mail address
+    | (?:\+|%2b)\d[^/]*             # a phone with its country code
+    """
 )
-_MINUTE = TwinLimit(calls=1, per=60.0)
+_ONE_MINUTE = TwinLimit(calls=1, per=60.0)
+"""The window that is reported where no limit is in force."""
 
 
 @dataclass(slots=True)
 class Entry:
-    """One request; ``status`` is None while it is being answered, 0 when the connection was dropped instead."""
+    """One request.
+
+    ``status`` is None while it is being answered, 0 when the connection was dropped
+    instead.
+    """
 
     at: float
     method: str
@@ -34,7 +44,10 @@ class Entry:
 
 
 def impersonal(path: str) -> str:
-    """A path without the phone numbers and e-mail addresses in it, percent-encoded or not."""
+    """Return a path without the phone numbers and e-mail addresses in it.
+
+    They may be percent-encoded or not.
+    """
     return _PERSONAL.sub("[...]", path)
 
 
@@ -45,12 +58,14 @@ class Journal:
         self.reset()
 
     def reset(self) -> None:
+        """Forget every request."""
         self._total = 0
         self._routes: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
         self._minutes: Counter[int] = Counter()
+        # Eight bytes each: a benchmark sends millions.
         self._times = array("d")
-        self._log: deque[Entry] = deque(maxlen=_KEPT)
+        self._log: deque[Entry] = deque(maxlen=_KEPT_ENTRIES)
 
     @property
     def total(self) -> int:
@@ -62,6 +77,7 @@ class Journal:
         return tuple(self._log)
 
     def arrived(self, entry: Entry) -> None:
+        """Record a request on its arrival."""
         self._total += 1
         self._routes[entry.route] += 1
         self._minutes[int(entry.at // 60)] += 1
@@ -69,48 +85,54 @@ class Journal:
         self._log.append(entry)
 
     def answered(self, entry: Entry, status: int) -> None:
+        """Record the answer to a request; status 0: its connection was dropped."""
         entry.status = status
         self._statuses["dropped" if status == 0 else str(status)] += 1
 
     def since(self, at: float) -> list[Entry]:
-        """The kept requests that arrived after a moment, oldest first."""
+        """Return the kept requests that arrived after a moment, oldest first."""
         return [entry for entry in self._log if entry.at > at]
 
     def report(self, limiter: Limiter, per: float | None = None) -> dict[str, Json]:
-        """``refused`` counts the answers 429; ``worst_window`` is each limit's fullest, else a minute's.
+        """Return what was sent, in numbers.
 
-        With ``per`` seconds it also tells ``per_window``, and the fullest sliding window of that length.
+        ``refused`` counts the answers 429; ``worst_window`` is each limit's fullest,
+        else a minute's. With ``per`` seconds there are also ``per_window``, and the
+        fullest sliding window of that length.
         """
-        told: dict[str, Json] = {
+        limits = list(limiter.limits) or [_ONE_MINUTE]
+        if per:
+            limits.append(TwinLimit(1, per))
+        report: dict[str, Json] = {
             "total": self._total,
             "by_route": dict(self._routes),
             "by_status": dict(self._statuses),
             "refused": self._statuses["429"],
-            "per_minute": [
-                {"minute": _iso(minute * 60), "requests": requests}
-                for minute, requests in sorted(self._minutes.items())
-            ],
-            "worst_window": [
-                {
-                    **asdict(limit),
-                    "calls": limit.calls if limit in limiter.limits else None,
-                    "worst": worst.calls,
-                }
-                for limit in (
-                    *(limiter.limits or (_MINUTE,)),
-                    *([TwinLimit(1, per)] if per else []),
-                )
-                for worst in (limiter.worst(limit),)
-            ],
+            "per_minute": _by_time(self._minutes, 60.0, "minute"),
+            "worst_window": [_fullest_window(limiter, limit) for limit in limits],
             "log": list(self._log),
         }
         if per:
             windows = Counter(int(at // per) for at in self._times)
-            told["per_window"] = [
-                {"start": _iso(number * per), "requests": requests}
-                for number, requests in sorted(windows.items())
-            ]
-        return told
+            report["per_window"] = _by_time(windows, per, "start")
+        return report
+
+
+def _fullest_window(limiter: Limiter, limit: TwinLimit) -> dict[str, Json]:
+    # A window that is no limit in force allows no particular number of calls.
+    calls = limit.calls if limit in limiter.limits else None
+    worst = limiter.worst(limit).calls
+    return {**asdict(limit), "calls": calls, "worst": worst}
+
+
+def _by_time(
+    requests_by_window: Mapping[int, int], per: float, start: str
+) -> list[dict[str, Json]]:
+    """Return the requests of each window, under its start (named ``start``)."""
+    return [
+        {start: _iso(number * per), "requests": requests}
+        for number, requests in sorted(requests_by_window.items())
+    ]
 
 
 def _iso(at: float) -> str:

@@ -10,12 +10,15 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from syncengine.sandbox.limits import Counter, TwinLimit, counter
+from syncengine.sandbox.limits import LimitCounter, TwinLimit, counter_of
 
 
 @dataclass(frozen=True, slots=True)
 class FullestWindow:
-    """The most arrivals that one window of a limit saw, refused ones included (of a bucket: any ``per`` seconds)."""
+    """The most arrivals that one window of a limit saw, refused ones included.
+
+    A bucket has no windows of its own: any ``per`` seconds count as one.
+    """
 
     limit: TwinLimit
     calls: int
@@ -23,33 +26,40 @@ class FullestWindow:
 
 @dataclass(frozen=True, slots=True)
 class LimitStanding:
-    """The limit that leaves the fewest places: how many, and the seconds until the next comes free (0: one is)."""
+    """The limit that leaves the fewest places to a request."""
 
     limit: TwinLimit
     left: int
+    """Free places."""
     free_in: float
+    """Seconds until the next place comes free; 0 while there is one."""
 
 
 class Limiter:
     """Several limits at once; a request takes a place in all that cover it, or in none.
 
-    Each ``scope`` (a token, say) is counted on its own. A refused request takes no place, save in the limits that
-    count refused ones too.
+    Each ``scope`` (a token, say) is counted on its own. A refused request takes no
+    place, save in the limits that count refused ones too.
     """
 
     def __init__(self, limits: Sequence[TwinLimit] = ()) -> None:
         self._limits = tuple(limits)
-        self._counters: dict[tuple[str, int], Counter] = {}
+        self._counters: dict[tuple[str, int], LimitCounter] = {}
+        """By scope and number of the limit."""
         self._arrivals: defaultdict[tuple[str, str], array[float]] = defaultdict(
             lambda: array("d")
         )
+        """Times by scope and method."""
 
     @property
     def limits(self) -> tuple[TwinLimit, ...]:
         return self._limits
 
     def configure(self, limits: Sequence[TwinLimit]) -> None:
-        """Replace the limits; what was let in under the old ones is forgotten, the arrivals are not."""
+        """Replace the limits.
+
+        What was let in under the old ones is forgotten, the arrivals are not.
+        """
         self._limits = tuple(limits)
         self._counters.clear()
 
@@ -59,9 +69,14 @@ class Limiter:
         self._arrivals.clear()
 
     def arrive(self, method: str, now: float, scope: str = "") -> float | None:
-        """Return None if the request is let in, else the seconds until one would be."""
+        """Count a request that arrives.
+
+        Returns None if it is let in, else the seconds until one would be.
+        """
         self._arrivals[scope, method].append(now)
         covering = list(self._covering(method, scope))
+        # Every limit is looked at before a place is taken in any: a request that one of
+        # them refuses must use up nothing of the others.
         waits = [each.free_in(now) for each in covering if each.left(now) == 0]
         for each in covering:
             if not waits or each.limit.count_refused:
@@ -71,40 +86,41 @@ class Limiter:
     def standing(
         self, method: str, now: float, scope: str = ""
     ) -> LimitStanding | None:
-        """Return the standing of a scope's next request; None without a covering limit.
+        """Return how near the next request of a scope is to its narrowest limit.
 
-        Counts nothing.
+        None without a covering limit. Counts nothing.
         """
-        standings = (
-            LimitStanding(
-                each.limit, left := each.left(now), 0.0 if left else each.free_in(now)
-            )
-            for each in self._covering(method, scope)
-        )
+        standings = []
+        for each in self._covering(method, scope):
+            left = each.left(now)
+            free_in = 0.0 if left else each.free_in(now)
+            standings.append(LimitStanding(each.limit, left, free_in))
+        # Of several full limits the one counts that stays full for longest.
         return min(standings, key=lambda each: (each.left, -each.free_in), default=None)
 
     def worst(self, limit: TwinLimit) -> FullestWindow:
-        """The fullest window of a limit, which need not be one of the configured ones."""
-        scopes: defaultdict[str, list[float]] = defaultdict(list)
-        for (scope, method), arrivals in self._arrivals.items():
+        """Return the fullest window of a limit, which need not be in force."""
+        times_by_scope: defaultdict[str, list[float]] = defaultdict(list)
+        for (scope, method), times in self._arrivals.items():
             if limit.covers(method):
-                scopes[scope].extend(arrivals)
-        return FullestWindow(
-            limit,
-            max(
-                (_fullest(sorted(times), limit) for times in scopes.values()), default=0
-            ),
-        )
+                times_by_scope[scope].extend(times)
+        fullest = 0
+        for arrivals in times_by_scope.values():
+            fullest = max(fullest, _fullest(sorted(arrivals), limit))
+        return FullestWindow(limit, fullest)
 
-    def _covering(self, method: str, scope: str) -> Iterator[Counter]:
+    def _covering(self, method: str, scope: str) -> Iterator[LimitCounter]:
+        """Yield the counters of the limits that a request takes a place in."""
         for number, limit in enumerate(self._limits):
-            if limit.covers(method):
-                if (scope, number) not in self._counters:
-                    self._counters[scope, number] = counter(limit)
-                yield self._counters[scope, number]
+            if not limit.covers(method):
+                continue
+            if (scope, number) not in self._counters:
+                self._counters[scope, number] = counter_of(limit)
+            yield self._counters[scope, number]
 
 
 def _fullest(times: Sequence[float], limit: TwinLimit) -> int:
+    """Return the most of these times, in order, that one window of a limit holds."""
     fullest = 0
     window: deque[float] = deque()
     for at in times:

@@ -1,4 +1,8 @@
-"""One strict limit, and how it counts: in a sliding window, in fixed periods, or with a bucket of tokens."""
+"""One strict limit, and three ways to count it.
+
+A sliding window, fixed periods, or a bucket of tokens: vendors differ, and few of them
+say which they use.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,22 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
+
+from syncengine.sandbox.validation import STRICT
 
 
 @dataclass(frozen=True, slots=True)
 class TwinLimit:
-    """At most ``calls`` requests in any ``per`` seconds (sliding), or in each period of ``per`` seconds (fixed).
+    """At most ``calls`` requests in any ``per`` seconds, or in each fixed period.
 
-    A bucket holds ``burst`` requests (None: ``calls``), is full at first, and gets ``calls`` more every ``per``
-    seconds, evenly. ``method`` narrows a limit to one HTTP method. Fixed periods begin at ``phase`` seconds and at each
-    multiple of ``per`` from there. With ``count_refused`` a request takes a place although it is refused.
+    A bucket holds ``burst`` requests (None: ``calls``), is full at first, and gets
+    ``calls`` more every ``per`` seconds, evenly. ``method`` narrows a limit to one HTTP
+    method. Fixed periods begin at ``phase`` seconds and at each multiple of ``per``
+    from there. With ``count_refused`` a request takes a place although it is refused.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     calls: Annotated[int, Field(gt=0)]
     per: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -34,10 +41,11 @@ class TwinLimit:
             raise ValueError("only a bucket has a burst")
 
     def covers(self, method: str) -> bool:
+        """Return whether requests of a method count."""
         return self.method in (None, method)
 
     def period(self, at: float) -> int:
-        """The number of the fixed period that holds a moment."""
+        """Return the number of the fixed period that a moment belongs to."""
         return math.floor((at - self.phase) / self.per)
 
     def is_over(self, start: float, now: float) -> bool:
@@ -47,7 +55,7 @@ class TwinLimit:
         return start + self.per <= now
 
 
-class Counter(Protocol):
+class LimitCounter(Protocol):
     """The places of one limit in one scope. Times never go back."""
 
     limit: TwinLimit
@@ -56,24 +64,24 @@ class Counter(Protocol):
         """Return the number of free places."""
 
     def free_in(self, now: float) -> float:
-        """Seconds until a place comes free, when none is."""
+        """Return the seconds until a place comes free, when none is."""
 
     def take(self, now: float) -> None:
         """Take a place, or, where none is free, note one more that asked for it."""
 
 
-def counter(limit: TwinLimit) -> Counter:
-    """A new counter of a limit, with every place free."""
+def counter_of(limit: TwinLimit) -> LimitCounter:
+    """Return a new counter of a limit, with every place free."""
     match limit.kind:
         case "sliding":
-            return _Sliding(limit)
+            return _SlidingCounter(limit)
         case "fixed":
-            return _Fixed(limit)
+            return _FixedCounter(limit)
         case "bucket":
-            return _Bucket(limit)
+            return _BucketCounter(limit)
 
 
-class _Sliding:
+class _SlidingCounter:
     def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._taken: deque[float] = deque()
@@ -81,16 +89,20 @@ class _Sliding:
     def left(self, now: float) -> int:
         while self._taken and self.limit.is_over(self._taken[0], now):
             self._taken.popleft()
+        # Refused requests that count too may make it more than there are places.
         return max(0, self.limit.calls - len(self._taken))
 
     def free_in(self, now: float) -> float:
-        return self._taken[-self.limit.calls] + self.limit.per - now
+        # A place comes free when fewer than ``calls`` requests are in the window: when
+        # the one that is so many places from the newest leaves it.
+        leaves = self._taken[-self.limit.calls] + self.limit.per
+        return leaves - now
 
     def take(self, now: float) -> None:
         self._taken.append(now)
 
 
-class _Fixed:
+class _FixedCounter:
     def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._period: int | None = None
@@ -99,40 +111,45 @@ class _Fixed:
     def left(self, now: float) -> int:
         period = self.limit.period(now)
         if period != self._period:
-            self._period, self._taken = period, 0
+            self._period = period
+            self._taken = 0
         return max(0, self.limit.calls - self._taken)
 
     def free_in(self, now: float) -> float:
-        end = (self.limit.period(now) + 1) * self.limit.per + self.limit.phase
-        return max(
-            0.0, end - now
-        )  # rounding may put the end a hair before a moment that still belongs to the period
+        next_period = self.limit.period(now) + 1
+        end = next_period * self.limit.per + self.limit.phase
+        # Rounding may put the end a hair before a moment that still belongs to the
+        # period.
+        return max(0.0, end - now)
 
     def take(self, now: float) -> None:
+        # Begins a new period where the old one is over.
         self.left(now)
         self._taken += 1
 
 
-class _Bucket:
+class _BucketCounter:
     def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._size = limit.burst or limit.calls
         self._level = float(self._size)
         self._at: float | None = None
+        """Time up to which the level is worked out."""
 
     def left(self, now: float) -> int:
         if self._at is not None:
-            self._level = min(
-                self._size,
-                self._level + (now - self._at) * self.limit.calls / self.limit.per,
-            )
+            elapsed = now - self._at
+            refilled = elapsed * self.limit.calls / self.limit.per
+            self._level = min(self._size, self._level + refilled)
         self._at = now
         return int(self._level)
 
     def free_in(self, now: float) -> float:
         self.left(now)
-        return (1.0 - self._level) * self.limit.per / self.limit.calls
+        lacking = 1.0 - self._level
+        return lacking * self.limit.per / self.limit.calls
 
     def take(self, now: float) -> None:
+        # A refused request takes nothing from an empty bucket, even where it counts.
         if self.left(now):
             self._level -= 1.0

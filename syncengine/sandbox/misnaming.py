@@ -10,31 +10,37 @@ import orjson
 from syncengine.model.http import Json, Response
 
 
-def misnamed(response: Response, held: Sequence[str]) -> Response:
-    """Replace each contact's id in an answer by the next one in ``held``.
+def misnamed(response: Response, ids: Sequence[str]) -> Response:
+    """Replace each contact's id in an answer by the next one in ``ids``.
 
-    The answer stays as it is where it is no JSON, or where there are fewer than two
+    The answer stays as it is where it is not JSON, or where there are fewer than two
     contacts.
     """
+    if len(ids) < 2:
+        return response
     try:
         body = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         return response
-    behind = (
-        dict(zip(held, (*held[1:], *held[:1]), strict=True)) if len(held) > 1 else {}
-    )
-    return replace(response, body=orjson.dumps(_renamed(body, behind)))
+    rotated = [*ids[1:], ids[0]]
+    other_ids = dict(zip(ids, rotated, strict=True))
+    return replace(response, body=orjson.dumps(_renamed(body, other_ids)))
 
 
-def _renamed(value: Json, behind: Mapping[str, str]) -> Json:
+def _renamed(value: Json, other_ids: Mapping[str, str]) -> Json:
+    """Replace every id anywhere in a JSON value, whatever the field."""
     match value:
         case dict():
-            return {name: _renamed(part, behind) for name, part in value.items()}
+            return {name: _renamed(part, other_ids) for name, part in value.items()}
         case list():
-            return [_renamed(part, behind) for part in value]
-        case str() if value in behind:
-            return behind[value]
-        case int() if not isinstance(value, bool) and str(value) in behind:
-            return int(behind[str(value)])
+            return [_renamed(part, other_ids) for part in value]
+        case str():
+            return other_ids.get(value, value)
+        case bool():
+            # To Python ``True`` is the number 1, which may well be an id.
+            return value
+        case int():
+            # Some vendors write ids as numbers; ``ids`` holds them as text.
+            return int(other_ids.get(str(value), value))
         case _:
             return value

@@ -13,6 +13,7 @@ from syncengine.sandbox.twins.charles.people import (
 )
 from syncengine.sandbox.twins.charles.screen import CharlesScreen
 from syncengine.sandbox.twins.charles.store import CharlesStore
+from syncengine.sandbox.twins.charles.switches import CharlesSwitches
 from syncengine.sandbox.twins.charles.wire import (
     echo,
     envelope,
@@ -29,7 +30,7 @@ from syncengine.sandbox.twins.kit.requests import TwinRoutes, object_of
 from syncengine.sandbox.twins.twin import TwinRequest
 
 
-class CharlesTwin(ApiTwin[CharlesStore]):
+class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
     """See ``Twin``."""
 
     # Assumed: the vendor documents no limit at all.
@@ -49,23 +50,24 @@ class CharlesTwin(ApiTwin[CharlesStore]):
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"api_key": self.store.switches.key}
+        return {"api_key": self.switches.key}
 
     @property
     def sends_limit_headers(self) -> bool:
-        return self.store.switches.send_limit_headers
+        return self.switches.send_limit_headers
 
     def refuse_credentials(self, request: TwinRequest) -> Response | None:
-        switches = self.store.switches
-        if request.headers.get("x-api-key") == switches.key:
+        if request.headers.get("x-api-key") == self.switches.key:
             return None
-        return self.refusal(switches.bad_key_status, "The API key is missing or wrong")
+        return self.refusal(
+            self.switches.bad_key_status, "The API key is missing or wrong"
+        )
 
     def too_many_requests(
         self, request: TwinRequest, now: float, wait: float
     ) -> Response:
         del request, now
-        retry_after = wait if self.store.switches.send_retry_after else None
+        retry_after = wait if self.switches.send_retry_after else None
         return self.refusal(429, "Too many requests", retry_after)
 
     def unknown_path(self) -> Response:
@@ -102,11 +104,10 @@ class CharlesTwin(ApiTwin[CharlesStore]):
         )
         self._check(body)
         person = self.store.put(body, now)
-        switches = self.store.switches
         reference = body["external_reference_id"]
-        is_active = reference not in switches.inactive and not person.archived
+        is_active = reference not in self.switches.inactive and not person.archived
         shown = echo(
-            person, active=is_active, shows_properties=switches.echo_properties
+            person, active=is_active, shows_properties=self.switches.echo_properties
         )
         # Documented: the answer to a create and to an update is the same, also in words.
         message = "Upserted contact successfully."
@@ -115,7 +116,7 @@ class CharlesTwin(ApiTwin[CharlesStore]):
 
     def _check(self, body: Mapping[str, Json]) -> None:
         """Raise TwinRefusalError for a body that breaks a rule."""
-        status = self.store.switches.invalid_status
+        status = self.switches.invalid_status
         found = mistakes(body)
         if found:
             raise TwinRefusalError(status, "; ".join(found))
@@ -127,24 +128,22 @@ class CharlesTwin(ApiTwin[CharlesStore]):
 
     def _check_names(self, body: Mapping[str, Json]) -> None:
         """Refuse undefined properties and tags, where the switches say so."""
-        switches = self.store.switches
         properties = body.get(PROPERTIES) or {}
         has_all_properties = all(self.store.has_property(name) for name in properties)
-        if switches.unknown_property == "reject" and not has_all_properties:
+        if self.switches.unknown_property == "reject" and not has_all_properties:
             raise TwinRefusalError(
-                switches.invalid_status,
+                self.switches.invalid_status,
                 f"{PROPERTIES} names a property that does not exist",
             )
         has_all_tags = all(self.store.has_tag(tag) for tag in body.get("tags") or ())
-        if switches.unknown_tag == "reject" and not has_all_tags:
+        if self.switches.unknown_tag == "reject" and not has_all_tags:
             raise TwinRefusalError(
-                switches.invalid_status, "tags names a tag that does not exist"
+                self.switches.invalid_status, "tags names a tag that does not exist"
             )
 
     def _check_archived(self, person: CharlesPerson | None) -> None:
-        switches = self.store.switches
-        if person is not None and person.archived and switches.archived == "422":
-            raise TwinRefusalError(switches.invalid_status, "Person is archived")
+        if person is not None and person.archived and self.switches.archived == "422":
+            raise TwinRefusalError(self.switches.invalid_status, "Person is archived")
 
     def _check_required(
         self, person: CharlesPerson | None, body: Mapping[str, Json]
@@ -155,20 +154,19 @@ class CharlesTwin(ApiTwin[CharlesStore]):
         written += [name for name, value in properties.items() if value]
         if person is not None:
             written += [*person.names, *person.properties]
-        missing = self.store.definitions.missing(written, creates=person is None)
+        missing = self.definitions.missing(written, creates=person is None)
         if missing:
-            status = self.store.switches.invalid_status
+            status = self.switches.invalid_status
             raise TwinRefusalError(status, f"{missing[0]} is required")
 
     def _schedule_erasure(self, person_id: str, now: float) -> Response:
-        switches = self.store.switches
         if person_id in self.store.account.people:
             self.store.schedule_erasure(person_id, now)
-        elif switches.unknown_person == 404:
+        elif self.switches.unknown_person == 404:
             raise TwinRefusalError(404, "Person not found")
         # Documented: the job's id is the same for every call, and nothing asks for it.
         job: Json = {"jobId": "contacts-cleanup"}
-        data = job if switches.erasure_answer == "object" else [job]
+        data = job if self.switches.erasure_answer == "object" else [job]
         message = "GDPR delete contact job scheduled successfully"
         return answer(200, self._envelope(200, message, data))
 

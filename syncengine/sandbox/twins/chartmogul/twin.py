@@ -12,6 +12,7 @@ from syncengine.sandbox.twins.chartmogul.store import (
     DATA_SOURCE,
     ChartMogulStore,
 )
+from syncengine.sandbox.twins.chartmogul.switches import ChartMogulSwitches
 from syncengine.sandbox.twins.chartmogul.wire import (
     ChartMogulContact,
     ChartMogulCustomer,
@@ -48,7 +49,7 @@ _CONTACT_FILTERS = (
 _CUSTOMER_FILTERS = ("data_source_uuid", "external_id")
 
 
-class ChartMogulTwin(ApiTwin[ChartMogulStore]):
+class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
     """See ``Twin``."""
 
     # Both documented. A budget of computing time, documented without its size, is not
@@ -73,7 +74,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore]):
 
     @property
     def settings(self) -> dict[str, str]:
-        api_key = self.store.switches.api_keys[0]
+        api_key = self.switches.api_keys[0]
         return {"api_key": api_key, "data_source_uuid": DATA_SOURCE}
 
     @property
@@ -82,7 +83,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore]):
 
     def refuse_credentials(self, request: TwinRequest) -> Response | None:
         # Documented: the key is the user name; any password will do.
-        if basic_user(request) in self.store.switches.api_keys:
+        if basic_user(request) in self.switches.api_keys:
             return None
         return self.refusal(401, "No valid API key provided")
 
@@ -174,7 +175,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore]):
             reverse=True,
         )
         found = [contact for contact in newest_first if self._passes(contact, filters)]
-        is_strict = self.store.switches.unknown_filter == "404"
+        is_strict = self.switches.unknown_filter == "404"
         if not found and "email" in filters and is_strict:
             raise mistake(404, "Contact not found.", "email")
         return found
@@ -184,7 +185,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore]):
         for name, wanted in filters.items():
             value = str(shown[name] or "")
             # Assumed: capitalisation matters in no address.
-            if name == "email" and self.store.switches.email_case == "ignore":
+            if name == "email" and self.switches.email_case == "ignore":
                 value = value.lower()
                 wanted = wanted.lower()  # noqa: PLW2901 - the same in lower case
             if value != wanted:
@@ -206,7 +207,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore]):
         """Make a contact. Observed: an equal create makes a second one."""
         _check_there(body, ("customer_uuid", "data_source_uuid"))
         customer = self._customer_of(body)
-        if self.store.switches.external_id_unique:
+        if self.switches.external_id_unique:
             self._check_external_id(body.get("external_id"))
         contact = self.store.new_contact(customer.uuid, customer.data_source_uuid, now)
         self.store.write(contact, body)
@@ -237,7 +238,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore]):
     def _update(self, contact: ChartMogulContact, body: Mapping[str, Json]) -> Response:
         # Documented by omission: a contact stays with its customer and data source.
         moved = {"customer_uuid", "data_source_uuid"} & body.keys()
-        if moved and self.store.switches.fixed_reference == "422":
+        if moved and self.switches.fixed_reference == "422":
             raise mistakes_in(sorted(moved), "cannot be changed")
         self.store.write(contact, body)
         return answer(200, self.store.shown(contact))
@@ -260,7 +261,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore]):
             raise mistake(400, "A contact cannot be merged into itself.")
         self.store.merge(kept, gone)
         shown = self.store.shown(kept)
-        if self.store.switches.merged_customer == "null":
+        if self.switches.merged_customer == "null":
             # Observed: in this answer alone; a read shows the customer again.
             shown["customer_uuid"] = None
         return answer(200, shown)

@@ -8,6 +8,7 @@ from syncengine.model.http import Json, Response
 from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.dm_champ.screen import DmChampScreen
 from syncengine.sandbox.twins.dm_champ.store import DmChampStore
+from syncengine.sandbox.twins.dm_champ.switches import DmChampSwitches
 from syncengine.sandbox.twins.dm_champ.wire import (
     CHANGEABLE,
     DEFAULTS,
@@ -38,7 +39,7 @@ _NO_CONTACT = "Contact not found"
 _NO_PAGE = b"<html><body><pre>Cannot find what you asked for</pre></body></html>"
 
 
-class DmChampTwin(ApiTwin[DmChampStore]):
+class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
     """See ``Twin``."""
 
     # Assumed: the vendor documents no limit at all.
@@ -62,18 +63,17 @@ class DmChampTwin(ApiTwin[DmChampStore]):
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"api_key": self.store.switches.api_keys[0]}
+        return {"api_key": self.switches.api_keys[0]}
 
     @property
     def sends_retry_after(self) -> bool:
-        return self.store.switches.send_retry_after
+        return self.switches.send_retry_after
 
     def refuse_credentials(self, request: TwinRequest) -> Response | None:
         # Documented: the key stands in the query, where logs of others may keep it.
         query = query_of(request)
-        switches = self.store.switches
-        has_key = query.get("apiKey") in switches.api_keys
-        has_user = query.get("userId") in switches.user_ids
+        has_key = query.get("apiKey") in self.switches.api_keys
+        has_user = query.get("userId") in self.switches.user_ids
         if has_key or has_user:
             return None
         return self.refusal(401, "Unauthorized")
@@ -83,7 +83,7 @@ class DmChampTwin(ApiTwin[DmChampStore]):
     ) -> Response:
         # Documented: bodies are not uniform; that of 401 is a bare JSON text.
         is_bare_text = status in (401, 429)
-        if status == 400 and self.store.switches.mistakes_as == "text":
+        if status == 400 and self.switches.mistakes_as == "text":
             is_bare_text = True
         body: Json
         if is_bare_text:
@@ -128,7 +128,6 @@ class DmChampTwin(ApiTwin[DmChampStore]):
     # --- reads ------------------------------------------------------------------------
 
     def _find(self, query: Mapping[str, str]) -> Response:
-        switches = self.store.switches
         phone = query.get("phoneNumber")
         email = query.get("email")
         if not phone and not email:
@@ -137,11 +136,13 @@ class DmChampTwin(ApiTwin[DmChampStore]):
         if contact is None:
             # Documented is 404; another part of the same API answers 200 with
             # ``success: false``.
-            return self.refusal(404 if switches.no_hit == "404" else 200, _NO_CONTACT)
+            return self.refusal(
+                404 if self.switches.no_hit == "404" else 200, _NO_CONTACT
+            )
         body: dict[str, Json] = {"success": True, "contactId": contact.id}
-        if switches.lookup_returns == "full":
+        if self.switches.lookup_returns == "full":
             body["contact"] = contact.shown(
-                tags_as=switches.tags_as, flags_as=switches.flags_as
+                tags_as=self.switches.tags_as, flags_as=self.switches.flags_as
             )
         return answer(200, body)
 
@@ -154,9 +155,8 @@ class DmChampTwin(ApiTwin[DmChampStore]):
     # --- writes -----------------------------------------------------------------------
 
     def _create(self, body: Mapping[str, Json], now: float) -> Response:
-        switches = self.store.switches
-        phone = phone_of(body, alias=switches.accept_phone_alias)
-        if not switches.store_plus:
+        phone = phone_of(body, alias=self.switches.accept_phone_alias)
+        if not self.switches.store_plus:
             phone = phone.removeprefix("+")
         given = {
             name: value
@@ -164,7 +164,7 @@ class DmChampTwin(ApiTwin[DmChampStore]):
             if name in DEFAULTS or name in NULLABLE
         }
         fields = checked(given, nullable=NULLABLE)
-        lists = lists_of(body) if switches.lists_in_create else ()
+        lists = lists_of(body) if self.switches.lists_in_create else ()
         # Documented: if one of the lists fails, no contact is made.
         for each in lists:
             self._check_list(each)
@@ -175,16 +175,15 @@ class DmChampTwin(ApiTwin[DmChampStore]):
         self._check_required(fields, creates=True)
         contact = self.store.make(fields, now)
         contact.lists.update(dict.fromkeys(lists))
-        if switches.custom_fields != "drop":
+        if self.switches.custom_fields != "drop":
             contact.custom.update(body.get("custom_fields") or {})
         message = "Successfully created new contact"
-        return answer(200, id_answer(contact.id, switches.id_place, message))
+        return answer(200, id_answer(contact.id, self.switches.id_place, message))
 
     def _duplicate(self, existing: DmChampContact) -> Response:
         """Return the answer to a create whose phone is there."""
-        switches = self.store.switches
         message = "Contact already exists"
-        match switches.duplicate_mode:
+        match self.switches.duplicate_mode:
             case "http409":
                 return self.refusal(409, message)
             case "http200_error_code":
@@ -192,7 +191,9 @@ class DmChampTwin(ApiTwin[DmChampStore]):
                 return answer(200, body)
             case "return_existing":
                 message = "Successfully retrieved contact"
-                return answer(200, id_answer(existing.id, switches.id_place, message))
+                return answer(
+                    200, id_answer(existing.id, self.switches.id_place, message)
+                )
 
     def _update(self, contact: DmChampContact, body: Mapping[str, Json]) -> Json:
         changes = self._changes_of(contact, body)
@@ -203,7 +204,7 @@ class DmChampTwin(ApiTwin[DmChampStore]):
             self.store.lowered.append(contact.id)
             contact.reason = None
         self.store.lower_email(contact)
-        if self.store.switches.custom_fields == "keep":
+        if self.switches.custom_fields == "keep":
             contact.custom.update(body.get("custom_fields") or {})
         # Documented: the answer shows nothing of the contact.
         return {"success": True, "message": "Contact updated successfully"}
@@ -212,12 +213,14 @@ class DmChampTwin(ApiTwin[DmChampStore]):
         self, contact: DmChampContact, body: Mapping[str, Json]
     ) -> dict[str, Json]:
         """Return the fields that an update sets, with the values that they get."""
-        switches = self.store.switches
         given = {name: value for name, value in body.items() if name in CHANGEABLE}
         changes = checked(given, nullable=())
-        if switches.put_mode == "replace":
+        if self.switches.put_mode == "replace":
             changes = {**picked(DEFAULTS, CHANGEABLE), **changes}
-        for empty, mode in ((None, switches.null_mode), ("", switches.empty_mode)):
+        for empty, mode in (
+            (None, self.switches.null_mode),
+            ("", self.switches.empty_mode),
+        ):
             for name, value in changes.items():
                 if value != empty:
                     continue
@@ -238,7 +241,7 @@ class DmChampTwin(ApiTwin[DmChampStore]):
         list_id = body["listId"]
         self._check_list(list_id)
         is_idle = (list_id in contact.lists) is joins
-        if is_idle and self.store.switches.idle_list == "400":
+        if is_idle and self.switches.idle_list == "400":
             state = "already in" if joins else "not in"
             raise TwinRefusalError(400, f"Contact is {state} this list")
         if joins:
@@ -271,7 +274,7 @@ class DmChampTwin(ApiTwin[DmChampStore]):
 
         Documented: here a phone has no ``+``, whereas look-ups want it.
         """
-        wanted = self.store.switches.tag_phones
+        wanted = self.switches.tag_phones
         has_plus = phone.startswith("+")
         if wanted != "both" and (wanted == "plus") is not has_plus:
             return None
@@ -281,15 +284,13 @@ class DmChampTwin(ApiTwin[DmChampStore]):
     # --- checks -----------------------------------------------------------------------
 
     def _check_list(self, name: str) -> None:
-        switches = self.store.switches
-        is_defined = self.store.definitions.has("list", name)
-        if not is_defined or not is_known(name, switches.lists):
-            raise TwinRefusalError(switches.unknown_list, "List not found")
-        if name in switches.forbidden_lists:
+        is_defined = self.definitions.has("list", name)
+        if not is_defined or not is_known(name, self.switches.lists):
+            raise TwinRefusalError(self.switches.unknown_list, "List not found")
+        if name in self.switches.forbidden_lists:
             raise TwinRefusalError(403, "You do not have access to this list")
 
     def _check_required(self, fields: Mapping[str, Json], *, creates: bool) -> None:
-        definitions = self.store.definitions
-        missing = definitions.missing(filled(fields), creates=creates)
+        missing = self.definitions.missing(filled(fields), creates=creates)
         if missing:
             raise missing_parameter(missing[0])

@@ -13,13 +13,14 @@ from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.kit.answers import TwinRefusalError, limit_headers
 from syncengine.sandbox.twins.kit.requests import TwinRoute, TwinRoutes
 from syncengine.sandbox.twins.kit.screen import StoreScreen
-from syncengine.sandbox.twins.kit.store import TwinStore
+from syncengine.sandbox.twins.kit.store import Definitions, TwinStore
 from syncengine.sandbox.twins.twin import Seed, TwinRequest
 
 StoreT = TypeVar("StoreT", bound=TwinStore[Any, Any])
+SwitchesT = TypeVar("SwitchesT")
 
 
-class ApiTwin(ABC, Generic[StoreT]):
+class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     """A twin whose contacts are in a store: see ``Twin``.
 
     A vendor's twin says which routes there are, how credentials are checked, how a
@@ -63,6 +64,11 @@ class ApiTwin(ABC, Generic[StoreT]):
         ``operation`` is the method and the pattern of the route, ``parts`` are the
         values in its placeholders. Raises TwinRefusalError.
         """
+
+    @property
+    def definitions(self) -> Definitions:
+        """What is defined in the present account."""
+        return self.store.definitions
 
     # --- what it may replace ----------------------------------------------------------
 
@@ -115,8 +121,9 @@ class ApiTwin(ABC, Generic[StoreT]):
     # --- the interface of ``Twin`` ----------------------------------------------------
 
     @property
-    def switches(self) -> Any:
-        return self.store.switches
+    def switches(self) -> SwitchesT:
+        switches: SwitchesT = self.store.switches
+        return switches
 
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.store.configure(changes)

@@ -22,6 +22,7 @@ from syncengine.sandbox.twins.respond_io.store import (
     RespondIoChannel,
     RespondIoStore,
 )
+from syncengine.sandbox.twins.respond_io.switches import RespondIoSwitches
 from syncengine.sandbox.twins.respond_io.wire import (
     CREATE,
     FIND,
@@ -44,7 +45,7 @@ _MAX_TAGS = 10  # documented
 _LOGIN_PAGE = b"<html><body>Redirecting to /login</body></html>"
 
 
-class RespondIoTwin(ApiTwin[RespondIoStore]):
+class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
     """See ``Twin``."""
 
     # Documented: 200 a minute (other copies of the page say 100). Assumed: they are
@@ -65,15 +66,15 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"token": self.store.switches.all_tokens()[0]}
+        return {"token": self.switches.all_tokens()[0]}
 
     @property
     def sends_retry_after(self) -> bool:
-        return self.store.switches.send_retry_after
+        return self.switches.send_retry_after
 
     @property
     def sends_limit_headers(self) -> bool:
-        return self.store.switches.send_limit_headers
+        return self.switches.send_limit_headers
 
     def find_route(self, request: TwinRequest) -> TwinRoute | None:
         return find_route(request)
@@ -82,7 +83,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
         return bearer_token(request)
 
     def refuse_credentials(self, request: TwinRequest) -> Response | None:
-        if bearer_token(request) in self.store.switches.all_tokens():
+        if bearer_token(request) in self.switches.all_tokens():
             return None
         return self.refusal(401, "Unauthorized")
 
@@ -94,7 +95,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
 
     def answer_to(self, request: TwinRequest, now: float) -> Response:
         accepted = request.headers.get("accept", "")
-        if self.store.switches.require_accept and "json" not in accepted:
+        if self.switches.require_accept and "json" not in accepted:
             # Assumed: Laravel sends a client that does not accept JSON to its login.
             return html_page(302, _LOGIN_PAGE, location="/login")
         return super().answer_to(request, now)
@@ -112,7 +113,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
         contact = self._contact(channel, request, parts[0])
         match operation:
             case "GET /contact/{id}":
-                shown = contact.shown(self.store.switches.hides)
+                shown = contact.shown(self.switches.hides)
                 return answer(200, {"data": shown})
             case "PUT /contact/{id}":
                 return self._update(channel, contact, request)
@@ -122,7 +123,6 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
     # --- reads ------------------------------------------------------------------------
 
     def _find(self, channel: RespondIoChannel, request: TwinRequest) -> Response:
-        switches = self.store.switches
         query = query_of(request)
         name = query.get("name")
         value = query.get("value")
@@ -134,20 +134,20 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
         page = positive_number(query.get("page", "1"))
         if page is None:
             raise refused(["The page must be a positive number."])
-        if switches.look_up == "exact":
+        if self.switches.look_up == "exact":
             found = channel.with_value(name, value)
         else:
             found = channel.with_value_in_any_case(name, value)
-        if not found and switches.no_hit == "403":
+        if not found and self.switches.no_hit == "403":
             raise refused("No such contact found.")
         host = request.headers.get("host", "localhost")
-        return answer(200, page_of(found, page, host, switches.hides))
+        return answer(200, page_of(found, page, host, self.switches.hides))
 
     def _contact(
         self, channel: RespondIoChannel, request: TwinRequest, contact_id: str
     ) -> RespondIoContact:
         if self._takes_base64(request):
-            contact_id = decoded_id(contact_id, self.store.switches.viber_alphabet)
+            contact_id = decoded_id(contact_id, self.switches.viber_alphabet)
         contact = channel.contacts.get(contact_id)
         if contact is None:
             # Documented: there is no 404; clients tell this refusal by its text.
@@ -160,10 +160,9 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
         Documented for Viber, at the update and at the removal of tags alone; assumed
         for the other calls.
         """
-        switches = self.store.switches
-        if bearer_token(request) not in switches.viber_tokens:
+        if bearer_token(request) not in self.switches.viber_tokens:
             return False
-        return switches.viber_calls == "all" or request.method in ("PUT", "DELETE")
+        return self.switches.viber_calls == "all" or request.method in ("PUT", "DELETE")
 
     # --- writes -----------------------------------------------------------------------
 
@@ -173,7 +172,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
         fields = self._fields_of(request)
         # Undocumented: nothing says that a known phone is refused. A repeated create
         # makes a second contact.
-        if self.store.switches.dup == "403":
+        if self.switches.dup == "403":
             for name in ("phone", "email"):
                 value = fields.get(name)
                 if value and channel.with_value(name, value):
@@ -187,15 +186,14 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
     def _update(
         self, channel: RespondIoChannel, contact: RespondIoContact, request: TwinRequest
     ) -> Response:
-        switches = self.store.switches
         self._check_blocked(contact)
         fields = self._fields_of(request)
-        if switches.put_mode == "replace":
+        if self.switches.put_mode == "replace":
             emptied = dict.fromkeys(contact.fields, "")
             fields = {**emptied, **fields}
         self._check_required({**contact.fields, **fields}, creates=False)
         channel.write(contact, fields)
-        if switches.update_told == "other":
+        if self.switches.update_told == "other":
             for other in channel.contacts.values():
                 if other is not contact:
                     return _id_answer(other)
@@ -211,7 +209,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
         self._check_tags(contact, tags, adds=adds)
         for tag in tags:
             if adds:
-                self.store.definitions.define("tag", tag)
+                self.definitions.define("tag", tag)
                 contact.tags.setdefault(tag)
             else:
                 contact.tags.pop(tag, None)
@@ -219,15 +217,14 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
 
     def _fields_of(self, request: TwinRequest) -> dict[str, str]:
         """Return the fields that a write sets."""
-        switches = self.store.switches
         fields = {}
         for pair in entries(request, "custom_fields", _MAX_FIELDS):
             name, value = name_and_value(pair)
             self._check_defined(name)
-            if value is None and switches.null_mode == "ignore":
+            if value is None and self.switches.null_mode == "ignore":
                 continue
             text = as_text(value)
-            if name == "phone" and not switches.store_plus:
+            if name == "phone" and not self.switches.store_plus:
                 text = text.removeprefix("+")
             fields[name] = text
         return fields
@@ -237,31 +234,27 @@ class RespondIoTwin(ApiTwin[RespondIoStore]):
     def _check_tags(
         self, contact: RespondIoContact, tags: Sequence[str], *, adds: bool
     ) -> None:
-        switches = self.store.switches
-        if not all(is_known(tag, switches.known_tags) for tag in tags):
+        if not all(is_known(tag, self.switches.known_tags) for tag in tags):
             raise refused("The tag does not exist.")
-        undefined = self.store.definitions.undefined("tag", tags)
-        if undefined and switches.unknown_tag == "403":
+        undefined = self.definitions.undefined("tag", tags)
+        if undefined and self.switches.unknown_tag == "403":
             raise refused("The tag does not exist.")
         has_idle_tag = any((tag in contact.tags) is adds for tag in tags)
-        if switches.idle_tag == "403" and has_idle_tag:
+        if self.switches.idle_tag == "403" and has_idle_tag:
             raise refused("The tag was added or removed before.")
 
     def _check_blocked(self, contact: RespondIoContact) -> None:
-        if contact.blocked and self.store.switches.blocked == "403":
+        if contact.blocked and self.switches.blocked == "403":
             raise refused("Contact is blocked.")
 
     def _check_required(self, fields: Mapping[str, str], *, creates: bool) -> None:
-        definitions = self.store.definitions
-        missing = definitions.missing(filled(fields), creates=creates)
+        missing = self.definitions.missing(filled(fields), creates=creates)
         if missing:
             raise refused([f"The {name} field is required." for name in missing])
 
     def _check_defined(self, name: str) -> None:
-        is_listed = name in STANDARD or is_known(
-            name, self.store.switches.custom_fields
-        )
-        if not is_listed or not self.store.definitions.has("field", name):
+        is_listed = name in STANDARD or is_known(name, self.switches.custom_fields)
+        if not is_listed or not self.definitions.has("field", name):
             raise refused(f"Custom field {name} does not exist.")
 
 

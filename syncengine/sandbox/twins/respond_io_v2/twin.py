@@ -28,6 +28,7 @@ from syncengine.sandbox.twins.respond_io_v2.store import (
     RespondIoV2Store,
     by_age,
 )
+from syncengine.sandbox.twins.respond_io_v2.switches import RespondIoV2Switches
 from syncengine.sandbox.twins.respond_io_v2.wire import (
     Clearing,
     body_of,
@@ -51,7 +52,7 @@ _IN_QUEUE = (
 )
 
 
-class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
+class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
     """See ``Twin``."""
 
     # Observed: five requests a second, counted for each method and route, over all
@@ -77,15 +78,15 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"token": self.store.switches.tokens[0]}
+        return {"token": self.switches.tokens[0]}
 
     @property
     def sends_retry_after(self) -> bool:
-        return self.store.switches.send_retry_after
+        return self.switches.send_retry_after
 
     @property
     def sends_limit_headers(self) -> bool:
-        return self.store.switches.send_limit_headers
+        return self.switches.send_limit_headers
 
     def limit_scope(self, request: TwinRequest) -> str:
         return self.route(request)
@@ -102,7 +103,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
         if not request.headers.get("authorization"):
             # Observed: the gateway in front answers this itself, and not in JSON.
             return Response(403, {"content-type": "text/html"}, _EDGE_PAGE)
-        if bearer_token(request) in self.store.switches.tokens:
+        if bearer_token(request) in self.switches.tokens:
             return None
         return self.refusal(401, "UN_AUTHORIZED")
 
@@ -145,10 +146,10 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
 
     def _channels(self, request: TwinRequest, contact: RespondIoV2Contact) -> Json:
         _, start = paging_of(request)
-        every = channels(contact, self.store.switches.channels)
+        every = channels(contact, self.switches.channels)
         # The size of a page is the vendor's own, whatever the client asks for: clients
         # have to follow ``next``.
-        end = start + self.store.switches.channels_per_page
+        end = start + self.switches.channels_per_page
         path = request.path.removeprefix("/v2").removeprefix("/")
         following = f"?cursorId={end}" if end < len(every) else None
         return page(every[start:end], following, path)
@@ -156,12 +157,13 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
     def _list(self, request: TwinRequest, now: float) -> Response:
         limit, after = paging_of(request)
         body = body_of(request)
-        switches = self.store.switches
-        defined = switches.custom_fields or {}
+        defined = self.switches.custom_fields or {}
         checkboxes = frozenset(
             name for name, kind in defined.items() if kind == "checkbox"
         )
-        wanted = filter_of(body, checkboxes, any_case=switches.filter_case == "ignore")
+        wanted = filter_of(
+            body, checkboxes, any_case=self.switches.filter_case == "ignore"
+        )
         # Looking values up spares the walk over all contacts, which is slow for twins
         # of many thousands. The filter itself is still asked.
         values = equal_values_of(body)
@@ -183,7 +185,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
         return answer(200, page(rows[:limit], following))
 
     def _check_phones(self, values: Sequence[tuple[str, Json]]) -> None:
-        if self.store.switches.phone_filters == "any":
+        if self.switches.phone_filters == "any":
             return
         for name, value in values:
             if name == "phone" and not is_plain_phone(str(value)):
@@ -224,35 +226,33 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
     def _upsert(
         self, identifier: str, body: Mapping[str, Json], now: float
     ) -> Response:
-        switches = self.store.switches
         kind, value = identified(identifier)
         contact = self.store.find(kind, value)
         if contact is None and kind == "id":
             raise TwinRefusalError(404, "Contact not found")
-        if contact is None and switches.upsert_match == "any":
+        if contact is None and self.switches.upsert_match == "any":
             contact = self.store.find_by_keys(body)
         if contact is None:
             contact = self._make({kind: value, **body}, now)
         else:
             self._write(contact, body, must_name=True)
-        told = {} if switches.upsert_empty_body else {"contactId": contact.id}
+        told = {} if self.switches.upsert_empty_body else {"contactId": contact.id}
         return answer(200, told)
 
     def _make(self, body: Mapping[str, Json], now: float) -> RespondIoV2Contact:
         plain, custom = self._written(body, must_name=True)
         self._check_required({**plain, **custom}, creates=True)
-        ready = now + self.store.switches.queue_delay
+        ready = now + self.switches.queue_delay
         return self.store.account.contacts.add(plain, custom, now=now, ready=ready)
 
     def _change(
         self, operation: str, request: TwinRequest, contact: RespondIoV2Contact
     ) -> Response:
-        switches = self.store.switches
-        if contact.blocked and switches.blocked == "403":
+        if contact.blocked and self.switches.blocked == "403":
             raise TwinRefusalError(403, "Contact is blocked")
         match operation:
             case "PUT /contact/{identifier}":
-                must_name = switches.first_name_in_updates == "required"
+                must_name = self.switches.first_name_in_updates == "required"
                 self._write(contact, body_of(request), must_name=must_name)
             case "DELETE /contact/{identifier}":
                 self.store.account.contacts.remove(contact)
@@ -261,9 +261,9 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
                 message = "Contact lifecycle updated successfully!"
                 return answer(200, {"code": 200, "message": message})
             case "POST /contact/{identifier}/tag":
-                self._add_tags(contact, tags_of(request, switches.tags_as))
+                self._add_tags(contact, tags_of(request, self.switches.tags_as))
             case _:
-                for tag in tags_of(request, switches.tags_as):
+                for tag in tags_of(request, self.switches.tags_as):
                     contact.tags.pop(tag, None)
         return answer(200, {"contactId": contact.id})
 
@@ -283,17 +283,17 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
 
         ``must_name`` refuses a write without a first name.
         """
-        switches = self.store.switches
         clearing = Clearing(
-            null=switches.null_mode == "clear", empty=switches.empty_mode == "clear"
+            null=self.switches.null_mode == "clear",
+            empty=self.switches.empty_mode == "clear",
         )
         plain = dict(plain_of(body, clearing))
         if must_name and "firstName" not in plain:
             raise invalid("firstName is required")
-        if switches.email_case == "lower" and plain.get("email"):
+        if self.switches.email_case == "lower" and plain.get("email"):
             plain["email"] = plain["email"].lower()
-        custom = dict(custom_of(body, switches.custom_fields, clearing))
-        undefined = self.store.definitions.undefined("field", custom)
+        custom = dict(custom_of(body, self.switches.custom_fields, clearing))
+        undefined = self.definitions.undefined("field", custom)
         if undefined:
             raise invalid(f"custom field {undefined[0]} does not exist")
         return plain, custom
@@ -301,7 +301,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
     def _check_required(self, fields: Mapping[str, Json], *, creates: bool) -> None:
         # Not ``filled``: a custom field may be the empty text, which is a value here.
         given = [name for name, value in fields.items() if value is not None]
-        missing = self.store.definitions.missing(given, creates=creates)
+        missing = self.definitions.missing(given, creates=creates)
         if missing:
             raise invalid(f"{missing[0]} is required")
 
@@ -315,20 +315,20 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store]):
         if name is not None:
             if not is_text(name):
                 raise invalid("name")
-            is_listed = is_known(name, self.store.switches.lifecycles)
-            if not is_listed or not self.store.definitions.has("stage", name):
+            is_listed = is_known(name, self.switches.lifecycles)
+            if not is_listed or not self.definitions.has("stage", name):
                 raise invalid("no such lifecycle")
         contact.lifecycle = name
 
     def _add_tags(self, contact: RespondIoV2Contact, tags: Sequence[str]) -> None:
-        switches = self.store.switches
-        definitions = self.store.definitions
-        if not all(is_known(tag, switches.known_tags) for tag in tags):
+        if not all(is_known(tag, self.switches.known_tags) for tag in tags):
             raise invalid("no such tag")
-        if switches.unknown_tag == "400" and definitions.undefined("tag", tags):
+        if self.switches.unknown_tag == "400" and self.definitions.undefined(
+            "tag", tags
+        ):
             raise invalid("no such tag")
         for tag in tags:
-            definitions.define("tag", tag)
+            self.definitions.define("tag", tag)
             contact.tags.setdefault(tag)
 
     def _merge(self, body: Mapping[str, Json], now: float) -> Response:

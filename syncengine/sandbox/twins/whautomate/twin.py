@@ -18,7 +18,7 @@ from syncengine.sandbox.twins.kit.requests import TwinRoute, TwinRoutes, query_o
 from syncengine.sandbox.twins.twin import TwinRequest
 from syncengine.sandbox.twins.whautomate.screen import WhautomateScreen
 from syncengine.sandbox.twins.whautomate.store import FiredAutomation, WhautomateStore
-from syncengine.sandbox.twins.whautomate.switches import LOCATION
+from syncengine.sandbox.twins.whautomate.switches import LOCATION, WhautomateSwitches
 from syncengine.sandbox.twins.whautomate.wire import (
     WhautomateContact,
     body_of,
@@ -31,7 +31,7 @@ from syncengine.sandbox.twins.whautomate.wire import (
 _DAY = 86_400.0
 
 
-class WhautomateTwin(ApiTwin[WhautomateStore]):
+class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
     """See ``Twin``."""
 
     # Documented for sister products of the vendor.
@@ -55,7 +55,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"api_key": self.store.switches.api_keys[0], "location_id": LOCATION}
+        return {"api_key": self.switches.api_keys[0], "location_id": LOCATION}
 
     def find_route(self, request: TwinRequest) -> TwinRoute | None:
         route = self.routes.find(request)
@@ -70,7 +70,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
         if self.find_route(request) is None:
             return self.unknown_path()
         key = request.headers.get("x-api-key", "")
-        if key not in self.store.switches.api_keys:
+        if key not in self.switches.api_keys:
             return self.refusal(403, "Forbidden")
         return None
 
@@ -86,7 +86,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
         fullest = self.limiter.standing(request.method, now)
         if fullest is not None and fullest.limit.per >= _DAY:
             text = "Limit Exceeded"
-        retry_after = wait if self.store.switches.send_retry_after else None
+        retry_after = wait if self.switches.send_retry_after else None
         return self.refusal(429, text, retry_after)
 
     def refusal(
@@ -171,16 +171,15 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
         Observed: the vendor cuts ``limit`` without saying so.
         """
         query = query_of(request)
-        switches = self.store.switches
-        size = number_of(query, "limit", switches.default_limit)
-        size = min(size, switches.most_per_page)
+        size = number_of(query, "limit", self.switches.default_limit)
+        size = min(size, self.switches.most_per_page)
         start = (number_of(query, "page", 1) - 1) * size
         return rows[start : start + size]
 
     def _found(self, request: TwinRequest) -> Iterator[WhautomateContact]:
         """Yield the contacts that a search finds, newest first."""
         query = query_of(request)
-        location_as = self.store.switches.location_as
+        location_as = self.switches.location_as
         wanted_tags = {tag for tag in query.get("tags", "").split(",") if tag}
         for contact in reversed(self.store.account.contacts.values()):
             if query.get(location_as, contact.location) != contact.location:
@@ -202,7 +201,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
         fields = {
             name: value
             for name, value in contact.flat().items()
-            if matches(name, self.store.switches.searches)
+            if matches(name, self.switches.searches)
         }
         phone = digits(str(fields.pop("phoneNumber", "")))
         if is_phone_part(sought) and digits(sought) in phone:
@@ -213,18 +212,17 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
     # --- writes -----------------------------------------------------------------------
 
     def _create(self, body: Mapping[str, Json], now: float) -> Json:
-        switches = self.store.switches
         contact = self.store.new_contact(now)
         self.store.write(contact, body, now)
-        if contact.location is None and switches.location_required:
+        if contact.location is None and self.switches.location_required:
             raise TwinRefusalError(400, "location is required")
         existing = self._same_phone_and_location(contact)
         if existing is not None:
-            if switches.duplicate_mode == "409":
+            if self.switches.duplicate_mode == "409":
                 raise TwinRefusalError(
                     409, "A contact with this phone number already exists"
                 )
-            if switches.duplicate_mode == "return_existing":
+            if self.switches.duplicate_mode == "return_existing":
                 return self._shown(existing)
         self.store.account.contacts[contact.id] = contact
         self.store.fired.append(FiredAutomation("contact", contact.id))
@@ -244,7 +242,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
     ) -> Json:
         before = list(contact.tags)
         self.store.write(contact, body, now)
-        if "tags" in body or self.store.switches.put_mode == "replace":
+        if "tags" in body or self.switches.put_mode == "replace":
             wanted = tags_of({"tags": [], **body})
             contact.tags = dict.fromkeys(tag for tag in before if tag in wanted)
             self.store.add_tags(contact, wanted, now)
@@ -252,7 +250,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
 
     def _delete(self, contact_id: str) -> Json:
         is_repeat = contact_id in self.store.account.deleted
-        if not is_repeat or self.store.switches.delete_again == "404":
+        if not is_repeat or self.switches.delete_again == "404":
             self.store.delete(self._contact(contact_id))
         return {"success": True}
 
@@ -275,6 +273,6 @@ class WhautomateTwin(ApiTwin[WhautomateStore]):
 
         Documented: it shows tags. Whether those are all or the changed ones is not.
         """
-        if self.store.switches.tags_told == "all":
+        if self.switches.tags_told == "all":
             return {"id": contact.id, "tags": list(contact.tags)}
         return {"id": contact.id, "tags": list(changed)}
