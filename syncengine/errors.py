@@ -9,7 +9,7 @@ SyncEngineError
  ├── AccountStopped               one account; its contacts are deferred (exit 1)
  │    ├── VendorHalted            bad key, quota, breaker
  │    ├── LeaseLost               another run took this account over
- │    ├── CutShort                what a run stands on broke away after requests
+ │    ├── CutShort                the database or the lease was lost after requests
  │    ├── Unforeseen              a mistake of ours or an adapter, not contained
  │    └── RunStopped              a person asked the run to stop
  ├── RunRefused                   nothing is sent (exit 2)
@@ -110,7 +110,7 @@ class CutShort(AccountStopped):
 
 
 class Unforeseen(AccountStopped):
-    """A failure that is none of our own errors."""
+    """A failure that nobody foresaw: a mistake of ours or of an adapter."""
 
 
 class RunStopped(AccountStopped):
@@ -199,13 +199,13 @@ def root_error(error: BaseException) -> SyncEngineError:
 
     Unforeseen where it is none of ours.
     """
-    leaves = list(_leaves(error))
-    ours = next((leaf for leaf in leaves if isinstance(leaf, SyncEngineError)), None)
-    if ours is not None:
-        return ours
+    for leaf in _leaves(error):
+        if isinstance(leaf, SyncEngineError):
+            return leaf
     return Unforeseen(
-        f"something unforeseen: {where_it_broke(leaves[0])}. Other accounts go on, and what was sent and not written "
-        "down is settled by the next run; with SYNCENGINE_DEBUG=1 the command tells more"
+        f"something unforeseen: {where_it_broke(error)}. Other accounts go on, and what "
+        "was sent and not written down is settled by the next run; with "
+        "SYNCENGINE_DEBUG=1 the command tells more"
     )
 
 
@@ -226,17 +226,17 @@ def where_it_broke(error: BaseException) -> str:
 
     Its message is left out, since that may contain a contact's value.
     """
-    leaf = next(_leaves(error))
-    frames = traceback.extract_tb(leaf.__traceback__)
-    place = (
-        f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
-        if frames
-        else ""
-    )
-    return f"{type(leaf).__name__}{place}"
+    first = next(_leaves(error))
+    kind = type(first).__name__
+    frames = traceback.extract_tb(first.__traceback__)
+    if not frames:
+        return kind
+    innermost = frames[-1]
+    return f"{kind} in {Path(innermost.filename).name}, line {innermost.lineno}"
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors inside an exception group, or the error itself."""
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
             yield from _leaves(part)

@@ -34,7 +34,7 @@ def consent_rules(destination: DestinationConfig) -> ConsentRules:
         where=options.where,
         opted_out=options.opted_out,
         opt_outs={
-            each.field: each.no for each in destination.vendor.capabilities.opt_outs
+            each.field: each.value for each in destination.vendor.capabilities.opt_outs
         },
     )
 

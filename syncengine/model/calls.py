@@ -35,8 +35,8 @@ class Call:
     """The identity that an upsert goes by, or the one that names the contact in a tag
     call."""
     other_keys: tuple[MatchKey, ...] = ()
-    """Keys under which the vendor may have the contact in place of ``key``. They name it
-    only where the vendor shows the known id behind them."""
+    """Keys under which the vendor may have the contact in place of ``key``. They name
+    it only where the vendor shows the known id behind them."""
     fields: Fields = field(default_factory=dict, repr=False)
     """Values to set; None clears. Lists to join (true) and to leave (None) are among
     them (see ``contact.LISTS``)."""
@@ -116,13 +116,14 @@ ADVICE = "; correct the row or the mapping"
 """End of the text of a vendor's refusal, as far as it is about a single contact."""
 
 
-def rejected_other_id(asked: str, told: str) -> Rejected:
+def rejected_other_id(asked: str, answered: str) -> Rejected:
     """Return the rejection of a contact whose call was answered with another id."""
     return Rejected(
         "other_id",
-        f"the vendor answered a call about its contact {asked} with another one's id ({told}). The id known here "
-        "stays, and what became of the call is open: look at both contacts there; if they were merged, correct the "
-        "row so that its match key finds the one that is left",
+        f"the vendor answered a call about its contact {asked} with another one's id "
+        f"({answered}). The id known here stays, and what became of the call is open: "
+        "look at both contacts there; if they were merged, correct the row so that its "
+        "match key finds the one that is left",
     )
 
 

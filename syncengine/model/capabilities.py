@@ -32,12 +32,12 @@ class OptOut:
     """
 
     field: str
-    no: Json = True
+    value: Json = True
     """The value that means opted out."""
 
     def is_opted_out(self, value: Json) -> bool:
         """Return whether the value means opted out, even if it is written as text."""
-        return str(value).casefold() == str(self.no).casefold()
+        return str(value).casefold() == str(self.value).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,10 @@ class Choice:
     def value(self, given: Json) -> Json:
         """Return the value that is meant, in any case; None where there is none."""
         meant = str(given).strip().casefold()
-        found = (each for each in self.values if str(each).casefold() == meant)
-        return next(found, None)
+        for value in self.values:
+            if str(value).casefold() == meant:
+                return value
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,23 +175,24 @@ class Capabilities:
     @property
     def writes(self) -> tuple[Write, ...]:
         """The calls that write fields, those that the vendor has."""
-        every = (self.create, self.update, self.upsert, self.set_lifecycle)
-        return tuple(write for write in every if write)
+        writes = (self.create, self.update, self.upsert, self.set_lifecycle)
+        return tuple(write for write in writes if write)
 
     def lowers_opt_out(self, name: str, value: Json) -> bool:
         """Return whether writing the value could take back an opt-out at the vendor."""
         return any(
-            name == opt_out.field and not opt_out.is_opted_out(value)
+            opt_out.field == name and not opt_out.is_opted_out(value)
             for opt_out in self.opt_outs
         )
 
     def opt_outs_in(self, fields: Mapping[str, Json]) -> dict[str, Json]:
         """Return those of the fields that are opt-outs and mean opted out."""
-        return {
-            opt_out.field: fields[opt_out.field]
-            for opt_out in self.opt_outs
-            if opt_out.field in fields and opt_out.is_opted_out(fields[opt_out.field])
-        }
+        found: dict[str, Json] = {}
+        for opt_out in self.opt_outs:
+            name = opt_out.field
+            if name in fields and opt_out.is_opted_out(fields[name]):
+                found[name] = fields[name]
+        return found
 
     def takes(self, name: str, value: Json) -> str:
         """Return why a field does not take a value; empty where it does.
@@ -202,7 +205,7 @@ class Capabilities:
             return "takes whole numbers only"
         for choice in self.choices:
             if choice.field == name and choice.value(value) is None:
-                values = ", ".join(_written(each) for each in choice.values)
+                values = ", ".join(_as_json(each) for each in choice.values)
                 return f"takes one of: {values}"
         return ""
 
@@ -219,5 +222,8 @@ def whole_number(value: Json) -> int | None:
     return int(found[1]) if found else None
 
 
-def _written(value: Json) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _as_json(value: Json) -> str:
+    """Return a value as JSON writes it: ``true``, not ``True``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

@@ -76,10 +76,16 @@ class Receipt:
 
     @property
     def full_message(self) -> str:
-        """Return the message, with the command that closes an erasure to be asked for."""
+        """Return the message, with the command that closes the erasure.
+
+        A person has to ask the vendor for it, and to say so here.
+        """
         if self.status is not Erased.IMPOSSIBLE:
             return self.message
-        command = f"syncengine forget {as_argument(self.contact_id)} --confirmed -d {as_argument(self.destination)}"
+        command = (
+            f"syncengine forget {as_argument(self.contact_id)} --confirmed "
+            f"-d {as_argument(self.destination)}"
+        )
         return f"{self.message}. Once that is done, `{command}` closes it"
 
     def with_earlier_request(self, to_ask: str) -> Receipt:

@@ -71,7 +71,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Stands in a row for a value that cannot be sent."""
+    """Placeholder in a row for a value that cannot be sent."""
 
     why: str
     """Reason, which completes ``column "..." for field "..."``. Never repeats the
@@ -96,22 +96,23 @@ class Refusal:
     """Common features of the vendor's refusals for one cause."""
 
     fingerprint: int
-    """Of the code, the HTTP status and the vendor's words without values; or of the names
-    of the fields and tags that the vendor did not take."""
+    """Hash of the code, the HTTP status and the vendor's words without values; or of
+    the names of the fields and tags that the vendor did not take."""
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalGroup:
-    """Contacts that stand because the vendor refused them alike."""
+    """Contacts that are left alone because the vendor refused them for one cause."""
 
     refusal: Refusal
     contacts: int
+    """Number of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """One of the contacts that stand because the vendor refused them alike."""
+    """One contact of a refusal group."""
 
     contact_id: str
     kind: BatchKind
@@ -146,7 +147,7 @@ class ContactState:
 
 @dataclass(frozen=True, slots=True)
 class LinkedContact:
-    """A contact that the vendor held when it was last written."""
+    """A contact that the vendor had when it was last written."""
 
     contact_id: str
     external_id: str
@@ -221,21 +222,23 @@ class Record:
             return Standing.GONE
         if self.outcome is None or self.status in (Status.PENDING, Status.REJECTED):
             return None
-        kind = self.outcome.kind
-        if kind is OutcomeKind.PROBED and self.status is Status.SYNCED:
-            kind = (
-                OutcomeKind.UNSUPPORTED
-            )  # it is in step but for what the vendor does not take
-        match kind:
+        return self._standing_after(self.outcome)
+
+    def _standing_after(self, outcome: ContactOutcome) -> Standing | None:
+        match outcome.kind:
             case OutcomeKind.UNSUPPORTED:
                 return Standing.UNSUPPORTED
+            case OutcomeKind.PROBED if self.status is Status.SYNCED:
+                # The probe was about what the vendor did not take of a contact that is
+                # in step else.
+                return Standing.UNSUPPORTED
             case OutcomeKind.REJECTED | OutcomeKind.PROBED:
-                # Refused by ourselves, for the sake of a suppressed contact.
+                # A suppressed contact was rejected by our own check.
                 is_suppressed = self.status is Status.SUPPRESSED
                 return Standing.SUPPRESSED if is_suppressed else Standing.DEAD_LETTER
             case OutcomeKind.SUPPRESSED:
-                opted_out = self.outcome.code == Standing.OPTED_OUT
-                return Standing.OPTED_OUT if opted_out else Standing.SUPPRESSED
+                is_opted_out = outcome.code == Standing.OPTED_OUT
+                return Standing.OPTED_OUT if is_opted_out else Standing.SUPPRESSED
             case _:
                 return None
 
@@ -249,8 +252,8 @@ class Record:
             return False
         if self.outcome is not None and self.outcome.actions:
             return True
-        is_step = self.outcome is None and self.status is Status.PENDING
-        return is_step or self.status is Status.SYNCED
+        is_intermediate_step = self.outcome is None and self.status is Status.PENDING
+        return is_intermediate_step or self.status is Status.SYNCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +322,7 @@ class LeaseGrant:
 
 @dataclass(frozen=True, slots=True)
 class SharedContact:
-    """A contact that another destination of the account has there, or may have."""
+    """A vendor contact that another destination of the account has, or may have."""
 
     owner: str | None = None
     """Destination that owns it now; None: nobody does any more, or not for certain."""

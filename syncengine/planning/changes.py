@@ -1,4 +1,7 @@
-"""Changes between a known contact and the desired one, for a plan to carry out. Pure."""
+"""Changes between a known contact and the desired one, for a plan to carry out.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,7 @@ from syncengine.model.contact import LISTS, Desired, Fields, Known, Pending
 from syncengine.model.http import Json
 
 EMPTY: tuple[Json, ...] = (None, "", [])
-"""Empty values: there is nothing to send for one of them where the vendor has no value.
-"""
+"""Empty values: there is nothing to send for one where the vendor has no value."""
 
 
 def equal_as_json(ours: Json, theirs: Json) -> bool:

@@ -20,7 +20,8 @@ class ManagedParts:
     """Mapped fields that are cleared where the source has NULL: a value in one that we
     do not know is extra."""
     tag_prefix: str
-    """Prefix of the tags that are ours, even if set by others; empty: only those we set."""
+    """Prefix of the tags that are ours, even if set by others. Empty: only tags that we
+    have set are ours."""
     hidden: tuple[str, ...] = ()
     """Patterns of the fields that the vendor does not show, as a rule."""
     opt_outs: tuple[OptOut, ...] = ()
@@ -66,19 +67,9 @@ def drift(
     """
     if remote is None:
         return Drift(gone=True)
-    changed: list[str] = []
-    missing: list[str] = []
-    for name, value in sorted(known.fields.items()):
-        is_expected = whole and not matches(name, owned.hidden)
-        if passed_over(name) or not (name in remote.fields or is_expected):
-            continue
-        theirs = remote.fields.get(name)
-        if same(name, value, theirs):
-            continue
-        if theirs in _EMPTY:
-            missing.append(name)
-        else:
-            changed.append(name)
+    changed, missing = _changed_and_missing(
+        known, remote, owned, same, passed_over, whole=whole
+    )
     extra = list(_extra_fields(known.fields, remote.fields, owned.fields, same))
     # An opt-out at the vendor stays, so it is no drift that anybody repairs.
     opted_out = {
@@ -96,6 +87,32 @@ def drift(
         missing_tags=tuple(sorted(missing_tags)),
         extra_tags=tuple(sorted(_extra_tags(known, remote, owned))),
     )
+
+
+def _changed_and_missing(
+    known: Known,
+    remote: Remote,
+    owned: ManagedParts,
+    same: Callable[[str, Json, Json], bool],
+    passed_over: Callable[[str], bool],
+    *,
+    whole: bool,
+) -> tuple[list[str], list[str]]:
+    """Return the known fields with another value at the vendor, and those without."""
+    changed: list[str] = []
+    missing: list[str] = []
+    for name, value in sorted(known.fields.items()):
+        is_expected = whole and not matches(name, owned.hidden)
+        if passed_over(name) or not (name in remote.fields or is_expected):
+            continue
+        theirs = remote.fields.get(name)
+        if same(name, value, theirs):
+            continue
+        if theirs in _EMPTY:
+            missing.append(name)
+        else:
+            changed.append(name)
+    return changed, missing
 
 
 def _extra_fields(

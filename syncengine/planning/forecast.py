@@ -1,8 +1,8 @@
 """Forecast of a run's cost: requests and time. Pure.
 
 Requests follow from what is planned and what look-ups may find. What a look-up finds is
-not known before it is made, so a cost is a range: at least, usually (where no contact is
-found), and at most.
+not known before it is made, so a cost is a range: at least, usually (where no contact
+is found), and at most.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def opt_outs_to_remember(
     shown = capabilities.opt_outs_in(remote.fields)
     for opt_out in capabilities.opt_outs:
         if opt_out.field in shown:
-            opt_outs[opt_out.field] = opt_out.no
+            opt_outs[opt_out.field] = opt_out.value
     return opt_outs
 
 

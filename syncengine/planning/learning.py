@@ -95,9 +95,9 @@ def with_key_of_create(known: Known, capabilities: Capabilities) -> Known:
     """
     create = capabilities.create
     pending = known.pending
-    if known.external_id is None or create is None:
+    if create is None or pending is None or not pending.creates:
         return known
-    if pending is None or not pending.creates:
+    if known.external_id is None:
         return known
     key = known.key
     if len(pending.keys) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import orjson
 
@@ -36,6 +37,17 @@ class _Unfit(NotNormal):
         self.what = what
 
 
+@dataclass(frozen=True, slots=True)
+class _FieldValues:
+    """Values of a row's fields."""
+
+    fields: dict[str, Json]
+    invalid: dict[str, Json]
+    """Values of the fields that are skipped, since they are not in their form."""
+    invalid_key: Rejected | None
+    """The rejection for the first skipped field that is a match field."""
+
+
 def map_row(
     row: SourceRow,
     mapping: Mapping,
@@ -52,23 +64,10 @@ def map_row(
     if row.refusal:
         return _rejected(row.refusal)
     values = _values_by_column(row, mapping)
-    fields: dict[str, Json] = {}
-    invalid: dict[str, Json] = {}
-    invalid_key: Rejected | None = None
-    for field in mapping.fields:
-        raw = values[field.column]
-        try:
-            value = _read_field(raw, field, several)
-        except NotNormal as error:
-            rejection = _invalid_value(field, error)
-            if field.on_invalid is OnInvalid.REJECT:
-                return rejection
-            invalid[field.field] = None if isinstance(raw, Unusable) else raw
-            if field.field in mapping.match_on and invalid_key is None:
-                invalid_key = rejection
-            continue
-        if value is not None or mapping.on_null is OnNull.CLEAR:
-            fields[field.field] = value
+    read = _read_fields(values, mapping, several)
+    if isinstance(read, Rejected):
+        return read
+    fields = read.fields
     try:
         _check_length(fields)
         keys = _match_keys(row, fields, mapping, identity)
@@ -76,10 +75,10 @@ def map_row(
         tags = _members(values, mapping.tags)
     except _Unfit as error:
         return _rejected(f"{error.what} {error}: correct the row or the mapping")
-    if invalid_key is not None and not keys:
-        # Without that value nobody could recognise the contact, so skipping it alone
-        # is not enough.
-        return invalid_key
+    if read.invalid_key is not None and not keys:
+        # Without that value nobody could recognise the contact, so it does not suffice
+        # to skip the field.
+        return read.invalid_key
     for member in sorted(lists):
         fields[LISTS + member] = True
     removes_unmapped = mapping.on_unmap is OnUnmap.REMOVE
@@ -92,7 +91,7 @@ def map_row(
         manages_lists=mapping.lists is not None or removes_unmapped,
         manages_tags=mapping.tags is not None or removes_unmapped,
         mapped=mapped if removes_unmapped else None,
-        invalid=invalid,
+        invalid=read.invalid,
         regions=mapping.regions,
     )
 
@@ -153,6 +152,30 @@ def _values_by_column(row: SourceRow, mapping: Mapping) -> dict[str, Json]:
     return dict(zip(mapping.columns, row.values, strict=True))
 
 
+def _read_fields(
+    values: dict[str, Json], mapping: Mapping, several: tuple[str, ...]
+) -> _FieldValues | Rejected:
+    """Return the fields' values, or the rejection for one that must be valid."""
+    fields: dict[str, Json] = {}
+    invalid: dict[str, Json] = {}
+    invalid_key: Rejected | None = None
+    for field in mapping.fields:
+        raw = values[field.column]
+        try:
+            value = _read_field(raw, field, several)
+        except NotNormal as error:
+            rejection = _invalid_value(field, error)
+            if field.on_invalid is OnInvalid.REJECT:
+                return rejection
+            invalid[field.field] = None if isinstance(raw, Unusable) else raw
+            if field.field in mapping.match_on and invalid_key is None:
+                invalid_key = rejection
+            continue
+        if value is not None or mapping.on_null is OnNull.CLEAR:
+            fields[field.field] = value
+    return _FieldValues(fields, invalid, invalid_key)
+
+
 def _read_field(raw: Json, field: FieldMapping, several: tuple[str, ...]) -> Json:
     """Return the value that a column sends to a field. Raises NotNormal."""
     if isinstance(raw, list) and matches(field.field, several):
@@ -195,7 +218,10 @@ def _check_length(fields: dict[str, Json]) -> None:
 def _match_keys(
     row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: str | None
 ) -> list[MatchKey]:
-    """Return the keys by which the vendor is to recognise the contact. Raises _Unfit."""
+    """Return the keys by which the vendor is to recognise the contact.
+
+    Raises _Unfit.
+    """
     filled = [name for name in mapping.match_on if fields.get(name) not in (None, "")]
     keys = [
         _match_key(name, fields[name], mapping.regions.get(name)) for name in filled
@@ -236,7 +262,7 @@ def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[s
 
 
 def _check_name(name: str) -> None:
-    """Raise _Unfit where a vendor's answer with this tag or list cannot be read back."""
+    """Raise _Unfit where an answer with this tag or list cannot be read back."""
     if not is_storable(name):
         raise _Unfit(
             "a tag or list",

@@ -1,4 +1,7 @@
-"""Comparison of a state with its marker, to notice that an old one was restored. Pure."""
+"""Comparison of a state with its marker, to notice that an old state was restored.
+
+Pure.
+"""
 
 from __future__ import annotations
 

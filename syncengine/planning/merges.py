@@ -16,8 +16,8 @@ from syncengine.planning.intents import combined_intent, with_all_unknown
 def before_merge(known: Known, other: Remote) -> Known:
     """Return what is known of a contact that is about to be merged with another one.
 
-    All of it is unknown until the vendor shows the one that is left. Tags that the other
-    one has by itself are not ours to remove afterwards.
+    All of it is unknown until the vendor shows the one that is left. Tags that the
+    other one has by itself are not ours to remove afterwards.
     """
     ours = replace(
         known, tags=known.tags - other.tags, found_tags=known.found_tags | other.tags

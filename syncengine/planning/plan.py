@@ -1,4 +1,7 @@
-"""Plan of one contact: desired minus known gives calls, or the reason for none. Pure."""
+"""Plan of one contact: desired minus known gives calls, or the reason for none.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -439,25 +442,31 @@ def _expressible_fields(
     A field that only the first write can carry takes room there.
     """
     anytime = frozenset[str]().union(*(kind.writable(changed) for kind in later))
-    at_first = frozenset[str]()
+    expressible = set(anytime)
     if first and len(anytime) < len(changed):
         at_first = first.writable(changed)
-    room = first.room if first else 0
-    fields: dict[str, Json] = {}
-    dropped: list[Unsupported] = []
-    for name, value in changed.items():
-        is_carried = first is not None and name in first.carried
-        has_room = room is None or room > 0
-        if name in anytime:
-            fields[name] = value
-        elif name in at_first and (is_carried or has_room):
-            fields[name] = value
-            if room is not None and not is_carried:
-                room -= 1
-        else:
-            code = _unsupported_code(name, value, known, capabilities)
-            dropped.append(Unsupported(code, name))
+        only_at_first = [
+            name for name in changed if name in at_first and name not in anytime
+        ]
+        expressible.update(_with_room(only_at_first, first))
+    fields = {name: value for name, value in changed.items() if name in expressible}
+    dropped = [
+        Unsupported(_unsupported_code(name, value, known, capabilities), name)
+        for name, value in changed.items()
+        if name not in expressible
+    ]
     return fields, dropped
+
+
+def _with_room(names: Sequence[str], first: WriteKind) -> Iterator[str]:
+    """Yield the fields that the first write has room for, the first ones of them."""
+    room = first.room
+    for name in names:
+        if room is None or name in first.carried:
+            yield name
+        elif room > 0:
+            room -= 1
+            yield name
 
 
 def _unsupported_code(

@@ -23,7 +23,7 @@ DISTRUST = Distrust(
     fixed=("phone",),
     kept=("emails",),
     emptied=("name", "city", "emails"),
-    opt_outs=(OptOut("silent", no=True), OptOut("news", no="No")),
+    opt_outs=(OptOut("silent", True), OptOut("news", "No")),
 )
 KEY = MatchKey("phone", "+49")
 FIELDS = {

@@ -56,6 +56,6 @@ async def distrust_contacts(
             list(distrust.kept),
             orjson.dumps(fields_that_may_have_values).decode(),
             [each.field for each in distrust.opt_outs],
-            [str(each.no).casefold() for each in distrust.opt_outs],
+            [str(each.value).casefold() for each in distrust.opt_outs],
         )
         await connection.execute(_SQL["distrust_state"], destination, ids)
