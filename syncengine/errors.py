@@ -203,8 +203,8 @@ def root_error(error: BaseException) -> SyncEngineError:
         if isinstance(leaf, SyncEngineError):
             return leaf
     return Unforeseen(
-        f"something unforeseen: {where_it_broke(error)}. Other accounts go on, and what "
-        "was sent and not written down is settled by the next run; with "
+        f"something unforeseen: {where_it_broke(error)}. Other accounts go on, and "
+        "what was sent and not written down is settled by the next run; with "
         "SYNCENGINE_DEBUG=1 the command tells more"
     )
 

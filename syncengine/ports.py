@@ -370,7 +370,7 @@ class ShareStore(Protocol):
     async def shared_contacts(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, SharedContact]:
-        """Return contacts that others than this destination have, or may have, there."""
+        """Return the contacts that other destinations have, or may have, there."""
         ...
 
 

@@ -59,8 +59,10 @@ def of_phone(
     """
     if unread and not phones.has_country_code(line):
         names = ", ".join(sorted(unread))
-        why = f"has no country code, and the region of {names} cannot be read"
-        raise NotReadError(f"{why}: mend the file first")
+        raise NotReadError(
+            f"has no country code, and the region of {names} cannot be read: "
+            "mend the file first"
+        )
     found = phones.surely_named(line, regions)
     return tuple(Subject(SubjectKind.PHONE, digits) for digits in sorted(found))
 
@@ -75,11 +77,13 @@ def of_email(line: str) -> tuple[Subject, ...]:
 
 def forms_of(subject: Subject) -> tuple[Subject, ...]:
     """Return every spelling under which a suppression may have stored a subject."""
-    forms: tuple[str, ...] = (subject.value,)
-    if subject.kind is SubjectKind.PHONE:
-        forms = phones.phone_forms(subject.value)
-    elif subject.kind is SubjectKind.EMAIL:
-        forms = emails.email_forms(subject.value)
+    match subject.kind:
+        case SubjectKind.PHONE:
+            forms = phones.phone_forms(subject.value)
+        case SubjectKind.EMAIL:
+            forms = emails.email_forms(subject.value)
+        case SubjectKind.CONTACT:
+            forms = (subject.value,)
     return tuple(Subject(subject.kind, form) for form in forms)
 
 
@@ -100,9 +104,9 @@ _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
 _AT = ("@", "\uff20", "%40")
 _SEPARATOR = re.compile(r"[/;,|\n\r\t]|\s[^\W\d]{1,9}\s")
 _DECIMAL = re.compile(r"\+?[0-9]{1,16}(?:\.[0-9]{1,16})?(?:[eE]\+?[0-9]{1,2})?")
-_LONGEST = 100
+_LONGEST_NUMBER = 100
 """Characters of a text that may be one phone number."""
-_MOST = 10_000
+_LONGEST_SEARCHED = 10_000
 """Characters of a text in which phone numbers are looked for."""
 _MOST_TRIES = 2_000
 """Number of parts of one contact that are read as phone numbers."""
@@ -137,21 +141,28 @@ class SubjectFinder:
 
         ``values`` are pairs of field and value.
         """
-        every = dict.fromkeys(self._single(contact_id, values, tags))
-        single = sorted(every, key=lambda each: not self._is_phone(each[0]))
-        texts = (value for _, value in single if isinstance(value, str))
-        addresses = (form for text in texts for form in _addresses(text))
+        single = list(dict.fromkeys(self._single_values(contact_id, values, tags)))
+        found = [Subject(SubjectKind.CONTACT, contact_id)]
+        # Fields for phones come first: a contact with so many values that not all of
+        # them can be tried must not lose its own number. Sorting is stable.
+        single.sort(key=lambda each: not self._is_phone(each[0]))
+        for _, value in single:
+            if isinstance(value, str):
+                found += [
+                    Subject(SubjectKind.EMAIL, form) for form in _addresses(value)
+                ]
+        for digits in self._all_numbers(single):
+            for form in phones.phone_forms(digits):
+                found.append(Subject(SubjectKind.PHONE, form))
+        return tuple(dict.fromkeys(found))
+
+    def _all_numbers(self, single: Iterable[tuple[str, _Single]]) -> Iterator[str]:
+        """Yield the numbers in all values, as far as they are tried."""
         tries = chain.from_iterable(
             self._numbers(name, value) for name, value in single
         )
-        numbers = chain.from_iterable(islice(tries, _MOST_TRIES))
-        forms = (form for digits in numbers for form in phones.phone_forms(digits))
-        found = (
-            Subject(SubjectKind.CONTACT, contact_id),
-            *(Subject(SubjectKind.EMAIL, address) for address in addresses),
-            *(Subject(SubjectKind.PHONE, form) for form in forms),
-        )
-        return tuple(dict.fromkeys(found))
+        for numbers in islice(tries, _MOST_TRIES):
+            yield from numbers
 
     def of_person(self, values: Iterable[tuple[str, Json]]) -> tuple[Subject, ...]:
         """Return the phones and addresses by which a person is known under any id.
@@ -169,18 +180,15 @@ class SubjectFinder:
 
     def is_of_person(self, name: str, value: Json) -> bool:
         """Return whether a field holds a phone or an address as a whole."""
+        if self._is_phone(name):
+            return True
         if not isinstance(value, str):
-            return self._is_phone(name)
-        is_address = any(sign in value for sign in _AT) and not re.search(
-            r"\s", value.strip()
-        )
-        return (
-            self._is_phone(name)
-            or is_address
-            or phones.E164.fullmatch(value) is not None
-        )
+            return False
+        has_sign = any(sign in value for sign in _AT)
+        is_address = has_sign and not re.search(r"\s", value.strip())
+        return is_address or phones.E164.fullmatch(value) is not None
 
-    def _single(
+    def _single_values(
         self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str]
     ) -> Iterator[tuple[str, _Single]]:
         """Yield every value that may name a person, with the field it is in."""
@@ -205,7 +213,8 @@ class SubjectFinder:
             return
         own = self._region.get(name)
         if name in self._region and phones.E164.fullmatch(text):
-            yield frozenset((text[1:],))  # as it was mapped
+            # The mapping has brought it into this form: it has no other reading.
+            yield frozenset((text[1:],))
         elif self._is_phone(name):
             regions = (own,) if own else self._regions
             yield from _any_number(_whole(value), regions, of_any_country=own is None)
@@ -233,9 +242,9 @@ def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
 def _parts(value: _Single) -> Iterator[Json]:
     """Yield the value as one number, and every part of it that may be a number."""
     text = str(value)
-    if len(text) <= _LONGEST:
+    if len(text) <= _LONGEST_NUMBER:
         yield _whole(value)
-    for part in phones.numbers_within(text[:_MOST]):
+    for part in phones.numbers_within(text[:_LONGEST_SEARCHED]):
         if part != text:
             yield part
 
@@ -248,7 +257,7 @@ def _any_number(
     yield whole
     parts: list[Json] = [value]
     if not whole:
-        text = str(value)[:_MOST]
+        text = str(value)[:_LONGEST_SEARCHED]
         parts += _SEPARATOR.split(text)
         parts += islice(phones.numbers_within(text), _MOST_TRIES)
         for region in regions or (None,):
@@ -279,15 +288,20 @@ def _whole(value: Json) -> Json:
     if not _DECIMAL.fullmatch(text):
         return value
     number = Decimal(text)
-    return int(number) if number == number.to_integral_value() else value
+    if number != number.to_integral_value():
+        return value
+    return int(number)
 
 
 def _addresses(text: str) -> Iterator[str]:
     """Yield every address in a text, in all its spellings."""
     if not any(sign in text for sign in _AT):
         return
-    found = set(emails.emails_within(text))
+    addresses = set(emails.emails_within(text))
     with suppress(NotReadError):
-        found.add(emails.read_email(text) or "")
-    for address in sorted(found - {""}):
+        whole = emails.read_email(text)
+        if whole:
+            addresses.add(whole)
+    # Sorted, so that the same contact always has the same subjects in the same order.
+    for address in sorted(addresses):
         yield from emails.email_forms(address)

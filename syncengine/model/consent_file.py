@@ -1,4 +1,4 @@
-"""The file that carries suppressions and tombstones out of one state and into another."""
+"""The file that carries suppressions and tombstones from one state to another."""
 
 from __future__ import annotations
 

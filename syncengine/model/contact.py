@@ -76,8 +76,8 @@ class Pending:
     add_tags: frozenset[str] = frozenset()
     remove_tags: frozenset[str] = frozenset()
     merged_with: str | None = None
-    """The vendor contact with which the known one was to be merged: the known id or this
-    one is left, or both are there still."""
+    """The vendor contact with which the known one was to be merged: the known id or
+    this one is left, or both are there still."""
     age: float | None = None
     """Seconds since the last of it may have been sent, by the database's clock; None:
     longer than any vendor needs."""
@@ -103,8 +103,8 @@ class Known:
     us."""
     pending: Pending | None = None
     seen_opt_outs: Fields = dataclasses.field(default_factory=dict, repr=False)
-    """Opt-outs that the vendor showed when it was last looked at, whoever set them. They
-    count where the contact is created again."""
+    """Opt-outs that the vendor showed when it was last looked at, whoever set them.
+    They count where the contact is created again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ class VerifyReport:
     in_doubt: int = 0
     """Contacts with unknown changes, which the next run settles first; not compared."""
     silent: int = 0
-    """Contacts about whom nothing may be sent, suppressed or opted out; not compared."""
+    """Contacts about whom nothing may be sent, suppressed or opted out; they are not
+    compared."""
     erasing: tuple[str, ...] = ()
     """Forgotten contacts of which something is still known here; not compared."""
     gone: int = 0
@@ -200,8 +201,8 @@ class ShowReport:
     next_run: str = ""
     """Description of the next run's calls for the contact."""
     look_up: RunStatus = RunStatus.DONE
-    """How the look at the vendor ended: done, incomplete where the vendor gave no answer
-    or several contacts match, held while another run works on the account."""
+    """End of the look at the vendor: done; incomplete where the vendor gave no answer
+    or several contacts match; held while another run works on the account."""
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``show --json`` prints."""

@@ -14,7 +14,8 @@ class Distrust:
     fixed: tuple[str, ...] = ()
     """Fields that no later write can change: what was known of them is still true."""
     kept: tuple[str, ...] = ()
-    """Fields that keep every value they were sent: none is lost, others may be there."""
+    """Fields that keep every value they were sent: none is lost, and there may be
+    others."""
     emptied: tuple[str, ...] = ()
     """Fields that can be cleared: they may have a value that is not known."""
     opt_outs: tuple[OptOut, ...] = ()

@@ -29,6 +29,8 @@ _LONGEST_MAILBOX, _LONGEST_DOMAIN = 66, 255
 """Characters, with quotes."""
 _LONGEST_ADDRESS = 1000
 """Characters of an address with the name in front of it."""
+_ENDS = ";,"
+"""Signs that may stand before or behind an address and mean nothing."""
 _NOT_ONE_ADDRESS = "is not one e-mail address"
 
 
@@ -43,38 +45,47 @@ def read_email(value: Json) -> str | None:
         return value
     if len(value) > _LONGEST_ADDRESS:
         raise NotReadError(_NOT_ONE_ADDRESS)
-    text = unwrapped(visible(value), ";,")
+    text = unwrapped(visible(value), _ENDS)
     if text.lower().startswith("mailto:"):
-        text = unquote(text[len("mailto:") :].partition("?")[0])
-    if label := _LABEL.match(text):
-        text = unwrapped(text[label.end() :], ";,")
-    text = unwrapped(_without_name(text), ";,").removesuffix(".")
+        address, _, _ = text[len("mailto:") :].partition("?")
+        text = unquote(address)
+    label = _LABEL.match(text)
+    if label is not None:
+        text = unwrapped(text[label.end() :], _ENDS)
+    text = unwrapped(_without_name(text), _ENDS).removesuffix(".")
     text = _QUOTED_MAILBOX.sub(r"\1\2", text)
     if not text:
         return None
-    if not _ADDRESS.fullmatch(text) or "@." in text or ".." in text.partition("@")[2]:
+    _, _, domain = text.partition("@")
+    if not _ADDRESS.fullmatch(text) or domain.startswith(".") or ".." in domain:
         raise NotReadError(_NOT_ONE_ADDRESS)
     if not all(map(_is_named, text.split("@"))):
         raise NotReadError(f"{_NOT_ONE_ADDRESS}: it has a placeholder")
+    # Some keyboards write an ideographic full stop; domains treat it as a dot.
     return text.replace("。", ".").lower()
 
 
 def _without_name(text: str) -> str:
-    """Return the address in ``Ann <ann@x.de>`` or ``ann@x.de (Ann)``. Raises NotReadError."""
-    if commented := _COMMENTED.fullmatch(text):
+    """Return the address in ``Ann <ann@x.de>`` or ``ann@x.de (Ann)``.
+
+    Raises NotReadError.
+    """
+    commented = _COMMENTED.fullmatch(text)
+    if commented is not None:
         return commented[1]
     named = _NAMED.fullmatch(text)
     if named is None:
         return text
-    address = unwrapped(named[2], ";,").removeprefix("mailto:")
-    name = unwrapped(named[1], ";,")
+    address = unwrapped(named[2], _ENDS).removeprefix("mailto:")
+    name = unwrapped(named[1], _ENDS)
+    # A name that is another address leaves open which of the two is meant.
     if "@" in name and name.lower() != address.lower():
         raise NotReadError(_NOT_ONE_ADDRESS)
     return address
 
 
 def _is_named(part: str) -> bool:
-    """Check that half of an address is no placeholder such as ``*``, ``%`` or ``...``."""
+    """Check that half of an address is not a placeholder: ``*``, ``%`` or ``...``."""
     return "*" not in part and any(map(str.isalnum, part))
 
 
@@ -86,12 +97,10 @@ def emails_within(text: str) -> frozenset[str]:
     for left, right in pairwise(parts):
         if not left or not right:
             continue
-        domain = _AROUND_DOMAINS.split(right[:_LONGEST_DOMAIN], maxsplit=1)[0].rstrip(
-            ".-"
-        )
-        found.update(
-            f"{box}@{domain}".lower() for box in _mailboxes(left[-_LONGEST_MAILBOX:])
-        )
+        domain, *_ = _AROUND_DOMAINS.split(right[:_LONGEST_DOMAIN], maxsplit=1)
+        domain = domain.rstrip(".-")
+        for mailbox in _mailboxes(left[-_LONGEST_MAILBOX:]):
+            found.add(f"{mailbox}@{domain}".lower())
     return frozenset(address for address in found if _ADDRESS.fullmatch(address))
 
 
@@ -112,15 +121,15 @@ def email_forms(address: str) -> tuple[str, ...]:
     if address.isascii() and "xn--" not in address:
         return (address,)
     mailbox, _, domain = address.rpartition("@")
-    labels = domain.split(".")
-    shown = f"{mailbox}@{'.'.join(map(_label_shown, labels))}"
-    coded = (
-        f"{mailbox}@{'.'.join(_label_coded(_label_shown(label)) for label in labels)}"
-    )
-    return tuple(dict.fromkeys((shown, coded, unicodedata.normalize("NFD", shown))))
+    labels = [_label_shown(label) for label in domain.split(".")]
+    shown = f"{mailbox}@{'.'.join(labels)}"
+    coded = f"{mailbox}@{'.'.join(_label_coded(label) for label in labels)}"
+    decomposed = unicodedata.normalize("NFD", shown)
+    return tuple(dict.fromkeys((shown, coded, decomposed)))
 
 
 def _label_shown(label: str) -> str:
+    """Return a domain label in letters, as people write it."""
     if not label.startswith("xn--"):
         return label
     try:
@@ -132,6 +141,7 @@ def _label_shown(label: str) -> str:
 
 
 def _label_coded(label: str) -> str:
-    return (
-        label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
-    )
+    """Return a domain label in ASCII, as the domain name system has it (RFC 3492)."""
+    if label.isascii():
+        return label
+    return "xn--" + label.encode("punycode").decode("ascii")

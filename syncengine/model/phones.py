@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import unquote
 
@@ -34,7 +35,8 @@ class AmbiguousError(NotReadError):
 
 
 _SCHEME = re.compile(
-    r"(?:tel|telefon|telephone|phone|mobile|mobil|handy|cell|whatsapp|sms|smsto|callto)\.?\s*[:.]?\s*(?=[+(\[\d])",
+    r"(?:tel|telefon|telephone|phone|mobile|mobil|handy|cell|whatsapp|sms|smsto|callto)"
+    r"\.?\s*[:.]?\s*(?=[+(\[\d])",
     re.IGNORECASE,
 )
 _EXTENSION = re.compile(
@@ -44,7 +46,10 @@ _EXTENSION = re.compile(
 _COUNTRY_IN_PARENTHESES = re.compile(r"\(\s*(\+\s*\d{1,3}|00\d{1,3})\s*\)")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 _DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
-"""A number as a spreadsheet or a float column writes it; ``0171.1000006`` is a phone."""
+"""A number as a spreadsheet or a float column writes it.
+
+``0171.1000006`` is a phone.
+"""
 _DAY = re.compile(
     r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d"
 )
@@ -68,31 +73,24 @@ _FEWEST_MOBILE = 9
 
 In countries whose landlines have any length, fewer digits may be a local number.
 """
+_ENDS = ";,."
+"""Signs that may stand before or behind a number and mean nothing."""
 _LONGEST = 200
 """Largest number of characters of a number with the text around it."""
 _NOT_ONE = "is not one phone number"
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
+@dataclass(slots=True)
 class _PhoneParts:
     """Parts of a phone number as they are written."""
 
-    __slots__ = ("digits", "extension", "international", "trunk_zero")
-
-    def __init__(
-        self,
-        digits: str,
-        *,
-        international: bool,
-        trunk_zero: str | None,
-        extension: bool,
-    ) -> None:
-        self.digits = digits
-        self.international = international
-        """True where the country code comes first."""
-        self.trunk_zero = trunk_zero
-        """Digits including a zero in parentheses (``+49 (0)171``); None without one."""
-        self.extension = extension
+    digits: str
+    international: bool
+    """True where the country code comes first."""
+    trunk_zero: str | None
+    """Digits including a zero in parentheses (``+49 (0)171``); None without one."""
+    extension: bool
 
 
 def read_phone(value: Json, region: str | None) -> str | None:
@@ -102,8 +100,9 @@ def read_phone(value: Json, region: str | None) -> str | None:
     NotReadError for what is not surely one number in full.
     """
     if isinstance(value, str) and E164.fullmatch(value):
+        # Most values are in this form already: it needs no taking apart.
         return _e164(_international(value[1:]), region)
-    written = _written(value)
+    written = _take_apart(value)
     if written is None:
         return None
     if written.extension:
@@ -122,26 +121,29 @@ def read_phone(value: Json, region: str | None) -> str | None:
 def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
     """Return every possible reading of a value, as digits with the country code.
 
-    For suppressions, where too many readings do no harm. Raises NotReadError for what is
-    not written as one number.
+    For suppressions, where too many readings do no harm. Raises NotReadError for what
+    is not written as one number.
     """
-    written = _written(value)
+    written = _take_apart(value)
     return frozenset() if written is None else _readings(written, regions)
 
 
 def _readings(written: _PhoneParts, regions: Iterable[str]) -> frozenset[str]:
-    found: list[PhoneNumber | None] = []
+    """Return the readings of a number, as digits with the country code."""
+    readings: list[PhoneNumber | None] = []
     if written.international:
-        found = [_international(written.digits)]
-        found += [_international(written.trunk_zero)] if written.trunk_zero else []
+        readings.append(_international(written.digits))
+        if written.trunk_zero:
+            readings.append(_international(written.trunk_zero))
     else:
-        found = [_parsed(written.digits, region) for region in regions]
+        readings += [_parsed(written.digits, region) for region in regions]
         if not written.digits.startswith("0"):
-            found.append(_international(written.digits))
+            # The country code may be there without a plus.
+            readings.append(_international(written.digits))
         elif written.digits.startswith("00"):
-            found.append(_international(written.digits[2:]))
+            readings.append(_international(written.digits[2:]))
     return frozenset(
-        _e164_digits(number) for number in found if number and _is_possible(number)
+        _e164_digits(number) for number in readings if number and _is_possible(number)
     )
 
 
@@ -151,7 +153,7 @@ def likely_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
     Digits without + and zero count only where they are a valid number of a region and
     longer than most ids. Raises NotReadError for what is not written as one number.
     """
-    written = _written(value)
+    written = _take_apart(value)
     if written is None:
         return frozenset()
     if not written.international and not written.digits.startswith("0"):
@@ -160,7 +162,9 @@ def likely_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
 
 
 def _is_likely(digits: str, region: str) -> bool:
-    number = _parsed(digits, region) if len(digits) >= _FEWEST_MOBILE else None
+    if len(digits) < _FEWEST_MOBILE:
+        return False
+    number = _parsed(digits, region)
     return number is not None and phonenumbers.is_valid_number(number)
 
 
@@ -169,7 +173,9 @@ def numbers_within(text: str) -> Iterator[str]:
     plain = visible(unquote(text) if "%" in text else text)
     if not plain.isascii():
         plain = "".join(map(_in_ascii, plain))
-    for run in _RUN.findall(_UUID.sub(" ", plain)):
+    # The digits of an id would else be read as numbers.
+    without_ids = _UUID.sub(" ", plain)
+    for run in _RUN.findall(without_ids):
         words = [
             word
             for word in _BETWEEN_WORDS.split(run)
@@ -198,7 +204,7 @@ def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
     Raises NotReadError where none of them is sure.
     """
     regions = tuple(regions)
-    written = _written(value)
+    written = _take_apart(value)
     if written is None:
         raise NotReadError(_NOT_ONE)
     if written.extension:
@@ -217,7 +223,7 @@ def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
 def every_country(value: Json) -> frozenset[str]:
     """Return a national number under the code of every country."""
     try:
-        written = _written(value)
+        written = _take_apart(value)
     except NotReadError:
         return frozenset()
     if written is None or written.international or len(written.digits) < _FEWEST_DIGITS:
@@ -236,25 +242,31 @@ def phones_within(text: str, region: str | None) -> frozenset[str]:
 
 
 def phone_forms(digits: str) -> tuple[str, ...]:
-    """Return the number, then the other form in which WhatsApp may know the same person.
+    """Return the number, then the other form in which WhatsApp may know the person.
 
-    Brazil's mobiles have a ninth digit that older accounts lack, Mexico's had a 1 behind
-    the country code, and Argentina's have a 9 there.
+    Brazil's mobiles have a ninth digit that older accounts lack, Mexico's had a 1
+    behind the country code, and Argentina's have a 9 there.
     """
-    if (
-        digits.startswith("55")
-        and len(digits) == 13
-        and digits[4] == "9"
-        and digits[5] in "6789"
-    ):
-        return digits, digits[:4] + digits[5:]
-    if digits.startswith("55") and len(digits) == 12 and digits[4] in "6789":
-        return digits, f"{digits[:4]}9{digits[4:]}"
+    if digits.startswith("55"):
+        return _forms_in_brazil(digits)
     for code, mark in (("52", "1"), ("54", "9")):
         if digits.startswith(code + mark) and len(digits) == 13:
             return digits, code + digits[3:]
         if digits.startswith(code) and len(digits) == 12:
             return digits, code + mark + digits[2:]
+    return (digits,)
+
+
+def _forms_in_brazil(digits: str) -> tuple[str, ...]:
+    """Return a Brazilian number, then its form with or without the ninth digit.
+
+    Behind the country code and two digits of area code, mobiles begin with 6 to 9.
+    """
+    head, tail = digits[:4], digits[4:]
+    if len(tail) == 9 and tail[0] == "9" and tail[1] in "6789":
+        return digits, head + tail[1:]
+    if len(tail) == 8 and tail[0] in "6789":
+        return digits, f"{head}9{tail}"
     return (digits,)
 
 
@@ -267,7 +279,7 @@ def surely_same(number: str, written: Json, region: str | None) -> bool:
     if written == number:
         return True
     try:
-        phone = _written(written)
+        phone = _take_apart(written)
     except NotReadError:
         return False
     if phone is None or phone.extension:
@@ -286,22 +298,32 @@ def may_be_same(number: str, written: Json) -> bool:
 
     It may lack the country code, have an extension, or be one of two numbers.
     """
-    text = written if isinstance(written, str) else str(written)
-    try:
-        phone = _written(text)
-    except NotReadError:
-        phone = None
-    digits = _digits(text) if phone is None or phone.extension else phone.digits
-    is_whole = phone is not None and not phone.extension
+    text = str(written)
+    whole = _whole_number(text)
+    digits = _digits(text) if whole is None else whole
     for form in phone_forms(number[1:]):
         national = national_digits(form)
         if len(national) < _FEWEST_DIGITS:
+            # So few digits occur in many a number by chance.
             continue
-        if is_whole and digits.lstrip("0") in (national, form):
-            return True
-        if not is_whole and national in digits:
+        if whole is None:
+            is_same = national in digits
+        else:
+            is_same = digits.lstrip("0") in (national, form)
+        if is_same:
             return True
     return False
+
+
+def _whole_number(text: str) -> str | None:
+    """Return the digits of a text that is one number in full; None for any other."""
+    try:
+        phone = _take_apart(text)
+    except NotReadError:
+        return None
+    if phone is None or phone.extension:
+        return None
+    return phone.digits
 
 
 def plain_spellings(number: str, region: str | None) -> tuple[str, ...]:
@@ -314,7 +336,8 @@ def plain_spellings(number: str, region: str | None) -> tuple[str, ...]:
     for digits in phone_forms(number[1:]):
         spellings += [f"+{digits}", digits, f"00{digits}"]
         local = _local(digits) if _is_of(digits, region) else None
-        spellings += [_digits(local)] if local else []
+        if local:
+            spellings.append(_digits(local))
     return tuple(dict.fromkeys(spellings))
 
 
@@ -326,7 +349,8 @@ def usual_spellings(number: str, region: str | None) -> tuple[str, ...]:
     spellings: list[str] = list(plain_spellings(number, region))
     for digits in phone_forms(number[1:]):
         spellings += _punctuated_abroad(digits)
-        spellings += _punctuated_at_home(digits) if _is_of(digits, region) else []
+        if _is_of(digits, region):
+            spellings += _punctuated_at_home(digits)
     return tuple(dict.fromkeys(spellings))
 
 
@@ -342,24 +366,27 @@ def local_spellings(number: str) -> tuple[str, ...]:
 
 
 def further_spellings(number: str) -> tuple[str, ...]:
-    """Return a few spellings beside the plain ones: for vendors that take one at a time.
+    """Return a few spellings beside the plain ones.
 
-    The number at home, plain, with spaces, and without its zero; from abroad with
-    spaces.
+    They are for vendors that can be asked for one at a time: the number at home, plain,
+    with spaces, and without its zero; from abroad with spaces.
     """
     spellings: list[str] = []
     for digits in phone_forms(number[1:]):
-        home, abroad = _at_home(digits), _from_abroad(digits)
-        plain = [_digits(each) for each in home[:1]]
-        spellings += [*plain, *home, *(each.lstrip("0") for each in plain), *abroad]
+        home = _at_home(digits)
+        if home:
+            plain = _digits(home[0])
+            spellings += [plain, *home, plain.lstrip("0")]
+        spellings += _from_abroad(digits)
     return tuple(dict.fromkeys(spellings))
 
 
 def national_digits(digits: str) -> str:
     """Return a number with its country code without that and without leading zeros."""
     number = _international(digits)
-    national = phonenumbers.national_significant_number(number) if number else digits
-    return national.lstrip("0")
+    if number is None:
+        return digits.lstrip("0")
+    return phonenumbers.national_significant_number(number).lstrip("0")
 
 
 def _is_of(digits: str, region: str | None) -> bool:
@@ -413,20 +440,24 @@ def _punctuated_at_home(digits: str) -> list[str]:
     spellings: list[str] = []
     for written in _at_home(digits):
         spellings += [_digits(written), *_punctuated(written)]
-    # A spreadsheet takes the leading zero away.
-    return [*spellings, *(each.lstrip("0") for each in spellings[:1])]
+    if spellings:
+        # A spreadsheet takes the leading zero away.
+        spellings.append(spellings[0].lstrip("0"))
+    return spellings
 
 
 def _punctuated_abroad(digits: str) -> list[str]:
     spellings: list[str] = []
     for written in _from_abroad(digits):
         spellings += _punctuated(written)
-    local, national = _local(digits), national_digits(digits)
+    local = _local(digits)
+    national = national_digits(digits)
     code = digits.removesuffix(national)
-    if local is None or _digits(local) != f"0{national}" or code.endswith("0"):
-        return spellings
-    zeros = ("(0)", " (0)", " (0) ")
-    return [*spellings, *(f"+{code}{zero}{national}" for zero in zeros)]
+    has_trunk_zero = local is not None and _digits(local) == f"0{national}"
+    # Where the zero belongs to the number, as in Italy, nobody puts it in parentheses.
+    if has_trunk_zero and not code.endswith("0"):
+        spellings += [f"+{code}{zero}{national}" for zero in ("(0)", " (0)", " (0) ")]
+    return spellings
 
 
 def _punctuated(written: str) -> list[str]:
@@ -441,15 +472,14 @@ def _punctuated(written: str) -> list[str]:
     compact = _digits(tail)
     if not compact:
         return [written]
-    slashed = [f"{head}/{compact}"] if head.startswith("0") else []
-    halves = f"{head} {compact[:-4]} {compact[-4:]}" if len(compact) > 4 else written
-    spellings = [
-        written,
-        written.replace(" ", "-"),
-        f"{head} {compact}",
-        halves,
-        *slashed,
-    ]
+    spellings = [written, written.replace(" ", "-"), f"{head} {compact}"]
+    if len(compact) > 4:
+        spellings.append(f"{head} {compact[:-4]} {compact[-4:]}")
+    else:
+        spellings.append(written)
+    if head.startswith("0"):
+        spellings.append(f"{head}/{compact}")
+    # A number cut apart inside parentheses has one of them only.
     return [each for each in spellings if each.count("(") == each.count(")")]
 
 
@@ -458,7 +488,7 @@ def phone_digits(value: str) -> str:
     if E164.fullmatch(value):
         return value[1:]
     try:
-        written = _written(value)
+        written = _take_apart(value)
     except NotReadError:
         written = None
     if written is None:
@@ -466,30 +496,55 @@ def phone_digits(value: str) -> str:
     if not written.international:
         return written.digits
     number = _international(written.digits)
-    return _e164_digits(number) if number and _is_possible(number) else written.digits
+    if number is None or not _is_possible(number):
+        return written.digits
+    return _e164_digits(number)
 
 
-def _written(value: Json) -> _PhoneParts | None:
+def _take_apart(value: Json) -> _PhoneParts | None:
     """Take a value apart; None when it is empty. Raises NotReadError."""
-    text = _phone_text(value)
-    if len(text) > _LONGEST:
-        raise NotReadError(_NOT_ONE)
-    text = unwrapped(visible(unquote(text) if "%" in text else text), ";,.")
-    if not text.isascii():
-        text = "".join(map(_in_ascii, text))
-    if scheme := _SCHEME.match(text):
-        text = unwrapped(text[scheme.end() :], ";,.")
+    text = _plain_text(value)
     if not text:
         return None
     text, *parameters = text.split(";")
     text, extension = _with_parameters(text, parameters)
-    if found := _EXTENSION.search(text):
+    found = _EXTENSION.search(text)
+    if found is not None:
         if found.end() != len(text):
+            # Something follows the extension: a second number, maybe.
             raise NotReadError(_NOT_ONE)
         text, extension = text[: found.start()], True
     text = text.replace("[", "(").replace("]", ")")
     text = _COUNTRY_IN_PARENTHESES.sub(r"\1 ", text, count=1).strip()
-    international = text.startswith("+")
+    _refuse_other_than_phone(text)
+    return _numbered(
+        text.removeprefix("+"),
+        international=text.startswith("+"),
+        extension=extension,
+    )
+
+
+def _plain_text(value: Json) -> str:
+    """Return a value in ASCII without what people and spreadsheets put around it.
+
+    Raises NotReadError.
+    """
+    text = _phone_text(value)
+    if len(text) > _LONGEST:
+        raise NotReadError(_NOT_ONE)
+    if "%" in text:
+        text = unquote(text)
+    text = unwrapped(visible(text), _ENDS)
+    if not text.isascii():
+        text = "".join(map(_in_ascii, text))
+    scheme = _SCHEME.match(text)
+    if scheme is not None:
+        text = unwrapped(text[scheme.end() :], _ENDS)
+    return text
+
+
+def _refuse_other_than_phone(text: str) -> None:
+    """Refuse what is not written as one phone number. Raises NotReadError."""
     body = text.removeprefix("+")
     if not _PUNCTUATED.fullmatch(body) or body.count("(") != body.count(")"):
         raise NotReadError(_NOT_ONE)
@@ -498,7 +553,6 @@ def _written(value: Json) -> _PhoneParts | None:
     if _DECIMAL.fullmatch(text):
         raise NotReadError("is a number with a decimal point, not a phone number")
     _refuse_several(body)
-    return _numbered(body, international=international, extension=extension)
 
 
 def _in_ascii(character: str) -> str:
@@ -509,23 +563,28 @@ def _in_ascii(character: str) -> str:
 
 def _numbered(body: str, *, international: bool, extension: bool) -> _PhoneParts:
     """Take apart a number whose punctuation is valid."""
-    digits, trunk_zero = _digits(body), None
-    if (
-        not international
-        and digits.startswith("00")
-        and len(digits) > _FEWEST_DIGITS + 2
-    ):
-        number = _international(digits[2:])
-        international = number is not None and _is_possible(number)
-        digits = digits[2:] if international else digits
-        body = body.replace("0", "", 2) if international else body
+    digits = _digits(body)
+    trunk_zero: str | None = None
+    if not international and _has_dialled_code(digits):
+        international = True
+        digits = digits[2:]
+        body = body.replace("0", "", 2)
     if international and _TRUNK_ZERO.search(body):
-        trunk_zero, digits = digits, _digits(_TRUNK_ZERO.sub("", body, count=1))
+        trunk_zero = digits
+        digits = _digits(_TRUNK_ZERO.sub("", body, count=1))
     if not digits:
         raise NotReadError(_NOT_ONE)
     return _PhoneParts(
         digits, international=international, trunk_zero=trunk_zero, extension=extension
     )
+
+
+def _has_dialled_code(digits: str) -> bool:
+    """Return whether digits begin with 00 and a country code, in place of the plus."""
+    if not digits.startswith("00") or len(digits) <= _FEWEST_DIGITS + len("00"):
+        return False
+    number = _international(digits[2:])
+    return number is not None and _is_possible(number)
 
 
 def _phone_text(value: Json) -> str:
@@ -601,22 +660,31 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
     if national.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD:
         return national
     abroad = _abroad(digits)
-    if abroad is not None and (_same(abroad, national) or not _is_possible(national)):
+    if abroad is None:
+        return _refuse_local(national, region)
+    if _same(abroad, national) or not _is_possible(national):
         return abroad
     if _is_full(national, region):
-        return national if abroad is None else _chosen(national, abroad)
-    if not _is_possible(national):
-        return national
-    if abroad is None:
-        raise NotReadError(
-            f"is not a complete phone number of region {region}: {_WRITE_IT_OUT}"
-        )
-    own = phonenumbers.country_code_for_region(region)
+        return _chosen(national, abroad)
+    own_code = phonenumbers.country_code_for_region(region)
     is_mobile = phonenumbers.number_type(abroad) in _MOBILE
-    is_alone = not phonenumbers.is_valid_number(national)
-    if abroad.country_code == own and (is_mobile or is_alone):
+    is_only_reading = not phonenumbers.is_valid_number(national)
+    if abroad.country_code == own_code and (is_mobile or is_only_reading):
         return abroad
     raise AmbiguousError
+
+
+def _refuse_local(national: PhoneNumber, region: str) -> PhoneNumber:
+    """Return a national number unless it may be one without its area code.
+
+    Raises NotReadError. An impossible number is returned as well: it is refused later,
+    with the reason.
+    """
+    if _is_full(national, region) or not _is_possible(national):
+        return national
+    raise NotReadError(
+        f"is not a complete phone number of region {region}: {_WRITE_IT_OUT}"
+    )
 
 
 def _chosen(national: PhoneNumber, abroad: PhoneNumber) -> PhoneNumber:
@@ -646,7 +714,8 @@ def _abroad(digits: str) -> PhoneNumber | None:
 def _is_full(number: PhoneNumber, region: str) -> bool:
     """Check that digits without a zero are a number of the region, area code included.
 
-    Local numbers may look like other people's full ones where landlines have any length.
+    Local numbers may look like other people's full ones where landlines have any
+    length.
     """
     trunk = _trunk_prefix(phonenumbers.country_code_for_region(region))
     if not _is_possible(number):
@@ -675,12 +744,12 @@ def _has_one_length(region: str) -> bool:
 
 def has_country_code(value: Json) -> bool:
     """Check that a number carries its country code. Raises NotReadError."""
-    written = _written(value)
+    written = _take_apart(value)
     return written is not None and written.international
 
 
 def _is_sure(digits: str, region: str) -> bool:
-    """Check that the digits are one number of the region, or two that are both known."""
+    """Check that the digits are one number of the region, or two known ones."""
     try:
         number = _of_region(digits, region)
     except AmbiguousError:

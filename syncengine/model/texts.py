@@ -39,8 +39,8 @@ _NAMED = 4
 words."""
 _FEW_WORDS = 6
 _WORDS_OF_MESSAGES = """
-    address city code company contact country date email field first last mail mobile name number phone row state street
-    tag tags test text title type user value
+    address city code company contact country date email field first last mail mobile
+    name number phone row state street tag tags test text title type user value
 """
 _ORDINARY = frozenset(_WORDS_OF_MESSAGES.split())
 """Words that messages about contacts are made of; alone they identify no one."""
@@ -57,9 +57,8 @@ def printable(text: str, *, lines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        c if (lines and c == "\n") or category(c) not in _CONTROL else " " for c in text
-    )
+    kept = "\n" if lines else ""
+    return "".join(c if c in kept or category(c) not in _CONTROL else " " for c in text)
 
 
 def is_storable(text: str) -> bool:
@@ -116,12 +115,13 @@ class Concealer:
         """
         anywhere: set[str] = set()
         whole: set[str] = set()
-        for form in dict.fromkeys(
-            form for value in values for form in (value, decoded(value))
-        ):
-            is_short = form.isascii() and len(" ".join(form.split())) < _SHORT
-            (whole if is_short else anywhere).update(_spellings(form))
-            whole.update(_words(form) if words else ())
+        for form in _with_decoded(values):
+            if _is_short(form):
+                whole.update(_spellings(form))
+            else:
+                anywhere.update(_spellings(form))
+            if words:
+                whole.update(_words(form))
         self._hidden = tuple(
             _Hidden(text, whole=text not in anywhere)
             for text in anywhere | whole
@@ -149,6 +149,19 @@ class Concealer:
                 pieces += [plain[end:start], sign]
             end = stop
         return "".join([*pieces, plain[end:]])
+
+
+def _with_decoded(values: Iterable[str]) -> Iterable[str]:
+    """Return the values as they are and decoded, each once."""
+    forms: list[str] = []
+    for value in values:
+        forms += (value, decoded(value))
+    return dict.fromkeys(forms)
+
+
+def _is_short(value: str) -> bool:
+    """Return whether a value is so short that it may be part of any word."""
+    return value.isascii() and len(" ".join(value.split())) < _SHORT
 
 
 class _Folded:
@@ -204,25 +217,31 @@ class _Hidden:
 
     def spans(self, folded: _Folded) -> Iterator[tuple[int, int]]:
         """Yield the positions of the value in the plain text."""
-        is_cut = len(self.text) >= _CUT and not self.whole
-        for start, stop in (
-            self._parts(folded.text) if is_cut else _found(folded.text, self.text)
-        ):
+        if self.whole or len(self.text) < _CUT:
+            yield from self._spans_of_whole(folded)
+            return
+        for start, stop in self._parts(folded.text):
             span = folded.span(start, stop)
-            if folded.is_whole(span) or not (
-                self.whole or (is_cut and stop - start < _CUT)
-            ):
+            # A few characters that are part of a longer word prove nothing.
+            if stop - start >= _CUT or folded.is_whole(span):
                 yield span
-        if (
-            is_cut
-            and _CUT <= len(self.text) <= _SPELLED
-            and 2 * len(self.text) <= len(folded.text) + 1
-        ):
-            for sign in folded.signs:
-                yield from (
-                    folded.span(*place)
-                    for place in _found(folded.text, sign.join(self.text))
-                )
+        yield from self._spans_of_spelled(folded)
+
+    def _spans_of_whole(self, folded: _Folded) -> Iterator[tuple[int, int]]:
+        """Yield the positions of the value in full."""
+        for start, stop in _found(folded.text, self.text):
+            span = folded.span(start, stop)
+            if not self.whole or folded.is_whole(span):
+                yield span
+
+    def _spans_of_spelled(self, folded: _Folded) -> Iterator[tuple[int, int]]:
+        """Yield the positions of the value with a sign between each two characters."""
+        length = 2 * len(self.text) - 1
+        if len(self.text) > _SPELLED or length > len(folded.text):
+            return
+        for sign in folded.signs:
+            for start, stop in _found(folded.text, sign.join(self.text)):
+                yield folded.span(start, stop)
 
     def _parts(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the positions of three fifths of the value or more.
@@ -231,27 +250,35 @@ class _Hidden:
         """
         value, size = self.text, len(self.text)
         least = -(-3 * size // 5)
+        # Whatever part of three fifths is there, it contains this middle.
         left, right = size - least, least
-        stop, seed = 0, value[left:right]
+        seed = value[left:right]
+        stop = 0
         while (start := text.find(seed, stop)) >= 0:
-            stop, before, after = start + len(seed), 0, 0
-            while (
-                before < left
-                and before < start
-                and text[start - before - 1] == value[left - before - 1]
-            ):
-                before += 1
-            while (
-                right + after < size
-                and stop + after < len(text)
-                and text[stop + after] == value[right + after]
-            ):
-                after += 1
+            stop = start + len(seed)
+            ahead = text[max(0, start - left) : start]
+            before = _common_suffix(ahead, value[:left])
+            after = _common_prefix(text[stop : stop + size], value[right:])
             if before + len(seed) + after >= least:
                 stop += after
                 yield start - before, stop
             else:
                 stop = start + 1
+
+
+def _common_prefix(one: str, other: str) -> int:
+    """Return the number of first characters that two texts have in common."""
+    number = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        number += 1
+    return number
+
+
+def _common_suffix(one: str, other: str) -> int:
+    """Return the number of last characters that two texts have in common."""
+    return _common_prefix(one[::-1], other[::-1])
 
 
 def _found(text: str, value: str) -> Iterator[tuple[int, int]]:

@@ -38,11 +38,12 @@ _WORDS = {
     ),
     "remove_tag": "the vendor cannot take {what} away, or did not: " + _DO_IT_THERE,
     "change_key": (
-        "the vendor knows the contact by {what}, which cannot change: the contact stays "
-        "under its former one there"
+        "the vendor knows the contact by {what}, which cannot change: the contact "
+        "stays under its former one there"
     ),
     "delete": (
-        "the vendor cannot delete a contact: do that there, or choose another on_removed"
+        "the vendor cannot delete a contact: do that there, or choose another "
+        "on_removed"
     ),
     "join_list": (
         "the vendor has no call that puts such a contact on {what}: " + _DO_OR_UNMAP
@@ -52,8 +53,8 @@ _WORDS = {
     ),
     "field_not_shown": "the vendor did not take {what}: " + _DEFINE_OR_UNMAP,
     "field_shown_otherwise": (
-        "the vendor took {what} with another value than was sent: look at the form that "
-        "it has there, and correct the row or the mapping"
+        "the vendor took {what} with another value than was sent: look at the form "
+        "that it has there, and correct the row or the mapping"
     ),
     "tag_not_shown": "the vendor did not take {what}: " + _DEFINE_OR_UNMAP,
 }

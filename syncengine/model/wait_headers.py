@@ -16,22 +16,28 @@ _IN_MILLISECONDS = 1e11
 
 
 def seconds_from_now(written: str, headers: Mapping[str, str]) -> float | None:
-    """Return the seconds from the answer's own ``Date`` on; None for what cannot be read.
+    """Return the seconds from the answer's own ``Date`` on.
 
-    Our clock is not the vendor's: a moment in an answer without a date says nothing.
+    None for what cannot be read. Our clock is not the vendor's: a moment in an answer
+    without a date says nothing.
     """
     text = written.strip()
-    number = float(text) if NUMBER.fullmatch(text) else None
-    if number is not None and number < _A_MOMENT:
-        return number
-    if number is not None and number >= _IN_MILLISECONDS:
-        number /= 1000
-    until = _moment(text) if number is None else number
+    until: float | None
+    if NUMBER.fullmatch(text):
+        until = float(text)
+        if until < _A_MOMENT:
+            return until
+        if until >= _IN_MILLISECONDS:
+            until /= 1000
+    else:
+        until = _moment(text)
     now = _moment(headers.get("date", ""))
     if now is None or until is None:
         return None
     seconds = until - now
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    if not math.isfinite(seconds):
+        return None
+    return max(0.0, seconds)
 
 
 def _moment(written: str) -> float | None:
@@ -39,7 +45,8 @@ def _moment(written: str) -> float | None:
     for parse in (dt.datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = parse(written.strip())
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=dt.UTC)
             return moment.timestamp()
         except (ValueError, OverflowError, TypeError):
             continue

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 
 
 class NotReadError(ValueError):
-    """A value that is not surely one phone number or address. Never repeats the value."""
+    """A value that is not surely one phone number or address.
+
+    The message never repeats the value.
+    """
 
 
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
@@ -22,11 +25,10 @@ _PAIRS = ('""', "''", "<>")
 
 
 def id_spellings(line: str) -> tuple[str, ...]:
-    """Return a contact id as a line holds it, then without what people put around it."""
+    """Return a contact id as it is in a line, then without what is put around it."""
     plain = line.strip()
-    return tuple(
-        dict.fromkeys(text for text in (plain, unwrapped(visible(plain), ";,")) if text)
-    )
+    spellings = dict.fromkeys((plain, unwrapped(visible(plain), ";,")))
+    return tuple(text for text in spellings if text)
 
 
 def visible(text: str) -> str:
