@@ -35,7 +35,7 @@ from syncengine.planning.look_up import may_duplicate
 from syncengine.planning.survey import Survey
 from syncengine.storage.source.inspection import database_name
 from syncengine.storage.state.accounts import former_owners, remembered_elsewhere
-from syncengine.storage.state.contact_counts import holders, known_contacts
+from syncengine.storage.state.contact_counts import contacts_with_value, known_contacts
 from syncengine.storage.state.credentials import is_other_account
 from syncengine.storage.state.destinations import Identity, remembered
 from syncengine.storage.state.renaming import in_the_way
@@ -468,7 +468,11 @@ async def brake_on_survey(
         for name, number in survey.nulls.items()
         if number >= allowances.nulls.at_least
     ]
-    had = await holders(databases.state, destination.name, enough) if enough else {}
+    had = (
+        await contacts_with_value(databases.state, destination.name, enough)
+        if enough
+        else {}
+    )
     _apply(
         destination,
         brakes_of_survey(survey, scope, had, allowances, request.accept),

@@ -27,7 +27,7 @@ from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.events import Event
 from syncengine.model.markers import Marker
 from syncengine.planning.markers import marker_of_other_state, missing_in_state
-from syncengine.storage.state.restores import knows_nobody, newest_run, state_self
+from syncengine.storage.state.restores import knows_nobody, newest_run, state_identity
 
 _MARKER = TypeAdapter(Marker)
 NEW_STATE = (
@@ -59,10 +59,10 @@ async def refuse_restored(
     if not config.keeps_markers:
         return None
     markers = {marker.state_id: marker for marker in _read_all(config)}
-    state = await state_self(databases.state)
+    state = await state_identity(databases.state)
     own = markers.pop(state.state_id, None)
     if own is not None:
-        state = await state_self(
+        state = await state_identity(
             databases.state, [run.run_id for run in own.runs.values()]
         )
         if lacking := missing_in_state(own, state, destination.name):
@@ -148,7 +148,7 @@ async def _note(
     noted = [
         mark.run_id for marker in markers.values() for mark in marker.runs.values()
     ]
-    state = await state_self(databases.state, noted)
+    state = await state_identity(databases.state, noted)
     own = markers.pop(state.state_id, None)
     address = address_of(destination)
     if own is not None and missing_in_state(own, state):
@@ -189,7 +189,7 @@ async def warn_where_new(databases: Databases) -> None:
 
 async def lacking_consents(config: Config, databases: Databases) -> int:
     """Return how many changes of the suppressions the state lacks by its marker."""
-    state = await state_self(databases.state)
+    state = await state_identity(databases.state)
     marker = _read(_file(config, state.state_id))
     if marker is None or marker.restores != state.restores:
         return 0
@@ -203,7 +203,7 @@ async def note_consents(config: Config, databases: Databases, lacking: int) -> N
     """
     if not config.keeps_markers:
         return
-    state = await state_self(databases.state)
+    state = await state_identity(databases.state)
     marker = _read(_file(config, state.state_id)) or Marker(
         state.state_id, state.restores
     )

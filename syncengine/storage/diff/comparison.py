@@ -128,7 +128,7 @@ class Diff:
                 transaction(connection, read_only=True),
             ):
                 rows = await connection.fetch(
-                    statements("diff")["held_under_long_keys"],
+                    statements("diff")["known_under_long_keys"],
                     self._destination,
                     SHORTENED,
                 )

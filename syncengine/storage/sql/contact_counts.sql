@@ -3,7 +3,7 @@
 SELECT count(*) FROM syncengine.sync_state
 WHERE destination = $1 AND status <> 'removed' AND external_id IS NOT NULL
 
--- name: holders
+-- name: contacts_with_value
 -- Contacts that the vendor is known to hold, as in known_contacts. Distrusted values count: brakes judge by what was
 -- known.
 SELECT held.key AS field, count(*) AS number

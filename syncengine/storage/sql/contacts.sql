@@ -77,7 +77,7 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     tags = excluded.tags, found_tags = excluded.found_tags, noes = excluded.noes, pending = excluded.pending,
     pending_at = excluded.pending_at
 
--- name: remember_noes
+-- name: remember_opt_outs
 -- Of contacts that the vendor still has, as far as is known.
 INSERT INTO syncengine.sync_known (destination, contact_id, noes)
 SELECT $1, t.contact_id, t.noes::jsonb
@@ -105,7 +105,7 @@ ON CONFLICT (run_id, contact_id) DO UPDATE SET
     code = excluded.code, message = excluded.message, http_status = excluded.http_status,
     unsupported = excluded.unsupported, at = clock_timestamp()
 
--- name: one_at_a_time
+-- name: lock_vendor_contact
 -- Two contacts may find the same vendor contact at the same moment: without this lock neither would see the other as
 -- its owner.
 SELECT pg_advisory_xact_lock(hashtextextended('syncengine link ' || $1::text || ' ' || $2::text, 0))
@@ -168,7 +168,7 @@ WHERE s.destination = $1 AND s.external_id IS NOT NULL AND s.contact_id <> $2
                     AND o.contact_id = s.contact_id AND o.actions && ARRAY['create', 'upsert'])
 ORDER BY synced_at DESC NULLS LAST, contact_id LIMIT $3
 
--- name: want_again
+-- name: allow_recreation
 -- Contacts that were deleted at the vendor are planned again, and may be created anew.
 UPDATE syncengine.sync_state SET gone = false, status = 'pending', source_hash = NULL, standing = NULL
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND external_id IS NULL
@@ -207,13 +207,13 @@ VALUES ($1, $2, $3, 'pending', $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET
     external_id = excluded.external_id, given_up = NULL, gone = false, status = 'pending', source_hash = NULL, standing = NULL
 
--- name: held_under
+-- name: set_match_key
 -- The match key under which the vendor contact was found.
 INSERT INTO syncengine.sync_known (destination, contact_id, match_field, match_key)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET match_field = excluded.match_field, match_key = excluded.match_key
 
--- name: found_with
+-- name: set_found_tags
 -- Tags that the vendor contact had before us, which are never removed.
 INSERT INTO syncengine.sync_known (destination, contact_id, found_tags) VALUES ($1, $2, $3::jsonb)
 ON CONFLICT (destination, contact_id) DO UPDATE SET found_tags = excluded.found_tags
@@ -221,7 +221,7 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET found_tags = excluded.found_
 -- name: pending
 SELECT pending FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
 
--- name: inherit
+-- name: set_pending
 -- Replaces the note of what is unknown by one that says more.
 INSERT INTO syncengine.sync_known (destination, contact_id, pending)
 VALUES ($1, $2, $3::jsonb)

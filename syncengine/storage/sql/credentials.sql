@@ -2,7 +2,7 @@
 -- One salt for all that is hashed. It is made with the state, and leaves it only in a backup or an export of suppressions.
 SELECT salt FROM syncengine.sync_salt
 
--- name: one_at_a_time
+-- name: lock
 -- Two runs may bring the same key under two names at the same moment: without this lock neither would see the other.
 SELECT pg_advisory_xact_lock(hashtextextended('syncengine credentials', 0))
 

@@ -105,7 +105,7 @@ WHERE destination = {destination} AND status <> 'removed'
   AND ({low} IS NULL OR contact_id > {low}) AND ({high} IS NULL OR contact_id <= {high})
 ORDER BY contact_id;
 
--- name: held_under_long_keys
+-- name: known_under_long_keys
 -- Contacts whose ids may stand for longer keys, judged by the length of the id.
 SELECT contact_id, CASE WHEN status = 'dead' THEN rejected_hash ELSE source_hash END AS hash
 FROM syncengine.sync_state

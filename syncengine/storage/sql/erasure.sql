@@ -44,7 +44,7 @@ WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_t
   AND NOT destination = ANY ($3::text[])
 ORDER BY 1
 
--- name: held_there
+-- name: known_there
 -- The contact as a destination's vendor may have it. in_use: a run is working on the destination's account.
 SELECT coalesce(d.vendor, 'its vendor') AS vendor, coalesce(d.base_url, '') AS base_url, s.external_id,
        s.external_id IS NOT NULL OR k.pending IS NOT NULL AS may_be_there,

@@ -15,7 +15,7 @@ FROM syncengine.sync_state
 WHERE destination = $1 AND refusal = $2 AND rejections = 0 AND standing IS NOT NULL
 ORDER BY tried_in, contact_number NULLS LAST, contact_id OFFSET $3 LIMIT $4
 
--- name: stand
+-- name: leave_alone
 -- Makes groups of contacts that were refused alike, $4 of them at a time. A rejected_hash of 0 stands for a removal, which
 -- has no source row (see planning.refusals). Pending contacts are those of a run that was refused as a whole, which so
 -- proved nothing about a single contact. A contact that may have been sent something unknown before is looked up by one
@@ -39,7 +39,7 @@ SET status = CASE WHEN s.rejected_hash = 0 THEN 'removed' ELSE 'dead' END, sourc
 FROM chosen
 WHERE s.destination = $1 AND s.contact_id = chosen.contact_id
 
--- name: stood_before
+-- name: is_left_alone
 -- True where contacts are left alone for a refusal that this run has not tried.
 SELECT EXISTS (
     SELECT FROM syncengine.sync_state
@@ -83,7 +83,7 @@ WHERE destination = $1 AND contact_id IN (
       AND rejections = 0 AND rejected_hash IS NOT NULL
     LIMIT $4)
 
--- name: told
+-- name: refused_alike
 -- The groups, the largest first, each with one of its contacts and the words with which it was refused last.
 SELECT g.contacts, g.code, last.contact_id, last.message
 FROM (SELECT refusal, max(code) AS code, count(*) AS contacts
@@ -99,7 +99,7 @@ CROSS JOIN LATERAL (
     ORDER BY o.message IS NULL, s.tried_in DESC, s.contact_number NULLS LAST, s.contact_id LIMIT 1) AS last
 ORDER BY g.contacts DESC, g.refusal
 
--- name: dropped
+-- name: dropped_alike
 -- The groups of which the vendor did not take the same values, the largest first, each with one of its contacts and
 -- what was not done of it when it was tried last.
 SELECT g.contacts, g.refusal, last.contact_id, last.unsupported

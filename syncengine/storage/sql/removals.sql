@@ -1,10 +1,10 @@
--- name: held_back
+-- name: removed_or_opted_out
 -- Contacts that are known to be removed or opted out.
 SELECT contact_id FROM syncengine.sync_state
 WHERE destination = $1 AND contact_id = ANY ($2::text[])
   AND (status = 'removed' AND code IS DISTINCT FROM 'suppressed' OR standing = 'opted_out')
 
--- name: held_elsewhere
+-- name: present_elsewhere
 -- Contacts that other destinations of the account have, or had when $1 last ran, or let go of for a third destination as
 -- $1 did. Contacts that opted out there do not count.
 SELECT DISTINCT s.contact_id
@@ -18,7 +18,7 @@ WHERE mine.destination = $1 AND mine.contact_id = ANY ($3::text[]) AND s.externa
       WHERE r.destination = s.destination AND o.contact_id = s.contact_id AND r.run_id > (
           SELECT max(run_id) FROM syncengine.sync_run WHERE destination = $1 AND status IN ('done', 'incomplete'))))
 
--- name: leavers
+-- name: count_removed
 -- Those of these contacts that the vendor is known to hold; tagged: of them, those that have or may have tags or lists
 -- of ours. A removal that was given up and is tried again is one that was not carried out.
 SELECT count(*) AS known,
@@ -30,7 +30,7 @@ FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (dest
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.external_id IS NOT NULL
   AND (s.status <> 'removed' OR s.code = 'moved' OR s.standing = 'dead_letter')
 
--- name: earlier_leavers
+-- name: earlier_removed
 -- Contacts that left earlier, were not given up, and are at the vendor as far as is known; with tags or lists of ours,
 -- or possibly with such, where $2 is true.
 SELECT s.contact_id
@@ -42,8 +42,8 @@ WHERE s.destination = $1 AND s.status = 'removed' AND s.external_id IS NOT NULL 
                   WHERE starts_with(field.name, $3)))
 ORDER BY s.contact_number NULLS LAST, s.contact_id
 
--- name: number_of_earlier_leavers
--- The number of the contacts that earlier_leavers returns.
+-- name: count_earlier_removed
+-- The number of the contacts that earlier_removed returns.
 SELECT count(*)
 FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 WHERE s.destination = $1 AND s.status = 'removed' AND s.external_id IS NOT NULL AND s.standing IS NULL

@@ -1,4 +1,4 @@
--- name: holds
+-- name: count_at_vendor
 -- Contacts of a destination that are at the vendor, or may be.
 SELECT count(*) FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 WHERE s.destination = $1 AND (s.external_id IS NOT NULL OR (k.pending ->> 'creates')::boolean)

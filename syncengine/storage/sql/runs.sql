@@ -9,7 +9,7 @@ WHERE destination = $1 AND status = 'running'
 UPDATE syncengine.sync_run SET status = 'halted', ended_at = clock_timestamp(), error = $3
 WHERE destination = $1 AND epoch = $2 AND status = 'running'
 
--- name: let_go_unmade
+-- name: release_keys_of_unreached
 -- Deletes the match keys of contacts that the last run judged but did not reach, new ones or ones that were removed
 -- before: once their rows are gone no diff finds them, and no other contact would ever get the keys.
 DELETE FROM syncengine.sync_key AS k
@@ -21,7 +21,7 @@ WHERE k.destination = $1 AND k.contact_id = unmade.contact_id
   AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
                   WHERE s.destination = k.destination AND s.contact_id = k.contact_id AND s.status <> 'removed')
 
--- name: no_longer_waiting
+-- name: drop_ended_waits
 -- Deletes waits of contacts that do not wait any more: they are in step, gone, or refused for another reason.
 DELETE FROM syncengine.sync_wait AS w
 WHERE w.destination = $1
@@ -29,7 +29,7 @@ WHERE w.destination = $1
                   WHERE s.destination = w.destination AND s.contact_id = w.contact_id
                     AND s.status = 'dead' AND s.code IN ('key_held', 'ambiguous_match'))
 
--- name: look_again
+-- name: plan_unreached_again
 -- The other contacts that the last run did not reach are planned again. Where a row had changed when it was judged and
 -- was restored since, its match keys were judged by the changed row, and no diff would find it.
 UPDATE syncengine.sync_state AS s
@@ -52,7 +52,7 @@ WHERE run_id = $1
 -- name: run
 SELECT run_id, destination, kind, status FROM syncengine.sync_run WHERE run_id = $1
 
--- name: unmade
+-- name: unsuccessful_contacts
 -- The contacts of a run that did not succeed: without an outcome, or with one that is to be tried again.
 SELECT DISTINCT b.kind, c.contact_id
 FROM syncengine.sync_batch AS b
@@ -69,7 +69,7 @@ SELECT max(run_id) FROM syncengine.sync_run
 -- name: last_batch
 SELECT coalesce(max(number), 0) FROM syncengine.sync_batch WHERE run_id = $1
 
--- name: noteworthy
+-- name: notes
 -- The contacts of a run that did not simply succeed. Those that are left alone in a group are reported with their group, so
 -- they are among them only where $2 is true.
 SELECT contact_id, outcome, coalesce(code, '') AS code, coalesce(message, '') AS message, unsupported
@@ -81,8 +81,8 @@ WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
         AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL AND s.status <> 'synced'))
 ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), length(contact_id), contact_id LIMIT $3
 
--- name: noteworthy_number
--- The number of all contacts that noteworthy would return without a limit.
+-- name: number_of_notes
+-- The number of all contacts that notes would return without a limit.
 SELECT count(*) FROM syncengine.sync_outcome AS o
 WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
   AND ($2 OR NOT EXISTS (

@@ -12,7 +12,7 @@ WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status <> 'removed'
 SELECT key_hash, contact_id FROM syncengine.sync_key
 WHERE account = $1 AND destination = $2 AND key_hash = ANY ($3::bytea[])
 
--- name: held_at
+-- name: still_owned_at
 -- Contacts that $1 has not let go of. settled: another destination may take the contact over at once, since no create of
 -- it is unknown. A suppressed contact is let go only by a run of its own destination, which keeps the reason.
 SELECT s.contact_id,
@@ -32,7 +32,7 @@ WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status NOT IN ('rem
 DELETE FROM syncengine.sync_key AS k
 WHERE k.destination = $1 AND k.contact_id = ANY ($2::text[])
 
--- name: met
+-- name: shared_contacts
 -- Contacts that others than $2 have there, or may have; who owns it now, if anybody, and under which match key.
 SELECT DISTINCT ON (s.contact_id) s.contact_id, k.match_field, k.match_key,
        CASE WHEN s.external_id IS NOT NULL AND s.status <> 'removed' THEN s.destination END AS owner

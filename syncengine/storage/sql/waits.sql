@@ -37,7 +37,7 @@ WHERE w.destination = $1 AND mine.status = 'dead' AND mine.code IN ('key_held', 
       (SELECT jsonb_agg(k.fields -> name ORDER BY name) FROM unnest(w.fields) AS name))::text, 'UTF8'))
 ORDER BY mine.contact_number NULLS LAST, w.contact_id
 
--- name: holders
+-- name: blockers
 -- The state of these contacts, and for whom they wait themselves, if they do.
 SELECT s.destination, s.contact_id, s.status, coalesce(s.code, '') AS code,
        w.owner_destination, w.owner_contact_id

@@ -19,12 +19,14 @@ async def known_contacts(pool: Pool, destination: str) -> int:
         return int(await connection.fetchval(_SQL["known_contacts"], destination))
 
 
-async def holders(
+async def contacts_with_value(
     pool: Pool, destination: str, fields: Sequence[str]
 ) -> dict[str, int]:
     """Return for each of these fields the number of contacts with a value in it."""
     async with read_state(pool) as connection:
-        rows = await connection.fetch(_SQL["holders"], destination, list(fields))
+        rows = await connection.fetch(
+            _SQL["contacts_with_value"], destination, list(fields)
+        )
     return {row["field"]: row["number"] for row in rows}
 
 

@@ -180,7 +180,7 @@ class Contacts(FencedStore):
             # Between the question for the owner and the answer of this transaction, no
             # other contact may become the owner.
             await connection.execute(
-                _SQL["one_at_a_time"], self._fence.account, external_id
+                _SQL["lock_vendor_contact"], self._fence.account, external_id
             )
             owner = await connection.fetchrow(
                 _SQL["owner"],
@@ -199,7 +199,7 @@ class Contacts(FencedStore):
             found_before_us = found_tags - unknown.remove_tags
             if found_before_us:
                 await connection.execute(
-                    _SQL["found_with"],
+                    _SQL["set_found_tags"],
                     self._destination,
                     contact_id,
                     _dump(sorted(found_before_us)),
@@ -230,7 +230,11 @@ class Contacts(FencedStore):
         )
         if key is not None:
             await connection.execute(
-                _SQL["held_under"], self._destination, contact_id, key.field, key.value
+                _SQL["set_match_key"],
+                self._destination,
+                contact_id,
+                key.field,
+                key.value,
             )
 
     async def _inherit(
@@ -271,7 +275,7 @@ class Contacts(FencedStore):
             # Unknown likewise: after a crash nothing else says that they are ours.
             unknown = replace(unknown, remove_tags=unknown.remove_tags | our_tags)
         await connection.execute(
-            _SQL["inherit"],
+            _SQL["set_pending"],
             self._destination,
             contact_id,
             _dump(_pending_json(unknown)),
@@ -317,7 +321,9 @@ class Contacts(FencedStore):
                 add_tags=before.add_tags | written.add_tags,
             )
             pending = _dump(_pending_json(unknown))
-            await connection.execute(_SQL["inherit"], destination, contact_id, pending)
+            await connection.execute(
+                _SQL["set_pending"], destination, contact_id, pending
+            )
 
     @patient
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
@@ -333,7 +339,7 @@ class Contacts(FencedStore):
         """Let contacts that were deleted at the vendor be created again."""
         async with self._fence.writing() as connection:
             await connection.execute(
-                _SQL["want_again"], self._destination, list(contact_ids)
+                _SQL["allow_recreation"], self._destination, list(contact_ids)
             )
 
     @patient
@@ -345,7 +351,7 @@ class Contacts(FencedStore):
         stored = [_dump(dict(fields)) for fields in noes.values()]
         async with self._fence.writing() as connection:
             await connection.execute(
-                _SQL["remember_noes"], self._destination, contact_ids, stored
+                _SQL["remember_opt_outs"], self._destination, contact_ids, stored
             )
 
     @patient

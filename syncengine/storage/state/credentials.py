@@ -47,7 +47,7 @@ async def keep_names(
     """
     async with write_state(pool) as connection:
         # Before the first read: what another process stored for the same key is seen.
-        await connection.execute(_SQL["one_at_a_time"])
+        await connection.execute(_SQL["lock"])
         hashes = await _hashed(connection, credentials)
         known = await _known(connection, hashes)
         others = second_names(known, frozenset(credentials), configured)

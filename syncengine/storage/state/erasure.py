@@ -169,36 +169,36 @@ async def end_unconfigured(pool: Pool, destination: str, contact_id: str) -> Rec
     # Without a fence: there is no account to take a lease of. The statement
     # ``held_there`` says whether a run that has the file is working there.
     async with write_state(pool) as connection:
-        held = await connection.fetchrow(_SQL["held_there"], destination, contact_id)
+        known = await connection.fetchrow(_SQL["known_there"], destination, contact_id)
         asked = await connection.fetchrow(
             _SQL["to_ask"], _subject(contact_id).text, destination
         )
-        assert held is not None
+        assert known is not None
         asked_before = asked["to_ask"] if asked else ""
-        receipt = _unconfigured_receipt(destination, contact_id, held, asked_before)
+        receipt = _unconfigured_receipt(destination, contact_id, known, asked_before)
         await _end(connection, receipt)
     return receipt
 
 
 def _unconfigured_receipt(
-    destination: str, contact_id: str, held: asyncpg.Record, asked_before: str
+    destination: str, contact_id: str, known: asyncpg.Record, asked_before: str
 ) -> Receipt:
     """Return the receipt of an erasure without a way to ask the vendor.
 
     ``asked_before`` is what a person already has to ask for since an earlier erasure.
     """
-    if held["in_use"]:
+    if known["in_use"]:
         message = (
             "a run of another machine is working there; `syncengine forget` tries again"
         )
         return Receipt(destination, contact_id, Erased.OPEN, message)
-    if held["may_be_there"]:
-        vendor = held["vendor"]
-        if held["base_url"]:
-            vendor = f"{held['vendor']} ({held['base_url']})"
+    if known["may_be_there"]:
+        vendor = known["vendor"]
+        if known["base_url"]:
+            vendor = f"{known['vendor']} ({known['base_url']})"
         what = "what it may hold of this contact"
-        if held["external_id"]:
-            what = f"contact {held['external_id']}"
+        if known["external_id"]:
+            what = f"contact {known['external_id']}"
         message = f"no configuration for {destination}: ask {vendor} to delete {what}"
         receipt = Receipt(destination, contact_id, Erased.IMPOSSIBLE, message)
         return receipt.with_earlier_request(asked_before)

@@ -22,7 +22,7 @@ class Keys(FencedStore):
 
     @patient
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
-        """Replace the claims of these contacts; an empty list lets go."""
+        """Replace the claims of these contacts; an empty list drops them."""
         ids: list[str] = []
         keys: list[bytes] = []
         for contact_id, contact_keys in sorted(claims.items()):

@@ -55,19 +55,19 @@ class Refusals(FencedStore):
 
     async def leave_alone(self, at_least: int) -> None:
         """Make groups of the contacts of which so many were refused alike."""
-        await self._page_by_page("stand", at_least, self._run_id)
+        await self._page_by_page("leave_alone", at_least, self._run_id)
 
     async def relabel(self, former: int, now: Refusal) -> None:
         """Give a group the refusal with which its probe was refused."""
-        if not await self._stood_before(now):
+        if not await self._has_group(now):
             await self._page_by_page("relabel", former, now.fingerprint, now.code)
 
     @patient
-    async def _stood_before(self, refusal: Refusal) -> bool:
+    async def _has_group(self, refusal: Refusal) -> bool:
         async with self._fence.reading() as connection:
             return bool(
                 await connection.fetchval(
-                    _SQL["stood_before"],
+                    _SQL["is_left_alone"],
                     self._destination,
                     refusal.fingerprint,
                     self._run_id,
@@ -145,7 +145,7 @@ async def refused_alike(
     most: int = 5,
 ) -> tuple[RefusedAlike, ...]:
     """Return the largest groups that the vendor refuses alike."""
-    rows = await _fetched(pool, "told", destination, most)
+    rows = await _fetched(pool, "refused_alike", destination, most)
     return tuple(
         RefusedAlike(
             contacts=row["contacts"],
@@ -176,7 +176,7 @@ async def dropped_alike(
     most: int = 20,
 ) -> tuple[DroppedAlike, ...]:
     """Return the largest groups of which the vendor did not take the same values."""
-    rows = await _fetched(pool, "dropped", destination, most)
+    rows = await _fetched(pool, "dropped_alike", destination, most)
     return tuple(
         DroppedAlike(
             contacts=row["contacts"],

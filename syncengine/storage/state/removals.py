@@ -32,7 +32,7 @@ async def count_removed(
     """Count those of these contacts that the vendor is known to hold."""
     async with read_state(pool) as connection:
         row = await connection.fetchrow(
-            _SQL["leavers"], destination, list(contact_ids), LISTS
+            _SQL["count_removed"], destination, list(contact_ids), LISTS
         )
     assert row is not None
     return RemovedCounts(row["known"], row["tagged"])
@@ -47,7 +47,7 @@ async def earlier_removed(
     """
     async with read_state(pool) as connection:
         rows = await connection.fetch(
-            _SQL["earlier_leavers"], destination, tagged, LISTS
+            _SQL["earlier_removed"], destination, tagged, LISTS
         )
     return tuple(row["contact_id"] for row in rows)
 
@@ -57,7 +57,7 @@ async def count_earlier_removed(pool: Pool, destination: str, *, tagged: bool) -
     async with read_state(pool) as connection:
         return int(
             await connection.fetchval(
-                _SQL["number_of_earlier_leavers"], destination, tagged, LISTS
+                _SQL["count_earlier_removed"], destination, tagged, LISTS
             )
         )
 
@@ -78,7 +78,9 @@ async def removed_or_opted_out(
 ) -> frozenset[str]:
     """Return those of the contacts that are known to be removed or opted out."""
     async with read_state(pool) as connection:
-        rows = await connection.fetch(_SQL["held_back"], destination, list(contact_ids))
+        rows = await connection.fetch(
+            _SQL["removed_or_opted_out"], destination, list(contact_ids)
+        )
     return frozenset(row["contact_id"] for row in rows)
 
 
@@ -92,6 +94,6 @@ async def present_elsewhere(
     """
     async with read_state(pool) as connection:
         rows = await connection.fetch(
-            _SQL["held_elsewhere"], destination, account, list(contact_ids)
+            _SQL["present_elsewhere"], destination, account, list(contact_ids)
         )
     return frozenset(row["contact_id"] for row in rows)

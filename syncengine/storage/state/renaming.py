@@ -33,7 +33,7 @@ _RENAME = (
 async def contacts_there(pool: Pool, destination: str) -> int:
     """Return how many of its contacts are at the vendor, or may be."""
     async with read_state(pool) as connection:
-        return int(await connection.fetchval(_SQL["holds"], destination))
+        return int(await connection.fetchval(_SQL["count_at_vendor"], destination))
 
 
 async def rename(fence: Fence, old: str, new: str) -> int:

@@ -13,7 +13,7 @@ from syncengine.storage.statements import statements
 _SQL = statements("resync")
 
 
-async def state_self(pool: Pool, run_ids: Iterable[int] = ()) -> StateIdentity:
+async def state_identity(pool: Pool, run_ids: Iterable[int] = ()) -> StateIdentity:
     """Return by what the state is recognised, and those of these runs that it has."""
     async with read_state(pool) as connection:
         row = await connection.fetchrow(_SQL["state_self"])

@@ -93,7 +93,7 @@ async def unsuccessful_contacts(
 ) -> AsyncIterator[DiffSlice]:
     """Yield the contacts that did not succeed in a run, or in one batch of it."""
     async with read_state(pool) as connection:
-        rows = await connection.fetch(_SQL["unmade"], run_id, batch)
+        rows = await connection.fetch(_SQL["unsuccessful_contacts"], run_id, batch)
     for kind in BatchKind:
         contact_ids = tuple(
             row["contact_id"] for row in rows if row["kind"] == kind.value
@@ -138,9 +138,9 @@ async def start_run(
         await write_remembered(connection, destination, identity)
         # These three look at the waiting batches of the destination's newest run. So
         # they come before the insert, after which the newest run would be this one.
-        await connection.execute(_SQL["let_go_unmade"], destination)
-        await connection.execute(_SQL["look_again"], destination)
-        await connection.execute(_SQL["no_longer_waiting"], destination)
+        await connection.execute(_SQL["release_keys_of_unreached"], destination)
+        await connection.execute(_SQL["plan_unreached_again"], destination)
+        await connection.execute(_SQL["drop_ended_waits"], destination)
         run_id: int = await connection.fetchval(
             _SQL["start"], destination, fence.account, kind.value, retry_of, fence.epoch
         )
@@ -208,7 +208,7 @@ async def notes(
     unless ``one_by_one``.
     """
     async with read_state(pool) as connection:
-        rows = await connection.fetch(_SQL["noteworthy"], run_id, one_by_one, most)
+        rows = await connection.fetch(_SQL["notes"], run_id, one_by_one, most)
     return [_note(row) for row in rows]
 
 
@@ -228,6 +228,6 @@ async def notes_left(
     """Return the number of contacts that ``notes`` does not name."""
     async with read_state(pool) as connection:
         number = int(
-            await connection.fetchval(_SQL["noteworthy_number"], run_id, one_by_one)
+            await connection.fetchval(_SQL["number_of_notes"], run_id, one_by_one)
         )
     return max(0, number - most)

@@ -75,7 +75,7 @@ class Shares(FencedStore):
         account = self._fence.account
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
-                _SQL["met"], account, destination, list(contact_ids)
+                _SQL["shared_contacts"], account, destination, list(contact_ids)
             )
         return {
             row["contact_id"]: SharedContact(row["owner"], _key(row)) for row in rows
@@ -88,7 +88,7 @@ class Shares(FencedStore):
         """Return those of the contacts that a destination has not let go of."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
-                _SQL["held_at"], destination, list(contact_ids)
+                _SQL["still_owned_at"], destination, list(contact_ids)
             )
         return {row["contact_id"]: row["settled"] for row in rows}
 

@@ -86,7 +86,7 @@ class Waits(FencedStore):
     ) -> dict[str, Blocker]:
         places = [contact.partition("/") for contact in sorted(contacts)]
         rows = await connection.fetch(
-            _SQL["holders"],
+            _SQL["blockers"],
             [destination for destination, _, _ in places],
             [contact_id for _, _, contact_id in places],
         )
