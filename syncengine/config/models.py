@@ -1,6 +1,7 @@
 """The YAML files as pydantic models.
 
-The text under a key is what ``config/schema.json`` says of it.
+The text under a key is what ``config/schema.json`` says of it, and what an editor
+shows: it is written for people who write such a file.
 """
 
 from __future__ import annotations
@@ -36,14 +37,18 @@ def _a_second(seconds: float) -> float:
     return seconds
 
 
+def _is_postgres_url(url: str) -> bool:
+    return url.startswith(("postgresql://", "postgres://"))
+
+
 def _database(url: str | None) -> str | None:
-    if url and not url.startswith(("postgresql://", "postgres://")):
+    if url and not _is_postgres_url(url):
         raise ValueError("must be a URL that begins with postgresql://")
     return url
 
 
 def _state_database(url: str) -> str:
-    if url != "embedded" and not url.startswith(("postgresql://", "postgres://")):
+    if url != "embedded" and not _is_postgres_url(url):
         raise ValueError("must be embedded, or a URL that begins with postgresql://")
     return url
 
@@ -59,22 +64,24 @@ def _country(region: str) -> str:
 def _proxy(url: str | None) -> str | None:
     if not url:
         return None
-    try:
-        parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2]
-        readable = (
-            parts.scheme == "http"
-            and is_place(place)
-            and parts.port != 0
-            and parts.path in ("", "/")
-        )
-    except ValueError:
-        readable = False
-    if not readable or "?" in url or "#" in url:
+    if not _is_proxy_url(url):
         raise ValueError(
             "must be the URL of an HTTP proxy, such as http://proxy.example.org:3128"
         )
     return url
+
+
+def _is_proxy_url(url: str) -> bool:
+    if "?" in url or "#" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    place = parts.netloc.rpartition("@")[2]  # a proxy may want a user and a password
+    has_no_path = parts.path in ("", "/")
+    return parts.scheme == "http" and is_place(place) and port != 0 and has_no_path
 
 
 @cache
@@ -104,21 +111,26 @@ Retention = Annotated[
 
 
 class SourceModel(Written):
-    """Source of the contacts. A destination's own keys go before the common ones."""
+    """The Postgres table, view or query in which the contacts are.
+
+    What a destination's file says goes before what syncengine.yaml says.
+    """
 
     EMPTY: ClassVar[frozenset[str]] = frozenset({"database"})
 
     database: Annotated[
         str | None, AfterValidator(_database), WithJsonSchema({"format": "database"})
     ] = None
-    """The URL of its database; empty: the one that keeps the state."""
+    """URL of the database that holds it. Empty means the database that keeps the
+    state."""
     table: Name | None = None
-    """A table or view, with its schema: ``crm.contacts``. This or ``query``."""
+    """A table or view, with its schema, such as ``crm.contacts``. Give this or
+    ``query``."""
     query: Name | None = None
-    """A SELECT of yours, run in a read-only transaction. This or ``table``."""
+    """A SELECT statement, run in a read-only transaction. Give this or ``table``."""
     key: Name | None = None
-    """The column that tells contacts apart: unique and never NULL. Its text is the
-    contact id."""
+    """The column that tells contacts apart: unique and never NULL. Its value as text
+    is the contact id."""
 
     @model_validator(mode="after")
     def _one(self) -> SourceModel:
@@ -135,48 +147,50 @@ class EngineFile(Written):
         AfterValidator(_state_database),
         WithJsonSchema({"format": "state database"}),
     ] = "embedded"
-    """Database of the state: a Postgres URL, or ``embedded``: a Postgres of its own, in
-    ``.syncengine/`` beside this file."""
+    """Database that keeps the state (what every vendor is known to hold): a Postgres
+    URL, or ``embedded`` for a Postgres of its own in ``.syncengine/`` beside this
+    file."""
     source: SourceModel = SourceModel()
-    """Source of the contacts; each destination may have another one."""
+    """Where the contacts are; each destination may name another place."""
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """Contacts a batch, the unit of progress and of ``retry RUN --batch N``."""
+    """Number of contacts in a batch. A batch is the unit of progress, and of ``retry
+    RUN --batch N``."""
     database_wait: Duration = 60.0
-    """Longest wait of a run, sending nothing, for a database that goes away under it (a
-    restart, a full disk)."""
+    """How long a run waits for a database that becomes unreachable (a restart, a full
+    disk). It sends nothing meanwhile."""
     lease_ttl: Annotated[Duration, AfterValidator(_a_second), _A_SECOND] = 30.0
-    """Time for which the account of a dead run stays taken."""
+    """How long an account stays reserved for a run that was killed. Then another run
+    may begin."""
     keep_outcomes: Retention = 90 * 86400.0
-    """Time for which ``prune`` keeps runs with their batches and outcomes: 35d or
-    longer."""
+    """How long ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
 
 
 class FieldModel(Written):
-    """Source of a vendor field's value; a column's name alone will do."""
+    """Where a vendor field's value comes from. A column's name alone will do."""
 
     EMPTY: ClassVar[frozenset[str]] = frozenset({"default"})
 
     column: Name = Field(alias="from")
     """The source column."""
     form: Form | None = Field(default=None, alias="as")
-    """The normal form its value is brought into."""
+    """The form into which each value is brought before it is compared and sent."""
     region: (
         Annotated[str, AfterValidator(_country), WithJsonSchema({"format": "country"})]
         | None
     ) = None
-    """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``.
-    """
+    """With ``as: e164``: the country of phone numbers that have no country code, such
+    as ``DE``."""
     default: Any = None
-    """The value where the column is NULL or the empty string."""
+    """The value to send where the column is NULL or the empty string."""
     on_invalid: OnInvalid = OnInvalid.REJECT
-    """A value that is not in the form rejects its contact, or leaves (``skip``) the
-    vendor's field alone, which is reported."""
+    """What a value does that cannot be brought into the form: its contact is rejected
+    (``reject``), or only this field is left alone and that is reported (``skip``)."""
     zone: (
         Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"format": "zone"})]
         | None
     ) = None
-    """With ``as: date``: the time zone whose calendar a moment's date is taken from,
-    such as ``Europe/Berlin``; without: UTC."""
+    """With ``as: date``: the time zone in which a timestamp's date is taken, such as
+    ``Europe/Berlin``. Default: UTC."""
 
     @model_validator(mode="before")
     @classmethod
@@ -185,15 +199,15 @@ class FieldModel(Written):
 
 
 class MembersModel(Written):
-    """A managed set: one array column, or a boolean column for each member."""
+    """Tags or lists: one array column, or a boolean column for each of them."""
 
     column: Name | None = Field(default=None, alias="from")
-    """A ``text[]`` column. This or ``columns``."""
+    """A ``text[]`` column that holds their names. Give this or ``columns``."""
     columns: dict[Name, Name] = Field(default={})
-    """Member to boolean column. This or ``from``."""
+    """Name of each tag or list to the boolean column that says whether a contact has
+    it. Give this or ``from``."""
     prefix: str = ""
-    """Prefix of every member's name, which distinguishes ours from others at the
-    vendor."""
+    """Put before every name, so that they can be told from others at the vendor."""
 
     @model_validator(mode="after")
     def _one(self) -> MembersModel:
@@ -205,56 +219,59 @@ class MembersModel(Written):
 
 
 class LimitModel(Written):
-    """At most so many requests in any window of so long."""
+    """A limit: at most ``calls`` requests in any period of the length ``per``."""
 
     calls: Annotated[int, Field(ge=1)]
-    """Requests a window."""
+    """Number of requests."""
     per: Annotated[Duration, Field(gt=0), _ABOVE_ZERO]
-    """The window's length."""
+    """Length of the period."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = None
-    """Only requests of this method count; without: all do."""
+    """Count only requests with this HTTP method. Default: all requests."""
 
 
 class RemovalsBrake(Written):
-    """Limit to the contacts that may leave in one run before a person has to look."""
+    """Limit to the contacts that one run may untag or delete.
+
+    They are those that left the source.
+    """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 10
-    """So few removals never stop a run."""
+    """Fewer removals than this never stop a run."""
 
 
 class ShrunkSourceBrake(Written):
-    """Limit to how much smaller than the known contacts a source may be."""
+    """Limit to how many rows fewer than known contacts a source may have."""
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 10
-    """So few never stop a run."""
+    """Fewer than this never stop a run."""
 
 
 class CreatesBrake(Written):
     """Limit to the contacts that one run may create.
 
-    It applies where some are known already: the first run may create any number.
+    It applies where contacts are known already: a first run may create any number.
     """
 
     share: Annotated[float, Field(ge=0)] = 0.5
     """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 100
-    """So few never stop a run."""
+    """Fewer than this never stop a run."""
 
 
 class NullsBrake(Written):
-    """Limit to the contacts that may lose a field's value in one run.
+    """Limit to the contacts at which one run may clear a field.
 
-    They lose it because its column is empty now.
+    It would clear it because the column is empty now.
     """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Share of the contacts that have a value in the field."""
     at_least: Annotated[int, Field(ge=1)] = 50
-    """So few never stop a run."""
+    """Fewer than this never stop a run."""
 
 
 class ListsBrake(Written):
@@ -266,7 +283,7 @@ class ListsBrake(Written):
     share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 50
-    """So few never stop a run."""
+    """Fewer than this never stop a run."""
 
 
 class TagsBrake(Written):
@@ -278,19 +295,19 @@ class TagsBrake(Written):
     share: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 50
-    """So few never stop a run."""
+    """Fewer than this never stop a run."""
 
 
 class GoneBrake(Written):
-    """Limit to the contacts that one run may create again.
+    """Limit to the contacts that one run may create again with ``on_gone: recreate``.
 
-    They were deleted at the vendor by somebody else, and ``on_gone`` is ``recreate``.
+    They were deleted at the vendor by somebody else.
     """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Share of the contacts that the vendor held."""
     at_least: Annotated[int, Field(ge=1)] = 10
-    """So few are always created again."""
+    """Fewer than this are always created again."""
 
 
 class RepairBrake(Written):
@@ -299,47 +316,47 @@ class RepairBrake(Written):
     share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the contacts that were compared."""
     at_least: Annotated[int, Field(ge=1)] = 10
-    """So few never stop a repair."""
+    """Fewer than this never stop a repair."""
 
 
 class RewritesBrake(Written):
-    """Limit to the contacts that may become another person in one run.
+    """Limit to the contacts that seem to become another person in one run.
 
-    Most of their fields would change at once, or phone and e-mail address. Fields that
-    are mapped in another way since do not count.
+    Most of their fields would change at once, or both phone and e-mail address. Fields
+    whose mapping changed do not count.
     """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 10
-    """So few never stop a run."""
+    """Fewer than this never stop a run."""
 
 
 class BrakesModel(Written):
-    """Brakes: they stop a run before its first request.
+    """Brakes: a run that would change more than they allow sends nothing at all.
 
-    ``--accept NAME`` lets one run pass.
+    ``syncengine run --accept NAME`` lets one run pass.
     """
 
     removals: RemovalsBrake = RemovalsBrake()
-    """More contacts would be untagged or deleted than this."""
+    """Contacts that left the source and would be untagged or deleted."""
     shrunk_source: ShrunkSourceBrake = ShrunkSourceBrake()
-    """The source has so many rows fewer than there are known contacts."""
+    """Rows that the source has fewer than there are known contacts."""
     creates: CreatesBrake = CreatesBrake()
-    """More contacts would be created than this."""
+    """Contacts that would be created."""
     nulls: NullsBrake = NullsBrake()
-    """A field would be emptied at more contacts than this."""
+    """Contacts at which one field would be cleared."""
     tags: TagsBrake = TagsBrake()
-    """A tag would come or go at more contacts than this."""
+    """Contacts at which one tag would be added, or removed."""
     lists: ListsBrake = ListsBrake()
-    """A list would be joined or left by more contacts than this."""
+    """Contacts that would join one list, or leave it."""
     rewrites: RewritesBrake = RewritesBrake()
-    """More contacts would become another person than this."""
+    """Contacts that would seem to become another person."""
     gone: GoneBrake = GoneBrake()
-    """More contacts that were deleted at the vendor would be created again than this.
-    It stops only that: the rest of the run is carried out."""
+    """Contacts deleted at the vendor that would be created again. This brake stops
+    only that: the rest of the run is carried out."""
     repair: RepairBrake = RepairBrake()
-    """``verify --repair`` would have more contacts written to than this."""
+    """Contacts that ``verify --repair`` would have written to."""
 
 
 class DestinationFile(Written):
@@ -348,67 +365,78 @@ class DestinationFile(Written):
     EMPTY: ClassVar[frozenset[str]] = frozenset({"proxy"})
 
     vendor: Name
-    """The kind of API."""
+    """The vendor's name: which API the contacts are sent to."""
     settings: dict[str, Any]
-    """The vendor's own settings."""
+    """The vendor's own settings: ``base_url``, the key or token as ``${NAME}``, and
+    what else it needs."""
     account: (
         Annotated[
             str, Field(pattern="^[a-z0-9_-]+$"), WithJsonSchema({"format": "account"})
         ]
         | None
     ) = None
-    """The same word in every file that shares credentials: they share limits, lease and
-    match keys. Without it, the destination is alone in its account."""
+    """Name of the vendor's account. Write the same name into every file that uses the
+    same credentials: they share the vendor's limits, and no two of them send at once.
+    Default: the file's name."""
     source: SourceModel = SourceModel()
-    """Keys in which it differs from the common source."""
+    """Where this destination's contacts are, as far as that differs from
+    syncengine.yaml."""
     where: Annotated[Name, WithJsonSchema({"format": "condition"})] | None = None
-    """SQL condition of the rows. A contact that does not match counts as removed."""
+    """SQL condition: only rows that meet it are sent. A contact whose row no longer
+    meets it counts as removed."""
     opted_out: Name | None = None
-    """A boolean column: where it is true, nothing at all is sent about the contact, not
-    even its removal."""
+    """A boolean column. Where it is true, nothing is sent about the contact, not even
+    its removal."""
     match_on: tuple[Name, ...] = ()
-    """Mapped fields the vendor recognises a contact by, tried in order."""
+    """Fields by which a contact is found at the vendor, tried in this order. Each has
+    to be a key of ``fields``."""
     fields: dict[Name, FieldModel]
-    """Vendor field to source column. Nested vendor fields are dotted."""
+    """Field at the vendor to source column. Nested fields are written with dots."""
     tags: MembersModel | None = None
-    """Source of the tags. Tags that syncengine did not set are never removed."""
+    """Where the tags come from. Tags that syncengine did not set are never removed."""
     lists: MembersModel | None = None
-    """Source of the lists that a contact is on, where the vendor has lists."""
+    """Where the lists come from that a contact is on, if the vendor has lists."""
     limits: tuple[LimitModel, ...] | None = None
-    """The account's limits; without: the vendor's own. An empty list means none."""
+    """The account's limits. Default: the vendor's own. An empty list means none."""
     tight: bool = False
-    """For windows of a few seconds: count on the shortest round trip seen, to use a
-    little more of the limit."""
+    """Use a little more of limits of a few seconds, by relying on the shortest round
+    trip seen."""
     find_first: bool = True
-    """Look a new contact up before it is created. ``false`` only where the account is
-    known to be empty."""
+    """Look a new contact up at the vendor before it is created. Write ``false`` only
+    where the account is known to be empty."""
     in_flight: Annotated[int, Field(ge=1, le=500)] = 8
-    """Requests under way at once."""
+    """Number of requests under way at once."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
-    """Tries of one request before its contact is deferred."""
+    """How often one request is tried before its contact is deferred to the next run."""
     max_wait: Duration = 120.0
-    """The longest wait a vendor may ask for (Retry-After); beyond it the run ends, and
-    the next one goes on."""
+    """The longest wait a vendor may ask for (Retry-After). If it asks for more, the run
+    ends, and the next one goes on."""
     timeout: Annotated[Duration, Field(gt=0), _ABOVE_ZERO] = 30.0
-    """Longest time that one request may take."""
+    """The longest time that one request may take."""
     on_removed: OnRemoved = OnRemoved.IGNORE
-    """Policy for the copy of a contact that left the source."""
+    """What is done at the vendor with a contact that left the source: nothing
+    (``ignore``), its tags and lists are taken away (``untag``), or it is deleted
+    (``delete``)."""
     on_gone: OnGone = OnGone.REPORT
-    """Policy for a contact that somebody deleted at the vendor. It is looked up by its
-    match keys first, and linked where it is found; else it is left alone and reported
-    (report), or created again at the end of the run (recreate)."""
+    """What is done with a contact that somebody deleted at the vendor. It is looked up
+    by its match keys, and linked if it is found. Otherwise it is left alone and
+    reported (``report``), or created again at the end of the run (``recreate``)."""
     on_unmap: OnUnmap = OnUnmap.LEAVE
-    """What happens at the vendor to tags, lists and fields that are not mapped any
-    more: nothing, or what is known to be ours is removed, as far as the vendor can."""
+    """What is done at the vendor with tags, lists and fields that this file no longer
+    maps: nothing (``leave``), or what syncengine set is removed, as far as the vendor
+    can (``remove``)."""
     on_null: OnNull = OnNull.SKIP
-    """A column without a value leaves the vendor's field alone (skip), or clears it."""
+    """What a column without a value does: the vendor's field is left alone (``skip``),
+    or cleared (``clear``)."""
     brakes: BrakesModel = BrakesModel()
-    """Brakes that stop a run before its first request."""
+    """How much one run may change. A run that would change more sends nothing."""
     proxy: Annotated[
         str | None, AfterValidator(_proxy), WithJsonSchema({"format": "proxy"})
     ] = None
     """The HTTP proxy that requests go through, such as
-    ``http://proxy.example.org:3128``; empty: none. The variables ``HTTPS_PROXY`` and
-    ``HTTP_PROXY`` are not used by themselves: write ``${HTTPS_PROXY:-}`` here."""
+    ``http://proxy.example.org:3128``. Empty means none. The environment's
+    ``HTTPS_PROXY`` and ``HTTP_PROXY`` are not used by themselves: write
+    ``${HTTPS_PROXY:-}`` here."""
     allow_http: bool = False
-    """Send keys and contacts unencrypted to a host that is not this machine."""
+    """Allow an ``http://`` address of another machine, to which keys and contacts are
+    sent unencrypted."""

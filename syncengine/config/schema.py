@@ -71,29 +71,21 @@ def _line(name: str, part: Json) -> str:
 def schema() -> dict[str, Json]:
     """Return a schema for ``syncengine.yaml`` and every destination's file.
 
-    Their keys distinguish the two kinds of file.
+    Their keys distinguish the two kinds of file: one that has a key which only
+    destinations have is a destination's.
     """
-    modules = {name: vendors.load(name) for name in vendors.names()}
-    settings = {name: module.settings for name, module in modules.items()}
+    specs = {name: vendors.load(name) for name in vendors.names()}
+    settings = {name: spec.settings for name, spec in specs.items()}
     models: list[type[Written]] = [EngineFile, DestinationFile, *settings.values()]
-    places, generated = models_json_schema([(model, _MODE) for model in models])
-    named = {
-        str(places.get((model, _MODE), {}).get("$ref", model.__name__)).rpartition("/")[
-            2
-        ]: model
-        for model in _described(settings)
-    }
-    definitions: dict[str, Any] = {
-        name: _of_model(named[name], part) if name in named else _written(part)
-        for name, part in generated["$defs"].items()
-    }
-    _across_keys(definitions)
-    rules = {
-        name: {"$ref": places[model, _MODE]["$ref"]} for name, model in settings.items()
-    }
-    _by_vendor(definitions["DestinationFile"], rules)
-    for name, module in modules.items():
-        definitions[_asked_by(name)] = {"allOf": of_vendor(module)}
+    references, generated = models_json_schema([(model, _MODE) for model in models])
+    definitions = _definitions(generated["$defs"], settings, references)
+    _add_rules_across_keys(definitions)
+    _add_choice_of_vendor(
+        definitions["DestinationFile"],
+        {name: references[model, _MODE] for name, model in settings.items()},
+    )
+    for name, spec in specs.items():
+        definitions[_rules_of(name)] = {"allOf": of_vendor(spec)}
     definitions["Value"] = {
         "anyOf": [
             texts.text(),
@@ -102,7 +94,7 @@ def schema() -> dict[str, Json]:
             {"type": "object", "additionalProperties": _VALUE},
         ]
     }
-    own = [
+    keys_of_destinations = [
         key
         for key in DestinationFile.model_fields
         if key not in EngineFile.model_fields
@@ -110,42 +102,62 @@ def schema() -> dict[str, Json]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "syncengine: config/syncengine.yaml and config/destinations/NAME.yaml",
-        "if": {"anyOf": [{"required": [key]} for key in own]},
+        "if": {"anyOf": [{"required": [key]} for key in keys_of_destinations]},
         "then": {"$ref": "#/$defs/DestinationFile"},
         "else": {"$ref": "#/$defs/EngineFile"},
         "$defs": dict(sorted(definitions.items())),
     }
 
 
-def _described(settings: Mapping[str, type[VendorSettings]]) -> list[type[Written]]:
-    ours = [
+def _definitions(
+    generated: Mapping[str, Any],
+    settings: Mapping[str, type[VendorSettings]],
+    references: Mapping[Any, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return the schema of every model and enum, by pydantic's names for them.
+
+    ``references`` maps model and mode to a reference to the model's definition.
+    """
+    models = {}
+    for model in [*_file_models(), *settings.values()]:
+        reference = references.get((model, _MODE), {}).get("$ref", model.__name__)
+        models[str(reference).rpartition("/")[2]] = model
+    return {
+        name: _of_model(models[name], part) if name in models else _written(part)
+        for name, part in generated.items()
+    }
+
+
+def _file_models() -> list[type[Written]]:
+    """Return the models of both kinds of file and of their parts."""
+    return [
         item
         for item in vars(config_models).values()
-        if inspect.isclass(item) and issubclass(item, Written)
-    ]
-    return [model for model in ours if model.__module__ == config_models.__name__] + [
-        *settings.values()
+        if inspect.isclass(item)
+        and issubclass(item, Written)
+        # Not the base class itself, which is imported there.
+        and item.__module__ == config_models.__name__
     ]
 
 
 def _of_model(model: type[Written], generated: Mapping[str, Any]) -> Schema:
     """Return the schema of a mapping with the keys of a model."""
-    about = _texts_of(model)
+    descriptions = _descriptions_in(model)
     properties: dict[str, Schema] = {}
     for name, info in model.model_fields.items():
         key = info.alias or name
         part = _written(generated["properties"][key])
         if lists_names(info):
+            # One name alone needs no list.
             part = {"anyOf": [part["items"], part]}
         if name in model.EMPTY:
             part = {"anyOf": [part, {"type": "null"}]}
-        kept = (
-            {"default": info.get_default(call_default_factory=True)}
-            if _is_plain(info.default)
-            else {}
-        )
-        told = {"description": about[name]} if name in about else {}
-        properties[key] = {**part, **told, **kept}
+        properties[key] = dict(part)
+        if name in descriptions:
+            properties[key]["description"] = descriptions[name]
+        if _is_plain(info.default):
+            default = info.get_default(call_default_factory=True)
+            properties[key]["default"] = default
     return {
         "type": "object",
         "description": " ".join(str(generated.get("description", "")).split()),
@@ -160,40 +172,48 @@ def _is_plain(default: object) -> bool:
     return isinstance(default, str | int | float)
 
 
-def _texts_of(model: type[Written]) -> dict[str, str]:
+def _descriptions_in(model: type[Written]) -> dict[str, str]:
     """Return the text under each of a model's keys, its bases' keys included."""
-    bases = [base for base in reversed(model.__mro__) if issubclass(base, Written)]
-    return {name: text for base in bases for name, text in _texts(base).items()}
+    descriptions: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, Written):
+            descriptions |= _own_descriptions_in(base)
+    return descriptions
 
 
-def _texts(model: type[Written]) -> dict[str, str]:
-    """Return the texts of the models' keys, read from the source code.
+def _own_descriptions_in(model: type[Written]) -> dict[str, str]:
+    """Return the texts under the keys that a class itself defines.
 
-    Pydantic's own way makes every start of the command slower.
+    They are read from the source code: pydantic's own way of reading them would make
+    every start of the command slower.
     """
     module = ast.parse(inspect.getsource(sys.modules[model.__module__]))
-    body = next(
-        part.body
+    (definition,) = [
+        part
         for part in module.body
         if isinstance(part, ast.ClassDef) and part.name == model.__name__
-    )
-    found = {}
-    for field, text in pairwise(body):
-        match field, text:
+    ]
+    descriptions = {}
+    for statement, following in pairwise(definition.body):
+        match statement, following:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
-                value=ast.Constant(value=str(words))
+                value=ast.Constant(value=str(text))
             ):
-                found[name] = " ".join(words.split())
-    return found
+                descriptions[name] = " ".join(text.split())
+    return descriptions
 
 
 def _written(part: Mapping[str, Any]) -> Schema:
-    """Return the schema of what people write for a part of pydantic's schema."""
+    """Return the schema of what people write for a part of pydantic's schema.
+
+    Pydantic's own describes the value itself. People may write a variable in its place.
+    """
     if "format" in part:
         return _FORMS[part["format"]](part)
     if "$ref" in part:
         return {"$ref": part["$ref"]}
     if "anyOf" in part:
+        # A key without a value is allowed by the models' EMPTY alone.
         choices = [
             _written(choice) for choice in part["anyOf"] if choice.get("type") != "null"
         ]
@@ -201,7 +221,9 @@ def _written(part: Mapping[str, Any]) -> Schema:
     if "enum" in part:
         return texts.one_of(part["enum"])
     of_type = _TYPES.get(part.get("type", ""))
-    return of_type(part) if of_type else dict(_VALUE)
+    if of_type is None:
+        return dict(_VALUE)
+    return of_type(part)
 
 
 def _of_number(part: Mapping[str, Any]) -> Schema:
@@ -213,19 +235,22 @@ def _of_number(part: Mapping[str, Any]) -> Schema:
 
 
 def _of_list(part: Mapping[str, Any]) -> Schema:
-    least = {"minItems": part["minItems"]} if "minItems" in part else {}
-    return {"type": "array", "items": _written(part["items"]), **least}
+    schema: Schema = {"type": "array", "items": _written(part["items"])}
+    if "minItems" in part:
+        schema["minItems"] = part["minItems"]
+    return schema
 
 
 def _of_mapping(part: Mapping[str, Any]) -> Schema:
     """Return the schema of a mapping whose keys are names that people choose."""
-    inside = part.get("additionalProperties", True)
-    names = {"propertyNames": part["propertyNames"]} if "propertyNames" in part else {}
-    return {
+    values = part.get("additionalProperties", True)
+    schema: Schema = {
         "type": "object",
-        "additionalProperties": _VALUE if inside is True else _written(inside),
-        **names,
+        "additionalProperties": _VALUE if values is True else _written(values),
     }
+    if "propertyNames" in part:
+        schema["propertyNames"] = part["propertyNames"]
+    return schema
 
 
 _TYPES: Mapping[str, Callable[[Mapping[str, Any]], Schema]] = {
@@ -238,65 +263,90 @@ _TYPES: Mapping[str, Callable[[Mapping[str, Any]], Schema]] = {
 }
 
 
-def _across_keys(definitions: dict[str, Any]) -> None:
+def _add_rules_across_keys(definitions: dict[str, Any]) -> None:
     """Add to the schema what the models and rules ask of several keys together."""
     definitions[SourceModel.__name__]["not"] = {"required": ["table", "query"]}
-    filled = {"properties": {"columns": {"minProperties": 1}}, "required": ["columns"]}
-    definitions[MembersModel.__name__]["oneOf"] = [{"required": ["from"]}, filled]
+    columns = {"properties": {"columns": {"minProperties": 1}}, "required": ["columns"]}
+    definitions[MembersModel.__name__]["oneOf"] = [{"required": ["from"]}, columns]
+
     field = definitions[FieldModel.__name__]
     field["allOf"] = [
-        *_goes_with("region", Form.E164),
-        *_goes_with("zone", Form.DATE),
-        *map(_default_in, Form),
+        _only_with("region", Form.E164),
+        _only_with("zone", Form.DATE),
+        *[_default_in(form) for form in Form],
     ]
+    # A column's name alone will do.
     definitions[FieldModel.__name__] = {"anyOf": [texts.text(empty=False), field]}
+
     destination = definitions[DestinationFile.__name__]
     names = {"minLength": 1, "not": {"pattern": f"^{LISTS.replace('.', '[.]')}"}}
     destination["properties"]["fields"] |= {"minProperties": 1, "propertyNames": names}
-    unencrypted = {
-        "properties": {
-            "settings": {
-                "properties": {"base_url": texts.sends_unencrypted()},
-                "required": ["base_url"],
-            }
-        },
-        "required": ["settings"],
+    destination["allOf"] = [{"if": _is_unencrypted(), "then": _allows_http()}]
+
+
+def _is_unencrypted() -> Schema:
+    has_address = {
+        "properties": {"base_url": texts.sends_unencrypted()},
+        "required": ["base_url"],
     }
-    allowed = {
+    return {"properties": {"settings": has_address}, "required": ["settings"]}
+
+
+def _allows_http() -> Schema:
+    return {
         "properties": {"allow_http": texts.may_be_true()},
         "required": ["allow_http"],
     }
-    destination["allOf"] = [{"if": unencrypted, "then": allowed}]
 
 
-def _goes_with(key: str, form: Form) -> list[Schema]:
+def _only_with(key: str, form: Form) -> Schema:
     """Return that a key of a field goes with one form only."""
-    with_form = {
+    has_form = {
         "properties": {"as": texts.fitting("[a-z0-9]", form.value)},
         "required": ["as"],
     }
-    return [{"if": {"required": [key]}, "then": with_form}]
+    return {"if": {"required": [key]}, "then": has_form}
 
 
 def _default_in(form: Form) -> Schema:
+    """Return that a field's default can be brought into its form."""
     has_form = {"properties": {"as": {"const": form.value}}, "required": ["as"]}
-    then: Schema = {"properties": {"default": texts.value_in(form.value)}}
-    if form is Form.E164:
-        of_region = {"properties": {"default": texts.phone(fewest=4)}}  # such as 0171
-        then = {"if": {"required": ["region"]}, "then": of_region, "else": then}
-    return {"if": has_form, "then": then}
+    has_default: Schema = {"properties": {"default": texts.value_in(form.value)}}
+    if form is not Form.E164:
+        return {"if": has_form, "then": has_default}
+    # With a region, a number may be as short as 0171.
+    has_short_default = {"properties": {"default": texts.phone(fewest=4)}}
+    by_region = {
+        "if": {"required": ["region"]},
+        "then": has_short_default,
+        "else": has_default,
+    }
+    return {"if": has_form, "then": by_region}
 
 
-def _asked_by(vendor: str) -> str:
+def _rules_of(vendor: str) -> str:
+    """Return the name of the definition that holds a vendor's rules."""
     return f"asked by {vendor}"
 
 
-def _by_vendor(destination: dict[str, Any], settings: Mapping[str, Schema]) -> None:
-    destination["properties"]["vendor"] |= texts.one_of(list(settings))
+def _add_choice_of_vendor(
+    destination: dict[str, Any], settings: Mapping[str, Schema]
+) -> None:
+    """Add to a destination's schema that its vendor decides about everything else.
+
+    ``settings`` are references to the schemas of the vendors' settings.
+    """
+    # What pydantic wrote is any text, and this is one of a few.
     for key in ("type", "pattern", "not"):
         destination["properties"]["vendor"].pop(key, None)
-    for name, model in settings.items():
-        asked = {"$ref": f"#/$defs/{_asked_by(name).replace(' ', '%20')}"}
-        named = {"required": ["vendor"], "properties": {"vendor": {"const": name}}}
-        then = {"allOf": [{"properties": {"settings": model}}, asked]}
-        destination["allOf"].append({"if": named, "then": then})
+    destination["properties"]["vendor"] |= texts.one_of(list(settings))
+    for name, reference in settings.items():
+        rules = {"$ref": f"#/$defs/{_rules_of(name).replace(' ', '%20')}"}
+        is_this_vendor = {
+            "required": ["vendor"],
+            "properties": {"vendor": {"const": name}},
+        }
+        own_settings = {"properties": {"settings": {"$ref": reference["$ref"]}}}
+        destination["allOf"].append(
+            {"if": is_this_vendor, "then": {"allOf": [own_settings, rules]}}
+        )
