@@ -27,12 +27,13 @@ _DROPPED = 0
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """A request that meets a fault, and how often the twin had been reset when it came."""
+    """A request that meets a fault."""
 
     request: TwinRequest
     wire: web.BaseRequest
     entry: Entry
     resets: int
+    """How often the twin had been reset when the request came."""
 
     def gone(self) -> bool:
         """Return whether the client has left."""

@@ -40,7 +40,7 @@ class CharlesAccount(TwinAccount):
 
 
 class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
-    """What charles keeps."""
+    """The accounts of the twin, and its switches."""
 
     def __init__(self) -> None:
         self._made = count(1)

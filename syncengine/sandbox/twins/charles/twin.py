@@ -109,7 +109,8 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
         shown = echo(
             person, active=is_active, shows_properties=self.switches.echo_properties
         )
-        # Documented: the answer to a create and to an update is the same, also in words.
+        # Documented: the answers to a create and to an update are the same, also in
+        # their words.
         message = "Upserted contact successfully."
         host = request.headers.get("host", "localhost")
         return answer(200, self._envelope(200, message, shown, host=host))

@@ -23,6 +23,7 @@ from syncengine.sandbox.twins.kit.fields import (
     filled,
     is_whole_number,
     picked,
+    set_or_clear,
     under_prefix,
     with_prefix,
 )
@@ -56,7 +57,7 @@ class ChartMogulAccount(TwinAccount):
 
 
 class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
-    """What ChartMogul keeps."""
+    """The accounts of the twin, and its switches."""
 
     def __init__(self) -> None:
         super().__init__(ChartMogulSwitches(), ChartMogulAccount)
@@ -119,26 +120,22 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
         position = body.get("position", contact.position)
         if position is not None and not is_whole_number(position):
             raise mistake(400, "position must be an integer.", "position")
-        custom = {
-            name: value
-            for name, value in attributes_of(body.get("custom") or [])
-            if self._keeps_attribute(name, value)
-        }
+        custom = self._checked_attributes(body)
         after = {**contact.fields, **fields, **contact.custom, **custom}
         self._check_required(after, contact)
 
-        ignores_null = self.switches.null_mode == "ignore"
+        contact.position = position
         for name, value in fields.items():
             # Observed: null always clears the external id.
-            if value is None and ignores_null and name != "external_id":
-                continue
-            contact.fields[name] = value
-        contact.position = position
+            if value is not None or self._null_clears or name == "external_id":
+                contact.fields[name] = value
         for name, value in custom.items():
-            if value is not None:
-                contact.custom[name] = value
-            elif not ignores_null:
-                contact.custom.pop(name, None)
+            if value is not None or self._null_clears:
+                set_or_clear(contact.custom, name, value)
+
+    @property
+    def _null_clears(self) -> bool:
+        return self.switches.null_mode == "clear"
 
     def _checked_fields(self, body: Mapping[str, Json]) -> dict[str, Json]:
         """Return the plain fields of a write. Raises TwinRefusalError."""
@@ -149,6 +146,14 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
         if fields.get("last_seen") is not None:
             fields["last_seen"] = last_seen_of(fields["last_seen"])
         return fields
+
+    def _checked_attributes(self, body: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the custom attributes of a write. Raises TwinRefusalError."""
+        return {
+            name: value
+            for name, value in attributes_of(body.get("custom") or [])
+            if self._keeps_attribute(name, value)
+        }
 
     def _keeps_attribute(self, name: str, value: Json) -> bool:
         """Return whether a custom attribute is kept.
@@ -178,9 +183,12 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
             raise mistakes_in(missing, "can't be blank")
 
     def merge(self, kept: ChartMogulContact, gone: ChartMogulContact) -> None:
-        """Make one contact of two: blank fields are filled, notes joined (documented)."""
-        notes = [each.fields.get("notes") for each in (kept, gone)]
-        joined_notes = "\n".join(text for text in notes if text)
+        """Make one contact of two.
+
+        Documented: blank fields are filled, notes are joined.
+        """
+        both_notes = [each.fields.get("notes") for each in (kept, gone)]
+        joined_notes = "\n".join(text for text in both_notes if text)
         for name, value in gone.fields.items():
             if kept.fields.get(name) in (None, ""):
                 kept.fields[name] = value

@@ -33,7 +33,7 @@ class DmChampAccount(TwinAccount):
 
 
 class DmChampStore(TwinStore[DmChampSwitches, DmChampAccount]):
-    """What DM Champ keeps."""
+    """The accounts of the twin, and its switches."""
 
     lowered: list[str]
     """Ids of contacts whose opt-out an update took back, in the order of the updates.

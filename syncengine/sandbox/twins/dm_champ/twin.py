@@ -70,7 +70,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         return self.switches.send_retry_after
 
     def refuse_credentials(self, request: TwinRequest) -> Response | None:
-        # Documented: the key stands in the query, where logs of others may keep it.
+        # Documented: the key is in the query, where logs of others may keep it.
         query = query_of(request)
         has_key = query.get("apiKey") in self.switches.api_keys
         has_user = query.get("userId") in self.switches.user_ids

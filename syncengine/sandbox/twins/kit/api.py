@@ -67,7 +67,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
 
     @property
     def definitions(self) -> Definitions:
-        """What is defined in the present account."""
+        """The definitions of the present account."""
         return self.store.definitions
 
     # --- what it may replace ----------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a twin keeps: accounts with their contacts, and what is defined in them."""
+"""Stores of twins: accounts with their contacts, and what is defined in them."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class TwinStore(ABC, Generic[SwitchesT, AccountT]):
 
     @property
     def definitions(self) -> Definitions:
-        """What is defined in the present account."""
+        """The definitions of the present account."""
         return self.account.definitions
 
     def configure(self, changes: Mapping[str, Json]) -> None:

@@ -80,7 +80,7 @@ class RespondIoAccount(TwinAccount):
 
 
 class RespondIoStore(TwinStore[RespondIoSwitches, RespondIoAccount]):
-    """What respond.io v1 keeps."""
+    """The accounts of the twin, and its switches."""
 
     def __init__(self) -> None:
         super().__init__(RespondIoSwitches(), RespondIoAccount)

@@ -19,7 +19,7 @@ class RespondIoSwitches:
     viber_tokens: tuple[str, ...] = ()
     """Tokens of Viber channels, besides ``tokens``."""
     viber_alphabet: Literal["standard", "url"] = "standard"
-    """Alphabet of the Base64 in which a Viber channel's ids stand in paths."""
+    """Alphabet of the Base64 that paths have for the ids of a Viber channel."""
     viber_calls: Literal["all", "documented"] = "all"
     """Calls that take the id as Base64: all, or update and the removal of tags."""
     dup: Literal["allow", "403"] = "allow"

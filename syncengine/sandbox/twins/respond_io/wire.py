@@ -85,7 +85,7 @@ def find_route(request: TwinRequest) -> TwinRoute | None:
 def decoded_id(encoded: str, alphabet: str) -> str:
     """Return the id of a Viber channel's contact from its Base64; empty for no Base64.
 
-    Documented: such a channel's ids stand in paths as Base64. The documentation names
+    Documented: paths have the ids of such a channel as Base64. The documentation names
     no alphabet.
     """
     try:
@@ -142,8 +142,8 @@ def page_of(
 ) -> Json:
     """Return one page of contacts, numbered from 1.
 
-    Documented, as Laravel paginates: the links are plain http and forget what was
-    asked for, so that a client that follows them reads other contacts.
+    Documented, as Laravel paginates: the links are plain http and lack the name and
+    the value, so that a client that follows them reads other contacts.
     """
     start = (page - 1) * _ROWS_PER_PAGE
     rows = found[start : start + _ROWS_PER_PAGE]

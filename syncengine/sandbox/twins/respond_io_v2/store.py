@@ -184,7 +184,7 @@ class RespondIoV2Account(TwinAccount):
 
 
 class RespondIoV2Store(TwinStore[RespondIoV2Switches, RespondIoV2Account]):
-    """What respond.io v2 keeps."""
+    """The workspaces of the twin, and its switches."""
 
     def __init__(self) -> None:
         super().__init__(RespondIoV2Switches(), RespondIoV2Account)
@@ -234,7 +234,7 @@ class RespondIoV2Store(TwinStore[RespondIoV2Switches, RespondIoV2Account]):
         return found[0] if found else None
 
     def find_by_keys(self, body: Mapping[str, Json]) -> RespondIoV2Contact | None:
-        """Return the oldest contact with the phone or the e-mail of a write, or None."""
+        """Return the oldest contact with the phone or e-mail of a write, or None."""
         keys = [(name, body[name]) for name in ("phone", "email") if body.get(name)]
         found = self.account.contacts.with_any_value(keys)
         return found[0] if found else None

@@ -18,6 +18,7 @@ from syncengine.sandbox.twins.kit.fields import is_text
 from syncengine.sandbox.twins.kit.requests import TwinRoutes, bearer_token
 from syncengine.sandbox.twins.kit.store import is_known
 from syncengine.sandbox.twins.respond_io_v2.filters import (
+    ContactFilter,
     equal_values_of,
     filter_of,
     is_plain_phone,
@@ -155,24 +156,12 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         return page(every[start:end], following, path)
 
     def _list(self, request: TwinRequest, now: float) -> Response:
+        """List the contacts that pass a filter, oldest first."""
         limit, after = paging_of(request)
         body = body_of(request)
-        defined = self.switches.custom_fields or {}
-        checkboxes = frozenset(
-            name for name, kind in defined.items() if kind == "checkbox"
-        )
-        wanted = filter_of(
-            body, checkboxes, any_case=self.switches.filter_case == "ignore"
-        )
-        # Looking values up spares the walk over all contacts, which is slow for twins
-        # of many thousands. The filter itself is still asked.
-        values = equal_values_of(body)
-        candidates: Iterable[RespondIoV2Contact] = self.store.account.contacts
-        if values is not None:
-            self._check_phones(values)
-            candidates = self.store.account.contacts.with_any_value(values)
+        wanted = self._filter_of(body)
         rows = []
-        for contact in candidates:
+        for contact in self._candidates(body):
             # A contact that waits in the queue is on no list.
             if contact.ready > now or contact.id <= after:
                 continue
@@ -183,6 +172,27 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         if len(rows) > limit:
             following = f"?limit={limit}&cursorId={rows[limit - 1]['id']}"
         return answer(200, page(rows[:limit], following))
+
+    def _filter_of(self, body: Mapping[str, Json]) -> ContactFilter:
+        defined = self.switches.custom_fields or {}
+        checkboxes = frozenset(
+            name for name, kind in defined.items() if kind == "checkbox"
+        )
+        any_case = self.switches.filter_case == "ignore"
+        return filter_of(body, checkboxes, any_case=any_case)
+
+    def _candidates(self, body: Mapping[str, Json]) -> Iterable[RespondIoV2Contact]:
+        """Return the contacts that may pass a (valid) filter.
+
+        To find them by their values spares a walk over all contacts, which is slow for
+        twins of many thousands.
+        """
+        contacts = self.store.account.contacts
+        values = equal_values_of(body)
+        if values is None:
+            return contacts
+        self._check_phones(values)
+        return contacts.with_any_value(values)
 
     def _check_phones(self, values: Sequence[tuple[str, Json]]) -> None:
         if self.switches.phone_filters == "any":
@@ -236,8 +246,9 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
             contact = self._make({kind: value, **body}, now)
         else:
             self._write(contact, body, must_name=True)
-        told = {} if self.switches.upsert_empty_body else {"contactId": contact.id}
-        return answer(200, told)
+        if self.switches.upsert_empty_body:
+            return answer(200, {})
+        return answer(200, {"contactId": contact.id})
 
     def _make(self, body: Mapping[str, Json], now: float) -> RespondIoV2Contact:
         plain, custom = self._written(body, must_name=True)
@@ -323,9 +334,8 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
     def _add_tags(self, contact: RespondIoV2Contact, tags: Sequence[str]) -> None:
         if not all(is_known(tag, self.switches.known_tags) for tag in tags):
             raise invalid("no such tag")
-        if self.switches.unknown_tag == "400" and self.definitions.undefined(
-            "tag", tags
-        ):
+        undefined = self.definitions.undefined("tag", tags)
+        if undefined and self.switches.unknown_tag == "400":
             raise invalid("no such tag")
         for tag in tags:
             self.definitions.define("tag", tag)

@@ -83,11 +83,11 @@ class Clearing:
     empty: bool
 
     def is_none(self, value: Json) -> bool:
-        """Return whether a value stands for none, which clears or does nothing."""
+        """Return whether a value means "no value": it clears or does nothing."""
         return value is None or (value == "" and self.empty)
 
     def clears(self, value: Json) -> bool:
-        """Return whether a value that stands for none clears the field."""
+        """Return whether a value that means "no value" clears the field."""
         return self.null if value is None else self.empty
 
 
@@ -133,15 +133,24 @@ def custom_of(
         raise invalid("custom_fields")
     for pair in pairs or ():
         name, value = _name_and_value(pair)
-        if defined is not None and name not in defined:
-            raise invalid(f"custom field {name} does not exist")
-        if clearing.is_none(value):
-            if clearing.clears(value):
-                yield name, None
-        elif defined is None or is_of_kind(value, defined[name]):
+        if defined is not None:
+            _check_custom(name, value, defined, clearing)
+        if not clearing.is_none(value):
             yield name, value
-        else:
-            raise invalid(f"custom field {name}")
+        elif clearing.clears(value):
+            yield name, None
+
+
+def _check_custom(
+    name: str,
+    value: Json,
+    defined: Mapping[str, CustomFieldKind],
+    clearing: Clearing,
+) -> None:
+    if name not in defined:
+        raise invalid(f"custom field {name} does not exist")
+    if not clearing.is_none(value) and not is_of_kind(value, defined[name]):
+        raise invalid(f"custom field {name}")
 
 
 def _name_and_value(pair: Json) -> tuple[str, Json]:
@@ -168,7 +177,7 @@ def is_of_kind(value: Json, kind: CustomFieldKind) -> bool:
 
 
 def paging_of(request: TwinRequest) -> tuple[int, int]:
-    """Return the number of rows asked for, and the id after which they begin.
+    """Return the number of rows on a page, and the id after which they begin.
 
     A list without ``limit`` has ten rows, as documented.
     """

@@ -123,7 +123,7 @@ class WhautomateAccount(TwinAccount):
 
 
 class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
-    """What Whautomate keeps."""
+    """The accounts of the twin, and its switches."""
 
     fired: list[FiredAutomation]
     """The automations that went off, in all accounts.

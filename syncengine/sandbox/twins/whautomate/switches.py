@@ -25,7 +25,7 @@ class WhautomateSwitches:
     """True where a create must name a location. Observed: clients always do, although
     the documented table lists no such field."""
     location_as: Literal["locationId", "workspaceId"] = "locationId"
-    """Name of the location in searches; a workspace stands at the top of a contact
+    """Name of the location in searches; a workspace is at the top of a contact
     too. The second is documented for a sister product."""
     duplicate_mode: Literal["allow", "409", "return_existing"] = "allow"
     """A create with a phone that is there in the same location."""
