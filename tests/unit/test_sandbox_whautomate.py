@@ -104,6 +104,18 @@ def test_a_refused_write_changes_nothing(wrong: dict[str, Any]) -> None:
     assert client.twin.store.fired == []
 
 
+def test_null_for_the_tags_is_the_same_as_none() -> None:
+    client = Client()
+    made = client.ok("POST", "/v1/contacts", {**ILSE, "tags": None})
+    assert made["tags"] == []
+    client.ok("POST", f"/v1/contacts/{made['id']}/tags/add", {"tags": ["a"]})
+    client.twin.configure({"put_mode": "merge"})
+    path = f"/v1/contacts/{made['id']}"
+    assert client.ok("PUT", path, {**ILSE, "tags": None})["tags"] == ["a"]
+    client.twin.configure({"put_mode": "replace"})
+    assert client.ok("PUT", path, {**ILSE, "tags": None})["tags"] == []
+
+
 def test_every_stage_is_taken_and_the_location_may_be_spared() -> None:
     client = Client(location_required=False)
     for stage in STAGES:

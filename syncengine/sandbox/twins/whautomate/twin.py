@@ -25,6 +25,7 @@ from syncengine.sandbox.twins.whautomate.wire import (
     is_phone_part,
     number_of,
     tags_of,
+    tags_of_write,
     text_of,
 )
 
@@ -226,7 +227,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
                 return self._shown(existing)
         self.store.account.contacts[contact.id] = contact
         self.store.fired.append(FiredAutomation("contact", contact.id))
-        self.store.add_tags(contact, tags_of({"tags": [], **body}), now)
+        self.store.add_tags(contact, tags_of_write(body), now)
         return self._shown(contact)
 
     def _same_phone_and_location(
@@ -242,8 +243,9 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
     ) -> Json:
         before = list(contact.tags)
         self.store.write(contact, body, now)
-        if "tags" in body or self.switches.put_mode == "replace":
-            wanted = tags_of({"tags": [], **body})
+        names_tags = body.get("tags") is not None
+        if names_tags or self.switches.put_mode == "replace":
+            wanted = tags_of_write(body)
             contact.tags = dict.fromkeys(tag for tag in before if tag in wanted)
             self.store.add_tags(contact, wanted, now)
         return self._shown(contact)

@@ -119,6 +119,13 @@ def tags_of(body: Mapping[str, Json]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
+def tags_of_write(body: Mapping[str, Json]) -> list[str]:
+    """Return the tags of a contact to be written; null is the same as none."""
+    if body.get("tags") is None:
+        return []
+    return tags_of(body)
+
+
 def location_of(body: Mapping[str, Json]) -> Json:
     """Return the id of the location that a body names, as an object or as a text."""
     location = body["location"]
