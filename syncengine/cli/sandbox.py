@@ -9,13 +9,13 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from syncengine import vendors
 from syncengine.cli.options import Names
 from syncengine.cli.rendering.layout import print_line
 from syncengine.cli.signals import StopSignal, run_stoppable
 from syncengine.config.problems import near
 from syncengine.errors import ConfigError, Problem
 from syncengine.sandbox.server import Sandbox, serve
-from syncengine.vendors import names
 
 
 def sandbox(
@@ -37,21 +37,15 @@ def sandbox(
     vendor
         Only the stand-in for this vendor; may be repeated. Default: all.
     """
-    known = names()
-    problems = [
-        Problem("--vendor", f'there is no vendor "{name}"{near(name, known)}')
-        for name in vendor
-        if name not in known
-    ]
-    if problems:
-        raise ConfigError(problems)
-    served_vendors = vendor or known
+    twins = _twins(vendor)
 
     async def work(stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
             try:
                 served = await stack.enter_async_context(
-                    serve(served_vendors, host, port)
+                    serve(
+                        [f"{name}={twin}" for name, twin in twins.items()], host, port
+                    )
                 )
             except OSError as error:
                 what = (
@@ -59,21 +53,52 @@ def sandbox(
                     "--port (0 takes a free one)"
                 )
                 raise ConfigError([Problem("--host, --port", what)]) from None
-            print_line(described(served, served_vendors))
+            print_line(described(served, tuple(twins)))
             await stop.wait()
 
     run_stoppable(work, StopSignal())
     return 0
 
 
-def described(served: Sandbox, vendors: Sequence[str]) -> str:
+def _twins(chosen: Sequence[str]) -> dict[str, str]:
+    """Return the places of the twins to serve, by vendor.
+
+    Without a choice these are the twins of all vendors that can be used. Raises
+    ConfigError for a chosen vendor that has no twin.
+    """
+    if not chosen:
+        specs = vendors.load_all().values()
+        return {spec.name: spec.twin for spec in specs if spec.twin is not None}
+    twins = {}
+    problems = []
+    for name in chosen:
+        if name not in vendors.names():
+            what = f'there is no vendor "{name}"{near(name, vendors.names())}'
+            problems.append(Problem("--vendor", what))
+            continue
+        try:
+            twin = vendors.load(name).twin
+        except vendors.UnusableVendorError as error:
+            problems.append(Problem("--vendor", str(error)))
+            continue
+        if twin is None:
+            what = f"{vendors.origin(name)} brings no stand-in for {name}"
+            problems.append(Problem("--vendor", what))
+        else:
+            twins[name] = twin
+    if problems:
+        raise ConfigError(problems)
+    return twins
+
+
+def described(served: Sandbox, names: Sequence[str]) -> str:
     """Return the settings to write into destinations that use the stand-ins."""
     lines = [
         "The settings of a destination that uses a stand-in, vendor by vendor.",
         "Keys and tokens come from the environment: write ${NAME} into the file, and",
         "set NAME to the value shown here. Ctrl-C ends the stand-ins.",
     ]
-    for name in vendors:
+    for name in names:
         lines += ["", f"{name}:"]
         for key, value in served.settings(name).items():
             lines.append(f"  settings.{key}: {value}")

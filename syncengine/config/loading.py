@@ -24,9 +24,11 @@ from syncengine.config.project import Config
 from syncengine.config.shared_accounts import account_conflicts
 from syncengine.config.variables import fill_in
 from syncengine.config.yaml_files import read_yaml
-from syncengine.errors import ConfigError, Problem
+from syncengine.errors import ConfigError, Problem, where_it_broke
+from syncengine.model.capabilities import Capabilities
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
+from syncengine.ports import Vendor
 from syncengine.shipped import shipped
 from syncengine.vendors.kit.settings import VendorSettings, without_notes
 from syncengine.vendors.kit.spec import VendorSpec
@@ -217,7 +219,9 @@ def _read_destination(
     if module is None or settings is None:
         return None
 
-    vendor = module.build(settings)
+    vendor = _built(module, settings, where, problems)
+    if vendor is None:
+        return None
     problems += rules.address_problems(options, settings.base_url, where)
     problems += rules.vendor_problems(options, vendor, where)
     problems += rules.connection_problems(options, module.max_in_flight, where)
@@ -255,10 +259,36 @@ def _vendor_module(
         return None
     try:
         return vendors.load(name)
+    except vendors.UnusableVendorError as error:
+        note(problems, Problem(f"{where}: vendor", str(error)))
+        return None
     except LookupError as error:
         what = f"{error}{near(name, vendors.names())}"
         note(problems, Problem(f"{where}: vendor", what))
         return None
+
+
+def _built(
+    module: VendorSpec, settings: VendorSettings, where: str, problems: list[Problem]
+) -> Vendor | None:
+    """Return the vendor's adapter; None where its package cannot build one.
+
+    The message of a stranger's error may hold a secret of the settings, and is left
+    out.
+    """
+    try:
+        vendor: Vendor = module.build(settings)
+        if isinstance(vendor.capabilities, Capabilities):
+            return vendor
+        fault = "its capabilities are no Capabilities"
+    except Exception as error:  # noqa: BLE001 - whatever it is ends this destination only
+        fault = where_it_broke(error)
+    what = (
+        f'the vendor "{module.name}" of {vendors.origin(module.name)} cannot be built '
+        f"from these settings: {fault}; repair, update or uninstall that package"
+    )
+    problems.append(Problem(f"{where}: vendor", what))
+    return None
 
 
 def _vendor_settings(

@@ -74,7 +74,7 @@ def schema() -> dict[str, Json]:
     Their keys distinguish the two kinds of file: one that has a key which only
     destinations have is a destination's.
     """
-    specs = {name: vendors.load(name) for name in vendors.names()}
+    specs = vendors.load_all()
     settings = {name: spec.settings for name, spec in specs.items()}
     models: list[type[Written]] = [EngineFile, DestinationFile, *settings.values()]
     references, generated = models_json_schema([(model, _MODE) for model in models])

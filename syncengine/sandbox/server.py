@@ -131,7 +131,8 @@ async def serve(
     """Serve new, empty twins of vendors until the block ends; port 0 takes a free one.
 
     A name is a vendor's, or ``NAME=VENDOR`` for a twin at another path: two accounts
-    of one vendor are two twins. ``vendor_limits`` puts what each vendor is known to
+    of one vendor are two twins. VENDOR may also be the place of a twin, such as
+    ``acme_sync.twin:AcmeTwin``. ``vendor_limits`` puts what each vendor is known to
     allow in force; else there are no limits until they are set.
 
     Raises LookupError for a vendor without a twin, OSError where the port is taken.

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from syncengine import __version__
 from syncengine.app.markers import NEW_STATE
 from syncengine.storage.failures import describe
 from tests.support.people import CHARLES, RESPOND_IO, People, people
+
+OWN_PACKAGE = f"the package syncengine {__version__}"
 
 EMPTY = (
     "note {}: source: the role {} sees no row of crm.people: it is empty, where selects none, or row level "
@@ -49,10 +52,12 @@ async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(
             "ok   charles: source: crm.people by id (int4), 3 columns, 0 rows",
             EMPTY.format("charles", role),
             f"ok   charles: credentials: {NOT_ASKED} whether http://charles takes them",
+            f"note charles: vendor: charles, from {OWN_PACKAGE}",
             "note charles: pace: account charles: no limit, 8 requests at once",
             "ok   respond_io: source: crm.people by id (int4), 4 columns, 0 rows",
             EMPTY.format("respond_io", role),
             "ok   respond_io: credentials: accepted at http://respond_io",
+            f"note respond_io: vendor: respond_io, from {OWN_PACKAGE}",
             "note respond_io: pace: account crm: 200 per 60 s, 4 requests at once",
             "Ready: `syncengine plan` shows what a run would send.",
         ]

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from urllib.parse import urlsplit
 
+from syncengine import vendors
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import brake_on_no_file, refuse_changes, refuse_new_name
 from syncengine.app.consent_changes import refuse_loosened
@@ -464,9 +465,21 @@ def _proxies(config: Config) -> Iterator[Check]:
         yield Check("proxy", True, told, note=True)
 
 
+def _vendor_origin(vendor: str) -> str:
+    """Return the package that brings a vendor: it sees the account's credentials."""
+    origin = vendors.origin(vendor)
+    if origin.is_own:
+        return f"{vendor}, from {origin}"
+    return (
+        f"{vendor}, from {origin}, which is no part of syncengine and sees this "
+        "account's credentials and contacts"
+    )
+
+
 def _worth_knowing(destination: DestinationConfig) -> Iterator[Check]:
     """Report the pace of a destination, its proxy, and the vendor's cautions."""
     name, vendor, options = destination.name, destination.vendor, destination.options
+    yield Check(f"{name}: vendor", True, _vendor_origin(vendor.name), note=True)
     pace = f"account {destination.account}: {paced_as(destination.limits)}, {options.in_flight} requests at once"
     yield Check(f"{name}: pace", True, pace, note=True)
     if options.proxy is not None:

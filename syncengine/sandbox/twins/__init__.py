@@ -20,23 +20,25 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import cast
 
 from syncengine.sandbox.twins.twin import Twin
 
 
 def load(name: str) -> Twin:
-    """Make a new, empty twin of a vendor.
+    """Make a new, empty twin.
 
-    Raises LookupError where the vendor has none.
+    ``name`` is one of our own vendors, or the place of a twin in another package, such
+    as ``acme_sync.twin:AcmeTwin``. Raises LookupError where there is none.
     """
-    no_twin = LookupError(f'There is no twin of a vendor "{name}".')
-    # The name comes from a command line. A dot in it would import another module.
-    if not name.isidentifier() or find_spec(f"{__name__}.{name}") is None:
-        raise no_twin
-    module = import_module(f"{__name__}.{name}")
-    # ``kit`` and the modules with the interfaces are here too, and are no twins.
-    if not hasattr(module, "TWIN"):
-        raise no_twin
-    kind = cast("type[Twin]", module.TWIN)
+    module_name, _, attribute = name.rpartition(":")
+    if not module_name:
+        module_name, attribute = f"{__name__}.{name}", "TWIN"
+        # The name comes from a command line. A dot in it would import another module.
+        if not name.isidentifier() or find_spec(module_name) is None:
+            raise LookupError(f'There is no twin of a vendor "{name}".')
+    try:
+        # ``kit`` and the modules with the interfaces are here too, and are no twins.
+        kind: type[Twin] = getattr(import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise LookupError(f'There is no twin of a vendor "{name}": {error}.') from None
     return kind()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import SecretStr
+
 from syncengine.model.limits import Limit
 from syncengine.ports import Vendor
 from syncengine.vendors.kit.settings import VendorSettings
@@ -17,7 +19,10 @@ A spec names the version that it was written for."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorSpec:
-    """A vendor: its settings, its limits, and the function that builds its adapter."""
+    """A vendor: its settings, its limits, and the function that builds its adapter.
+
+    Raises ValueError for a mistake in it, so that its author sees it at once.
+    """
 
     name: str
     """Name under which destinations choose it (``vendor: acme``), an identifier."""
@@ -42,3 +47,20 @@ class VendorSpec:
     twin: str | None = None
     """The vendor's stand-in for tests and ``syncengine sandbox``, as ``module:CLASS``,
     imported on use only; None: there is none."""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or self.name != self.name.lower():
+            raise ValueError(f'name: "{self.name}" is no identifier in small letters')
+        if self.version < 1:
+            raise ValueError("version: begins with 1")
+        if not self.limits:
+            raise ValueError("limits: an account needs one, if only a cautious guess")
+        fields = self.settings.model_fields
+        for name in self.identity:
+            if name not in fields:
+                raise ValueError(f'identity: there is no setting "{name}"')
+            # It is kept in the state, in messages and in plain text.
+            if fields[name].annotation is SecretStr:
+                raise ValueError(f'identity: the setting "{name}" is a secret')
+        if self.twin is not None and ":" not in self.twin:
+            raise ValueError(f'twin: "{self.twin}" is not of the form module:CLASS')
