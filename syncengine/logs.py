@@ -10,7 +10,7 @@ from typing import Any, Literal
 import structlog
 from rich.console import Console
 from rich.text import Text
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from syncengine.model.events import Level
 from syncengine.model.texts import Concealer, escaped, printable
@@ -31,23 +31,21 @@ def set_up(
 
     With a common console neither tears the other.
     """
-    renderer = (
-        _JsonRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
-    )
-    for_people = (
-        () if form == "json" else (_printable,)
-    )  # JSON escapes whatever is no letter
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        # Behind whatever adds text: tracebacks may hold secrets, too.
+        redactor(secrets),
+    ]
+    if form == "json":
+        processors.append(_JsonRenderer())
+    else:
+        # JSON escapes unprintable characters by itself.
+        processors.append(_printable)
+        processors.append(structlog.dev.ConsoleRenderer(colors=console.is_terminal))
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            redactor(secrets),
-            *for_people,
-            renderer,
-        ],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: _ConsoleLogger(console),
         cache_logger_on_first_use=False,
@@ -63,32 +61,45 @@ def redactor(
     """
     known = sorted({secret for secret in secrets if secret})
     concealer = Concealer(secret for secret in known if len(secret) >= _LONG)
-    # A database's password may be a word of every sentence: hidden is one that stands where passwords do.
-    short = "|".join(re.escape(secret) for secret in known if len(secret) < _LONG)
-    in_place = re.compile(rf"(?<=[:=])(?:{short})(?=[@&\s]|$)") if short else None
+    short_ones = _short_secrets([secret for secret in known if len(secret) < _LONG])
+
+    def clean_text(text: str) -> str:
+        hidden = concealer.hide(text, _HIDDEN)
+        return hidden if short_ones is None else short_ones.sub(_HIDDEN, hidden)
+
+    def clean_item(key: object, item: Any) -> Any:
+        is_secret = any(word in str(key).lower() for word in _SECRET_KEYS)
+        return _HIDDEN if is_secret else clean(item)
 
     def clean(value: Any) -> Any:
         if isinstance(value, str):
-            hidden = concealer.hide(value, _HIDDEN)
-            return in_place.sub(_HIDDEN, hidden) if in_place else hidden
+            return clean_text(value)
         if isinstance(value, dict):
-            return {
-                clean(key): _HIDDEN
-                if any(word in str(key).lower() for word in _SECRET_KEYS)
-                else clean(item)
-                for key, item in value.items()
-            }
+            return {clean(key): clean_item(key, item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [clean(item) for item in value]
         if isinstance(value, bool | int | float) or value is None:
             return value
-        return clean(str(value))
+        # Anything else is logged as its text.
+        return clean_text(str(value))
 
     def process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         cleaned: EventDict = clean(dict(event))
         return cleaned
 
     return process
+
+
+def _short_secrets(secrets: list[str]) -> re.Pattern[str] | None:
+    """Return an expression for short secrets; None where there are none.
+
+    A database's password may be a word of every sentence. So a short one is found only
+    where passwords stand: behind ``:`` or ``=``, as in a URL.
+    """
+    if not secrets:
+        return None
+    alternatives = "|".join(re.escape(secret) for secret in secrets)
+    return re.compile(rf"(?<=[:=])(?:{alternatives})(?=[@&\s]|$)")
 
 
 class _JsonRenderer(structlog.processors.JSONRenderer):
@@ -116,10 +127,10 @@ class _ConsoleLogger:
         self._console = console
 
     def msg(self, message: str) -> None:
-        with suppress(
-            OSError
-        ):  # a log that cannot be written is no reason to end a run
-            if self._console.is_terminal:  # there may be bars: they make room
+        """Print one line. A log that cannot be written is no reason to end a run."""
+        with suppress(OSError):
+            if self._console.is_terminal:
+                # Printed through rich, which moves progress bars out of the way.
                 self._console.print(Text.from_ansi(message), soft_wrap=True)
             else:
                 self._console.file.write(f"{message}\n")

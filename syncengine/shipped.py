@@ -15,7 +15,8 @@ def shipped(name: Literal["migrations", "config"]) -> Path:
     Raises FileNotFoundError where an installation lost it.
     """
     package = Path(__file__).resolve().parent
-    # The wheel's place comes first: a folder "config" beside an installed package belongs to somebody else.
+    # The wheel's place comes first: beside an installed package there may be a folder
+    # "config" that belongs to somebody else.
     for folder in (package / "shipped" / name, package.parent / name):
         if folder.is_dir():
             return folder

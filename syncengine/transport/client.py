@@ -1,11 +1,9 @@
 """HTTP: requests as data go in, responses as data come out.
 
-The sole importer of aiohttp's client.
-
-aiohttp sends GET, PUT and DELETE a second time by itself when a connection drops. So
-the permit is taken in a client middleware, which runs once per real attempt, and the
-gate is asked again when the connection is there, right before the bytes go out. That
-moment also decides whether a request that failed can have reached the vendor at all.
+aiohttp sends GET, PUT and DELETE a second time by itself when a connection that it kept
+drops. So the permit is taken in a client middleware, which runs once per real attempt.
+The gate is asked again when the connection is there, right before the bytes go out.
+From that moment on, a request that fails may have reached the vendor.
 """
 
 from __future__ import annotations
@@ -38,8 +36,10 @@ from syncengine.transport.errors import TooLong, in_words
 from syncengine.transport.lines import Connector, Line, UnaskedError, taken
 
 _DRAIN = 15.0
-"""Seconds that requests under way have left once the run is to stop: what started it
-may kill it after thirty."""
+"""Seconds that requests under way have left once the run is to stop.
+
+Supervisors commonly kill a process thirty seconds after they asked it to stop.
+"""
 _PROXY_REFUSES = 407
 """Proxy Authentication Required: no vendor answers with it."""
 _ALWAYS = {"accept": "application/json", "user-agent": f"syncengine/{__version__}"}
@@ -75,7 +75,7 @@ class Transport:
         self._drain = drain
         self._proxy = proxy
         self._under_way: set[_Attempts] = set()
-        self._hurry: asyncio.Task[None] | None = None
+        self._drain_task: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -83,12 +83,14 @@ class Transport:
         trace.on_request_headers_sent.append(_about_to_send)
         self._session = aiohttp.ClientSession(
             connector=Connector(limit=self._connections, ssl=self._tls or True),
+            # Our own deadline counts only the time that the vendor takes: aiohttp's
+            # would also count waits for a permit and for our database.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             trace_configs=[trace],
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_ALWAYS,
         )
-        self._hurry = asyncio.create_task(self._hurry_up(), name="drain")
+        self._drain_task = asyncio.create_task(self._limit_when_stopped(), name="drain")
         return self
 
     async def __aexit__(
@@ -97,15 +99,16 @@ class Transport:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._hurry is not None:
-            self._hurry.cancel()
+        if self._drain_task is not None:
+            self._drain_task.cancel()
         if self._session is not None:
             await self._session.close()
 
-    async def _hurry_up(self) -> None:
+    async def _limit_when_stopped(self) -> None:
+        """Limit the time of the requests under way, once the run is to stop."""
         await self._stop.wait()
         for attempts in self._under_way:
-            attempts.hurry(self._drain)
+            attempts.limit_to(self._drain)
 
     async def send(
         self, request: Request, allowed: SendCheck | None = None
@@ -126,11 +129,12 @@ class Transport:
         except (AccountStopped, ContactSuppressed) as error:
             if not (attempts.resent and request.writes):
                 raise
-            # Only aiohttp's second attempt was stopped: what became of the first one must not be forgotten.
+            # Only aiohttp's second attempt was stopped. The first one may have been
+            # carried out, and that must not be forgotten.
             failure = VendorUnavailable(f"{request.route}: {error}", maybe_applied=True)
         except SyncEngineError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, it is this request that brought no answer
+        except Exception as error:  # noqa: BLE001 - damage ends with its request
             failure = _failure(request, error, attempts)
         else:
             attempts.answered()
@@ -138,14 +142,17 @@ class Transport:
         finally:
             attempts.close()
             self._under_way.discard(attempts)
-        raise failure  # out here, where the cause does not cling to it: its text may hold the address and the headers
+        # Raised out here, so that the cause does not cling to it: the text of aiohttp's
+        # errors may hold the address and the headers.
+        raise failure
 
     async def _on_a_quiet_line(
         self, request: Request, url: URL, written: bytes | None, attempts: _Attempts
     ) -> Response:
         """Send the request on a connection on which nothing has arrived unasked.
 
-        A connection on which something has is given up.
+        A connection on which something has is given up. Every kept one may be such a
+        connection, so there is one more try than connections, on a new one.
         """
         taken.set(attempts.take)
         for _ in range(self._connections):
@@ -179,29 +186,40 @@ class Transport:
 
         Raises CannotBeSent for values that no request can carry.
         """
-        with suppress(Exception):  # the value may be anything
-            query = "&".join(
-                f"{quote(name, safe='')}={quote(value, safe='')}"
-                for name, value in request.query
-            )
-            address = f"{self._base_url}{request.path}" + (f"?{query}" if query else "")
+        # Values come from rows, and may be anything: what quoting, JSON or the URL's
+        # own rules refuse is not known beforehand.
+        with suppress(Exception):
+            address = f"{self._base_url}{request.path}"
+            if request.query:
+                address += f"?{_query(request)}"
             body = None if request.json is None else orjson.dumps(request.json)
             return URL(address, encoded=True), body
         raise CannotBeSent(
-            f"{request.route}: a value cannot be written into the request; correct the row"
+            f"{request.route}: a value cannot be written into the request; correct the "
+            "row"
         )
+
+
+def _query(request: Request) -> str:
+    return "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}"
+        for name, value in request.query
+    )
 
 
 class _Attempts:
     """The real attempts of one request, each with a permit of its own.
 
-    aiohttp calls it for each.
+    It is aiohttp's client middleware for the request: aiohttp calls it for each attempt.
     """
 
     def __init__(self, gate: Gate, timeout: float, allowed: SendCheck | None) -> None:
         self.deadline = asyncio.timeout(None)
+        """Runs only while the vendor is waited for."""
         self.maybe_arrived = False
+        """True once the bytes of some attempt may have gone out."""
         self.resent = False
+        """True once aiohttp sends a request again that may have arrived."""
         self.status: int | None = None
         self._gate = gate
         self._timeout = timeout
@@ -209,19 +227,21 @@ class _Attempts:
         self._permit: Permit | None = None
         self._line: Line | None = None
         self._sending = False
+        """True once the bytes of the present attempt may have gone out."""
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        self.close()  # aiohttp gave the attempt before up
+        """Wait for a permit, then make one attempt."""
+        # Called again, aiohttp has given up the attempt before.
+        self.close()
         self._line = None
         self.resent = self.maybe_arrived
-        self.deadline.reschedule(
-            None
-        )  # the wait for the permit is no delay of the vendor's
+        # The wait for the permit is no delay of the vendor's.
+        self.deadline.reschedule(None)
         self._permit = await self._gate.permit(request.method)
         self._sending = False
-        self.deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
+        self.deadline.reschedule(_now() + self._timeout)
         return await handler(request)
 
     def take(self, line: Line) -> None:
@@ -235,29 +255,28 @@ class _Attempts:
         UnaskedError when another connection is needed.
         """
         if self._allowed is not None:
+            # Nor is the wait for our own database a delay of the vendor's.
             left = self.deadline.when()
-            self.deadline.reschedule(None)  # nor is the wait for our own database
-            asked = asyncio.get_running_loop().time()
+            self.deadline.reschedule(None)
+            began = _now()
             await self._allowed()
             if left is not None:
-                self.deadline.reschedule(
-                    left + asyncio.get_running_loop().time() - asked
-                )
+                self.deadline.reschedule(left + _now() - began)
         assert self._line is not None, "the connector tells of every connection"
         await self._line.ask()
+        # From here to the write nothing waits: what is checked now still holds then.
         self._gate.check()
-        self._sending = self.maybe_arrived = True
+        self._sending = True
+        self.maybe_arrived = True
 
-    def hurry(self, seconds: float) -> None:
-        """Limit the time for the request under way.
+    def limit_to(self, seconds: float) -> None:
+        """Limit the time of the attempt under way.
 
-        An attempt that still waits for a permit gets none.
+        An attempt that still waits for a permit has no deadline; it gets no permit.
         """
         when = self.deadline.when()
         if when is not None and not self.deadline.expired():
-            self.deadline.reschedule(
-                min(when, asyncio.get_running_loop().time() + seconds)
-            )
+            self.deadline.reschedule(min(when, _now() + seconds))
 
     def answered(self) -> None:
         """Note that the whole response is read."""
@@ -267,17 +286,22 @@ class _Attempts:
 
     def close(self) -> None:
         """Give the permit back as befits what happened, if that is still to be done."""
-        permit, self._permit = self._permit, None
+        permit = self._permit
+        self._permit = None
         if permit is None:
             return
         if not self._sending:
             permit.unsent()
-        elif (
-            self.status is not None
-        ):  # its head came in: the vendor has counted the request
+        elif self.status is not None:
+            # The response's head came in, so the vendor has counted the request.
             permit.answered()
         else:
             permit.abandoned()
+
+
+def _now() -> float:
+    """Return the event loop's time in seconds, by which deadlines are set."""
+    return asyncio.get_running_loop().time()
 
 
 async def _about_to_send(
@@ -300,29 +324,29 @@ def _refuse_broken(request: Request) -> None:
     for name, value in request.headers.items():
         if not value.isprintable():
             raise VendorHalted(
-                f"{request.route}: header {name} cannot be sent, since its value holds a line break or another "
-                "unprintable character; look at the key in settings",
+                f"{request.route}: header {name} cannot be sent, since its value holds "
+                "a line break or another unprintable character; look at the key in "
+                "settings",
                 setting="settings",
             )
 
 
 def _headers(request: Request) -> Mapping[str, str]:
-    return (
-        request.headers
-        if request.json is None
-        else {"content-type": "application/json", **request.headers}
-    )
+    if request.json is None:
+        return request.headers
+    return {"content-type": "application/json", **request.headers}
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     """Return the body, unpacked.
 
-    Raises TooLong as soon as it has more bytes than that.
+    Raises TooLong as soon as it has more than ``most`` bytes.
     """
     body = bytearray()
     while chunk := await response.content.readany():
         body += chunk
         if len(body) > most:
+            # The rest would otherwise be read when the connection is given back.
             response.close()
             raise TooLong
     return bytes(body)
@@ -330,7 +354,8 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
 
 def _proxy_refused(request: Request) -> VendorHalted:
     return VendorHalted(
-        f"{request.route}: the proxy asks for another user or password; nothing gets through to the vendor",
+        f"{request.route}: the proxy asks for another user or password; nothing gets "
+        "through to the vendor",
         setting="proxy",
     )
 
@@ -338,6 +363,7 @@ def _proxy_refused(request: Request) -> VendorHalted:
 def _failure(
     request: Request, error: Exception, attempts: _Attempts
 ) -> RequestFailed | VendorHalted:
+    """Return aiohttp's error as one of ours."""
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return VendorHalted(
             f"{request.route}: {in_words(error)}", setting="settings.base_url"

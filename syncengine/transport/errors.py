@@ -25,7 +25,10 @@ _UPLOAD_ABORTED: type[aiohttp.ClientError] = getattr(
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (
         UnaskedError,
-        "the vendor sends answers before anything is asked; is something in between, such as a proxy?",
+        (
+            "the vendor sends answers before anything is asked; is something in "
+            "between, such as a proxy?"
+        ),
     ),
     (
         EndlessHeadError,
@@ -66,19 +69,22 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ClientPayloadError, "the answer is cut off, or packed wrongly"),
     (_UPLOAD_ABORTED, "the request was never sent to its end"),
     (aiohttp.ContentTypeError, "the answer is of another kind than it should be"),
-    (aiohttp.TooManyRedirects, "the vendor sends on and on; check settings.base_url"),
+    (
+        aiohttp.TooManyRedirects,
+        "the vendor redirects on and on; check settings.base_url",
+    ),
     (
         aiohttp.ClientResponseError,
         "the answer is no valid HTTP; check settings.base_url",
     ),
     (
         aiohttp.RedirectClientError,
-        "the vendor sends on to an address that is none; check settings.base_url",
+        "the vendor redirects to an address that is not valid; check settings.base_url",
     ),
     (aiohttp.InvalidURL, "the address is not valid; check settings.base_url"),
     (
         aiohttp.NonHttpUrlClientError,
-        "the address is not one of the web; check settings.base_url",
+        "the address is not an http address; check settings.base_url",
     ),
 )
 """Words for each error; the first match counts, so special ones come before general
@@ -86,13 +92,17 @@ ones."""
 
 
 def in_words(error: BaseException) -> str:
-    """Return what happened and what to look at."""
+    """Return what happened and what to look at.
+
+    Our own text for every error: the library's may hold secrets or values.
+    """
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        reason = (
-            getattr(error.certificate_error, "verify_message", "")
-            or "it is for another host"
+        found = getattr(error.certificate_error, "verify_message", "")
+        reason = found or "it is for another host"
+        return (
+            f"the vendor's certificate cannot be trusted ({reason}); check "
+            "settings.base_url"
         )
-        return f"the vendor's certificate cannot be trusted ({reason}); check settings.base_url"
     for kind, words in _WORDS:
         if isinstance(error, kind):
             return words
@@ -102,6 +112,9 @@ def in_words(error: BaseException) -> str:
         case OSError():
             return "the network failed before the answer came"
         case ValueError():
-            return "the request cannot be written as HTTP; does the key in settings hold a line break?"
+            return (
+                "the request cannot be written as HTTP; does the key in settings hold "
+                "a line break?"
+            )
         case _:
             return f"the request failed ({type(error).__name__})"

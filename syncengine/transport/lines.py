@@ -44,25 +44,31 @@ class Head:
 
     def __init__(self) -> None:
         self._begun = b""
+        """The head that has begun to arrive."""
         self._bytes = 0
+        """Bytes of the heads that are complete."""
         self._interims = 0
         self._complete = False
+        """True once the head of the final answer has arrived."""
 
     def watch(self, data: bytes) -> None:
         """Raise EndlessHeadError where it goes on for too long."""
         if self._complete:
             return
-        before, self._begun = len(self._begun), self._begun + data
-        start, search = 0, max(0, before - 3)  # a blank line may be cut in two
-        while end := _BLANK_LINE.search(self._begun, search):
+        # A blank line may be cut in two by how the bytes arrive.
+        search_from = max(0, len(self._begun) - 3)
+        self._begun += data
+        start = 0
+        while end := _BLANK_LINE.search(self._begun, search_from):
             self._bytes += end.end() - start
             if _FINAL.match(self._begun, start):
-                self._complete, self._begun = True, b""
+                self._complete = True
+                self._begun = b""
                 break
             self._interims += 1
-            start = search = end.end()
             if self._interims > MOST_INTERIMS:
                 raise EndlessHeadError
+            start = search_from = end.end()
         self._begun = self._begun[start:]
         if self._bytes + len(self._begun) > MOST_HEAD:
             raise EndlessHeadError
@@ -86,9 +92,8 @@ class Line(asyncio.Protocol):
         Raises UnaskedError when something has arrived already, or the other side has
         left.
         """
-        for _ in range(
-            2
-        ):  # what the socket holds is delivered between two steps of the event loop
+        # What the socket holds already is delivered between two steps of the event loop.
+        for _ in range(2):
             await asyncio.sleep(0)
         if self._transport.is_closing():
             raise UnaskedError
@@ -100,6 +105,7 @@ class Line(asyncio.Protocol):
         self._asked = False
 
     def data_received(self, data: bytes) -> None:
+        """Hand an answer on to aiohttp, or end the connection."""
         if not self._asked:
             self._transport.abort()
             return
@@ -110,9 +116,9 @@ class Line(asyncio.Protocol):
             self._transport.abort()
             return
         self._protocol.data_received(data)
-        if (
-            not self._asked and self._protocol.should_close
-        ):  # the answer ended, and more came with its end
+        # aiohttp calls ``rest`` when the answer is complete. If it wants to close the
+        # connection then, more came with the answer's end.
+        if not self._asked and self._protocol.should_close:
             self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
