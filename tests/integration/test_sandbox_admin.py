@@ -35,10 +35,10 @@ async def test_waiting_in_vain_says_how_far_it_came() -> None:
 @pytest.mark.asyncio
 async def test_seeded_and_reset() -> None:
     async with bench() as it:
-        told = await it.admin(
+        answer = await it.admin(
             "POST", "contacts", [{"fields": {"crm_id": "a"}, "tags": ["vip"]}]
         )
-        assert told == {"ids": ["177640021"]}
+        assert answer == {"ids": ["177640021"]}
         (contact,) = await it.admin("GET", "contacts")
         assert contact == {
             "id": "177640021",
@@ -67,23 +67,23 @@ async def test_a_large_account_is_seeded_at_once() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_came_lately_and_in_which_window() -> None:
+async def test_the_log_since_a_moment_and_the_requests_of_each_window() -> None:
     async with bench() as it:
         for _ in range(3):
             await it.create()
         first, *later = await it.admin("GET", "log")
         assert [each["route"] for each in (first, *later)] == ["POST /contact/"] * 3
         assert await it.admin("GET", f"log?since={first['at']!r}") == later
-        told = await it.admin("GET", "requests?per=86400")
-        assert sum(window["requests"] for window in told["per_window"]) == 3
-        assert [(worst["per"], worst["worst"]) for worst in told["worst_window"]] == [
+        answer = await it.admin("GET", "requests?per=86400")
+        assert sum(window["requests"] for window in answer["per_window"]) == 3
+        assert [(worst["per"], worst["worst"]) for worst in answer["worst_window"]] == [
             (60.0, 3),
             (86400.0, 3),
         ]
 
 
 @pytest.mark.asyncio
-async def test_doubles_are_told() -> None:
+async def test_duplicates_are_listed() -> None:
     async with bench() as it:
         made = [(await it.create())[1]["data"]["id"] for _ in range(2)]
         assert await it.admin("GET", "duplicates?key=crm_id") == {
@@ -99,8 +99,8 @@ async def test_the_vendors_limits_are_in_force_on_request() -> None:
         assert (limit.calls, limit.per, limit.kind) == (200, 60.0, "fixed")
     async with bench() as it:
         assert it.sandbox.twin("respond_io").limiter.limits == ()
-        told = await it.admin("PUT", "limits", "vendor")
-        assert [(each["calls"], each["per"], each["kind"]) for each in told] == [
+        answer = await it.admin("PUT", "limits", "vendor")
+        assert [(each["calls"], each["per"], each["kind"]) for each in answer] == [
             (200, 60.0, "fixed")
         ]
         assert await it.admin("PUT", "limits", []) == []
@@ -151,7 +151,7 @@ async def test_the_vendors_limits_are_in_force_on_request() -> None:
         ("GET", "held?wait_for=soon", b"", "The body is not valid JSON"),
     ],
 )
-async def test_mistakes_are_told(
+async def test_mistakes_are_answered_with_their_reason(
     method: str, verb: str, body: bytes, said: str
 ) -> None:
     async with bench() as it:
@@ -162,7 +162,7 @@ async def test_mistakes_are_told(
 
 
 @pytest.mark.asyncio
-async def test_an_unknown_verb_is_told() -> None:
+async def test_an_unknown_verb_is_answered_with_the_known_ones() -> None:
     async with (
         bench() as it,
         it.session.get(it.sandbox.admin_url("respond_io") + "/nope") as response,
@@ -176,12 +176,12 @@ async def test_an_unknown_verb_is_told() -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_asks_nothing_is_told_what_there_is_to_ask() -> None:
+async def test_the_endpoint_itself_lists_the_verbs() -> None:
     async with bench() as it:
         for address in ("respond_io", "respond_io/"):
-            told = await it.admin("GET", f"../{address}")
-            assert told["settings"] == {"token": "sandbox-token"}
-            for each in told["asks_and_changes"]:
+            answer = await it.admin("GET", f"../{address}")
+            assert answer["settings"] == {"token": "sandbox-token"}
+            for each in answer["asks_and_changes"]:
                 method, _, rest = each.partition(" ")
                 verb = rest.partition("?")[0]
                 async with it.session.request(
@@ -199,7 +199,7 @@ async def test_who_asks_nothing_is_told_what_there_is_to_ask() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_customer_that_exists_is_told_and_taken() -> None:
+async def test_the_customer_that_exists_is_shown_and_accepted() -> None:
     async with serve(["chartmogul"]) as sandbox:
         exists = sandbox.exists("chartmogul")
         async with (
@@ -218,14 +218,14 @@ async def test_a_customer_that_exists_is_told_and_taken() -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_settings_that_are_told_are_taken() -> None:
+async def test_the_settings_that_are_shown_are_accepted() -> None:
     for name in vendors.names():
         async with serve([name]) as sandbox:
             module = vendors.load(name)
-            told: dict[str, object] = dict(sandbox.settings(name))
+            answer: dict[str, object] = dict(sandbox.settings(name))
             if name == "charles":
-                told["source_type"] = "crm"
-            settings = module.settings.model_validate(told)
+                answer["source_type"] = "crm"
+            settings = module.settings.model_validate(answer)
             vendor = module.build(settings)
             pacing = Pacing(module.limits, in_flight=1, settles_within=1.0)
             async with (
@@ -267,7 +267,7 @@ async def test_acts_of_a_person_are_done_over_http() -> None:
         ([], 400, "value: Input should be an object"),
     ],
 )
-async def test_an_act_that_cannot_be_done_is_told(
+async def test_an_act_that_cannot_be_done_is_refused(
     act: object, status: int, said: str
 ) -> None:
     async with bench() as it:

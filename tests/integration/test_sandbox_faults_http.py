@@ -98,7 +98,7 @@ async def test_half_an_answer_comes_after_the_commit() -> None:
     "fault",
     [{"kind": "slow_drip"}, {"kind": "latency"}, {"kind": "latency", "when": "after"}],
 )
-async def test_what_is_slow_is_whole(fault: dict[str, Any]) -> None:
+async def test_a_slow_answer_arrives_whole(fault: dict[str, Any]) -> None:
     async with bench() as it:
         await it.faults({**fault, "seconds": 0.05})
         started = asyncio.get_running_loop().time()
@@ -175,7 +175,7 @@ async def test_a_held_request_whose_client_has_left(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("commit_if_gone", [True, False])
-async def test_what_was_on_its_way_at_a_reset_commits_nothing(
+async def test_requests_under_way_at_a_reset_commit_nothing(
     *, commit_if_gone: bool
 ) -> None:
     async with bench() as it:
@@ -188,8 +188,8 @@ async def test_what_was_on_its_way_at_a_reset_commits_nothing(
         with pytest.raises(aiohttp.ClientConnectionError):
             await waiting
         assert await it.held() == []
-        told = await it.admin("GET", "requests")
-        assert (told["total"], told["by_status"]) == (0, {})
+        answer = await it.admin("GET", "requests")
+        assert (answer["total"], answer["by_status"]) == (0, {})
 
 
 @pytest.mark.asyncio

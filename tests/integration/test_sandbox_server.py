@@ -14,7 +14,7 @@ from tests.support.sandbox_bench import CREATE, TOKEN, Bench, bench
 
 
 @pytest.mark.asyncio
-async def test_twins_stand_side_by_side_and_know_only_their_own() -> None:
+async def test_twins_side_by_side_know_only_their_own_contacts() -> None:
     async with bench() as it:
         assert await it.create() == (200, {"data": {"id": "177640021"}})
         url = it.sandbox.url("charles") + "/api/v1beta/contacts"
@@ -64,13 +64,13 @@ async def test_paths_and_queries_arrive_as_they_were_sent() -> None:
     async with bench() as it:
         await it.admin("PUT", "switches", {"viber_tokens": ["viber"]})
         viber = {"authorization": "Bearer viber"}
-        _, told = await it.call(
+        _, answer = await it.call(
             "POST",
             "/contact/",
             {"custom_fields": [{"name": "phone", "value": "+491"}]},
             **viber,
         )
-        viber_id = told["data"]["id"]
+        viber_id = answer["data"]["id"]
         assert {"+", "/", "="} <= set(viber_id)
         encoded = b64encode(viber_id.encode()).decode()
         assert (await it.call("GET", f"/contact/{quote(encoded, safe='')}", **viber))[
@@ -93,12 +93,12 @@ async def test_limits_are_counted_at_arrival() -> None:
     async with bench() as it:
         await it.admin("PUT", "limits", [{"calls": 2, "per": 3600, "method": "POST"}])
         assert [(await it.create())[0] for _ in range(4)] == [200, 200, 429, 429]
-        told = await it.admin("GET", "requests")
-        assert told["refused"] == 2
-        assert told["total"] == 4
-        assert told["by_route"] == {"POST /contact/": 4}
-        assert told["by_status"] == {"200": 2, "429": 2}
-        assert sum(minute["requests"] for minute in told["per_minute"]) == 4
+        answer = await it.admin("GET", "requests")
+        assert answer["refused"] == 2
+        assert answer["total"] == 4
+        assert answer["by_route"] == {"POST /contact/": 4}
+        assert answer["by_status"] == {"200": 2, "429": 2}
+        assert sum(minute["requests"] for minute in answer["per_minute"]) == 4
         limit = {
             "calls": 2,
             "per": 3600.0,
@@ -107,8 +107,8 @@ async def test_limits_are_counted_at_arrival() -> None:
             "phase": 0.0,
         }
         limit |= {"burst": None, "count_refused": False}
-        assert told["worst_window"] == [{**limit, "worst": 4}]
-        assert [entry["status"] for entry in told["log"]] == [200, 200, 429, 429]
+        assert answer["worst_window"] == [{**limit, "worst": 4}]
+        assert [entry["status"] for entry in answer["log"]] == [200, 200, 429, 429]
 
 
 @pytest.mark.asyncio

@@ -57,7 +57,7 @@ def test_another_source_is_another_person_unless_matched_by_phone() -> None:
         assert len(client.twin.contacts(0.0)) == people
 
 
-def test_what_null_does_is_a_switch() -> None:
+def test_the_effect_of_null_is_a_switch() -> None:
     for mode, left in (
         ("ignore", {"first_name": "Ilse", "custom_properties.x": 1}),
         ("clear", {}),
@@ -68,12 +68,12 @@ def test_what_null_does_is_a_switch() -> None:
         assert client.fields() == left
 
 
-def test_what_is_not_defined_is_dropped_or_refused() -> None:
+def test_undefined_names_are_dropped_or_refused() -> None:
     client = Client(
         "charles", custom_properties=["x"], known_tags=["a"], unknown_tag="drop"
     )
-    told = client.put(custom_properties={"x": 1, "y": 2}, tags=["a", "b"])
-    assert (told["custom_properties"], told["tags"]) == ({"x": 1}, ["a"])
+    answer = client.put(custom_properties={"x": 1, "y": 2}, tags=["a", "b"])
+    assert (answer["custom_properties"], answer["tags"]) == ({"x": 1}, ["a"])
     for switch, body in (
         ({"unknown_tag": "reject"}, {"tags": ["b"]}),
         ({"unknown_property": "reject"}, {"custom_properties": {"y": 1}}),
@@ -103,24 +103,24 @@ def test_tags_may_replace() -> None:
         {"custom_properties": []},
     ],
 )
-def test_charles_refuses_what_is_malformed(wrong: dict[str, Any]) -> None:
+def test_charles_refuses_malformed_bodies(wrong: dict[str, Any]) -> None:
     client = Client("charles")
-    status, told = client.call("PUT", CONTACTS, {**BODY, **wrong})
-    assert (status, told["status"]) == (422, 422)
-    assert next(iter(wrong)) in told["errors"][0]["message"]
+    status, answer = client.call("PUT", CONTACTS, {**BODY, **wrong})
+    assert (status, answer["status"]) == (422, 422)
+    assert next(iter(wrong)) in answer["errors"][0]["message"]
     assert client.twin.contacts(0.0) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]"])
-def test_charles_refuses_what_is_no_object(body: bytes) -> None:
+def test_charles_refuses_bodies_that_are_no_object(body: bytes) -> None:
     assert Client("charles").raw("PUT", CONTACTS, body).status == 400
 
 
 def test_an_erasure_is_a_job_and_a_new_person_follows() -> None:
     client = Client("charles", erasure_delay=2.0)
     first = client.put(phone_numbers=[{"type": "mobile", "value": "+491"}])["id"]
-    status, told = client.call("DELETE", ERASE + first, now=10.0)
-    assert (status, told["data"]) == (200, {"jobId": "contacts-cleanup"})
+    status, answer = client.call("DELETE", ERASE + first, now=10.0)
+    assert (status, answer["data"]) == (200, {"jobId": "contacts-cleanup"})
     assert len(client.twin.contacts(11.9)) == 1
     assert client.put(now=11.9)["id"] == first
     assert client.twin.contacts(12.0) == []
@@ -140,8 +140,8 @@ def test_an_erasure_is_a_job_and_a_new_person_follows() -> None:
     ],
 )
 def test_charles_offers_nothing_else(method: str, path: str) -> None:
-    status, told = Client("charles").call(method, path)
-    assert (status, told["status"]) == (404, 404)
+    status, answer = Client("charles").call(method, path)
+    assert (status, answer["status"]) == (404, 404)
 
 
 # As the vendor's own example shows them.
@@ -166,7 +166,7 @@ custom_properties channel_profile"""
 
 
 def test_the_answer_has_the_shape_of_the_example() -> None:
-    status, told = Client("charles").call(
+    status, answer = Client("charles").call(
         "PUT",
         CONTACTS,
         {
@@ -175,8 +175,8 @@ def test_the_answer_has_the_shape_of_the_example() -> None:
             "email_addresses": [{"type": "main", "value": "i@x.example"}],
         },
     )
-    assert (status, told["msg"]) == (200, "Upserted contact successfully.")
-    assert list(told) == [
+    assert (status, answer["msg"]) == (200, "Upserted contact successfully.")
+    assert list(answer) == [
         "status",
         "msg",
         "messages",
@@ -185,7 +185,7 @@ def test_the_answer_has_the_shape_of_the_example() -> None:
         "request",
         "data",
     ]
-    data = told["data"]
+    data = answer["data"]
     assert set(data) == set(_PERSON.split())
     (phone,), (email,), (source, whatsapp) = (
         data["phonenumbers"],
@@ -212,9 +212,9 @@ def test_the_answer_has_the_shape_of_the_example() -> None:
 def test_the_time_of_the_person_is_no_proof_of_a_write() -> None:
     client = Client("charles")
     client.put(first_name="Ilse", now=1.0)
-    told = client.put(first_name="Ilse", tags=["a"], now=5.0)
-    assert told["updated_at"] == "1970-01-01T00:00:01.000Z"
-    assert told["channel_users"][0]["updated_at"] == "1970-01-01T00:00:05.000"
+    answer = client.put(first_name="Ilse", tags=["a"], now=5.0)
+    assert answer["updated_at"] == "1970-01-01T00:00:01.000Z"
+    assert answer["channel_users"][0]["updated_at"] == "1970-01-01T00:00:05.000"
     assert (
         client.put(first_name="Ilka", now=9.0)["updated_at"]
         == "1970-01-01T00:00:09.000Z"
@@ -241,9 +241,9 @@ def test_lists_and_properties_may_replace() -> None:
 @pytest.mark.parametrize("status", [200, 400, 422])
 def test_a_refusal_may_have_any_status(status: int) -> None:
     client = Client("charles", invalid_status=status)
-    got, told = client.call("PUT", CONTACTS, {"source_type": "acme"})
-    assert (got, told["status"], told["data"]) == (status, status, None)
-    assert [error["class"] for error in told["errors"]] == ["ValidationError"]
+    got, answer = client.call("PUT", CONTACTS, {"source_type": "acme"})
+    assert (got, answer["status"], answer["data"]) == (status, status, None)
+    assert [error["class"] for error in answer["errors"]] == ["ValidationError"]
     assert client.twin.contacts(0.0) == []
 
 

@@ -36,9 +36,9 @@ class Client:
         return response.status, orjson.loads(response.body)
 
     def create(self, **fields: Any) -> str:
-        status, told = self.call("POST", "/contacts", {**PLACE, **fields})
-        assert status == 201, told
-        uuid: str = told["uuid"]
+        status, answer = self.call("POST", "/contacts", {**PLACE, **fields})
+        assert status == 201, answer
+        uuid: str = answer["uuid"]
         return uuid
 
     def update(self, uuid: str, **fields: Any) -> tuple[int, Any]:
@@ -82,11 +82,11 @@ def test_null_clears_the_external_id_whatever_else_it_does(
 ) -> None:
     client = Client(null_mode=mode)
     uuid = client.create(external_id="7", phone="+491", custom={"a": 1})
-    _, told = client.update(
+    _, answer = client.update(
         uuid, external_id=None, phone=None, custom=[{"key": "a", "value": None}]
     )
-    assert told["external_id"] is None
-    assert (told["phone"], told["custom"]) == held
+    assert answer["external_id"] is None
+    assert (answer["phone"], answer["custom"]) == held
 
 
 def test_a_refused_update_changes_nothing() -> None:

@@ -29,20 +29,20 @@ def test_without_the_key_in_the_query_nothing_is_done(auth: str) -> None:
     assert client.twin.contacts(0.0) == []
 
 
-def test_a_user_id_may_stand_for_the_key() -> None:
+def test_a_user_id_may_replace_the_key() -> None:
     client = Client(user_ids=["u-1"])
     client.auth = "userId=u-1"
     assert client.create()
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_full_window_is_refused_with_a_text(*, told: bool) -> None:
-    client = Client(send_retry_after=told)
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_full_window_is_refused_with_a_text(*, answer: bool) -> None:
+    client = Client(send_retry_after=answer)
     client.twin.limiter.configure([TwinLimit(1, 60.0, "fixed")])
     assert client.raw("GET", "/tags", now=10.0).status == 200
     refused = client.raw("GET", "/tags", now=10.5)
     assert (refused.status, orjson.loads(refused.body)) == (429, "Too Many Requests")
-    assert refused.headers.get("retry-after") == ("50" if told else None)
+    assert refused.headers.get("retry-after") == ("50" if answer else None)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_wrong_switch_changes_nothing(wrong: dict[str, Any]) -> None:
         ("POST", "/contacts/tags/x"),
     ],
 )
-def test_what_the_vendor_does_not_have_is_no_page(method: str, path: str) -> None:
+def test_unknown_paths_are_an_html_page(method: str, path: str) -> None:
     response = Client().raw(method, path)
     assert (response.status, response.headers["content-type"]) == (
         404,
@@ -91,7 +91,7 @@ def test_routes_tell_no_id_and_no_key() -> None:
 # --- contacts -------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_create_leaves_out_is_stored_as_if_it_were_data() -> None:
+def test_fields_left_out_of_a_create_get_defaults_that_look_like_data() -> None:
     client = Client()
     client.create(externalId="7", instagramId=None, nonsense="x")
     assert client.held()["fields"] == {
@@ -123,8 +123,8 @@ def test_what_a_create_leaves_out_is_stored_as_if_it_were_data() -> None:
 @pytest.mark.parametrize("mistakes_as", ["text", "object"])
 def test_a_create_that_breaks_a_rule_makes_nothing(body: Any, mistakes_as: str) -> None:
     client = Client(mistakes_as=mistakes_as)
-    status, told = client.call("POST", "/contacts", body)
-    assert (status, type(told)) == (400, str if mistakes_as == "text" else dict)
+    status, answer = client.call("POST", "/contacts", body)
+    assert (status, type(answer)) == (400, str if mistakes_as == "text" else dict)
     assert client.twin.contacts(0.0) == []
 
 
@@ -138,18 +138,18 @@ EXISTS = {"success": False, "message": "Contact already exists"}
 
 
 @pytest.mark.parametrize(
-    ("mode", "status", "told"),
+    ("mode", "status", "answer"),
     [
         ("http409", 409, EXISTS),
         ("http200_error_code", 200, {**EXISTS, "error_code": 409}),
     ],
 )
 def test_a_second_contact_with_a_phone_is_refused(
-    mode: str, status: int, told: Any
+    mode: str, status: int, answer: Any
 ) -> None:
     client = Client(duplicate_mode=mode)
     client.create()
-    assert client.call("POST", "/contacts", {"phoneNumber": PHONE}) == (status, told)
+    assert client.call("POST", "/contacts", {"phoneNumber": PHONE}) == (status, answer)
     assert len(client.twin.contacts(0.0)) == 1
 
 
@@ -188,9 +188,9 @@ def test_a_look_up_shows_one_contact_in_another_spelling_than_it_is_written_in()
     client = Client()
     contact = client.create(firstName="Ilse", currentCampaign="Spring")
     client.call("POST", "/tags", tag="vip", phoneNumber=PHONE[1:])
-    told = client.call("GET", "/contacts", phoneNumber=PHONE)[1]
-    assert (told["success"], told["contactId"]) == (True, contact)
-    shown = told["contact"]
+    answer = client.call("GET", "/contacts", phoneNumber=PHONE)[1]
+    assert (answer["success"], answer["contactId"]) == (True, contact)
+    shown = answer["contact"]
     assert (shown["firstName"], shown["isBotActive"], shown["doNotDisturb"]) == (
         "Ilse",
         True,
@@ -209,7 +209,7 @@ def test_a_look_up_shows_one_contact_in_another_spelling_than_it_is_written_in()
     )
 
 
-def test_a_look_up_by_nothing_is_a_mistake_and_one_of_nobody_may_be_a_success() -> None:
+def test_a_look_up_without_a_key_is_refused_and_one_without_a_hit_may_be_200() -> None:
     client = Client()
     assert client.call("GET", "/contacts")[0] == 400
     assert client.call("GET", "/contacts", email="x@example.org") == GONE
@@ -236,14 +236,14 @@ def test_a_shared_address_shows_one_of_its_contacts(switch: str, number: int) ->
         ("id", ["id"]),
     ],
 )
-def test_the_id_of_a_new_contact_may_stand_elsewhere(
+def test_the_id_of_a_new_contact_may_be_in_other_places(
     place: str, path: list[str]
 ) -> None:
     client = Client(id_place=place)
-    told = client.call("POST", "/contacts", {"phoneNumber": PHONE})[1]
+    answer = client.call("POST", "/contacts", {"phoneNumber": PHONE})[1]
     for name in path:
-        told = told[name]
-    assert told == client.held()["id"]
+        answer = answer[name]
+    assert answer == client.held()["id"]
 
 
 def test_an_update_changes_five_fields_and_ignores_the_rest() -> None:
@@ -255,8 +255,8 @@ def test_an_update_changes_five_fields_and_ignores_the_rest() -> None:
         "phoneNumber": "+491",
         "externalId": "8",
     }
-    told = {"success": True, "message": "Contact updated successfully"}
-    assert client.call("PUT", f"/contacts/{contact}", body) == (200, told)
+    answer = {"success": True, "message": "Contact updated successfully"}
+    assert client.call("PUT", f"/contacts/{contact}", body) == (200, answer)
     fields = client.held()["fields"]
     assert (fields["firstName"], fields["do_not_disturb"], fields["phoneNumber"]) == (
         "Ilse",
@@ -278,7 +278,7 @@ def test_an_update_changes_five_fields_and_ignores_the_rest() -> None:
         ({"null_mode": "ignore"}, None, "Ilse"),
     ],
 )
-def test_what_empties_a_field_is_a_switch(
+def test_the_value_that_empties_a_field_is_a_switch(
     switches: dict[str, Any], value: Any, held: str | None
 ) -> None:
     client = Client(**switches)
@@ -288,7 +288,7 @@ def test_what_empties_a_field_is_a_switch(
     assert client.held()["fields"]["firstName"] == (held or "Ilse")
 
 
-def test_an_update_may_reset_what_it_leaves_out() -> None:
+def test_an_update_may_reset_fields_that_it_leaves_out() -> None:
     client = Client(put_mode="replace")
     contact = client.create(firstName="Ilse", is_bot_active=False)
     client.call("PUT", f"/contacts/{contact}", {"lastName": "Brandt"})

@@ -94,7 +94,7 @@ def test_messages_are_shown() -> None:
     assert client.call("GET", "/contacts/messages/nobody") == GONE
 
 
-def test_a_seeded_contact_is_held_until_the_reset() -> None:
+def test_a_seeded_contact_is_stored_until_the_reset() -> None:
     client = Client()
     fields = {
         "phoneNumber": PHONE,

@@ -41,7 +41,9 @@ def test_nothing_goes_wrong_by_itself() -> None:
         (Rule(FaultKind.RESET, method="GET", body="crm-7"), [None, None]),
     ],
 )
-def test_a_rule_hits_what_it_matches(rule: Rule, expected: list[str | None]) -> None:
+def test_a_rule_strikes_the_requests_that_it_matches(
+    rule: Rule, expected: list[str | None]
+) -> None:
     faults = Faults()
     faults.configure([rule])
     assert met(faults, POST, GET) == expected
@@ -78,7 +80,7 @@ def test_new_faults_replace_the_old_ones() -> None:
 
 
 def test_a_chance_repeats_itself_and_keeps_its_share() -> None:
-    def told(seed: int) -> list[Fault | None]:
+    def answer(seed: int) -> list[Fault | None]:
         faults = Faults()
         faults.configure(
             Chance(
@@ -87,9 +89,9 @@ def test_a_chance_repeats_itself_and_keeps_its_share() -> None:
         )
         return [faults.choose(GET) for _ in range(4000)]
 
-    first = told(7)
-    assert told(7) == first
-    assert told(8) != first
+    first = answer(7)
+    assert answer(7) == first
+    assert answer(8) != first
     assert 900 < sum(fault is not None for fault in first) < 1100
     assert {fault and (fault.kind, fault.retry_after) for fault in first} == {
         None,
@@ -106,8 +108,10 @@ def test_a_share_of_nothing_and_of_all(share: float, hits: int) -> None:
 
 
 def test_rules_are_read_from_json() -> None:
-    told: list[dict[str, Any]] = [{"kind": kind.value} for kind in FaultKind]
-    assert [rule.kind for rule in validated(tuple[Rule, ...], told)] == list(FaultKind)
+    answer: list[dict[str, Any]] = [{"kind": kind.value} for kind in FaultKind]
+    assert [rule.kind for rule in validated(tuple[Rule, ...], answer)] == list(
+        FaultKind
+    )
     read = validated(
         RandomFaults,
         {

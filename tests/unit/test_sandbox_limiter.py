@@ -100,7 +100,7 @@ def test_no_window_lets_in_more_than_allowed_and_none_is_wasted(seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_worst_window_is_told(seed: int) -> None:
+def test_the_fullest_window_is_counted(seed: int) -> None:
     generator = random.Random(seed)
     limiter = Limiter()
     times = sorted(float(generator.randrange(300)) for _ in range(200))
@@ -146,7 +146,7 @@ def test_the_end_of_a_period_is_strict_where_rounding_blurs_it() -> None:
     assert limiter.arrive("GET", edge) == 0.0
 
 
-def test_the_tightest_limit_is_told() -> None:
+def test_the_standing_is_that_of_the_tightest_limit() -> None:
     wide, narrow = TwinLimit(10, 60.0), TwinLimit(2, 10.0, method="POST")
     limiter = Limiter([wide, narrow])
     assert Limiter().standing("GET", 0.0) is None
@@ -221,7 +221,7 @@ def test_several_limits_agree_with_a_count_by_brute_force(
 
 
 @given(limit=limits(), full=st.integers(1, 12))
-def test_who_waits_as_told_is_let_in(limit: TwinLimit, full: int) -> None:
+def test_a_request_after_the_given_wait_is_let_in(limit: TwinLimit, full: int) -> None:
     limiter = Limiter([limit])
     now = 32.0
     for _ in range(full):

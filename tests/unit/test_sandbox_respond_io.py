@@ -170,7 +170,7 @@ def test_tags_may_have_to_exist_and_to_make_a_difference() -> None:
     ] == [want for *_, want in asked]
 
 
-def test_who_does_not_accept_json_may_be_sent_away() -> None:
+def test_a_client_that_does_not_accept_json_may_be_redirected() -> None:
     client = Client("respond_io", require_accept=True)
     refused = client.raw("POST", "/contact/", orjson.dumps(pairs({"a": 1})))
     assert (refused.status, refused.headers["content-type"]) == (
@@ -184,10 +184,10 @@ def test_who_does_not_accept_json_may_be_sent_away() -> None:
 def test_answers_tell_how_much_of_the_limit_is_left() -> None:
     client = Client("respond_io")
     client.twin.limiter.configure([TwinLimit(2, 60.0, "fixed")])
-    told = [client.raw("GET", "/contact/1", now=90.0).headers for _ in range(3)]
-    assert [each["x-ratelimit-remaining"] for each in told] == ["1", "0", "0"]
-    assert [each.get("x-ratelimit-reset") for each in told] == [None, "120", "120"]
-    assert {each["x-ratelimit-limit"] for each in told} == {"2"}
+    answer = [client.raw("GET", "/contact/1", now=90.0).headers for _ in range(3)]
+    assert [each["x-ratelimit-remaining"] for each in answer] == ["1", "0", "0"]
+    assert [each.get("x-ratelimit-reset") for each in answer] == [None, "120", "120"]
+    assert {each["x-ratelimit-limit"] for each in answer} == {"2"}
     client.twin.configure({"send_limit_headers": False})
     assert not [
         name

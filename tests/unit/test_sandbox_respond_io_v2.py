@@ -97,7 +97,7 @@ def test_a_429_has_its_headers(switches: dict[str, Any], names: dict[str, str]) 
 # --- contacts -------------------------------------------------------------------------------------------------------
 
 
-def test_a_create_tells_no_id_and_refuses_who_is_there() -> None:
+def test_a_create_answers_without_an_id_and_refuses_known_contacts() -> None:
     client = Client()
     done = (200, {"code": "200", "message": "Contact added successfully!"})
     assert (
@@ -110,8 +110,8 @@ def test_a_create_tells_no_id_and_refuses_who_is_there() -> None:
         (EMAIL, ILSE),
         ("phone:+491234567", {**ILSE, "email": "ILSE@example.org"}),
     ):
-        status, told = client.call("POST", f"/contact/{identifier}", body)
-        assert (status, "already exist" in told["message"]) == (403, True)
+        status, answer = client.call("POST", f"/contact/{identifier}", body)
+        assert (status, "already exist" in answer["message"]) == (403, True)
     assert client.status("POST", "/contact/id:5501", ILSE) == 400
     assert client.status("POST", "/contact/phone:+491234567", {}) == 400
     assert len(client.twin.contacts(0.0)) == 1
@@ -235,8 +235,8 @@ def test_a_body_that_breaks_the_rules_changes_nothing(body: Any) -> None:
     contact = client.upsert(PHONE, lastName="Brandt")
     before = client.twin.contacts(0.0)
     sent = {**ILSE, "lastName": "Other", **body} if isinstance(body, dict) else body
-    status, told = client.call("PUT", f"/contact/id:{contact}", sent)
-    assert (status, told["code"], told["message"][:17]) == (
+    status, answer = client.call("PUT", f"/contact/id:{contact}", sent)
+    assert (status, answer["code"], answer["message"][:17]) == (
         400,
         400,
         "Validation error.",
@@ -286,7 +286,7 @@ def test_custom_fields_have_to_exist_and_to_be_of_their_type(
         ({"empty_mode": "clear"}, None, None),
     ],
 )
-def test_what_clears_is_a_switch(
+def test_the_value_that_clears_is_a_switch(
     switches: dict[str, Any], sent: Any, kept: Any
 ) -> None:
     client = Client(**switches)
@@ -301,7 +301,7 @@ def test_what_clears_is_a_switch(
     assert (client.read("email:x@y.example") == GONE) is (kept is None)
 
 
-def test_what_is_deleted_is_gone() -> None:
+def test_a_deleted_contact_is_not_found() -> None:
     client = Client()
     contact = client.upsert(PHONE)
     assert client.call("DELETE", f"/contact/{PHONE}") == (200, {"contactId": contact})
@@ -313,7 +313,7 @@ def test_what_is_deleted_is_gone() -> None:
 # --- the sandbox's own ----------------------------------------------------------------------------------------------
 
 
-def test_a_seeded_contact_is_held_until_the_reset() -> None:
+def test_a_seeded_contact_is_stored_until_the_reset() -> None:
     client = Client(queue_delay=10.0)
     fields = {
         "firstName": "Ilse",

@@ -119,14 +119,16 @@ def test_pages_follow_the_cursor_oldest_first() -> None:
     made = [client.upsert(f"phone:+49151112233{number:02}") for number in range(7)]
     assert client.listed(query="") == made
     body = {"search": "", "timezone": "UTC", "filter": {}}
-    told = client.call("POST", "/contact/list", body, "limit=3")[1]
-    assert [row["id"] for row in told["items"]] == made[:3]
-    address, _, query = told["pagination"]["next"].partition("?")
+    answer = client.call("POST", "/contact/list", body, "limit=3")[1]
+    assert [row["id"] for row in answer["items"]] == made[:3]
+    address, _, query = answer["pagination"]["next"].partition("?")
     assert address.startswith("https://")
     assert query == f"limit=3&cursorId={made[2]}"
     assert client.listed(query=query) == made[3:6]
-    told = client.call("POST", "/contact/list", body, f"limit=3&cursorId={made[5]}")[1]
-    assert ([row["id"] for row in told["items"]], told["pagination"]["next"]) == (
+    answer = client.call("POST", "/contact/list", body, f"limit=3&cursorId={made[5]}")[
+        1
+    ]
+    assert ([row["id"] for row in answer["items"]], answer["pagination"]["next"]) == (
         made[6:],
         None,
     )
@@ -135,7 +137,7 @@ def test_pages_follow_the_cursor_oldest_first() -> None:
         assert client.call("POST", "/contact/list", body, query)[0] == 400
 
 
-def test_filters_compare_what_is_shown() -> None:
+def test_filters_compare_values_as_reads_show_them() -> None:
     client = Client()
     one = client.upsert(
         PHONE, email="ilse@example.org", custom_fields=pairs(crm_id="7", vip=True)

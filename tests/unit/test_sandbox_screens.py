@@ -142,7 +142,7 @@ def test_the_acts_of_a_vendor_are_known(name: str) -> None:
 
 
 @every_twin
-def test_what_a_vendor_has_not_is_refused_by_name(name: str) -> None:
+def test_acts_that_a_vendor_lacks_are_refused_by_name(name: str) -> None:
     screen = load(name).screen(0.0)
     for act in sorted(set(described_acts()) - STANDARD - MORE[name]):
         with pytest.raises(NoSuchActError, match=f'^At {name} nobody can "{act}"'):
@@ -200,7 +200,9 @@ def created_of(twin: Any, contact: str) -> float:
 
 @every_twin
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_merge_leaves_one_with_what_both_had(name: str, *, reverse: bool) -> None:
+def test_a_merge_leaves_one_contact_with_the_values_of_both(
+    name: str, *, reverse: bool
+) -> None:
     desk = Desk(name)
     ours = desk.enter("Ilse", PHONE, fields={CUSTOM[name]: "gold"})
     stranger = desk.at().create(
@@ -358,7 +360,7 @@ def test_a_list_is_defined_again_under_the_name_that_a_contact_shows(
         ({}, 'nobody can "None"'),
     ],
 )
-def test_an_act_that_does_not_fit_is_told(
+def test_an_act_with_wrong_entries_is_refused(
     name: str, act: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):

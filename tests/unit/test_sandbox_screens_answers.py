@@ -117,7 +117,7 @@ def test_v2_shows_a_block() -> None:
     assert desk.call("GET", f"/contact/id:{one}")[1]["isBlocked"] is True
 
 
-def test_v2_refuses_what_is_undefined() -> None:
+def test_v2_refuses_undefined_names() -> None:
     desk = Desk("respond_io_v2", unknown_tag="400", **UNNAMED)
     fields = {"phone": PHONE, "custom_fields.plan": "gold", "lifecycle": "Lead"}
     one = desk.screen.create(fields, ("vip",))
@@ -245,8 +245,8 @@ def test_chartmogul_drops_an_undefined_attribute_in_silence() -> None:
     one = desk.screen.create({"custom.plan": "gold"})
     desk.screen.undefine_field("plan")
     body = {"custom": [{"key": "plan", "value": "silver"}]}
-    status, told = desk.call("PATCH", f"/v1/contacts/{one}", body)
-    assert (status, told["custom"]) == (200, {})
+    status, answer = desk.call("PATCH", f"/v1/contacts/{one}", body)
+    assert (status, answer["custom"]) == (200, {})
     desk.screen.define("field", "plan")
     assert desk.call("PATCH", f"/v1/contacts/{one}", body)[1]["custom"] == {
         "plan": "silver"
@@ -285,8 +285,8 @@ def test_whautomate_drops_fields_refuses_locations_and_makes_tags() -> None:
         "customFields": {"plan": "silver"},
         "tags": ["vip"],
     }
-    status, told = desk.call("PUT", f"/v1/contacts/{one}", whole)
-    assert (status, told["customFields"], told["tags"]) == (200, {}, ["vip"])
+    status, answer = desk.call("PUT", f"/v1/contacts/{one}", whole)
+    assert (status, answer["customFields"], answer["tags"]) == (200, {}, ["vip"])
     desk.screen.undefine_location(LOCATION)
     refused = desk.call("PUT", f"/v1/contacts/{one}", whole)
     assert refused == (400, {"message": "Unknown location"})
@@ -331,7 +331,7 @@ def test_whautomate_demands_a_required_field_and_keeps_its_stages() -> None:
     )
 
 
-def test_whautomate_records_no_automation_for_what_people_do() -> None:
+def test_whautomate_records_no_automation_for_acts_of_people() -> None:
     desk = Desk("whautomate")
     twin: Any = desk.twin
     body = {"name": "Max", "phoneNumber": PHONE, "location": {"id": LOCATION}}
@@ -413,10 +413,10 @@ def test_charles_leads_both_keys_to_the_person_that_remains(merged_id: str) -> N
     )
     remains = desk.screen.merge(one, other)
     assert (remains == one) is (merged_id == "kept")
-    told = [
+    answer = [
         desk.call("PUT", UPSERT, person(key))[1]["data"]["id"] for key in ("7", "8")
     ]
-    assert told == [remains, remains]
+    assert answer == [remains, remains]
     assert desk.only()["id"] == remains
 
 
@@ -429,7 +429,7 @@ def test_charles_makes_a_new_person_where_one_was_deleted() -> None:
     assert again["first_name"] is None
 
 
-def test_charles_knows_somebody_imported_again_by_the_same_key() -> None:
+def test_charles_knows_a_person_imported_again_by_the_same_key() -> None:
     desk = Desk("charles")
     one = desk.call("PUT", UPSERT, person("7", first_name="Ilse"))[1]["data"]["id"]
     again = desk.screen.recreate(one)
@@ -438,7 +438,7 @@ def test_charles_knows_somebody_imported_again_by_the_same_key() -> None:
     assert desk.call("PUT", UPSERT, person("7"))[1]["data"]["id"] != by_hand
 
 
-def test_charles_forgets_the_erasure_of_somebody_deleted_by_hand() -> None:
+def test_charles_forgets_the_erasure_of_a_person_deleted_by_hand() -> None:
     desk = Desk("charles")
     one = desk.call("PUT", UPSERT, person("7"))[1]["data"]["id"]
     desk.call("DELETE", f"/api/v0/people/cleanup/gdpr/{one}")

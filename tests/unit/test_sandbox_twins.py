@@ -23,14 +23,14 @@ def test_a_wrong_key_is_refused(name: str) -> None:
 
 
 @every_twin
-@pytest.mark.parametrize("told", [True, False])
-def test_a_full_window_says_when_to_come_back(name: str, *, told: bool) -> None:
-    client = Client(name, send_retry_after=told)
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_full_window_says_when_to_come_back(name: str, *, answer: bool) -> None:
+    client = Client(name, send_retry_after=answer)
     client.twin.limiter.configure([TwinLimit(1, 60.0, "fixed")])
     assert client.raw("GET", "/contact/1", now=10.0).status != 429
     refused = client.raw("GET", "/contact/1", now=10.5)
     assert refused.status == 429
-    assert refused.headers.get("retry-after") == ("50" if told else None)
+    assert refused.headers.get("retry-after") == ("50" if answer else None)
     assert client.raw("GET", "/contact/1", now=60.0).status != 429
 
 
@@ -49,7 +49,7 @@ def test_a_wrong_switch_changes_nothing(name: str, wrong: dict[str, Any]) -> Non
 
 
 @every_twin
-def test_a_seeded_contact_is_held_until_the_reset(name: str) -> None:
+def test_a_seeded_contact_is_stored_until_the_reset(name: str) -> None:
     twin = load(name)
     own = "first_name" if name == "charles" else "firstName"
     (contact_id,) = twin.seed([Seed({own: "Ilse"}, ("vip",), key="crm-1")], 0.0)
@@ -70,7 +70,7 @@ def test_twins_are_apart() -> None:
 
 
 @every_twin
-def test_what_a_vendor_allows_is_in_force_only_when_asked_for(name: str) -> None:
+def test_the_limits_of_a_vendor_are_in_force_only_on_request(name: str) -> None:
     client = Client(name)
     (limit,) = client.twin.vendor_limits
     assert client.twin.limiter.limits == ()

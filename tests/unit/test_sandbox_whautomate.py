@@ -43,9 +43,9 @@ class Client:
         return response.status, orjson.loads(response.body)
 
     def ok(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        status, told = self.call(method, path, body, **query)
-        assert status == 200, told
-        return told
+        status, answer = self.call(method, path, body, **query)
+        assert status == 200, answer
+        return answer
 
     def create(self, **fields: Any) -> str:
         contact: str = self.ok("POST", "/v1/contacts", {**ILSE, **fields})["id"]
@@ -63,13 +63,13 @@ class Client:
 
 def test_a_create_shows_the_whole_contact() -> None:
     client = Client()
-    told = client.ok(
+    answer = client.ok(
         "POST", "/v1/contacts", {**ILSE, "customFields": {"x": 1}, "tags": ["a", "a"]}
     )
-    assert len(told["id"]) == 24
-    assert told == client.ok("GET", f"/v1/contacts/{told['id']}")
+    assert len(answer["id"]) == 24
+    assert answer == client.ok("GET", f"/v1/contacts/{answer['id']}")
     assert {
-        name: told[name]
+        name: answer[name]
         for name in ("stage", "notes", "customFields", "tags", "location")
     } == {
         "stage": "Subscriber",
@@ -97,9 +97,9 @@ def test_a_create_shows_the_whole_contact() -> None:
 )
 def test_a_refused_write_changes_nothing(wrong: dict[str, Any]) -> None:
     client = Client()
-    status, told = client.call("POST", "/v1/contacts", {**ILSE, **wrong})
+    status, answer = client.call("POST", "/v1/contacts", {**ILSE, **wrong})
     assert status == 400
-    assert told["message"]
+    assert answer["message"]
     assert client.twin.contacts(0.0) == []
     assert client.twin.store.fired == []
 
@@ -134,8 +134,8 @@ def test_a_phone_that_is_there() -> None:
     client.twin.configure({"duplicate_mode": "409"})
     assert client.call("POST", "/v1/contacts", ILSE)[0] == 409
     client.twin.configure({"duplicate_mode": "return_existing"})
-    told = client.ok("POST", "/v1/contacts", {**ILSE, "name": "Third"})
-    assert (told["id"], told["name"]) == (first, "First")
+    answer = client.ok("POST", "/v1/contacts", {**ILSE, "name": "Third"})
+    assert (answer["id"], answer["name"]) == (first, "First")
     assert len(client.twin.contacts(0.0)) == 2
     assert len(client.twin.store.fired) == 2
 
@@ -152,13 +152,13 @@ def test_an_update_replaces_unless_it_merges() -> None:
     client.twin.configure({"put_mode": "merge"})
     assert client.put(contact, customFields={"x": 3})["customFields"] == {"x": 3}
     client.twin.configure({"custom_mode": "merge"})
-    told = client.put(contact, name="Other", customFields={"z": 4})
-    assert (told["notes"], told["stage"], told["tags"]) == ("n", "Lead", ["a"])
-    assert told["customFields"] == {"x": 3, "z": 4}
+    answer = client.put(contact, name="Other", customFields={"z": 4})
+    assert (answer["notes"], answer["stage"], answer["tags"]) == ("n", "Lead", ["a"])
+    assert answer["customFields"] == {"x": 3, "z": 4}
     client.twin.configure({"put_mode": "replace", "custom_mode": "replace"})
-    told = client.put(contact, location=None)
+    answer = client.put(contact, location=None)
     assert {
-        name: told[name]
+        name: answer[name]
         for name in ("notes", "stage", "tags", "customFields", "location")
     } == {
         "notes": "",
@@ -172,16 +172,16 @@ def test_an_update_replaces_unless_it_merges() -> None:
 @pytest.mark.parametrize(
     ("mode", "notes", "custom"), [("clear", "", {}), ("ignore", "n", {"x": 1})]
 )
-def test_what_null_does_is_a_switch(
+def test_the_effect_of_null_is_a_switch(
     mode: str, notes: str, custom: dict[str, Any]
 ) -> None:
     client = Client(put_mode="merge", custom_mode="merge", null_mode=mode)
-    told = client.put(
+    answer = client.put(
         client.create(notes="n", customFields={"x": 1}),
         notes=None,
         customFields={"x": None},
     )
-    assert (told["notes"], told["customFields"]) == (notes, custom)
+    assert (answer["notes"], answer["customFields"]) == (notes, custom)
 
 
 def test_values_may_be_kept_in_other_forms_or_not_at_all() -> None:
@@ -192,9 +192,9 @@ def test_values_may_be_kept_in_other_forms_or_not_at_all() -> None:
         phone_changes=False,
     )
     contact = client.create(customFields={"a": True, "b": [1], "c": 1})
-    told = client.put(contact, phoneNumber="+492", customFields={"a": 1.5, "b": "x"})
-    assert told["phoneNumber"] == "491"
-    assert told["customFields"] == {"a": "1.5", "b": "x"}
+    answer = client.put(contact, phoneNumber="+492", customFields={"a": 1.5, "b": "x"})
+    assert answer["phoneNumber"] == "491"
+    assert answer["customFields"] == {"a": "1.5", "b": "x"}
 
 
 def test_a_deleted_contact_is_gone() -> None:
@@ -331,11 +331,11 @@ def test_the_minute_and_the_day_are_refused_in_their_own_words() -> None:
     client = Client()
     client.twin.limiter.configure([TwinLimit(2, 60.0), TwinLimit(3, 86_400.0, "fixed")])
     times = (0.0, 1.0, 2.0, 70.0, 71.0)
-    told = [client.raw("GET", NOBODY, now=now) for now in times]
-    assert [each.status for each in told] == [404, 404, 429, 404, 429]
-    assert orjson.loads(told[2].body) == {"message": "Too Many Requests"}
-    assert orjson.loads(told[4].body) == {"message": "Limit Exceeded"}
-    assert "retry-after" not in told[2].headers
+    answer = [client.raw("GET", NOBODY, now=now) for now in times]
+    assert [each.status for each in answer] == [404, 404, 429, 404, 429]
+    assert orjson.loads(answer[2].body) == {"message": "Too Many Requests"}
+    assert orjson.loads(answer[4].body) == {"message": "Limit Exceeded"}
+    assert "retry-after" not in answer[2].headers
     client.twin.configure({"send_retry_after": True})
     assert client.raw("GET", NOBODY, now=86_399.5).headers["retry-after"] == "1"
     assert client.raw("GET", NOBODY, now=86_400.0).status == 404
@@ -348,7 +348,7 @@ def test_a_hundred_a_minute_are_the_vendors_own_limit() -> None:
     assert (statuses.count(429), statuses[-1]) == (1, 429)
 
 
-def test_a_seeded_contact_is_held_until_the_reset() -> None:
+def test_a_seeded_contact_is_stored_until_the_reset() -> None:
     client = Client(known_tags=["vip"])
     fields = {
         "name": "Ilse",

@@ -12,7 +12,7 @@ from syncengine.sandbox.twins.charles.people import (
     PhonesAndEmails,
     phones_and_emails,
 )
-from syncengine.sandbox.twins.charles.store import CharlesStore
+from syncengine.sandbox.twins.charles.store import CharlesAccount, CharlesStore
 from syncengine.sandbox.twins.charles.wire import NAMES, payload
 from syncengine.sandbox.twins.kit.fields import picked, set_or_clear
 from syncengine.sandbox.twins.kit.screen import StoreScreen
@@ -22,7 +22,7 @@ _EMAILS = "email_addresses."
 _BY_HAND = "by-hand"
 
 
-class CharlesScreen(StoreScreen[CharlesStore]):
+class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
     """A screen where phones and e-mails can be removed, as they cannot over the API.
 
     Somebody entered by hand has none of our external references.
@@ -34,7 +34,7 @@ class CharlesScreen(StoreScreen[CharlesStore]):
     def delete(self, contact: str) -> None:
         self._person(contact)
         self._store.remove(contact)
-        self._store.account.erase_at.pop(contact, None)
+        self._account.erase_at.pop(contact, None)
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
@@ -106,17 +106,17 @@ class CharlesScreen(StoreScreen[CharlesStore]):
         name = name.removeprefix(self.own_fields)
         if name in NAMES:
             raise ValueError(f"{name}: Only custom properties can be undefined.")
-        self._store.definitions.undefine("field", name)
-        for person in self._store.account.people.values():
+        self._account.definitions.undefine("field", name)
+        for person in self._account.people.values():
             person.properties.pop(name, None)
 
     def undefine_tag(self, name: str) -> None:
-        self._store.definitions.undefine("tag", name)
-        for person in self._store.account.people.values():
+        self._account.definitions.undefine("tag", name)
+        for person in self._account.people.values():
             person.tags.pop(name, None)
 
     def _person(self, contact: str) -> CharlesPerson:
-        return self._known(contact, self._store.account.people.get(contact))
+        return self._known(contact, self._account.people.get(contact))
 
 
 def _lists_of(name: str, value: Json) -> PhonesAndEmails:

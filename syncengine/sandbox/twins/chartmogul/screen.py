@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncengine.sandbox.twins.chartmogul.store import ChartMogulStore
+from syncengine.sandbox.twins.chartmogul.store import ChartMogulAccount, ChartMogulStore
 from syncengine.sandbox.twins.chartmogul.wire import CUSTOM, PLAIN, ChartMogulContact
 from syncengine.sandbox.twins.kit.fields import set_or_clear
 from syncengine.sandbox.twins.kit.screen import StoreScreen
 
 
-class ChartMogulScreen(StoreScreen[ChartMogulStore]):
+class ChartMogulScreen(StoreScreen[ChartMogulStore, ChartMogulAccount]):
     """A screen whose merges leave the contact that was chosen."""
 
     vendor = "chartmogul"
@@ -18,7 +18,7 @@ class ChartMogulScreen(StoreScreen[ChartMogulStore]):
 
     def delete(self, contact: str) -> None:
         self._contact(contact)
-        del self._store.account.contacts[contact]
+        del self._account.contacts[contact]
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
@@ -40,9 +40,9 @@ class ChartMogulScreen(StoreScreen[ChartMogulStore]):
         name = name.removeprefix(CUSTOM)
         if name in PLAIN:
             raise ValueError(f"{name}: Only custom attributes can be undefined.")
-        self._store.definitions.undefine("field", name)
-        for contact in self._store.account.contacts.values():
+        self._account.definitions.undefine("field", name)
+        for contact in self._account.contacts.values():
             contact.custom.pop(name, None)
 
     def _contact(self, contact: str) -> ChartMogulContact:
-        return self._known(contact, self._store.account.contacts.get(contact))
+        return self._known(contact, self._account.contacts.get(contact))

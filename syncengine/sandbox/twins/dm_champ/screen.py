@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from syncengine.model.http import Json
-from syncengine.sandbox.twins.dm_champ.store import DmChampStore
+from syncengine.sandbox.twins.dm_champ.store import DmChampAccount, DmChampStore
 from syncengine.sandbox.twins.dm_champ.wire import DEFAULTS, WRITABLE, DmChampContact
 from syncengine.sandbox.twins.kit.fields import set_or_clear
 from syncengine.sandbox.twins.kit.screen import StoreScreen
@@ -14,7 +14,7 @@ _CUSTOM = "custom_fields."
 _LISTS = "lists."
 
 
-class DmChampScreen(StoreScreen[DmChampStore]):
+class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
     """A screen where the phone can be changed, as it cannot over the API.
 
     It has no merge of its own: a person enters at one contact what the other has more,
@@ -25,7 +25,7 @@ class DmChampScreen(StoreScreen[DmChampStore]):
 
     def delete(self, contact: str) -> None:
         self._store.take_phone(self._contact(contact))
-        del self._store.account.contacts[contact]
+        del self._account.contacts[contact]
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
@@ -62,7 +62,7 @@ class DmChampScreen(StoreScreen[DmChampStore]):
             contact.fields[name] = value
 
     def tag(self, contact: str, tag: str) -> None:
-        self._store.account.tags.setdefault(tag)
+        self._account.tags.setdefault(tag)
         self._contact(contact).tags.setdefault(tag)
 
     def untag(self, contact: str, tag: str) -> None:
@@ -80,15 +80,15 @@ class DmChampScreen(StoreScreen[DmChampStore]):
         changed.reason = "asked to stop" if opted_out else None
 
     def undefine_tag(self, name: str) -> None:
-        self._store.account.tags.pop(name, None)
-        for contact in self._store.account.contacts.values():
+        self._account.tags.pop(name, None)
+        for contact in self._account.contacts.values():
             contact.tags.pop(name, None)
 
     def undefine_list(self, name: str) -> None:
         name = name.removeprefix(_LISTS)
-        self._store.definitions.undefine("list", name)
-        for contact in self._store.account.contacts.values():
+        self._account.definitions.undefine("list", name)
+        for contact in self._account.contacts.values():
             contact.lists.pop(name, None)
 
     def _contact(self, contact: str) -> DmChampContact:
-        return self._known(contact, self._store.account.contacts.get(contact))
+        return self._known(contact, self._account.contacts.get(contact))

@@ -30,7 +30,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     """
 
     vendor_limits: ClassVar[tuple[TwinLimit, ...]]
-    screen_kind: ClassVar[type[StoreScreen[Any]]]
+    screen_kind: ClassVar[type[StoreScreen[Any, Any]]]
     routes: ClassVar[TwinRoutes]
     max_in_flight: ClassVar[int | None] = None
 
@@ -138,7 +138,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     def contacts(self, now: float) -> list[dict[str, Json]]:
         return self.store.contacts(now)
 
-    def screen(self, now: float) -> StoreScreen[Any]:
+    def screen(self, now: float) -> StoreScreen[Any, Any]:
         return self.screen_kind(self.store, now)
 
     def route(self, request: TwinRequest) -> str:

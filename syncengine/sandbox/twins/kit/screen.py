@@ -7,15 +7,16 @@ from typing import Any, ClassVar, Generic, TypeVar
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.kit.fields import picked
-from syncengine.sandbox.twins.kit.store import TwinStore
+from syncengine.sandbox.twins.kit.store import TwinAccount, TwinStore
 from syncengine.sandbox.twins.screen import DefinedKind, Screen
 from syncengine.sandbox.twins.twin import Seed
 
 T = TypeVar("T")
 StoreT = TypeVar("StoreT", bound=TwinStore[Any, Any])
+AccountT = TypeVar("AccountT", bound=TwinAccount)
 
 
-class StoreScreen(Screen, Generic[StoreT]):
+class StoreScreen(Screen, Generic[StoreT, AccountT]):
     """A screen that reaches its contacts through the store of the twin."""
 
     own_fields: ClassVar[str] = ""
@@ -24,6 +25,12 @@ class StoreScreen(Screen, Generic[StoreT]):
     def __init__(self, store: StoreT, now: float) -> None:
         self._store = store
         self._now = now
+
+    @property
+    def _account(self) -> AccountT:
+        """The account that the credentials lead to now."""
+        account: AccountT = self._store.account
+        return account
 
     def move(self, field: str, source: str, to: str, instead: Any = None) -> None:
         value = self._shown(source)["fields"].get(field)

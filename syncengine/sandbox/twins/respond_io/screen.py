@@ -7,6 +7,7 @@ from typing import Any
 from syncengine.sandbox.twins.kit.answers import TwinRefusalError
 from syncengine.sandbox.twins.kit.screen import StoreScreen
 from syncengine.sandbox.twins.respond_io.store import (
+    RespondIoAccount,
     RespondIoChannel,
     RespondIoStore,
 )
@@ -17,7 +18,7 @@ from syncengine.sandbox.twins.respond_io.wire import (
 )
 
 
-class RespondIoScreen(StoreScreen[RespondIoStore]):
+class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
     """A screen that shows the contacts of all channels."""
 
     vendor = "respond_io"
@@ -64,19 +65,19 @@ class RespondIoScreen(StoreScreen[RespondIoStore]):
     def undefine_field(self, name: str) -> None:
         if name in STANDARD:
             raise ValueError(f"{name}: Only custom fields can be undefined.")
-        self._store.definitions.undefine("field", name)
-        for channel in self._store.account.channels.values():
+        self._account.definitions.undefine("field", name)
+        for channel in self._account.channels.values():
             for contact in channel.contacts.values():
                 channel.drop(contact, name)
 
     def undefine_tag(self, name: str) -> None:
-        self._store.definitions.undefine("tag", name)
-        for channel in self._store.account.channels.values():
+        self._account.definitions.undefine("tag", name)
+        for channel in self._account.channels.values():
             for contact in channel.contacts.values():
                 contact.tags.pop(name, None)
 
     def _channel_of(self, contact: str) -> RespondIoChannel:
-        for channel in self._store.account.channels.values():
+        for channel in self._account.channels.values():
             if contact in channel.contacts:
                 return channel
         raise self._unknown(contact)

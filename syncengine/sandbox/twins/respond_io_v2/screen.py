@@ -9,20 +9,21 @@ from syncengine.sandbox.twins.kit.screen import StoreScreen
 from syncengine.sandbox.twins.respond_io_v2.store import (
     CUSTOM,
     PLAIN,
+    RespondIoV2Account,
     RespondIoV2Contact,
     RespondIoV2Store,
     by_age,
 )
 
 
-class RespondIoV2Screen(StoreScreen[RespondIoV2Store]):
+class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
     """A screen whose merges leave the older contact, whichever was chosen."""
 
     vendor = "respond_io_v2"
     own_fields = CUSTOM
 
     def delete(self, contact: str) -> None:
-        self._store.account.contacts.remove(self._contact(contact))
+        self._account.contacts.remove(self._contact(contact))
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
@@ -37,7 +38,7 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store]):
         unknown = fields.keys() - plain.keys() - with_prefix(custom, CUSTOM).keys()
         if unknown:
             raise ValueError(f"{min(unknown)}: {self.vendor} has no such field.")
-        self._store.account.contacts.write(edited, plain, custom)
+        self._account.contacts.write(edited, plain, custom)
 
     def tag(self, contact: str, tag: str) -> None:
         self._contact(contact).tags.setdefault(tag)
@@ -55,23 +56,23 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store]):
         name = name.removeprefix(CUSTOM)
         if name in PLAIN:
             raise ValueError(f"{name}: Only custom fields can be undefined.")
-        self._store.definitions.undefine("field", name)
-        for contact in self._store.account.contacts:
-            self._store.account.contacts.write(contact, {}, {name: None})
+        self._account.definitions.undefine("field", name)
+        for contact in self._account.contacts:
+            self._account.contacts.write(contact, {}, {name: None})
 
     def undefine_tag(self, name: str) -> None:
-        self._store.definitions.undefine("tag", name)
-        for contact in self._store.account.contacts:
+        self._account.definitions.undefine("tag", name)
+        for contact in self._account.contacts:
             contact.tags.pop(name, None)
 
     def undefine_stage(self, name: str) -> None:
-        self._store.definitions.undefine("stage", name)
-        for contact in self._store.account.contacts:
+        self._account.definitions.undefine("stage", name)
+        for contact in self._account.contacts:
             if contact.lifecycle == name:
                 contact.lifecycle = None
 
     def _contact(self, contact: str) -> RespondIoV2Contact:
         found = None
         if contact.isdecimal():
-            found = self._store.account.contacts.get(int(contact))
+            found = self._account.contacts.get(int(contact))
         return self._known(contact, found)

@@ -8,7 +8,7 @@ from syncengine.model.http import Json
 from syncengine.sandbox.phones import digits
 from syncengine.sandbox.twins.kit.fields import set_or_clear
 from syncengine.sandbox.twins.kit.screen import StoreScreen
-from syncengine.sandbox.twins.whautomate.store import WhautomateStore
+from syncengine.sandbox.twins.whautomate.store import WhautomateAccount, WhautomateStore
 from syncengine.sandbox.twins.whautomate.wire import (
     CUSTOM,
     STAGES,
@@ -18,7 +18,7 @@ from syncengine.sandbox.twins.whautomate.wire import (
 _PLAIN = ("name", "phoneNumber", "stage", "notes")
 
 
-class WhautomateScreen(StoreScreen[WhautomateStore]):
+class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
     """A screen without merge and without stages of one's own.
 
     A person merges by entering at one contact what the other has more, and by deleting
@@ -77,7 +77,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore]):
 
     def tag(self, contact: str, tag: str) -> None:
         tagged = self._contact(contact)
-        self._store.account.tags.define(tag, self._now)
+        self._account.tags.define(tag, self._now)
         tagged.tags.setdefault(tag)
 
     def untag(self, contact: str, tag: str) -> None:
@@ -91,21 +91,21 @@ class WhautomateScreen(StoreScreen[WhautomateStore]):
         if name in _PLAIN:
             raise ValueError(f"{name}: Only custom fields can be undefined.")
         name = name.removeprefix(CUSTOM)
-        self._store.definitions.undefine("field", name)
-        for contact in self._store.account.contacts.values():
+        self._account.definitions.undefine("field", name)
+        for contact in self._account.contacts.values():
             contact.custom.pop(name, None)
 
     def undefine_tag(self, name: str) -> None:
-        self._store.definitions.undefine("tag", name)
-        self._store.account.tags.undefine(name)
-        for contact in self._store.account.contacts.values():
+        self._account.definitions.undefine("tag", name)
+        self._account.tags.undefine(name)
+        for contact in self._account.contacts.values():
             contact.tags.pop(name, None)
 
     def undefine_location(self, name: str) -> None:
-        self._store.definitions.undefine("location", name)
-        for contact in self._store.account.contacts.values():
+        self._account.definitions.undefine("location", name)
+        for contact in self._account.contacts.values():
             if contact.location == name:
                 contact.location = None
 
     def _contact(self, contact: str) -> WhautomateContact:
-        return self._known(contact, self._store.account.contacts.get(contact))
+        return self._known(contact, self._account.contacts.get(contact))
