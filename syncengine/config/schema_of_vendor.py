@@ -1,7 +1,8 @@
 """Rules of one vendor for a destination's file, as JSON Schema.
 
 It is worked out from the vendor's capabilities. Where these depend on settings, they
-are asked for with each value that the setting may have.
+are worked out for each value that the setting may have, and the schema has a condition
+for each of them.
 """
 
 from __future__ import annotations
@@ -13,52 +14,58 @@ from typing import Any, get_args
 from pydantic import SecretStr
 
 from syncengine.config import schema_texts as texts
+from syncengine.config.rules import has_lists, has_tags, written_fields
 from syncengine.config.schema_texts import Schema
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.vendors.kit.settings import VendorSettings, lists_names
 from syncengine.vendors.kit.spec import VendorSpec
 
 _PROBE = "syncengine-probe"
+"""Text of a setting that may be any text."""
 _USUAL = ("phone", "email", "firstName", "lastName", "crm_id", "id", "external_id")
 """Names by which it is checked that a field is mapped where a vendor takes any name."""
 _NEVER: Schema = {"not": {}}
 _NO_TEXT = "(?!)"
 
 
-def of_vendor(module: VendorSpec) -> list[Schema]:
+def of_vendor(spec: VendorSpec) -> list[Schema]:
     """Return what has to hold of every file that names this vendor."""
-    finder = _finder(module)
-    values = {
-        name: _values(module.settings, name) for name in module.settings.model_fields
-    }
-    usual = _rules(module, {}, finder)
-    depends_on = [
-        name
-        for name, others in values.items()
-        if any(_rules(module, {name: each}, finder) != usual for each in others)
-    ]
-    rules = list(_everywhere(module))
-    for chosen in itertools.product(*(values[name] for name in depends_on)):
-        setting = dict(zip(depends_on, chosen, strict=True))
-        asked = _rules(module, setting, finder)
-        conditions = [
-            _is(module.settings, name, value) for name, value in setting.items()
-        ]
-        rules += (
-            [{"if": {"allOf": conditions}, "then": asked}] if conditions else [asked]
-        )
+    finder = _finder(spec)
+    rules = list(_rules_whatever_is_set(spec))
+    deciding = _deciding_settings(spec, finder)
+    for values in itertools.product(*deciding.values()):
+        chosen = dict(zip(deciding, values, strict=True))
+        then = _rules(spec, chosen, finder)
+        conditions = [_is(spec.settings, name, value) for name, value in chosen.items()]
+        if conditions:
+            rules.append({"if": {"allOf": conditions}, "then": then})
+        else:
+            rules.append(then)
     return rules
 
 
-def _everywhere(module: VendorSpec) -> Iterator[Schema]:
+def _deciding_settings(
+    spec: VendorSpec, finder: str | None
+) -> dict[str, tuple[Any, ...]]:
+    """Return the settings that the capabilities depend on, with all their values."""
+    usual = _rules(spec, {}, finder)
+    deciding = {}
+    for name in spec.settings.model_fields:
+        values = _values(spec.settings, name)
+        if any(_rules(spec, {name: value}, finder) != usual for value in values):
+            deciding[name] = values
+    return deciding
+
+
+def _rules_whatever_is_set(spec: VendorSpec) -> Iterator[Schema]:
     """Yield what no setting changes."""
-    if module.max_in_flight is not None:
+    if spec.max_in_flight is not None:
         yield {
             "properties": {
-                "in_flight": texts.number(whole=True, low=1, high=module.max_in_flight)
+                "in_flight": texts.number(whole=True, low=1, high=spec.max_in_flight)
             }
         }
-    own = list(module.settings.OPT_OUTS)
+    own = list(spec.settings.OPT_OUTS)
     named = {"properties": {"opt_outs": {"minProperties": 1}}, "required": ["opt_outs"]}
     lowered = {
         "properties": {"lower_opt_outs": _each_name(texts.matching(own) or _NO_TEXT)}
@@ -77,101 +84,103 @@ def _values(settings: type[VendorSettings], name: str) -> tuple[Any, ...]:
     if info.default is None:
         return (None, _PROBE)
     choices = get_args(info.annotation)
-    return choices if choices and all(isinstance(each, str) for each in choices) else ()
+    if all(isinstance(choice, str) for choice in choices):
+        return choices
+    return ()
 
 
 def _is(settings: type[VendorSettings], name: str, value: Any) -> Schema:
     """Return the condition that a setting has a value, written or by default."""
-    info = settings.model_fields[name]
     if value == _PROBE:
-        return _in_settings(
-            {"properties": {name: texts.text(empty=False)}, "required": [name]}
-        )
+        any_text = texts.text(empty=False)
+        return _in_settings({"properties": {name: any_text}, "required": [name]})
     if value is None:
-        return _in_settings(
-            {"properties": {name: {"anyOf": [texts.nothing(), {"type": "null"}]}}}
-        )
-    spelled = (
-        {"anyOf": [{"const": value}, texts.spelled(value)]}
-        if isinstance(value, bool)
-        else {"const": value}
-    )
-    required = [] if info.default == value else [name]
-    return _in_settings({"properties": {name: spelled}, "required": required})
+        nothing = {"anyOf": [texts.nothing(), {"type": "null"}]}
+        return _in_settings({"properties": {name: nothing}})
+    written: Schema = {"const": value}
+    if isinstance(value, bool):
+        written = {"anyOf": [written, texts.spelled(value)]}
+    # A key that is not written has its default.
+    is_default = settings.model_fields[name].default == value
+    required = [] if is_default else [name]
+    return _in_settings({"properties": {name: written}, "required": required})
 
 
 def _in_settings(condition: Schema) -> Schema:
     return {"properties": {"settings": condition}}
 
 
-def _finder(module: VendorSpec) -> str | None:
-    """Return the setting that lists the fields by which contacts are found, if any."""
-    for name, info in module.settings.model_fields.items():
-        if lists_names(info) and _capabilities(module, {name: (_PROBE,)}).find_by == (
-            _PROBE,
-        ):
+def _finder(spec: VendorSpec) -> str | None:
+    """Return the setting that lists the fields by which contacts are found, if any.
+
+    It is found by trying: the look-up by a made-up field works only if the setting
+    names that field.
+    """
+    for name, info in spec.settings.model_fields.items():
+        if not lists_names(info):
+            continue
+        if _capabilities(spec, {name: (_PROBE,)}).find_by == (_PROBE,):
             return name
     return None
 
 
-def _capabilities(module: VendorSpec, setting: Mapping[str, Any]) -> Capabilities:
-    given: dict[str, Any] = {
-        name: SecretStr(_PROBE) if "Secret" in str(info.annotation) else _PROBE
-        for name, info in module.settings.model_fields.items()
-        if info.is_required()
-    }
-    settings = module.settings.model_construct(
-        **{**given, "base_url": "https://vendor.invalid", **setting}
-    )
-    capabilities: Capabilities = module.build(settings).capabilities
+def _capabilities(spec: VendorSpec, setting: Mapping[str, Any]) -> Capabilities:
+    """Return the vendor's capabilities with these settings, whatever else is needed."""
+    given: dict[str, Any] = {}
+    for name, info in spec.settings.model_fields.items():
+        if info.is_required():
+            is_secret = "Secret" in str(info.annotation)
+            given[name] = SecretStr(_PROBE) if is_secret else _PROBE
+    given["base_url"] = "https://vendor.invalid"
+    # Not validated: most of it is made up.
+    settings = spec.settings.model_construct(**{**given, **setting})
+    capabilities: Capabilities = spec.build(settings).capabilities
     return capabilities
 
 
-def _rules(
-    module: VendorSpec, setting: Mapping[str, Any], finder: str | None
-) -> Schema:
+def _rules(spec: VendorSpec, setting: Mapping[str, Any], finder: str | None) -> Schema:
     """Return what the vendor asks for with these settings."""
-    capabilities = _capabilities(module, setting)
+    capabilities = _capabilities(spec, setting)
     parts = [
         *_of_sets(capabilities),
         *_of_fields(capabilities),
-        *_of_match_fields(capabilities, module, finder),
+        *_of_match_fields(capabilities, spec, finder),
     ]
     return {"allOf": parts}
 
 
 def _of_sets(capabilities: Capabilities) -> Iterator[Schema]:
-    writes = capabilities.writes
-    if not (capabilities.add_tags or any(write.add_tags != 0 for write in writes)):
+    """Yield that there are no tags or lists where the vendor has none."""
+    if not has_tags(capabilities):
         yield {"properties": {"tags": _NEVER}}
-    if not (capabilities.join_lists or any(write.join_lists != 0 for write in writes)):
+    if not has_lists(capabilities):
         yield {"properties": {"lists": _NEVER}}
 
 
 def _of_fields(capabilities: Capabilities) -> Iterator[Schema]:
-    patterns = tuple(
-        dict.fromkeys(
-            pattern for write in capabilities.writes for pattern in write.fields
-        )
-    )
+    """Yield which fields may be mapped, which must be, and their defaults."""
+    patterns = written_fields(capabilities)
     names = {"pattern": rf"^(?:{texts.matching(patterns)}){texts.END}"}
     yield {"properties": {"fields": {"propertyNames": names}}}
     for found in capabilities.choices:
         yield _default_of(found.field, texts.choice(found))
     for name in capabilities.whole_numbers:
         yield _default_of(name, texts.whole_number())
-    firsts: list[Write] = [
+    creating: list[Write] = [
         write for write in (capabilities.upsert, capabilities.create) if write
     ]
-    if firsts and all(write.must_carry for write in firsts):
-        yield {"anyOf": [_maps(*write.must_carry) for write in firsts]}
+    if creating and all(write.must_carry for write in creating):
+        yield {"anyOf": [_maps(*write.must_carry) for write in creating]}
     yield _in_settings({"properties": {"opt_outs": {"propertyNames": names}}})
     for name in _single(patterns):
-        named = {
-            "properties": {"opt_outs": {"required": [name]}},
-            "required": ["opt_outs"],
-        }
-        yield {"if": _in_settings(named), "then": _maps(name)}
+        yield {"if": _in_settings(_names_opt_out(name)), "then": _maps(name)}
+
+
+def _names_opt_out(name: str) -> Schema:
+    return {
+        "properties": {"opt_outs": {"required": [name]}},
+        "required": ["opt_outs"],
+    }
 
 
 def _default_of(name: str, schema: Schema) -> Schema:
@@ -187,44 +196,42 @@ def _maps(*names: str) -> Schema:
 
 
 def _of_match_fields(
-    capabilities: Capabilities, module: VendorSpec, finder: str | None
+    capabilities: Capabilities, spec: VendorSpec, finder: str | None
 ) -> Iterator[Schema]:
-    """Yield what is asked of the match fields.
-
-    That a name stands in ``fields`` can be said only of names known beforehand.
-    """
-    keyed_by = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    """Yield what is asked of the match fields."""
+    upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
     found_by = capabilities.find_by
     if finder is not None:
+        # Any field may be a match field, as long as the setting names it.
         found_by = capabilities.create.fields if capabilities.create else ("*",)
-        yield from _findable(module, finder, found_by)
-    usable = (
-        (capabilities.identity,) if capabilities.identity else (*found_by, *keyed_by)
-    )
+        yield from _findable(spec, finder, found_by)
+    usable: tuple[str, ...] = (*found_by, *upsert_keys)
+    if capabilities.identity:
+        usable = (capabilities.identity,)
     yield {"properties": {"match_on": _each_name(texts.matching(usable))}}
-    if keyed_by:
-        yield {"anyOf": [_matches_on(texts.literal(name)) for name in keyed_by]}
+    if upsert_keys:
+        yield {"anyOf": [_matches_on(texts.literal(name)) for name in upsert_keys]}
     elif capabilities.identity is None:
         yield _matches_on(r"[\s\S]+")
+    # That a match field is mapped can be said only of names known beforehand.
     for name in _single(usable):
         yield {"if": _matches_on(texts.literal(name)), "then": _maps(name)}
-        skipped = {
-            "properties": {"on_invalid": {"const": "skip"}},
-            "required": ["on_invalid"],
-        }
-        left_alone = {
-            "properties": {
-                "fields": {"properties": {name: {"not": {"type": "object", **skipped}}}}
-            }
-        }
-        yield {"if": _matches_on_alone(name), "then": left_alone}
+        yield {"if": _matches_on_alone(name), "then": _is_never_skipped(name)}
 
 
-def _findable(
-    module: VendorSpec, finder: str, fields: Sequence[str]
-) -> Iterator[Schema]:
+def _is_never_skipped(name: str) -> Schema:
+    """Return that an invalid value of this field must not be left out."""
+    skips = {
+        "type": "object",
+        "properties": {"on_invalid": {"const": "skip"}},
+        "required": ["on_invalid"],
+    }
+    return {"properties": {"fields": {"properties": {name: {"not": skips}}}}}
+
+
+def _findable(spec: VendorSpec, finder: str, fields: Sequence[str]) -> Iterator[Schema]:
     """Yield that match fields are among those a setting names."""
-    usual = module.settings.model_fields[finder].default
+    usual = spec.settings.model_fields[finder].default
     for pattern in fields:
         fits = texts.matching((pattern,))
         required = [] if any(matches(name, (pattern,)) for name in usual) else [finder]
