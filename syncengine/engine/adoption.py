@@ -152,12 +152,13 @@ class Adoption:
         owned = await self._store.owners(contact_id, ids) if ids else {}
         strangers = sorted(each for each in ids if each not in owned)
         if not strangers:
-            return Adopted(contact_id, Finding.GONE if job.gone else Finding.UNMATCHED)
+            finding = Finding.GONE if job.gone else Finding.UNMATCHED
+            return Adopted(contact_id, finding)
         return Adopted(
             contact_id,
             Finding.ALIKE,
-            f"{len(strangers)} at the vendor with the digits of its phone, not surely the same number: "
-            f"{', '.join(strangers)}",
+            f"{len(strangers)} at the vendor with the digits of its phone, not surely "
+            f"the same number: {', '.join(strangers)}",
         )
 
     async def _resembling(

@@ -137,7 +137,7 @@ class CallSender:
         return endings.in_step(attempt, plan, left)
 
     async def note_overwritten(self) -> None:
-        """Note which vendor contacts were written over, so that the next run mends them.
+        """Note which vendor contacts were written over: the next run mends them.
 
         It is done once all owners are recorded: one that was being worked on meanwhile
         would else be recorded as in step afterwards.

@@ -6,8 +6,8 @@ What three contacts are refused with in the same words is configuration, not dat
 field that is required there since, a tag or a stage that is gone. It counts against
 nobody. The contacts stand, and in each run one of each group is tried: the probe.
 
-So it is with values that the vendor does not take, and does not refuse: the contacts are
-in step without them, and one is sent with them each time.
+So it is with values that the vendor does not take, and does not refuse: the contacts
+are in step without them, and one is sent with them each time.
 """
 
 from __future__ import annotations
@@ -75,12 +75,15 @@ async def choose(
     It is the contact that was tried longest ago, of those whose row is still the one
     that was refused, and about which something may be sent. Writes nothing.
     """
-    most = MOST_PROBES if limit is None else min(limit, MOST_PROBES)
+    most = MOST_PROBES
+    if limit is not None:
+        most = min(limit, MOST_PROBES)
     probes: list[Probe] = []
     for group in groups:
         if len(probes) >= most:
             break
-        if probe := await _probe_of(group.refusal, store, preparer):
+        probe = await _probe_of(group.refusal, store, preparer)
+        if probe is not None:
             probes.append(probe)
     return probes
 
@@ -90,10 +93,12 @@ async def _probe_of(
     store: RefusalStore,
     preparer: Preparer,
 ) -> Probe | None:
-    skip, most = 0, _AT_ONCE
+    skip = 0
+    most = _AT_ONCE
     while members := await store.members(refusal.fingerprint, skip, most):
         skip += len(members)
-        most = min(_A_PAGE, 4 * most)  # each page reads and orders the whole group
+        # Larger each time: every page reads and orders the whole group.
+        most = min(_A_PAGE, 4 * most)
         jobs = await _planned(members, preparer)
         for member in members:
             job = jobs.get(member.contact_id)
@@ -107,7 +112,8 @@ async def _planned(
 ) -> Mapping[str, Job]:
     jobs: dict[str, Job] = {}
     for kind, contact_ids in _by_kind(members).items():
-        # Of those who were deleted at the vendor, what was refused is to create them again.
+        # Of contacts that were deleted at the vendor, it is their new creation that was
+        # refused.
         prepared = await preparer.plan(Batch(0, kind, contact_ids), recreates=True)
         jobs |= {job.state.contact_id: job for job in prepared.jobs}
     return jobs
@@ -222,9 +228,15 @@ class Circumstances:
         Everything has to be written down before.
         """
         accepted = sorted(self._accepted)
-        while accepted and await self._store.revive(accepted, _A_PAGE):
-            pass
+        if accepted:
+            await self._revive_for_the_next_run(accepted)
         await self._store.leave_alone(ALIKE)
+
+    async def _revive_for_the_next_run(self, fingerprints: Sequence[int]) -> None:
+        """Have the contacts of these groups planned again, too late for this run."""
+        # Page by page, until none is left.
+        while await self._store.revive(fingerprints, _A_PAGE):
+            pass
 
     async def _revive(self, fingerprints: Sequence[int]) -> list[int]:
         numbers: list[int] = []
@@ -283,15 +295,19 @@ def _is_accepted(ending: Ending, before: Refusal) -> bool:
 
 def _is_failure(job: Job, ending: Ending, before: Refusal) -> bool:
     """Return whether a probe was not accepted, with nothing left to be settled."""
-    outcome, known = ending.record.outcome, ending.record.known
+    outcome = ending.record.outcome
+    known = ending.record.known
     if outcome is None or ending.postponed or ending.waits_for:
         return False
-    if outcome.kind is OutcomeKind.REJECTED or _is_alike(ending.record.refusal, before):
+    if outcome.kind is OutcomeKind.REJECTED:
         return True
-    # Whose contact at the vendor turned out to be gone has still to be looked up.
-    is_known_as_before = known.external_id == job.state.known.external_id
-    is_settled = known.pending is None and is_known_as_before
-    return outcome.kind is OutcomeKind.DEFERRED and is_settled
+    if _is_alike(ending.record.refusal, before):
+        return True
+    if outcome.kind is not OutcomeKind.DEFERRED or known.pending is not None:
+        return False
+    # With another id than before its vendor contact turned out to be gone, and is still
+    # to be looked up.
+    return known.external_id == job.state.known.external_id
 
 
 def _pieces(contact_ids: tuple[str, ...]) -> list[tuple[str, ...]]:

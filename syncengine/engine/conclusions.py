@@ -20,10 +20,10 @@ def about(call: Call, refusal: Rejected) -> Rejected:
     """
     subjects = [f'tag "{tag}"' for tag in (*call.add_tags, *call.remove_tags)]
     for name in call.fields:
-        is_list = name.startswith(LISTS)
-        subjects.append(
-            f'list "{name.removeprefix(LISTS)}"' if is_list else f'field "{name}"'
-        )
+        if name.startswith(LISTS):
+            subjects.append(f'list "{name.removeprefix(LISTS)}"')
+        else:
+            subjects.append(f'field "{name}"')
     if len(subjects) != 1:
         return refusal
     return replace(
@@ -60,23 +60,25 @@ def visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
 
 def repeatable(call: Call, capabilities: Capabilities) -> bool:
     """Return whether a call with a lost answer may be sent again without a look-up."""
-    return call.action is not Action.CREATE or (
-        capabilities.create is not None and capabilities.create.repeatable
-    )
+    if call.action is not Action.CREATE:
+        return True
+    return capabilities.create is not None and capabilities.create.repeatable
 
 
 def by_key(call: Call, capabilities: Capabilities) -> bool:
     """Return whether the answer may silently name a contact that existed before."""
     if call.action is Action.UPSERT:
         return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
-    create = capabilities.create if call.action is Action.CREATE else None
-    return create is not None and not create.tells_existing
+    if call.action is not Action.CREATE or capabilities.create is None:
+        return False
+    return not capabilities.create.tells_existing
 
 
 def names_another(call: Call, applied: Applied) -> bool:
     """Return whether the answer to a call about one vendor contact names another."""
-    told = applied.external_id
-    return bool(call.external_id and told and told != call.external_id)
+    if not call.external_id or not applied.external_id:
+        return False
+    return applied.external_id != call.external_id
 
 
 def is_same_person(
@@ -121,8 +123,9 @@ def gone_message(destination: str, contact_id: str, owner: str | None) -> str:
 
 AMBIGUOUS = Rejected(
     "ambiguous_match",
-    "the vendor holds several contacts with this match key, and guessing would write to the wrong person: merge them "
-    "there, or add a field to match_on that tells them apart",
+    "the vendor holds several contacts with this match key, and guessing would write "
+    "to the wrong person: "
+    "merge them there, or add a field to match_on that tells them apart",
     by_vendor=False,
 )
 
@@ -131,7 +134,7 @@ def owned(owner: str) -> Rejected:
     """Return the refusal of a contact whose vendor contact belongs to another one."""
     return Rejected(
         "ambiguous_match",
-        f"the vendor's contact with this match key belongs to contact {name_of_owner(owner)}: "
-        "correct one of the two rows",
+        "the vendor's contact with this match key belongs to contact "
+        f"{name_of_owner(owner)}: correct one of the two rows",
         by_vendor=False,
     )

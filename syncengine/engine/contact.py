@@ -91,7 +91,7 @@ class ContactSync:
         return replace(ending, answered=attempt.answered)
 
     async def note_overwritten(self) -> None:
-        """Note which vendor contacts were written over, so that the next run mends them.
+        """Note which vendor contacts were written over: the next run mends them.
 
         Everything else has to be recorded before.
         """

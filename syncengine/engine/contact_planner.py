@@ -94,7 +94,7 @@ class ContactPlanner:
             )
         except SyncEngineError:
             raise
-        except Exception as error:  # noqa: BLE001 - what is wrong with one row ends with its contact
+        except Exception as error:  # noqa: BLE001 - it ends with this row
             return _unplannable(error)
 
     def opted_out(self, row: SourceRow) -> bool:
@@ -110,7 +110,7 @@ class ContactPlanner:
             item = self._plan(contact_id, facts)
         except SyncEngineError:
             raise
-        except Exception as error:  # noqa: BLE001 - what is wrong with one contact ends with it
+        except Exception as error:  # noqa: BLE001 - it ends with this contact
             return _rejected_as_unplannable(contact_id, facts, error)
         if not isinstance(item, Job):
             return item
@@ -202,7 +202,7 @@ class ContactPlanner:
         return records.in_step(job, known, (), 0, plan.unsupported, left=left)
 
     def _with_open_create_and_deletion(self, state: ContactState) -> ContactState:
-        """Return the state with what follows from creates and deletions without answer."""
+        """Return the state with what follows from calls that were not answered."""
         known = after_unknown_deletion(state.known, self._task.mapping.match_on)
         known = with_key_of_create(known, self._capabilities)
         if known is state.known:
@@ -306,7 +306,7 @@ class ContactPlanner:
         return records.in_step(job, known, (), 0, plan.unsupported, left=left)
 
     def _has_to_be_settled_first(self, known: Known) -> bool:
-        """Return whether the vendor may have more of a removed contact than is known."""
+        """Return whether the vendor may have more of a contact than is known."""
         policy = self._task.on_removed
         if self._has_unknown_create(known):
             return True
@@ -385,7 +385,8 @@ def _owned_by_another(owner: str) -> Rejected:
 def _duplicate(winner: str) -> Rejected:
     return Rejected(
         "duplicate_match_key",
-        f"contact {name_of(winner)} has the same match key, so the vendor could not tell "
-        "the two apart: correct the row, or add a field to match_on in which they differ",
+        f"contact {name_of(winner)} has the same match key, so the vendor could not "
+        "tell the two apart: "
+        "correct the row, or add a field to match_on in which they differ",
         by_vendor=False,
     )

@@ -192,7 +192,8 @@ class Dispatcher:
         """Wait, once, until the removals are through.
 
         Removed contacts give match keys up before newcomers ask for them. Removals that
-        were given up and sent again must not arrive behind what a newcomer writes there.
+        were given up and sent again must not arrive behind what a newcomer writes
+        there.
         """
         if self._are_removals_through:
             return

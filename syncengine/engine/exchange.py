@@ -148,7 +148,7 @@ def _begin(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Res
         # By a ValueError an adapter itself says that a value cannot be sent: where it
         # was raised is of no use to the reader.
         place = ""
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this contact
+    except Exception as error:  # noqa: BLE001 - it ends with this contact
         place = f" ({where_it_broke(error)})"
     # Raised out here, where the adapter's exception does not cling to it as its
     # context: the text of that one may hold values.
@@ -168,7 +168,7 @@ def _next_step(
         return _Result(end.value)
     except SyncEngineError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this answer
+    except Exception as error:  # noqa: BLE001 - it ends with this answer
         place = where_it_broke(error)
     raise VendorUnavailable(
         f"{request.route}: the answer (status {response.status}) "

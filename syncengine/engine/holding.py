@@ -33,7 +33,8 @@ async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
         )
         if remote is not None and remote.external_id != external_id:
             raise VendorUnavailable(
-                f"the vendor was asked for its contact {external_id} and showed another one ({remote.external_id})",
+                f"the vendor was asked for its contact {external_id} and showed "
+                f"another one ({remote.external_id})",
                 maybe_applied=False,
             )
         return remote
@@ -48,6 +49,7 @@ async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
     if told:
         return None
     raise VendorUnavailable(
-        "the vendor reads no contact by its id, and no value it is known to hold finds this one",
+        "the vendor reads no contact by its id, and no value it is known to hold finds "
+        "this one",
         maybe_applied=False,
     )

@@ -39,7 +39,9 @@ class _Page:
 
     limit: Limit
     unanswered: int = 0
+    """Requests that were sent and not answered: they may arrive at any time."""
     held: int = 0
+    """Requests in ``arrivals``, all together."""
     arrivals: list[tuple[float, int]] = field(default_factory=list)
     """A heap of (latest possible arrival, requests): answered or abandoned, and still
     inside a window."""
@@ -127,8 +129,11 @@ class Ledger:
         """Note the response: the request arrived before ``now``."""
         self._answers += 1
         self._round_trip = min(self._round_trip, now - slot.taken)
-        saved = self._round_trip if self._tight and self._answers > LEARNING else 0.0
-        self._settle(slot, now - saved)
+        arrival = now
+        if self._tight and self._answers > LEARNING:
+            # The answer took some of the round trip: the request arrived earlier.
+            arrival -= self._round_trip
+        self._settle(slot, arrival)
 
     def abandoned(self, slot: Slot, now: float) -> None:
         """Note that no response is waited for any more.
@@ -173,14 +178,19 @@ class Ledger:
         pages = []
         for page in self._pages:
             page.expire(now)
-            late = [(self._settles_within, page.unanswered)] if page.unanswered else []
-            held = [(arrival - now, requests) for arrival, requests in page.arrivals]
-            limit = {
-                "calls": page.limit.calls,
-                "per": page.limit.per,
-                "method": page.limit.method,
-            }
-            pages.append({**limit, "arrivals": _compact(sorted(held + late))})
+            arrivals = [
+                (arrival - now, requests) for arrival, requests in page.arrivals
+            ]
+            if page.unanswered:
+                arrivals.append((self._settles_within, page.unanswered))
+            pages.append(
+                {
+                    "calls": page.limit.calls,
+                    "per": page.limit.per,
+                    "method": page.limit.method,
+                    "arrivals": _compact(sorted(arrivals)),
+                }
+            )
         return {"limits": pages, "unsettled": self.unsettled(now)}
 
     def restore(self, dump: Json, elapsed: float, now: float) -> None:
@@ -190,15 +200,18 @@ class Ledger:
         methods, counts as used up as of the latest arrival that is possible: what no
         limit counted may have been abandoned right before.
         """
-        limits = dump.get("limits", ()) if isinstance(dump, dict) else ()
+        if not isinstance(dump, dict):
+            # An unreadable dump answers for no limit.
+            dump = {}
+        limits = dump.get("limits", ())
+        # A negative time, from a clock that was set back, would let slots go early.
         made = now - max(elapsed, 0.0)
-        self._late = max(
-            self._late,
-            made + dump.get("unsettled", 0.0) if isinstance(dump, dict) else made,
-        )
+        self._late = max(self._late, made + dump.get("unsettled", 0.0))
         for page in self._pages:
             old = _covering(limits, page.limit)
             if old is None:
+                # Nobody counted for this limit before the dump: a whole window's worth
+                # may have been given up right before, and may still arrive.
                 page.hold(made + self._settles_within, page.limit.calls)
             else:
                 for offset, requests in old["arrivals"]:
@@ -226,16 +239,16 @@ def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
     """
     if not arrivals:
         return []
-    first, last = arrivals[0][0], arrivals[-1][0]
+    first = arrivals[0][0]
+    last = arrivals[-1][0]
     width = max((last - first) / (BUCKETS - 1), 0.001)
+    compacted: list[list[float | int]] = []
     buckets = groupby(arrivals, key=lambda entry: ceil((entry[0] - first) / width))
-    return [
-        [
-            ceil((first + number * width) * 1000) / 1000,
-            sum(requests for _, requests in entries),
-        ]
-        for number, entries in buckets
-    ]
+    for number, entries in buckets:
+        milliseconds = ceil((first + number * width) * 1000)
+        requests = sum(requests for _, requests in entries)
+        compacted.append([milliseconds / 1000, requests])
+    return compacted
 
 
 def _covering(pages: Sequence[Json], limit: Limit) -> Json | None:

@@ -131,7 +131,7 @@ class Neighbours:
         self._released = frozenset(destinations)
 
     async def leaving(self, contact_ids: Sequence[str]) -> Sequence[Leaving]:
-        """Return those of the contacts that others still have, and do not select any more.
+        """Return the contacts that others still have, and do not select any more.
 
         Those of a destination that cannot be asked are left out. Raises StorageError.
         """
@@ -177,7 +177,7 @@ class Neighbours:
                 removals.add(contact_id, _hashes(neighbour, known))
 
     async def look_ahead(self) -> None:
-        """Find the rows that ask for a noted contact's key, and are not in the state yet.
+        """Find rows that ask for a noted contact's key, and are not in the state yet.
 
         The state knows nothing of a row before the run of its own destination, which
         may come later in the same night. Raises StorageError.

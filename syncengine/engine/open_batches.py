@@ -11,7 +11,7 @@ from syncengine.ports import BatchStore
 
 
 class OpenBatches:
-    """Counts the contacts of batches that have not ended, and finishes complete ones."""
+    """Counts the contacts of batches that have not ended, and finishes the batches."""
 
     def __init__(
         self, batches: BatchStore, recorder: Recorder, tally: Tally, tell: OnEvent

@@ -322,7 +322,8 @@ class Pacing:
                 # meanwhile passes it by, and a stop reaches it.
                 await self._serve_first(self._line[0])
                 self._line.popleft()
-        except Exception as error:  # noqa: BLE001 - a pacer that died silently would leave all workers waiting
+        except Exception as error:  # noqa: BLE001 - every worker is told of it
+            # A pacer that died silently would leave all workers waiting for ever.
             self._fail(error)
 
     async def _serve_first(self, waiter: _Waiter) -> None:

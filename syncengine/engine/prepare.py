@@ -130,7 +130,8 @@ class Preparer:
         """Load and plan a batch, and write its intents.
 
         ``recreates``: its contacts that were deleted at the vendor are created again,
-        where the destination has that done. Raises SourceError, StorageError, LeaseLost.
+        where the destination has that done. Raises SourceError, StorageError,
+        LeaseLost.
         """
         rows = await self._rows(batch)
         if self._keys is not None:
@@ -270,7 +271,7 @@ class Preparer:
     async def _leaving(
         self, batch: Batch, rows: Rows, states: States
     ) -> Sequence[Leaving]:
-        """Return the batch's contacts that other destinations do not select any more."""
+        """Return the contacts that other destinations do not select any more."""
         if self._neighbours is None or batch.kind is BatchKind.REMOVALS:
             return ()
         new = [

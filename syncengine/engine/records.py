@@ -332,6 +332,6 @@ def again(record: Record) -> Record:
 
 
 _LEFT_ALONE = (
-    f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the mapping "
-    "changes, or `syncengine retry --dead` tries it again)"
+    f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the "
+    "mapping changes, or `syncengine retry --dead` tries it again)"
 )

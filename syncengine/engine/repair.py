@@ -95,8 +95,8 @@ class Repair:
         if self._asked.recreate:
             return _planned_again(state, self._to_be_created(state.known))
         if not self._capabilities.reads:
-            # No look-up finds it, which does not prove that it is gone: it is written to
-            # by its id, whole, and the answer tells.
+            # No look-up finds it, which does not prove that it is gone: it is written
+            # to by its id, whole, and the answer tells.
             return _planned_again(
                 state, with_all_unknown(state.known, state.known.pending)
             )

@@ -177,7 +177,8 @@ class Retrier:
     ) -> None:
         """Pause the account after a refusal for the rate limit.
 
-        ``refusals`` are those of this exchange. Raises VendorHalted where no wait helps.
+        ``refusals`` are those of this exchange. Raises VendorHalted where no wait
+        helps.
         """
         now = asyncio.get_running_loop().time()
         # Requests that were out together are refused together: they count as one.

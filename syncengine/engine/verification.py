@@ -185,7 +185,7 @@ class Verification:
     async def _compare_listed(
         self, contact_ids: Sequence[str], remotes: Mapping[str, Remote]
     ) -> set[str]:
-        """Compare contacts with a page of the vendor's list; return those with a state."""
+        """Compare contacts with a page of the list; return those that have a state."""
         states = await self._store.load(contact_ids)
         doubtful: list[ContactState] = []
         shown: list[tuple[ContactState, Remote | None]] = []
@@ -253,7 +253,7 @@ class Verification:
             )
         except SyncEngineError:
             raise
-        except Exception:  # noqa: BLE001 - what the vendor shows of this one cannot be compared
+        except Exception:  # noqa: BLE001 - it ends with this contact
             return None
 
     def _note_drift(
