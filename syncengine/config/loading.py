@@ -205,10 +205,10 @@ def _read_destination(
         problems.append(Problem(f"{where}: vendor", f"is missing; there are: {names}"))
     options = checked(DestinationFile, filled_in, where, problems)
     problems += rules.database_problems(raw, where)
-    module = _vendor_module(filled_in.get("vendor"), where, problems)
+    spec = _vendor_spec(filled_in.get("vendor"), where, problems)
     settings = None
-    if module is not None and isinstance(filled_in.get("settings"), dict):
-        settings = _vendor_settings(module, raw, filled_in, where, problems)
+    if spec is not None and isinstance(filled_in.get("settings"), dict):
+        settings = _vendor_settings(spec, raw, filled_in, where, problems)
     if options is None:
         return None
 
@@ -216,15 +216,27 @@ def _read_destination(
     problems += rules.mapping_problems(options, where)
     if engine is not None:
         problems += rules.source_problems(source, where)
-    if module is None or settings is None:
+    if spec is None or settings is None:
         return None
+    return _destination(file, options, source, spec, settings, problems)
 
-    vendor = _built(module, settings, where, problems)
+
+def _destination(
+    file: Path,
+    options: DestinationFile,
+    source: SourceModel,
+    spec: VendorSpec,
+    settings: VendorSettings,
+    problems: list[Problem],
+) -> DestinationConfig | None:
+    """Return the destination; None where it has problems, here or noted before."""
+    where = str(file)
+    vendor = _built(spec, settings, where, problems)
     if vendor is None:
         return None
     problems += rules.address_problems(options, settings.base_url, where)
     problems += rules.vendor_problems(options, vendor, where)
-    problems += rules.connection_problems(options, module.max_in_flight, where)
+    problems += rules.connection_problems(options, spec.max_in_flight, where)
     if problems:
         return None
     return DestinationConfig(
@@ -232,10 +244,10 @@ def _read_destination(
         file=file,
         account=options.account or file.stem,
         vendor=vendor,
-        version=module.version,
+        version=spec.version,
         base_url=settings.base_url,
-        identity={name: getattr(settings, name) for name in module.identity},
-        limits=_limits(options, module),
+        identity={name: getattr(settings, name) for name in spec.identity},
+        limits=_limits(options, spec),
         mapping=contact_mapping(options),
         options=options,
         source=source,
@@ -252,9 +264,7 @@ def _unusable_name(file: Path) -> Problem:
     )
 
 
-def _vendor_module(
-    name: Json, where: str, problems: list[Problem]
-) -> VendorSpec | None:
+def _vendor_spec(name: Json, where: str, problems: list[Problem]) -> VendorSpec | None:
     if not isinstance(name, str):
         return None
     try:
@@ -269,7 +279,7 @@ def _vendor_module(
 
 
 def _built(
-    module: VendorSpec, settings: VendorSettings, where: str, problems: list[Problem]
+    spec: VendorSpec, settings: VendorSettings, where: str, problems: list[Problem]
 ) -> Vendor | None:
     """Return the vendor's adapter; None where its package cannot build one.
 
@@ -277,14 +287,14 @@ def _built(
     out.
     """
     try:
-        vendor: Vendor = module.build(settings)
+        vendor: Vendor = spec.build(settings)
         if isinstance(vendor.capabilities, Capabilities):
             return vendor
         fault = "its capabilities are no Capabilities"
     except Exception as error:  # noqa: BLE001 - whatever it is ends this destination only
         fault = where_it_broke(error)
     what = (
-        f'the vendor "{module.name}" of {vendors.origin(module.name)} cannot be built '
+        f'the vendor "{spec.name}" of {vendors.origin(spec.name)} cannot be built '
         f"from these settings: {fault}; repair, update or uninstall that package"
     )
     problems.append(Problem(f"{where}: vendor", what))
@@ -292,7 +302,7 @@ def _built(
 
 
 def _vendor_settings(
-    module: VendorSpec,
+    spec: VendorSpec,
     raw: Mapping[str, Json],
     filled_in: Mapping[str, Json],
     where: str,
@@ -302,9 +312,9 @@ def _vendor_settings(
 
     The raw settings show where a secret came from, which the filled-in ones do not.
     """
-    problems += rules.secret_problems(module.settings, raw["settings"], where)
+    problems += rules.secret_problems(spec.settings, raw["settings"], where)
     settings = checked(
-        module.settings, filled_in["settings"], where, problems, "settings."
+        spec.settings, filled_in["settings"], where, problems, "settings."
     )
     if settings is not None:
         secrets = _secrets_in(settings)
@@ -335,10 +345,10 @@ def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
     return SourceModel.model_validate({**common, **own})
 
 
-def _limits(options: DestinationFile, module: VendorSpec) -> tuple[Limit, ...]:
+def _limits(options: DestinationFile, spec: VendorSpec) -> tuple[Limit, ...]:
     # An empty list is meant: no limits. Only a missing one means the vendor's own.
     if options.limits is None:
-        return module.limits
+        return spec.limits
     return tuple(
         Limit(limit.calls, limit.per, limit.method) for limit in options.limits
     )

@@ -196,10 +196,9 @@ def _match_field_problems(
     capabilities = vendor.capabilities
     place = f"{where}: match_on"
     upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    usable: tuple[str, ...] = (*capabilities.find_by, *upsert_keys)
     if capabilities.identity:
-        usable: tuple[str, ...] = (capabilities.identity,)
-    else:
-        usable = (*capabilities.find_by, *upsert_keys)
+        usable = (capabilities.identity,)
     usable_names = "any field" if "*" in usable else " or ".join(_as_written(usable))
 
     if upsert_keys and not set(upsert_keys) & set(options.match_on):
@@ -209,20 +208,22 @@ def _match_field_problems(
             "and name it here"
         )
         yield Problem(place, what)
-    elif not options.match_on and capabilities.identity is None:
+        return
+    if not options.match_on and capabilities.identity is None:
         what = (
             f"is missing: {vendor.name} recognises contacts by {usable_names}; map "
             "one, and name it here"
         )
         yield Problem(place, what)
-    else:
-        for name in options.match_on:
-            if name in options.fields and not matches(name, usable):
-                what = (
-                    f'{vendor.name} cannot recognise contacts by "{name}", only by '
-                    f"{usable_names}"
-                )
-                yield Problem(place, what)
+    # Fields that are not mapped at all are reported with the mapping.
+    mapped = [name for name in options.match_on if name in options.fields]
+    for name in mapped:
+        if not matches(name, usable):
+            what = (
+                f'{vendor.name} cannot recognise contacts by "{name}", only by '
+                f"{usable_names}"
+            )
+            yield Problem(place, what)
 
 
 def _as_written(patterns: Iterable[str]) -> list[str]:

@@ -166,14 +166,19 @@ def _of_fields(capabilities: Capabilities) -> Iterator[Schema]:
         yield _default_of(found.field, texts.choice(found))
     for name in capabilities.whole_numbers:
         yield _default_of(name, texts.whole_number())
+    yield from _of_creation(capabilities)
+    yield _in_settings({"properties": {"opt_outs": {"propertyNames": names}}})
+    for name in _single(patterns):
+        yield {"if": _in_settings(_names_opt_out(name)), "then": _maps(name)}
+
+
+def _of_creation(capabilities: Capabilities) -> Iterator[Schema]:
+    """Yield the fields without which the vendor creates no contact."""
     creating: list[Write] = [
         write for write in (capabilities.upsert, capabilities.create) if write
     ]
     if creating and all(write.must_carry for write in creating):
         yield {"anyOf": [_maps(*write.must_carry) for write in creating]}
-    yield _in_settings({"properties": {"opt_outs": {"propertyNames": names}}})
-    for name in _single(patterns):
-        yield {"if": _in_settings(_names_opt_out(name)), "then": _maps(name)}
 
 
 def _names_opt_out(name: str) -> Schema:
