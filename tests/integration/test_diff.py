@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from syncengine.errors import SchemaOutdated, SourceError
 from syncengine.storage.diff.comparison import Diff
-from syncengine.storage.diff.findings import Findings
-from syncengine.storage.diff.ranges import range_findings
+from syncengine.storage.diff.differences import Differences
+from syncengine.storage.diff.ranges import range_differences
 from syncengine.storage.diff.strategy import Strategy, Way, choose_strategy
-from syncengine.storage.diff.streams import stream_findings
+from syncengine.storage.diff.streams import stream_differences
 from syncengine.storage.source.spec import Source, SourceSpec
 from tests.support.databases import Databases
 from tests.support.sources import DESTINATION, Scene, number_of, scene
@@ -147,9 +147,9 @@ async def _fill(
 
 
 async def _all(
-    findings: AsyncIterator[Findings],
+    steps_of_diff: AsyncIterator[Differences],
 ) -> tuple[list[str], list[str], int, int]:
-    found = [step async for step in findings]
+    found = [step async for step in steps_of_diff]
     return (
         [key for step in found for key in step.changes],
         [key for step in found for key in step.removals],
@@ -176,11 +176,11 @@ def _check(
 
 def _ways(
     both: Scene, source: Source, *, everything: bool
-) -> Sequence[AsyncIterator[Findings]]:
+) -> Sequence[AsyncIterator[Differences]]:
     """Every way that is right for this source, with ranges small enough to have several."""
     numbered = source.kind == "number"
     ways = [
-        stream_findings(
+        stream_differences(
             both.state,
             both.source,
             source,
@@ -195,7 +195,7 @@ def _ways(
     ]
     if both.state is both.source and source.indexed:
         ways += [
-            range_findings(
+            range_differences(
                 both.state,
                 source,
                 DESTINATION,
@@ -305,7 +305,7 @@ async def test_a_state_that_holds_far_more_than_the_source(
 ) -> None:
     held = {str(number): Held("synced", 1) for number in range(100)}
     source = await _fill(together, kind, dict.fromkeys(left, 1), held)
-    findings = range_findings(
+    steps_of_diff = range_differences(
         together.state,
         source,
         DESTINATION,
@@ -313,7 +313,7 @@ async def test_a_state_that_holds_far_more_than_the_source(
         everything=False,
         size=3,
     )
-    steps = [step async for step in findings]
+    steps = [step async for step in steps_of_diff]
     assert max(step.known_contacts for step in steps) < 12  # four times the size
     removals = [key for step in steps for key in step.removals]
     assert sorted(removals) == sorted(held.keys() - set(left))

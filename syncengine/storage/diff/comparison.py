@@ -10,10 +10,10 @@ from syncengine.errors import SourceError
 from syncengine.model.contact_ids import SHORTENED, contact_id_of, is_shortened
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals
 from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.diff.findings import Findings
-from syncengine.storage.diff.ranges import range_findings
+from syncengine.storage.diff.differences import Differences
+from syncengine.storage.diff.ranges import range_differences
 from syncengine.storage.diff.strategy import Way, choose_strategy
-from syncengine.storage.diff.streams import stream_findings
+from syncengine.storage.diff.streams import stream_differences
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.source.failing_rows import rows_named
 from syncengine.storage.source.rows import long_keys
@@ -66,8 +66,8 @@ class Diff:
 
     async def _pieces(self) -> AsyncGenerator[DiffSlice, None]:
         has_long_keys = False
-        async with aclosing(await self._findings()) as findings:
-            async for found in findings:
+        async with aclosing(await self._differences()) as differences:
+            async for found in differences:
                 storable = without_long_keys(found)
                 if storable is not found:
                     has_long_keys = True
@@ -82,7 +82,7 @@ class Diff:
             for piece in _slices(found):
                 yield piece
 
-    def _count(self, found: Findings) -> None:
+    def _count(self, found: Differences) -> None:
         self.totals = DiffTotals(
             source_rows=self.totals.source_rows + found.source_rows,
             known_contacts=self.totals.known_contacts + found.known_contacts,
@@ -90,21 +90,21 @@ class Diff:
             removed=self.totals.removed + len(found.removals),
         )
 
-    async def _findings(self) -> AsyncGenerator[Findings, None]:
+    async def _differences(self) -> AsyncGenerator[Differences, None]:
         strategy = choose_strategy(
             self._source,
             same_database=self._same_database,
             numbered=await self._is_numbered(),
         )
         if strategy.way is Way.RANGES:
-            return range_findings(
+            return range_differences(
                 self._source_pool,
                 self._source,
                 self._destination,
                 by_number=strategy.by_number,
                 everything=self._everything,
             )
-        return stream_findings(
+        return stream_differences(
             self._state,
             self._source_pool,
             self._source,
@@ -114,7 +114,7 @@ class Diff:
             everything=self._everything,
         )
 
-    async def _under_long_keys(self) -> Findings:
+    async def _under_long_keys(self) -> Differences:
         """Compare the rows whose keys are too long to be stored.
 
         There are few of them, if any.
@@ -145,7 +145,7 @@ class Diff:
         ]
         removals = [contact_id for contact_id in known if contact_id not in wanted]
         # Both sides were counted with the ranges or streams already.
-        return Findings(
+        return Differences(
             source_rows=0,
             known_contacts=0,
             changes=tuple(changes),
@@ -169,10 +169,10 @@ class Diff:
                 )
 
 
-def without_long_keys(found: Findings) -> Findings:
-    """Return the findings without contacts whose key is too long to be stored.
+def without_long_keys(found: Differences) -> Differences:
+    """Return the differences without contacts whose key is too long to be stored.
 
-    Where there are none, the findings themselves are returned.
+    Where there are none, the differences themselves are returned.
     """
     changes = tuple(key for key in found.changes if contact_id_of(key) == key)
     removals = tuple(
@@ -183,7 +183,7 @@ def without_long_keys(found: Findings) -> Findings:
     return replace(found, changes=changes, removals=removals)
 
 
-def _slices(found: Findings) -> Iterator[DiffSlice]:
+def _slices(found: Differences) -> Iterator[DiffSlice]:
     if found.removals:
         yield DiffSlice(BatchKind.REMOVALS, found.removals)
     if found.changes:

@@ -12,7 +12,7 @@ import asyncpg
 
 from syncengine.errors import SourceError
 from syncengine.storage.connect import Connection, Pool, reading
-from syncengine.storage.diff.findings import Findings, bad_keys
+from syncengine.storage.diff.differences import Differences, bad_keys
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.source.spec import Source
 from syncengine.storage.statements import statements
@@ -24,7 +24,7 @@ _CROWD = 4
 the range is cut smaller (measuring both sides each time costs 5 %)."""
 
 
-async def range_findings(
+async def range_differences(
     pool: Pool,
     source: Source,
     destination: str,
@@ -32,7 +32,7 @@ async def range_findings(
     by_number: bool,
     everything: bool,
     size: int = RANGE,
-) -> AsyncGenerator[Findings, None]:
+) -> AsyncGenerator[Differences, None]:
     """Yield the differences, range by range.
 
     Raises SourceError for rows without key, StorageError. ``pool`` is the source's,
@@ -81,7 +81,7 @@ async def range_findings(
                     high = await _one(connection, state_bound, destination, place, size)
                     row = await compare(low, high)
             assert row is not None
-            yield Findings(
+            yield Differences(
                 source_rows=row["source_rows"],
                 known_contacts=row["known_contacts"],
                 changes=tuple(row["changes"] or ()),

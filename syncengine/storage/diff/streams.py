@@ -12,7 +12,7 @@ from functools import partial
 from syncengine.errors import SourceError, StorageError
 from syncengine.storage.connect import Connection, Pool, reading, transaction
 from syncengine.storage.diff.copy_stream import TIMEOUT, CopyStream
-from syncengine.storage.diff.findings import Findings, bad_keys
+from syncengine.storage.diff.differences import Differences, bad_keys
 from syncengine.storage.diff.merge import ENOUGH_EXAMPLES, Disordered, Merge
 from syncengine.storage.diff.ranges import next_bound, refuse_nulls
 from syncengine.storage.failures import storage_errors
@@ -28,7 +28,7 @@ _SLICE = 10_000
 """Number of contacts that are handed on at once."""
 
 
-async def stream_findings(
+async def stream_differences(
     state_pool: Pool,
     source_pool: Pool,
     source: Source,
@@ -38,7 +38,7 @@ async def stream_findings(
     cut: bool,
     everything: bool,
     size: int = STREAM_RANGE,
-) -> AsyncGenerator[Findings, None]:
+) -> AsyncGenerator[Differences, None]:
     """Yield the differences.
 
     Raises SourceError for rows without key or with a repeated one, StorageError.
@@ -74,8 +74,8 @@ async def stream_findings(
                 source,
                 destination,
             )
-            async with aclosing(streams.findings()) as findings:
-                async for found in findings:
+            async with aclosing(streams.differences()) as differences:
+                async for found in differences:
                     yield found
             if high is None:
                 return
@@ -139,9 +139,9 @@ class _Streams:
         self._source = source
         self._destination = destination
         self._counted = (0, 0)
-        """Lines of source and state that former findings have counted."""
+        """Lines of source and state that earlier differences have counted."""
 
-    async def findings(self) -> AsyncGenerator[Findings, None]:
+    async def differences(self) -> AsyncGenerator[Differences, None]:
         merge = self._merge
         async with self._source_stream, self._state_stream:
             while not (merge.source.exhausted and merge.state.exhausted):
@@ -149,7 +149,7 @@ class _Streams:
                 self._compare()
                 if len(merge.changes) >= _SLICE or len(merge.removals) >= _SLICE:
                     yield self._take()
-        # Before the last findings: the caller acts only once the diff has ended.
+        # Before the last differences: the caller acts only once the diff has ended.
         if merge.nulls or merge.repeated:
             raise bad_keys(self._source, nulls=merge.nulls, repeated=merge.repeated)
         yield self._take()
@@ -180,12 +180,12 @@ class _Streams:
                 self._source, nulls=self._merge.nulls, repeated=self._merge.repeated
             )
 
-    def _take(self) -> Findings:
+    def _take(self) -> Differences:
         """Return what was found since the last call."""
         merge = self._merge
         rows_before, contacts_before = self._counted
         self._counted = (merge.source.lines, merge.state.lines)
-        found = Findings(
+        found = Differences(
             source_rows=merge.source.lines - rows_before,
             known_contacts=merge.state.lines - contacts_before,
             changes=tuple(merge.changes),

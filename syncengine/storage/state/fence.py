@@ -69,13 +69,14 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class NoLease(Fence):
-    """Takes the place of a fence for who only reads: nothing can be written."""
+    """Takes the place of a fence where a verb only reads: nothing can be written."""
 
     epoch: int = field(default=0, init=False)
 
     @asynccontextmanager
-    async def writing(self, *, sending: bool = False) -> AsyncIterator[Connection]:  # noqa: ARG002 - as a fence
+    async def writing(self, *, sending: bool = False) -> AsyncIterator[Connection]:
         """Raise AssertionError: a reader that writes is a mistake of ours."""
+        del sending
         raise AssertionError(f"written without the lease of account {self.account}")
         yield  # makes this a generator, as a context manager has to be
 

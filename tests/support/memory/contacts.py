@@ -1,4 +1,7 @@
-"""The contacts of one destination (``ports.ContactStore``), as ``storage.contacts`` and its SQL keep them."""
+"""The contacts of one destination in memory (``ports.ContactStore``).
+
+The counterpart of ``storage.state.contacts`` and its SQL.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ from tests.support.memory.database import (
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _WRITES = (Status.PENDING, Status.SYNCED)
-"""Of those who took a vendor contact over: they have written there, or are about to."""
+"""A new owner with one of these has written to its vendor contact, or is about to."""
 
 
 class Contacts:
@@ -135,13 +138,15 @@ class Contacts:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
             if owner and not (
-                takes_over and self._lets_go(database, owner, contact_id, external_id)
+                takes_over and self._gives_up(database, owner, contact_id, external_id)
             ):
                 link = LinkResult("/".join(owner))
             else:
                 state = self._state(database, contact_id)
                 if state.external_id is None:
-                    self._ask_behind(database, contact_id, everybody=not takes_over)
+                    self._move_claims_back(
+                        database, contact_id, everybody=not takes_over
+                    )
                 state.external_id, state.status, state.source_hash = (
                     external_id,
                     Status.PENDING,
@@ -151,27 +156,30 @@ class Contacts:
                 if key is not None:
                     self._known(database, contact_id).key = key
                 mine = database.known.get((self._destination, contact_id), KnownRow())
-                doubt = mine.pending or Pending()
+                unknown = mine.pending or Pending()
                 if owner:
                     database.states[owner].external_id = None
                     database.states[owner].given_up = external_id
                     if database.states[owner].status is Status.REMOVED:
                         database.states[owner].standing = None
                     left = database.known.pop(owner, KnownRow())
-                    fields = {**dict.fromkeys(_fields(left)), **doubt.fields}
-                    doubt = replace(
-                        doubt,
-                        remove_tags=doubt.remove_tags | _ours(left),
+                    fields = {**dict.fromkeys(_field_names(left)), **unknown.fields}
+                    unknown = replace(
+                        unknown,
+                        remove_tags=unknown.remove_tags | _tags_of_ours(left),
                         fields=fields,
                     )
                 if our_tags:
-                    doubt = replace(doubt, remove_tags=doubt.remove_tags | our_tags)
+                    unknown = replace(
+                        unknown, remove_tags=unknown.remove_tags | our_tags
+                    )
                 if owner or our_tags:
-                    self._known(database, contact_id).pending = doubt
-                if theirs := found_tags - doubt.remove_tags:
-                    self._known(database, contact_id).found_tags = theirs
+                    self._known(database, contact_id).pending = unknown
+                found_before_us = found_tags - unknown.remove_tags
+                if found_before_us:
+                    self._known(database, contact_id).found_tags = found_before_us
                 link = LinkResult(
-                    tags=doubt.remove_tags, fields=frozenset(doubt.fields)
+                    tags=unknown.remove_tags, fields=frozenset(unknown.fields)
                 )
         return link
 
@@ -237,12 +245,12 @@ class Contacts:
                         row.status is Status.PENDING and _is_distrusted(database, place)
                     )
                 )
-                and not self._has_made(database, contact_id)
+                and not self._was_created(database, contact_id)
             ]
         return [contact_id for _, contact_id in sorted(rows)[:number]]
 
-    def _has_made(self, database: Database, contact_id: str) -> bool:
-        """Whether this run made the contact at the vendor, or one that did not come to its end."""
+    def _was_created(self, database: Database, contact_id: str) -> bool:
+        """Return whether the contact was created by this run, or by an unfinished one."""
         outcomes = (
             outcome
             for (run_id, contact), outcome in database.outcomes.items()
@@ -257,7 +265,7 @@ class Contacts:
     def _taker(
         self, database: Database, given_up: str | None
     ) -> tuple[str, str] | None:
-        """Who owns what was given up and has not left."""
+        """Return the present owner of a vendor contact that was given up."""
         takers = (
             place
             for place, row in database.states.items()
@@ -286,10 +294,10 @@ class Contacts:
             ):
                 row.given_up = None
 
-    def _ask_behind(
+    def _move_claims_back(
         self, database: Database, contact_id: str, *, everybody: bool
     ) -> None:
-        """Ask for the match keys behind the owners who are in step, or behind everybody."""
+        """Move the contact's claims after those of owners in step, or after all others."""
         mine = [
             place
             for place in database.keys
@@ -326,7 +334,7 @@ class Contacts:
             and (database.states[place].status is not Status.REMOVED or not takes_over)
         }
 
-    def _lets_go(
+    def _gives_up(
         self,
         database: Database,
         owner: tuple[str, str],
@@ -336,15 +344,15 @@ class Contacts:
         mine = database.states.get((self._destination, contact_id))
         had_it = mine is not None and mine.given_up == external_id
         is_left_alone = database.states[owner].status not in (Status.REMOVED, *_WRITES)
-        return self._has_left(database, owner) or (had_it and is_left_alone)
+        return self._is_removed(database, owner) or (had_it and is_left_alone)
 
-    def _has_left(self, database: Database, owner: tuple[str, str]) -> bool:
+    def _is_removed(self, database: Database, owner: tuple[str, str]) -> bool:
         return database.states[owner].status is Status.REMOVED and not self._is_back(
             database, owner
         )
 
     def _is_back(self, database: Database, owner: tuple[str, str]) -> bool:
-        """Whether a batch of this run that is not finished is about one who left."""
+        """Return whether an unfinished batch of this run contains a removed contact."""
         return owner[0] == self._destination and any(
             run == self._run_id
             and row.totals is None
@@ -356,7 +364,10 @@ class Contacts:
     def _owner(
         self, database: Database, contact_id: str, external_id: str
     ) -> tuple[str, str] | None:
-        """Who owns a vendor contact in this account; one who left the source only if nobody else does."""
+        """Return the owner of a vendor contact in this account.
+
+        A removed contact is returned only if no other one owns it.
+        """
         owners = [
             (row.status is Status.REMOVED, place)
             for place, row in database.states.items()
@@ -367,7 +378,7 @@ class Contacts:
         return min(owners)[1] if owners else None
 
     def _state(self, database: Database, contact_id: str) -> StateRow:
-        """The row, made where there is none."""
+        """Return the row, after making it where there is none."""
         (number,) = numbers([contact_id], numbered=self._numbered)
         return database.states.setdefault(
             (self._destination, contact_id), StateRow(number)
@@ -442,19 +453,19 @@ def _is_in_step(row: StateRow | None) -> bool:
     )
 
 
-def _ours(row: KnownRow) -> frozenset[str]:
-    """The tags that an owner set, or may have set."""
-    doubt = row.pending or Pending()
-    return row.tags | ((doubt.add_tags | doubt.remove_tags) - row.found_tags)
+def _tags_of_ours(row: KnownRow) -> frozenset[str]:
+    """Return the tags that an owner set, or may have set."""
+    unknown = row.pending or Pending()
+    return row.tags | ((unknown.add_tags | unknown.remove_tags) - row.found_tags)
 
 
-def _fields(row: KnownRow) -> Sequence[str]:
-    """The names of the fields, lists among them, that an owner has or may have."""
+def _field_names(row: KnownRow) -> Sequence[str]:
+    """Return the names of the fields that an owner has or may have, lists included."""
     return *row.fields, *(row.pending or Pending()).fields
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
-    """The contact ids as numbers, where the source's key is an integer."""
+    """Return the contact ids as numbers, where the source's key is an integer."""
     return [
         int(text) if numbered and _INTEGER.fullmatch(text) else None
         for text in contact_ids

@@ -1,4 +1,7 @@
-"""What survives the death of a process: the tables of the state, and the fence before every write."""
+"""The state's tables in memory, and the fence before every write.
+
+They survive the death of a simulated process.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ from syncengine.model.http import Json
 from syncengine.model.work import BatchKind, ContactOutcome, KeyWait, Standing, Status
 
 Hop = Callable[[str], Awaitable[None]]
-"""A way from the process to the database or back, named by what is asked; where a process may die."""
+"""Carries a message from the process to the database or back, and may end the process.
+The text names what is asked."""
 
 
 async def at_once(_: str) -> None:
-    """A way that takes no time."""
+    """Carry a message in no time."""
 
 
 @dataclass(slots=True)
@@ -35,7 +39,7 @@ class LeaseRow:
 
 @dataclass(slots=True)
 class StateRow:
-    """``sync_state``."""
+    """A row of ``sync_state``."""
 
     number: int | None = None
     status: Status = Status.PENDING
@@ -54,7 +58,7 @@ class StateRow:
 
 @dataclass(slots=True)
 class KnownRow:
-    """``sync_known``."""
+    """A row of ``sync_known``."""
 
     key: MatchKey | None = None
     fields: dict[str, Json] = field(default_factory=dict)
@@ -75,7 +79,10 @@ class BatchRow:
 
 @dataclass(slots=True)
 class Database:
-    """The tables; ``clock`` is the database's own, in seconds. A contact is (destination, contact id)."""
+    """The tables. A contact is a pair of destination and contact id.
+
+    ``clock`` is the database's own, in seconds.
+    """
 
     clock: Callable[[], float]
     leases: dict[str, LeaseRow] = field(default_factory=dict)
@@ -86,7 +93,7 @@ class Database:
     keys: dict[tuple[str, str, bytes], tuple[int | None, float]] = field(
         default_factory=dict
     )
-    """Destination, contact id and hash to the contact's number and since when it asks for the key."""
+    """Destination, contact id and hash to the contact's number and the claim's time."""
     runs: dict[int, str] = field(default_factory=dict)
     """The status of every run."""
     last_runs: dict[str, int] = field(default_factory=dict)
@@ -96,16 +103,16 @@ class Database:
     outcomes: dict[tuple[int, str], ContactOutcome] = field(default_factory=dict)
     """By run and contact."""
     waits: dict[tuple[str, str], tuple[KeyWait, str]] = field(default_factory=dict)
-    """Whom a contact waits for, and what that one held then."""
+    """The wait of a contact, and a text of what the owner had when it began."""
     suppressed: dict[str, str] = field(default_factory=dict)
-    erasing: dict[str, float] = field(default_factory=dict)
-    """``sync_erasing``: vendor contact to when its deletion was asked for."""
     """A subject's text to the reason."""
+    erasing: dict[str, float] = field(default_factory=dict)
+    """``sync_erasing``: vendor contact to the time at which its deletion was asked for."""
 
     def number_standing(
         self, destination: str, among: Collection[str] | None = None
     ) -> Counter[Standing]:
-        """As ``storage.standing.number_standing``."""
+        """Count as ``storage.state.standing.number_standing`` does."""
         return Counter(
             row.standing
             for (place, contact_id), row in self.states.items()
@@ -115,7 +122,7 @@ class Database:
         )
 
     def ended(self, run_id: int, kind: OutcomeKind) -> set[str]:
-        """The contacts of a run that ended so."""
+        """Return the contacts of a run with an outcome of this kind."""
         return {
             contact
             for (run, contact), outcome in self.outcomes.items()
@@ -125,7 +132,10 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """As ``storage.fence.Fence``. The body of a transaction must not await: it is carried out whole or not at all."""
+    """The counterpart of ``storage.state.fence.Fence``.
+
+    The body of a transaction must not await: it is carried out whole or not at all.
+    """
 
     database: Database
     account: str
@@ -136,7 +146,10 @@ class Fence:
     async def writing(
         self, what: str, *, sending: bool = False
     ) -> AsyncIterator[Database]:
-        """A transaction that is committed on the way out; the news of it still has to come back."""
+        """Run a transaction, which is committed at the end of the block.
+
+        A process may die before it, or before it hears of the commit.
+        """
         await self.hop(f"{what}: asked")
         lease = self.database.leases.get(self.account)
         runs = lease is not None and lease.expires_at > self.database.clock()
@@ -153,12 +166,12 @@ class Fence:
 
 
 def kept(value: Json) -> Json:
-    """A JSON value as it comes back out of a column."""
+    """Return a JSON value as it comes back out of a column."""
     return orjson.loads(orjson.dumps(value))
 
 
 def known_of(row: KnownRow | None, external_id: str | None, now: float) -> Known:
-    """The columns put together again."""
+    """Return what the columns of both tables say is known."""
     if row is None:
         return Known(external_id=external_id)
     pending = row.pending

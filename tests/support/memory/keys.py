@@ -1,4 +1,7 @@
-"""Which contact asks for which match key (``ports.KeyStore``), as ``storage.keys`` and its SQL keep it."""
+"""Claims to match keys in memory (``ports.KeyStore``).
+
+The counterpart of ``storage.state.keys`` and its SQL.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +39,13 @@ class Keys:
                 database.keys.setdefault(place, (number, since[place[2]]))
 
     def _since(self, database: Database, key: bytes) -> float:
-        """Behind those who ask for the key already, whatever the clock says."""
-        asked = (
+        """Return a time after all claims to the key, whatever the clock says."""
+        earlier_claims = (
             since
             for (destination, _, each), (_, since) in database.keys.items()
             if each == key and database.accounts.get(destination) == self._fence.account
         )
-        return max(database.clock(), *(since + 1e-6 for since in asked), 0.0)
+        return max(database.clock(), *(since + 1e-6 for since in earlier_claims), 0.0)
 
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
         async with self._fence.reading("losers") as database:
@@ -62,7 +65,7 @@ class Keys:
     def winner_over(
         self, database: Database, loser: tuple[str, str]
     ) -> tuple[str, str] | None:
-        """The contact that has a key which the other one asks for."""
+        """Return the contact that has a key which the other one claims."""
         winners = (
             self._winner(database, key)
             for *place, key in sorted(database.keys)
@@ -72,15 +75,17 @@ class Keys:
 
     async def freed(self) -> Sequence[str]:
         async with self._fence.reading("dead duplicates") as database:
-            dead = [
+            duplicates = [
                 contact_id
                 for (destination, contact_id), row in database.states.items()
                 if destination == self._destination
                 and row.code == "duplicate_match_key"
                 and row.status is Status.DEAD
             ]
-        still = await self.losers(dead) if dead else {}
-        return [contact_id for contact_id in dead if contact_id not in still]
+        if not duplicates:
+            return []
+        losers = await self.losers(duplicates)
+        return [contact_id for contact_id in duplicates if contact_id not in losers]
 
     def _winner(self, database: Database, key: bytes) -> tuple[str, str]:
         def rank(claim: tuple[str, str]) -> tuple[object, ...]:
@@ -105,7 +110,7 @@ class Keys:
 
 
 def _find_again(database: Database, contact: tuple[str, str]) -> None:
-    """Without its key a contact is not in step any more, although its row may be as it was."""
+    """Have the next diff find a contact: without its key it is not in step any more."""
     if state := database.states.get(contact):
         state.source_hash = None
         if state.status is Status.DEAD:

@@ -1,4 +1,7 @@
-"""The right to be the only writer (``ports.LeaseStore``), as ``storage.lease`` and its SQL keep it."""
+"""Leases in memory (``ports.LeaseStore``).
+
+The counterpart of ``storage.state.lease`` and its SQL.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class Leases:
     def _try(
         self, account: str, ttl: float, settles_within: float
     ) -> LeaseGrant | float:
-        """The grant, or when the holder's lease runs out."""
+        """Return the grant, or the time at which the holder's lease runs out."""
         now, row = self._database.clock(), self._database.leases.get(account)
         if row is None:
             self._database.leases[account] = LeaseRow(1, now + ttl, ttl)

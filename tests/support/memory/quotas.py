@@ -1,4 +1,7 @@
-"""Counts of long windows (``ports.QuotaStore``), as ``storage.quota`` and its SQL keep them."""
+"""Counts of long windows in memory (``ports.QuotaStore``).
+
+The counterpart of ``storage.state.quota`` and its SQL.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from tests.support.memory.database import Hop, at_once
 
 
 class Quotas:
-    """One account's; ``clock`` is the database's own, in seconds."""
+    """The quotas of one account. ``clock`` is the database's own, in seconds."""
 
     def __init__(self, clock: Callable[[], float], hop: Hop = at_once) -> None:
         self._clock = clock
         self._hop = hop
         self._reserved: Counter[tuple[str, int]] = Counter()
         self.asked = 0
-        """How often it was asked."""
+        """Number of calls so far."""
 
     async def reserve(
         self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
@@ -41,7 +44,7 @@ class Quotas:
 
 
 def _frees(counts: Sequence[tuple[float, int]], calls: int) -> float:
-    """The minute after whose leaving fewer than ``calls`` are left."""
+    """Return the minute after whose end fewer than ``calls`` count any more."""
     left = sum(count for _, count in counts)
     for minute, count in counts:
         left -= count

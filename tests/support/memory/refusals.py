@@ -1,4 +1,7 @@
-"""Contacts refused alike (``ports.RefusalStore``), as ``storage.refusals`` and its SQL keep them."""
+"""Groups of contacts refused alike, in memory (``ports.RefusalStore``).
+
+The counterpart of ``storage.state.refusals`` and its SQL.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Runs and their batches (``ports.BatchStore``), as ``storage.runs`` and its SQL keep them."""
+"""Runs and their batches in memory (``ports.BatchStore``).
+
+The counterpart of ``storage.state.runs``, ``storage.state.batches`` and their SQL.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ async def start_run(fence: Fence, destination: str) -> int:
 
 
 def _judge_again(database: Database, destination: str) -> None:
-    """Those whose match keys the last run judged, and to whom it never came."""
+    """Plan contacts again that the last run judged and did not reach."""
     last = database.last_runs.get(destination)
     waiting = [
         row
@@ -45,7 +48,7 @@ def _judge_again(database: Database, destination: str) -> None:
 
 
 def _forget_waits(database: Database, destination: str) -> None:
-    """Of those who do not wait any more."""
+    """Delete the waits of contacts that do not wait any more."""
     for place in [place for place in database.waits if place[0] == destination]:
         row = database.states.get(place)
         if (

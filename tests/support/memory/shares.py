@@ -1,4 +1,4 @@
-"""What the state knows of an account's other destinations (``ports.ShareStore``)."""
+"""The state of an account's other destinations, in memory (``ports.ShareStore``)."""
 
 from __future__ import annotations
 

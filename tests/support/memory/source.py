@@ -1,4 +1,8 @@
-"""A source in memory: fresh rows by key (``ports.SourceReader``), and the diff by the rules of ``storage.diff``."""
+"""A source in memory, and its diff with the state.
+
+The counterpart of ``storage.source.rows`` (``ports.SourceReader``) and
+``storage.diff``.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +54,10 @@ class Source:
 def diff(
     table: Table, database: Database, destination: str, *, everything: bool = False
 ) -> tuple[list[DiffSlice], DiffTotals]:
-    """What a run is about: removals, then changes. Contacts that are ``removed`` count as if they had no state."""
+    """Return the removals and changes, and the totals.
+
+    Contacts that are ``removed`` count as if they had no state.
+    """
     held = {
         contact_id: row.rejected_hash if row.status is Status.DEAD else row.source_hash
         for (place, contact_id), row in database.states.items()

@@ -1,4 +1,7 @@
-"""Contacts that wait for another one's match key (``ports.WaitStore``), as ``storage.waits`` and its SQL keep them."""
+"""Waits for the match key of another contact, in memory (``ports.WaitStore``).
+
+The counterpart of ``storage.state.waits`` and its SQL.
+"""
 
 from __future__ import annotations
 
@@ -19,37 +22,38 @@ class Waits:
             for contact_id, wait in waits.items():
                 database.waits[self._destination, contact_id] = (
                     wait,
-                    _held(database, wait),
+                    _fingerprint(database, wait),
                 )
 
     async def moved(self) -> Sequence[str]:
         async with self._fence.reading("moved") as database:
             return [
                 contact_id
-                for (destination, contact_id), (wait, held) in sorted(
+                for (destination, contact_id), (wait, before) in sorted(
                     database.waits.items()
                 )
                 if destination == self._destination
                 and (row := database.states.get((destination, contact_id)))
-                and _waits(row)
-                and held != _held(database, wait)
+                and _is_waiting(row)
+                and before != _fingerprint(database, wait)
             ]
 
     async def blockers(self, contacts: Collection[str]) -> Mapping[str, Blocker]:
         found: dict[str, Blocker] = {}
-        async with self._fence.reading("holders") as database:
+        async with self._fence.reading("blockers") as database:
             unread = set(contacts)
             while unread:
                 contact = min(unread)
                 unread.remove(contact)
-                if holder := self._holder(database, contact):
-                    found[contact] = holder
-                    unread |= (
-                        {holder.waits_for} - found.keys() if holder.waits_for else set()
-                    )
+                blocker = self._blocker(database, contact)
+                if blocker is None:
+                    continue
+                found[contact] = blocker
+                if blocker.waits_for and blocker.waits_for not in found:
+                    unread.add(blocker.waits_for)
         return found
 
-    def _holder(self, database: Database, contact: str) -> Blocker | None:
+    def _blocker(self, database: Database, contact: str) -> Blocker | None:
         place = _place(contact)
         row = database.states.get(place)
         if row is None:
@@ -60,12 +64,12 @@ class Waits:
                 database, place
             )
             waits_for = "/".join(winner) if winner else None
-        if _waits(row) and place in database.waits:
+        if _is_waiting(row) and place in database.waits:
             waits_for = database.waits[place][0].owner
         return Blocker(contact, row.status, row.code or "", waits_for)
 
 
-def _waits(row: StateRow) -> bool:
+def _is_waiting(row: StateRow) -> bool:
     return row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match")
 
 
@@ -74,7 +78,8 @@ def _place(contact: str) -> tuple[str, str]:
     return destination, contact_id
 
 
-def _held(database: Database, wait: KeyWait) -> str:
+def _fingerprint(database: Database, wait: KeyWait) -> str:
+    """Return a text that changes with what the owner of a match key has."""
     place = _place(wait.owner)
     state, known = database.states.get(place), database.known.get(place)
     there = (state.external_id, state.status is Status.REMOVED) if state else None

@@ -1,4 +1,4 @@
-"""The findings of one step of a diff, and the errors that make one impossible."""
+"""The differences found in one step, and the error that makes a diff impossible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from syncengine.storage.source.spec import Source
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Differences:
     """Differences found in one step, and how much was compared."""
 
     source_rows: int
