@@ -12,7 +12,7 @@ Each vendor has a package of its own here, whose ``TWIN`` is the class of its tw
 
 A twin is built from the vendor's documentation, never from our adapter. Comments say
 what each behaviour rests on: *documented* (the vendor says so), *observed* (seen in
-recorded traffic, or in clients that other people wrote), or *assumed* (nobody says;
+recorded traffic, or read from the code of SDKs and clients), or *assumed* (nobody says;
 where it matters, a switch plays the alternatives).
 """
 

@@ -182,7 +182,11 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
             self.account.by_key[key] = person.id
 
     def merge(self, kept: CharlesPerson, gone: CharlesPerson, now: float) -> None:
-        """Make one person of two: values of ``kept`` win, lists are joined."""
+        """Make one person of two: values of ``kept`` win, lists are joined.
+
+        Assumed: merges are observed in the vendor's browser SDK, their effect is not.
+        """
+        # Both leave the account first: the one that remains may get another id.
         self.remove(kept.id)
         self.remove(gone.id)
         if self.switches.merged_id == "new":

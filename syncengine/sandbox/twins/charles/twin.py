@@ -129,15 +129,20 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
 
     def _check_names(self, body: Mapping[str, Json]) -> None:
         """Refuse undefined properties and tags, where the switches say so."""
-        properties = body.get(PROPERTIES) or {}
-        has_all_properties = all(self.store.has_property(name) for name in properties)
-        if self.switches.unknown_property == "reject" and not has_all_properties:
+        if self.switches.unknown_property == "reject":
+            self._check_properties(body.get(PROPERTIES) or {})
+        if self.switches.unknown_tag == "reject":
+            self._check_tags(body.get("tags") or ())
+
+    def _check_properties(self, names: Iterable[str]) -> None:
+        if not all(self.store.has_property(name) for name in names):
             raise TwinRefusalError(
                 self.switches.invalid_status,
                 f"{PROPERTIES} names a property that does not exist",
             )
-        has_all_tags = all(self.store.has_tag(tag) for tag in body.get("tags") or ())
-        if self.switches.unknown_tag == "reject" and not has_all_tags:
+
+    def _check_tags(self, tags: Iterable[str]) -> None:
+        if not all(self.store.has_tag(tag) for tag in tags):
             raise TwinRefusalError(
                 self.switches.invalid_status, "tags names a tag that does not exist"
             )

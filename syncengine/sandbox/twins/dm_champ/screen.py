@@ -34,6 +34,7 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
         for name, value in gone.fields.items():
             if name == "phoneNumber":
                 continue
+            # A default is no value that somebody chose.
             if kept.fields.get(name) in (None, "", DEFAULTS.get(name)):
                 kept.fields[name] = value
         kept.custom = {**gone.custom, **kept.custom}

@@ -168,6 +168,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         # Documented: if one of the lists fails, no contact is made.
         for each in lists:
             self._check_list(each)
+        # Documented in three ways, all of which agree that no second contact is made.
         existing = self.store.find(phone)
         if existing is not None:
             return self._duplicate(existing)

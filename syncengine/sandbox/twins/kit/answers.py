@@ -21,7 +21,7 @@ class TwinRefusalError(ValueError):
 
     def __init__(self, status: int, content: Json) -> None:
         """Take the content as ``ApiTwin.refused`` of the vendor's twin expects it."""
-        super().__init__(str(content))
+        super().__init__(content)
         self.status = status
         self.content = content
 

@@ -23,10 +23,13 @@ SwitchesT = TypeVar("SwitchesT")
 class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     """A twin whose contacts are in a store: see ``Twin``.
 
-    A vendor's twin says which routes there are, how credentials are checked, how a
-    refusal looks, and what each request does (``carry_out``). The methods without an
-    underscore between ``refused`` and ``limit_headers_for`` have a usual behaviour that
-    it may replace.
+    The twin of a vendor implements the abstract methods: how credentials are checked,
+    how a refusal looks, what each request does. The other methods have the behaviour
+    that most vendors share; it overrides those in which its vendor differs.
+
+    A request goes through ``admit`` (credentials, then limits) and, where this refuses
+    nothing, through ``commit`` (route, then ``carry_out``). The server plays its faults
+    between the two.
     """
 
     vendor_limits: ClassVar[tuple[TwinLimit, ...]]
@@ -38,7 +41,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         self.store = store
         self.limiter = Limiter()
 
-    # --- what a vendor's twin has to say ---------------------------------------------
+    # --- what a vendor's twin has to implement ----------------------------------------
 
     @property
     @abstractmethod
@@ -70,7 +73,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         """The definitions of the present account."""
         return self.store.definitions
 
-    # --- what it may replace ----------------------------------------------------------
+    # --- what it may override ---------------------------------------------------------
 
     @property
     def exists(self) -> dict[str, str]:
@@ -100,9 +103,11 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         return self.refusal(error.status, error.content)
 
     def unknown_path(self) -> Response:
+        """Return the answer to a path that the API does not have."""
         return self.refusal(404, "Not Found")
 
     def unknown_method(self) -> Response:
+        """Return the answer to a known path with a method that it does not take."""
         return self.refusal(405, "Method Not Allowed")
 
     def too_many_requests(
@@ -116,6 +121,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     def limit_headers_for(
         self, standing: LimitStanding | None, now: float
     ) -> dict[str, str]:
+        """Return the headers about the limit; see ``sends_limit_headers``."""
         return limit_headers(standing, now)
 
     # --- the interface of ``Twin`` ----------------------------------------------------

@@ -6,7 +6,7 @@ import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 import orjson
@@ -18,8 +18,7 @@ from syncengine.sandbox.twins.twin import TwinRequest
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
-@dataclass(frozen=True, slots=True)
-class TwinRoute:
+class TwinRoute(NamedTuple):
     """A path that the API knows."""
 
     pattern: str

@@ -32,12 +32,15 @@ class Definitions:
         self._required: dict[str, bool] = {}
 
     def undefine(self, kind: DefinedKind, name: str) -> None:
+        """Take a definition away, as a person does at the vendor's screen."""
         self._undefined[kind].add(name)
 
     def define(self, kind: DefinedKind, name: str) -> None:
+        """Define a name again; does nothing where it is defined."""
         self._undefined[kind].discard(name)
 
     def has(self, kind: DefinedKind, name: str) -> bool:
+        """Return whether a name is defined."""
         return name not in self._undefined[kind]
 
     def undefined(self, kind: DefinedKind, names: Iterable[str]) -> list[str]:
@@ -45,9 +48,11 @@ class Definitions:
         return [name for name in names if not self.has(kind, name)]
 
     def require(self, field: str, *, in_updates: bool) -> None:
+        """Require a field of new contacts, and with ``in_updates`` of all."""
         self._required[field] = in_updates
 
     def release(self, field: str) -> None:
+        """Make a field optional again."""
         self._required.pop(field, None)
 
     def missing(self, written: Iterable[str], *, creates: bool) -> list[str]:

@@ -29,6 +29,7 @@ class RespondIoChannel:
         """Ids of the contacts that have a value, by the field and the value."""
 
     def add(self, contact: RespondIoContact, fields: Mapping[str, str]) -> None:
+        """Put a new contact in, with its fields."""
         self.contacts[contact.id] = contact
         self.write(contact, fields)
 
@@ -46,6 +47,7 @@ class RespondIoChannel:
             self._ids_by_value[name, value].discard(contact.id)
 
     def remove(self, contact: RespondIoContact) -> None:
+        """Take a contact out, so that no look-up finds it any more."""
         for name in list(contact.fields):
             self.drop(contact, name)
         del self.contacts[contact.id]
@@ -120,7 +122,11 @@ class RespondIoStore(TwinStore[RespondIoSwitches, RespondIoAccount]):
     def merge(
         self, channel: RespondIoChannel, kept: RespondIoContact, gone: RespondIoContact
     ) -> None:
-        """Make one contact of two: empty fields are filled, tags are joined."""
+        """Make one contact of two: empty fields are filled, tags are joined.
+
+        Assumed: the legacy documentation says nothing about merges.
+        """
+        # The other contact goes first: two contacts never have one phone.
         filling = {
             name: value
             for name, value in gone.fields.items()

@@ -117,6 +117,7 @@ class RespondIoV2Contacts:
         now: float,
         ready: float,
     ) -> RespondIoV2Contact:
+        """Put a new contact in, with its fields; until ``ready`` it is in the queue."""
         contact = RespondIoV2Contact(next(self._ids), now, ready)
         self._contacts[contact.id] = contact
         self.write(contact, plain, custom)
@@ -143,6 +144,7 @@ class RespondIoV2Contacts:
                 self._ids_by_value[_place(name, value)].add(contact_id)
 
     def remove(self, contact: RespondIoV2Contact) -> None:
+        """Take a contact out, so that no look-up finds it any more."""
         no_plain = dict.fromkeys(contact.plain)
         no_custom = dict.fromkeys(contact.custom)
         self.write(contact, no_plain, no_custom)
@@ -240,7 +242,10 @@ class RespondIoV2Store(TwinStore[RespondIoV2Switches, RespondIoV2Account]):
         return found[0] if found else None
 
     def merge(self, older: RespondIoV2Contact, younger: RespondIoV2Contact) -> None:
-        """Make one contact of two; the older one keeps what it has."""
+        """Make one contact of two; the older one keeps what it has.
+
+        Observed: the older contact remains. What becomes of its tags is a switch.
+        """
         plain = {**younger.plain, **older.plain}
         custom = {**younger.custom, **older.custom}
         # The younger one goes first: two contacts never have one phone.

@@ -16,9 +16,10 @@ from syncengine.sandbox.twins.respond_io_v2.store import PLAIN, RespondIoV2Conta
 from syncengine.sandbox.twins.respond_io_v2.switches import CustomFieldKind
 from syncengine.sandbox.twins.twin import TwinRequest
 
-_MAX_TAGS = 10  # documented
-_MAX_PER_PAGE = 100  # documented
-_LONGEST_TAG = 255  # documented
+# Observed: the vendor's SDK checks all three.
+_MAX_TAGS = 10
+_MAX_PER_PAGE = 100
+_LONGEST_TAG = 255
 _FORMS = {
     "phone": r"\+[0-9]{4,18}",
     "email": r"[^@\s]+@[^@\s]+",

@@ -71,6 +71,7 @@ class WhautomateTags:
         return made
 
     def undefine(self, name: str) -> None:
+        """Take the tag of this name away, if there is one."""
         self._tags = {key: tag for key, tag in self._tags.items() if tag.name != name}
 
     def check(self, names: Iterable[str]) -> None:
@@ -80,11 +81,13 @@ class WhautomateTags:
             raise TwinRefusalError(400, "Unknown tag")
 
     def tag(self, tag_id: str) -> WhautomateTag:
+        """Return the tag with an id. Raises TwinRefusalError for an unknown one."""
         if tag_id not in self._tags:
             raise TwinRefusalError(404, "Tag not found")
         return self._tags[tag_id]
 
     def remove(self, tag_id: str) -> WhautomateTag:
+        """Take the tag with an id away and return it."""
         tag = self.tag(tag_id)
         del self._tags[tag_id]
         return tag
@@ -185,6 +188,7 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
         return WhautomateContact(_new_id(self.account.numbers, now), now)
 
     def delete(self, contact: WhautomateContact) -> None:
+        """Delete a contact, and remember that it was there: see ``delete_again``."""
         del self.account.contacts[contact.id]
         self.account.deleted.add(contact.id)
 
@@ -314,5 +318,5 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
 
 
 def _new_id(numbers: Iterator[int], now: float) -> str:
-    """Return 24 hexadecimal digits, as MongoDB gives them (documented in examples)."""
+    """Return 24 hexadecimal digits, as MongoDB gives them (assumed)."""
     return f"{int(now):08x}{next(numbers):016x}"
