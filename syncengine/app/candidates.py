@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from syncengine.app.databases import Databases, errors_name_file
-from syncengine.app.earlier_leavers import still_there
+from syncengine.app.earlier_removed import removable_now
 from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
@@ -68,7 +68,7 @@ class Candidates:
 
     async def _earlier(self) -> AsyncIterator[DiffSlice]:
         """Yield the contacts that left earlier, and are at the vendor still."""
-        found = await still_there(self._destination, self._databases)
+        found = await removable_now(self._destination, self._databases)
         if found:
             yield DiffSlice(BatchKind.REMOVALS, found)
         number = len(found)

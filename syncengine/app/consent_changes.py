@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases, source_spec
+from syncengine.app.recognition import Recognised
 from syncengine.app.run_request import CONSENT, RunRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.engine.neighbours import Neighbours
@@ -28,14 +28,13 @@ from syncengine.storage.state.removals import present_elsewhere, removed_or_opte
 def consent_rules(destination: DestinationConfig) -> ConsentRules:
     """Return what the destination's files say about consent."""
     source, options = destination.source, destination.options
+    opt_outs = destination.vendor.capabilities.opt_outs
     return ConsentRules(
         table=source.table,
         query=source.query,
         where=options.where,
         opted_out=options.opted_out,
-        opt_outs={
-            each.field: each.value for each in destination.vendor.capabilities.opt_outs
-        },
+        opt_outs={each.field: each.value for each in opt_outs},
     )
 
 
@@ -54,9 +53,12 @@ class _Concerned:
     def in_words(self, *, at_least: bool) -> str:
         about = "at least " if at_least else ""
         if not self.contacts:
-            return f"{about}0 contacts now, and later whoever says no"
-        left = f"{about}{self.contacts:,} contact{'' if self.contacts == 1 else 's'} that the former rules left out"
-        return f"{left}, as people who left or said no: the run would have sent something about {self.sent:,} of them"
+            return f"{about}0 contacts now, and later whoever opts out"
+        contacts = "1 contact" if self.contacts == 1 else f"{self.contacts:,} contacts"
+        return (
+            f"{about}{contacts} that the former rules left out, as people who left or "
+            f"opted out: the run would have sent something about {self.sent:,} of them"
+        )
 
 
 class ConsentChange:
@@ -100,17 +102,18 @@ class ConsentChange:
         if batch.kind is not BatchKind.CHANGES or not self.is_possible:
             return
         sendable = await self._sendable(self._rows, self._destination.mapping, batch)
-        held = await self._held_back(sendable)
+        withheld = await self._held_back(sendable)
         former = await self._formerly_sendable(batch)
         if former is None:
-            former = sendable - held
+            # All that is known then is who left or opted out earlier.
+            former = sendable - withheld
         sent = {
             job.state.contact_id
             for job in prepared.jobs
             if job.refusal is None and job.plan.calls
         }
         self._let_through.add(sendable - former, sent)
-        self._back.add(held - former, sent)
+        self._back.add(withheld - former, sent)
 
     def judge(self, request: RunRequest) -> None:
         """Raise BrakeApplied where somebody who said no would be sent something.
@@ -121,16 +124,16 @@ class ConsentChange:
         found = self._loosening
         if CONSENT in request.accept or not found.is_possible:
             return
-        told, concerned = list(found.loosened), self._let_through
-        if not told and self._back.contacts:
-            told, concerned = (
-                ["the source or its where selects contacts that it did not select"],
-                self._back,
-            )
-        if not told:
-            return
+        changes, concerned = list(found.loosened), self._let_through
+        if not changes:
+            if not self._back.contacts:
+                return
+            changes = [
+                "the source or its where selects contacts that it did not select"
+            ]
+            concerned = self._back
         number = concerned.in_words(at_least=self._is_unknown)
-        raise _refusal(self._destination, request, told, f"That concerns {number}")
+        raise _refusal(self._destination, request, changes, f"That concerns {number}")
 
     async def _held_back(self, contact_ids: frozenset[str]) -> frozenset[str]:
         """Return who is known to have left or opted out, and did not only move here.
@@ -138,25 +141,28 @@ class ConsentChange:
         Who moves is with another destination of the account, which selects it no more.
         """
         state, name = self._databases.state, self._destination.name
-        held = await removed_or_opted_out(state, name, sorted(contact_ids))
-        if not held or self._neighbours is None:
-            return held
-        moving = await present_elsewhere(
-            state, name, self._destination.account, sorted(held)
-        )
+        withheld = await removed_or_opted_out(state, name, sorted(contact_ids))
+        if not withheld or self._neighbours is None:
+            return withheld
+        account = self._destination.account
+        elsewhere = await present_elsewhere(state, name, account, sorted(withheld))
         try:
-            return held - (moving - await self._neighbours.selected(sorted(moving)))
+            staying = await self._neighbours.selected(sorted(elsewhere))
         except SourceError:
-            return held
+            # Nobody knows who moved: rather one question too many than one too few.
+            return withheld
+        moving = elsewhere - staying
+        return withheld - moving
 
     async def _formerly_sendable(self, batch: Batch) -> frozenset[str] | None:
-        """Return whom the former rules would select now; None where they cannot be asked."""
+        """Return whom the former rules would select now.
+
+        None where they cannot be asked.
+        """
         assert self._before is not None
         if not self._is_prepared:
-            self._former, self._is_prepared = (
-                await self._former_rows(self._before),
-                True,
-            )
+            self._former = await self._former_rows(self._before)
+            self._is_prepared = True
         if self._former is None:
             self._is_unknown = True
             return None
@@ -164,16 +170,17 @@ class ConsentChange:
         try:
             return await self._sendable(self._former, mapping, batch)
         except SourceError:
-            self._is_unknown = True  # a row cannot be computed by them
+            # A row that the former rules cannot compute, such as a cast that fails.
+            self._is_unknown = True
             return None
 
     async def _former_rows(self, before: ConsentRules) -> SourceRows | None:
+        """Return the source by the former rules; None where it is not there any more."""
         pool = self._databases.source(self._destination)
+        spec = _former_spec(self._destination, before)
         try:
             async with pool.acquire() as connection:
-                source = await inspect(
-                    connection, _former_spec(self._destination, before)
-                )
+                source = await inspect(connection, spec)
         except SourceError:
             return None
         return SourceRows(pool, source)
@@ -190,28 +197,41 @@ class ConsentChange:
 def refuse_loosened(
     destination: DestinationConfig, recognised: Recognised, request: RunRequest
 ) -> None:
-    """Raise BrakeApplied for files that ask for less consent, without a look at anybody."""
+    """Raise BrakeApplied for files that ask for less consent.
+
+    No contact is looked at.
+    """
     rules = consent_rules(destination)
     before = _comparable(recognised, rules)
-    told = find_loosening(rules, before).loosened if before is not None else ()
-    if told and CONSENT not in request.accept:
+    if before is None or CONSENT in request.accept:
+        return
+    changes = find_loosening(rules, before).loosened
+    if changes:
         whom = f"`syncengine plan -d {destination.name}` counts whom that concerns"
-        raise _refusal(destination, request, told, whom)
+        raise _refusal(destination, request, changes, whom)
 
 
 def _refusal(
-    destination: DestinationConfig, request: RunRequest, told: Sequence[str], whom: str
+    destination: DestinationConfig,
+    request: RunRequest,
+    changes: Sequence[str],
+    whom: str,
 ) -> BrakeApplied:
     name = destination.name
+    accepting = request.command(name, CONSENT)
     return BrakeApplied(
         CONSENT,
-        f"{name}: brake {CONSENT}: {'; '.join(told)} ({destination.file}). {whom}. Nothing was sent. If they "
-        f"agreed, `{request.command(name, CONSENT)}` lets it pass; else put the former rules back",
+        f"{name}: brake {CONSENT}: {'; '.join(changes)} ({destination.file}). {whom}. "
+        f"Nothing was sent. If these people agreed, `{accepting}` lets the run pass; "
+        "else put the former rules back",
     )
 
 
 def _comparable(recognised: Recognised, now: ConsentRules) -> ConsentRules | None:
-    """Return the former rules; those of another vendor are not about this one."""
+    """Return the former rules; None where there are none.
+
+    Opt-outs that were kept at another vendor are not about this one.
+    """
     before = recognised.consent
     if before is None or recognised.before is None:
         return None
@@ -224,14 +244,17 @@ def _former_spec(destination: DestinationConfig, before: ConsentRules) -> Source
     """Return the source as the former rules had it, with the present mapping."""
     spec = source_spec(destination)
     mapping = replace(destination.mapping, opted_out=before.opted_out)
-    purposes = tuple(each for each in spec.purposes if each[2] != "opted_out")
+    # A purpose is a column, its use, and the key of the file that names it.
+    purposes = [
+        (column, use, key) for column, use, key in spec.purposes if key != "opted_out"
+    ]
     if before.opted_out is not None:
-        purposes = (*purposes, (before.opted_out, Use.FLAG, "opted_out"))
+        purposes.append((before.opted_out, Use.FLAG, "opted_out"))
     return replace(
         spec,
         table=before.table,
         query=before.query,
         where=before.where,
         columns=mapping.columns,
-        purposes=purposes,
+        purposes=tuple(purposes),
     )

@@ -40,10 +40,11 @@ def differently_mapped(destination: DestinationConfig, config: Config) -> Iterat
             if mine.get(each.field, each) != each
         ]
         if names:
+            them = "it" if len(names) == 1 else "them"
             yield (
-                f"{', '.join(names)}: {other.file} of the same account maps "
-                f"{'it' if len(names) == 1 else 'them'} in another way than {destination.file}. A contact that "
-                "both select belongs to one of them, and has the values of that one"
+                f"{', '.join(names)}: {other.file} of the same account maps {them} "
+                f"in another way than {destination.file}. A contact that both select "
+                "belongs to one of them, and has the values of that one"
             )
 
 
@@ -65,15 +66,17 @@ async def contradictions(
         reader = SourceRows(databases.source(destination), source)
         rows = await reader.load([each.contact_id for each in owned])
     except SourceError:
-        return ()  # the report tells of it
-    can = destination.vendor.capabilities
+        return ()  # the report itself names the source's failure
+    capabilities = destination.vendor.capabilities
     desired = {
-        row.contact_id: desired_of(row, destination.mapping, can) for row in rows
+        row.contact_id: desired_of(row, destination.mapping, capabilities)
+        for row in rows
     }
-    return tuple(_told(destination.file, owned, desired, can.accumulates))
+    several = capabilities.accumulates
+    return tuple(_remarks(destination.file, owned, desired, several))
 
 
-def _told(
+def _remarks(
     file: Path,
     owned: Sequence[OwnedContact],
     desired: Mapping[str, Desired | Rejected],
@@ -81,18 +84,20 @@ def _told(
 ) -> Iterator[str]:
     found: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
-    for each in owned:
-        wanted = desired.get(each.contact_id)
-        if isinstance(wanted, Desired):
-            for name in _different(wanted, each.known, several):
-                found[each.owner, name] += 1
-                examples.setdefault((each.owner, name), each.contact_id)
+    for contact in owned:
+        wanted = desired.get(contact.contact_id)
+        if not isinstance(wanted, Desired):
+            continue
+        for name in _different(wanted, contact.known, several):
+            found[contact.owner, name] += 1
+            examples.setdefault((contact.owner, name), contact.contact_id)
     for (owner, name), number in sorted(found.items()):
         contacts = "1 contact" if number == 1 else f"{number} contacts"
+        example = name_of(examples[owner, name])
         yield (
-            f"{file} and {file.with_stem(owner)} want different values of {name} for {contacts} of the account, "
-            f"such as contact {name_of(examples[owner, name])}, which {owner} has. "
-            "Let one of the two files select the contact"
+            f"{file} and {file.with_stem(owner)} want different values of {name} for "
+            f"{contacts} of the account, such as contact {example}, which {owner} has. "
+            "Let only one of the two files select such a contact"
         )
 
 

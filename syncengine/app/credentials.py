@@ -33,7 +33,7 @@ async def settled(config: Config) -> Config:
         async with open_databases(config, ()) as databases:
             return config.keeping(await _kept_names(several, databases))
     except SyncEngineError:
-        return config  # whoever needs the database is told
+        return config  # whatever needs the database reports that it is away
 
 
 async def _kept_names(
@@ -85,26 +85,28 @@ def refuse_second_name(
     if named is None:
         return
     whose = f" of {', '.join(named.destinations)}" if named.destinations else ""
-    gone = [
-        name
-        for name in named.destinations
-        if name not in _names(config) and name not in config.broken
-    ]
+    configured = {*_names(config), *config.broken}
+    without_file = [name for name in named.destinations if name not in configured]
     renamed = ""
-    if gone:
-        back = f"mv {quoted(destination.file)} {quoted(destination.file.with_stem(gone[0]))}"
-        rename = (
-            f"syncengine rename {as_argument(gone[0])} {as_argument(destination.name)}"
-        )
-        renamed = (
-            f". If {destination.name} is {gone[0]} under a new name, `{rename}` moves what is known of its contacts, "
-            f"or give the file its old name back ({back})"
-        )
+    if without_file:
+        renamed = f". {_if_renamed(destination, without_file[0])}"
     raise BrakeApplied(
         "account",
-        f'{destination.place("account")}: the state knows these credentials as account "{named.account}"{whose}, and '
-        "the vendor counts their requests together, so nothing was sent under another name. Write account: "
-        f"{named.account} here, or use a key of its own{renamed}",
+        f"{destination.place('account')}: the state knows these credentials as account "
+        f'"{named.account}"{whose}, and the vendor counts their requests together, so '
+        "nothing was sent under another name. "
+        f"Write account: {named.account} here, or use a key of its own{renamed}",
+    )
+
+
+def _if_renamed(destination: DestinationConfig, old: str) -> str:
+    """Return what to do where the destination is one without a file, renamed."""
+    name, file = destination.name, destination.file
+    moving = f"syncengine rename {as_argument(old)} {as_argument(name)}"
+    undoing = f"mv {quoted(file)} {quoted(file.with_stem(old))}"
+    return (
+        f"If {name} is {old} under a new name, `{moving}` moves what is known of its "
+        f"contacts, or give the file its old name back (`{undoing}`)"
     )
 
 

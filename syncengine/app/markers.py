@@ -1,38 +1,37 @@
-"""Markers beside the configuration, by which a restored or lost state is noticed.
+"""Markers, by which a restored or lost state is noticed.
 
-Each state has a file of its own, named by the state's id; each machine that runs has
-files of its own. They are kept as well as can be: where the folder cannot be written, a
-restored state is not noticed from there.
+After each run its number and its times are noted in a file outside the database (see
+``marker_files``). A state that lacks a noted run is older than it was: a backup was
+restored. They are kept as well as can be: where the folder cannot be written, a restored
+state is not noticed from there.
 """
 
 from __future__ import annotations
 
-import os
 import socket
-import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import orjson
-from pydantic import TypeAdapter, ValidationError
-
-from syncengine.app.databases import FOLDER, Databases, state_description
+from syncengine.app.databases import Databases, state_description
 from syncengine.app.event_log import event_log
+from syncengine.app.marker_files import (
+    marker_file,
+    read_marker,
+    read_markers,
+    write_marker,
+)
 from syncengine.app.run_request import RESTORED, RunRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.events import Event
-from syncengine.model.markers import Marker
+from syncengine.model.markers import Marker, RunMark, StateIdentity
 from syncengine.planning.markers import marker_of_other_state, missing_in_state
 from syncengine.storage.state.restores import knows_nobody, newest_run, state_identity
 
-_MARKER = TypeAdapter(Marker)
 NEW_STATE = (
-    "no contacts and no suppressions are known here; if there was a state before, "
-    "`syncengine import --consent FILE` first brings back who must not be written to"
+    "this state knows no contacts and no suppressions yet. If there was a state before, "
+    "bring its suppressions back first: `syncengine import --consent FILE`"
 )
 
 
@@ -58,63 +57,59 @@ async def refuse_restored(
     """
     if not config.keeps_markers:
         return None
-    markers = {marker.state_id: marker for marker in _read_all(config)}
+    markers = read_markers(config)
     state = await state_identity(databases.state)
     own = markers.pop(state.state_id, None)
     if own is not None:
-        state = await state_identity(
-            databases.state, [run.run_id for run in own.runs.values()]
-        )
-        if lacking := missing_in_state(own, state, destination.name):
-            _refuse_older(destination, config, request, lacking, own.state_id)
+        noted = [run.run_id for run in own.runs.values()]
+        state = await state_identity(databases.state, noted)
+        missing = missing_in_state(own, state, destination.name)
+        if missing:
+            if RESTORED not in request.accept:
+                raise _older(destination, config, missing, own.state_id)
             return Restored(max(own.restores, state.restores), whole=True)
-    other = marker_of_other_state(
-        destination.name, address_of(destination), own, markers.values()
-    )
-    if other is not None:
-        _refuse_other(destination, config, request, _file(config, other.state_id))
-        return Restored(state.restores, whole=False)
-    return None
+    address = address_of(destination)
+    other = marker_of_other_state(destination.name, address, own, markers.values())
+    if other is None:
+        return None
+    if RESTORED not in request.accept:
+        raise _another_state(destination, config, other.state_id)
+    return Restored(state.restores, whole=False)
 
 
-def _refuse_older(
-    destination: DestinationConfig,
-    config: Config,
-    request: RunRequest,
-    lacking: str,
-    state_id: str,
-) -> None:
-    if RESTORED in request.accept:
-        return
-    raise BrakeApplied(
+def _older(
+    destination: DestinationConfig, config: Config, missing: str, state_id: str
+) -> BrakeApplied:
+    file = marker_file(config, state_id)
+    return BrakeApplied(
         RESTORED,
-        f"{destination.name}: {state_description(config)} is older than the last runs from here: it "
-        f"lacks {lacking} (noted of state {state_id}, which all destinations share, by "
-        f"{socket.gethostname()} in {_file(config, state_id)}). So it was restored, what it knows of "
-        "the contacts may be out of date, suppressions may be missing, and nothing was sent. "
-        f"{_advice(destination)}",
+        f"{destination.name}: {state_description(config)} is older than the last runs "
+        f"from here: it lacks {missing} (noted of state {state_id}, which all "
+        f"destinations share, by {socket.gethostname()} in {file}). It was restored, "
+        "then: what it knows of the contacts may be out of date, suppressions may be "
+        f"missing, and nothing was sent. {_advice(destination)}",
     )
 
 
-def _refuse_other(
-    destination: DestinationConfig, config: Config, request: RunRequest, file: Path
-) -> None:
-    if RESTORED in request.accept:
-        return
-    raise BrakeApplied(
+def _another_state(
+    destination: DestinationConfig, config: Config, state_id: str
+) -> BrakeApplied:
+    name = destination.name
+    return BrakeApplied(
         RESTORED,
-        f"{destination.name}: {state_description(config)} is another state than the one that "
-        f"{destination.name} was last run with from here ({file}). If that one is lost, its "
-        f"suppressions are, too, and nothing was sent. {_advice(destination)}. Where it is "
-        "not lost, configure its database again",
+        f"{name}: {state_description(config)} is another state than the one that {name} "
+        f"was last run with from here ({marker_file(config, state_id)}), so nothing was "
+        "sent. If that one is lost, its suppressions are lost with it. "
+        f"{_advice(destination)}. Where it is not lost, configure its database again",
     )
 
 
 def _advice(destination: DestinationConfig) -> str:
+    accepting = RunRequest().command(destination.name, RESTORED)
     return (
-        "First `syncengine import --consent FILE` brings back the suppressions of the last "
-        f"`export --consent`; then `{RunRequest().command(destination.name, RESTORED)}` compares every "
-        "contact with what the vendor holds"
+        "First `syncengine import --consent FILE` brings back the suppressions of the "
+        f"last `export --consent`; then `{accepting}` compares every contact with what "
+        "the vendor holds"
     )
 
 
@@ -144,32 +139,47 @@ async def _note(
     accepted: bool,
 ) -> None:
     run = await newest_run(databases.state, destination.name)
-    markers = {marker.state_id: marker for marker in _read_all(config)}
-    noted = [
-        mark.run_id for marker in markers.values() for mark in marker.runs.values()
-    ]
+    markers = read_markers(config)
+    noted: list[int] = []
+    for each in markers.values():
+        noted += [mark.run_id for mark in each.runs.values()]
     state = await state_identity(databases.state, noted)
     own = markers.pop(state.state_id, None)
-    address = address_of(destination)
     if own is not None and missing_in_state(own, state):
         return
-    if (
-        marker_of_other_state(destination.name, address, own, markers.values())
-        and not accepted
-    ):
+    address = address_of(destination)
+    other = marker_of_other_state(destination.name, address, own, markers.values())
+    if other is not None and not accepted:
         return
-    # Read again and written without a pause: other destinations note theirs meanwhile.
-    marker = _read(_file(config, state.state_id))
+    # Read again and written without an await in between: other destinations of this
+    # process note theirs meanwhile, and what they noted must not be overwritten.
+    marker = _present(read_marker(config, state.state_id), state)
+    if run is not None:
+        marker = _with_run(marker, destination.name, run, address)
+    consents = max(marker.consents, state.consents)
+    write_marker(config, replace(marker, consents=consents))
+
+
+def _present(marker: Marker | None, state: StateIdentity) -> Marker:
+    """Return the marker to continue: an empty one after an accepted restore."""
     if marker is None or marker.restores < state.restores:
-        marker = Marker(state.state_id, state.restores)
-    before = marker.runs.get(destination.name)
-    if run is not None and not (before and before.run_id > run.run_id):
-        marker = replace(
-            marker,
-            runs={**marker.runs, destination.name: run},
-            addresses={**marker.addresses, destination.name: address},
-        )
-    _write(config, replace(marker, consents=max(marker.consents, state.consents)))
+        return Marker(state.state_id, state.restores)
+    return marker
+
+
+def _with_run(marker: Marker, name: str, run: RunMark, address: str) -> Marker:
+    """Return the marker with a destination's newest run.
+
+    Unless a newer one is noted already.
+    """
+    before = marker.runs.get(name)
+    if before is not None and before.run_id > run.run_id:
+        return marker
+    return replace(
+        marker,
+        runs={**marker.runs, name: run},
+        addresses={**marker.addresses, name: address},
+    )
 
 
 async def advice_where_new(databases: Databases) -> str | None:
@@ -183,14 +193,15 @@ async def advice_where_new(databases: Databases) -> str | None:
 
 async def warn_where_new(databases: Databases) -> None:
     """Write the advice of a new state to the log, before anything is sent."""
-    if advice := await advice_where_new(databases):
+    advice = await advice_where_new(databases)
+    if advice is not None:
         event_log()(Event.STATE_IS_NEW, advice=advice)
 
 
 async def lacking_consents(config: Config, databases: Databases) -> int:
     """Return how many changes of the suppressions the state lacks by its marker."""
     state = await state_identity(databases.state)
-    marker = _read(_file(config, state.state_id))
+    marker = read_marker(config, state.state_id)
     if marker is None or marker.restores != state.restores:
         return 0
     return max(0, marker.consents - state.consents)
@@ -204,58 +215,15 @@ async def note_consents(config: Config, databases: Databases, lacking: int) -> N
     if not config.keeps_markers:
         return
     state = await state_identity(databases.state)
-    marker = _read(_file(config, state.state_id)) or Marker(
-        state.state_id, state.restores
-    )
+    marker = read_marker(config, state.state_id)
+    if marker is None:
+        marker = Marker(state.state_id, state.restores)
+    # A marker from before or after another restore counts other changes.
     if marker.restores == state.restores:
-        _write(config, replace(marker, consents=state.consents + lacking))
-
-
-def is_writable(config: Config) -> bool:
-    """Return whether markers can be kept."""
-    folder = _folder(config)
-    there = folder if folder.exists() else folder.parent
-    return os.access(there, os.W_OK | os.X_OK)
+        write_marker(config, replace(marker, consents=state.consents + lacking))
 
 
 def address_of(destination: DestinationConfig) -> str:
     """Return the vendor, address and account that a destination's contacts are at."""
-    return f"{destination.vendor.name} at {destination.base_url}, account {destination.account}"
-
-
-def _folder(config: Config) -> Path:
-    return config.file.parent / FOLDER
-
-
-def _file(config: Config, state_id: str) -> Path:
-    return _folder(config) / f"state-{state_id}.json"
-
-
-def _read_all(config: Config) -> Iterator[Marker]:
-    for file in sorted(_folder(config).glob("state-*.json")):
-        if marker := _read(file):
-            yield marker
-
-
-def _read(file: Path) -> Marker | None:
-    try:
-        return _MARKER.validate_json(file.read_bytes())
-    except (OSError, ValidationError):
-        return None
-
-
-def _write(config: Config, marker: Marker) -> None:
-    """Write a marker whole or not at all."""
-    file = _file(config, marker.state_id)
-    content = orjson.dumps(
-        marker, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    )
-    try:
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=file.parent, prefix=f".{file.name}-", delete=False
-        ) as fresh:
-            fresh.write(content)
-        Path(fresh.name).replace(file)
-    except OSError:
-        return
+    vendor, url = destination.vendor.name, destination.base_url
+    return f"{vendor} at {url}, account {destination.account}"

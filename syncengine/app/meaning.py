@@ -1,11 +1,11 @@
-"""Meaning of a destination's configuration, compared with its meaning before."""
+"""What a destination's configuration means, compared with what it meant before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases
+from syncengine.app.recognition import Recognised
 from syncengine.config.destination import DestinationConfig
 from syncengine.model.reports import CauseCount
 from syncengine.planning import normalise
@@ -20,7 +20,10 @@ from syncengine.storage.state.destinations import remembered_meaning
 
 
 def meaning_of(destination: DestinationConfig) -> Mapping[str, str]:
-    """Return a fingerprint of each part of the mapping, and of what reads and sends it."""
+    """Return a fingerprint of each part of the mapping.
+
+    It changes with the versions of what reads and sends the values, too.
+    """
     vendor = destination.vendor
     version = (
         vendor.name,
@@ -48,9 +51,10 @@ async def survey_of(
     another source that excuses nothing: its columns may have other names as well.
     """
     before = recognised.before
-    changes = recognised.identity.changes(before) if before is not None else {}
-    if {"source", "database"} & changes.keys():
-        return Survey()
+    if before is not None:
+        changes = recognised.identity.changes(before)
+        if "source" in changes or "database" in changes:
+            return Survey()
     meant = await remembered_meaning(databases.state, destination.name)
     changed = changed_parts(meant, meaning_of(destination))
     return Survey(remapped=remapped_fields(changed, destination.mapping))
@@ -66,25 +70,28 @@ def counted_causes(causes: CauseCounter) -> tuple[CauseCount, ...]:
 
 def remarks_on(causes: CauseCounter) -> Iterator[str]:
     """Yield one line about what was sent because the configuration changed."""
-    told = [
+    changes = [
         f"{cause.in_words}: {_contacts(number)}"
         for cause, number in causes.counts()
         if cause.why.is_configuration
     ]
-    if told:
-        yield "the configuration changed since the last whole run: " + "; ".join(told)
+    if changes:
+        told = "; ".join(changes)
+        yield f"the configuration changed since the last whole run: {told}"
 
 
 def on_taken_over(numbers: Mapping[str, int]) -> Iterator[str]:
     """Yield one line about contacts that other destinations of the account had before.
 
-    Nothing need have been written about them: then no other number tells of them.
+    Perhaps nothing had to be written about them, and no other number counts them.
     """
-    if numbers:
-        told = ", ".join(
-            f"{_contacts(number)} of {name}" for name, number in sorted(numbers.items())
-        )
-        yield f"taken over with their vendor contacts: {told}"
+    if not numbers:
+        return
+    parts = [
+        f"{_contacts(number)} of {name}" for name, number in sorted(numbers.items())
+    ]
+    told = ", ".join(parts)
+    yield f"taken over from other destinations, with their vendor contacts: {told}"
 
 
 def _contacts(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Beside:
 
     neighbours: Neighbours | None
     without_file: tuple[str, ...]
-    """Destinations that the state knows there and that have no file (any more)."""
+    """Destinations of the account that the state knows and that have no file."""
 
 
 async def beside(
@@ -65,6 +65,7 @@ async def _neighbours_of(
         for each in config.destinations
         if each.account == destination.account and each.name != destination.name
     ]
+    # Of a file that cannot be read only the state knows which account it was in.
     for name in config.broken:
         before = await remembered(databases.state, name)
         if before is not None and before.identity.account == destination.account:
@@ -73,7 +74,7 @@ async def _neighbours_of(
 
 
 class _Configured:
-    """See ``Neighbour``."""
+    """Another destination whose file can be used (see ``Neighbour``)."""
 
     def __init__(
         self, destination: DestinationConfig, databases: Databases, size: int
@@ -93,7 +94,7 @@ class _Configured:
             return await rows.load(contact_ids)
 
     async def differing(self) -> AsyncGenerator[Sequence[str]]:
-        differ = Diff(
+        comparison = Diff(
             self._databases.state,
             self._databases.source(self._destination),
             await self._inspected(),
@@ -101,11 +102,14 @@ class _Configured:
             same_database=not self._destination.source.database,
         )
         with errors_name_file(self._destination):
-            async with aclosing(differ.__aiter__()) as pieces:
+            # Closed here, since whoever reads this may stop at the first contact: the
+            # comparison would keep its connection until it is collected as garbage.
+            async with aclosing(comparison.__aiter__()) as pieces:
                 async for piece in pieces:
-                    if piece.kind is BatchKind.CHANGES:
-                        for start in range(0, len(piece.contact_ids), self._size):
-                            yield piece.contact_ids[start : start + self._size]
+                    if piece.kind is not BatchKind.CHANGES:
+                        continue
+                    for part in _slices(piece.contact_ids, self._size):
+                        yield part
 
     async def _inspected(self) -> Source:
         if self._source is None:
@@ -114,8 +118,17 @@ class _Configured:
         return self._source
 
 
+def _slices(contact_ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(contact_ids), size):
+        yield contact_ids[start : start + size]
+
+
 class _Broken:
-    """A destination whose file cannot be used: nobody knows whom it selects."""
+    """A destination whose file cannot be used: nobody knows whom it selects.
+
+    Each question is answered with an error, so that nothing is taken away from a
+    contact that it may select.
+    """
 
     def __init__(self, name: str, beside: DestinationConfig) -> None:
         self.name = name
@@ -128,7 +141,9 @@ class _Broken:
 
     async def differing(self) -> AsyncIterator[Sequence[str]]:
         raise self._error()
-        yield ()
+        yield ()  # makes this an asynchronous generator, as the protocol asks for
 
     def _error(self) -> SourceError:
-        return SourceError(f"{self._file} cannot be used: `syncengine check` tells why")
+        return SourceError(
+            f"{self._file} cannot be used. `syncengine check` names its problems"
+        )

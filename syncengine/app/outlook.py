@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from syncengine.app.databases import Databases
+from syncengine.app.left_alone import retry_dead, run_contact
 from syncengine.app.vendor_access import task_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.engine.consent import SAME_PERSON, subjects_of
@@ -38,23 +39,28 @@ from syncengine.storage.state import consent, erasure
 from syncengine.storage.state.outcomes import last_ended
 from syncengine.storage.state.standing import standing_of
 
-_BY = {
+_SUPPRESSED_BY = {
     SubjectKind.CONTACT: "its contact id",
-    SubjectKind.PHONE: "a phone number of it",
-    SubjectKind.EMAIL: "an e-mail address of it",
+    SubjectKind.PHONE: "one of its phone numbers",
+    SubjectKind.EMAIL: "one of its e-mail addresses",
 }
+_SENDS_NOTHING = "sends nothing about it"
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Future of one contact."""
+    """What the next run will do with one contact."""
 
     standing: str | None = None
     """``forgotten``, ``suppressed`` or ``opted_out``: no run sends anything about it.
     """
     remarks: tuple[str, ...] = ()
     next_run: str = ""
-    """Action of the next run, in words."""
+    """What the next run does, to be read behind "the next run"; empty where that
+    cannot be known."""
+    nothing_because: str = ""
+    """Why the next run has nothing to send; empty where it sends something or leaves
+    the contact alone."""
     kept: Pending | None = None
     """What was sent without an outcome, and stays unknown after the next run."""
 
@@ -79,149 +85,207 @@ async def look_ahead(
     """Plan the contact as a run would, and check whether anything may be sent.
 
     Writes nothing. Without a source, which could not be read, the next run is unknown.
+    Raises SourceError, StorageError.
     """
-    standing, remarks = await _forbidden(destination, databases, store, seen)
+    pending = seen.state.known.pending
+    standing, reasons = await _forbidding(destination, databases, store, seen)
+    contact_id = seen.state.contact_id
+    receipts = await erasure.receipts(databases.state, contact_id)
+    remarks = (*_receipt_remarks(destination, contact_id, receipts), *reasons)
     if standing is not None:
-        return Outlook(
-            standing, remarks, "sends nothing about it", seen.state.known.pending
-        )
+        return Outlook(standing, remarks, _SENDS_NOTHING, kept=pending)
     if source is None:
         return Outlook(None, remarks)
-    left_alone = _dead(destination, seen) or await _unsupported(
-        destination, databases, seen
-    )
+    left_alone = _left_alone(destination, seen)
+    if left_alone is None:
+        left_alone = await _unsupported(destination, databases, seen)
     if left_alone is not None:
-        return Outlook(None, remarks, left_alone, seen.state.known.pending)
+        return Outlook(None, remarks, left_alone, kept=pending)
+    prepared = await _plan(destination, store, source, seen, neighbours)
+    nothing = _nothing_because(seen, prepared)
+    return Outlook(
+        standing=None,
+        remarks=remarks,
+        next_run=f"sends nothing: {nothing}"
+        if nothing
+        else _next(destination, prepared),
+        nothing_because=nothing,
+        kept=_kept(seen, prepared),
+    )
+
+
+async def _plan(
+    destination: DestinationConfig,
+    store: ContactStore,
+    source: SourceReader,
+    seen: Seen,
+    neighbours: Neighbours | None,
+) -> Prepared:
+    """Return the contact as a run of it alone would prepare it."""
     kind = BatchKind.REMOVALS if seen.row is None else BatchKind.CHANGES
     batch = Batch(0, kind, (seen.state.contact_id,))
 
     async def batches() -> AsyncIterator[Batch]:
         yield batch
 
-    capabilities = destination.vendor.capabilities
     preparer = Preparer(
-        task_of(destination), capabilities, source, store, None, neighbours
+        task_of(destination),
+        destination.vendor.capabilities,
+        source,
+        store,
+        None,
+        neighbours,
     )
+    # A removal is planned only once it is known whether another destination of the
+    # account wants the contact.
     await preparer.look_ahead(batches())
-    prepared = await preparer.plan(batch)
-    return Outlook(
-        None, remarks, _told(destination, seen, prepared), _kept(seen, prepared)
-    )
+    return await preparer.plan(batch)
 
 
-async def _forbidden(
+async def _forbidding(
     destination: DestinationConfig,
     databases: Databases,
     store: ContactStore,
     seen: Seen,
 ) -> tuple[str | None, tuple[str, ...]]:
     """Return why nothing may be sent, if so, and remarks that explain it."""
-    job = Job(0, seen.state, seen.desired, None, Plan())
-    subjects = subjects_of(job, SubjectFinder(destination.mapping))
-    named = await consent.named_by(databases.state, subjects)
-    receipts = await erasure.receipts(databases.state, seen.state.contact_id)
-    remarks = list(_of_receipts(destination, seen.state.contact_id, receipts))
-    contact = as_argument(seen.state.contact_id)
+    contact_id = seen.state.contact_id
     standing: str | None = None
+    remarks: list[str] = []
     if seen.row is not None and has_opted_out(seen.row, destination.mapping):
         standing = "opted_out"
-        remarks.append(
-            f'opted out: the source\'s column "{destination.mapping.opted_out}" is true'
-        )
-    for kind, reason in named:
-        if reason == consent.FORGOTTEN:
-            remarks.append(
-                "forgotten: no run creates it again or links it to what a vendor holds; "
-                f"`syncengine suppress --lift --forgotten --contact {contact}` takes that back"
-            )
-        else:
-            remarks.append(
-                f"suppressed: {_BY[kind]} is on the list; `syncengine suppress --lift` takes that back"
-            )
-        if standing != "forgotten":
+        column = destination.mapping.opted_out
+        remarks.append(f'opted out: column "{column}" of the source is true')
+    job = Job(0, seen.state, seen.desired, None, Plan())
+    subjects = subjects_of(job, SubjectFinder(destination.mapping))
+    for kind, reason in await consent.named_by(databases.state, subjects):
+        remarks.append(_suppression_remark(contact_id, kind, reason))
+        # An erasure outweighs a suppression, whichever of the two is found first.
+        if standing != consent.FORGOTTEN:
             standing = reason
-    if (
-        standing is None
-        and SAME_PERSON
-        in (await store.suppressed({seen.state.contact_id: subjects})).values()
-    ):
+    if standing is not None:
+        return standing, tuple(remarks)
+    # Somebody else's suppression may concern this person under another contact id.
+    suppressed = await store.suppressed({contact_id: subjects})
+    if SAME_PERSON in suppressed.values():
         standing = "suppressed"
-        remarks.append(f"suppressed: {like_suppressed(seen.state.contact_id)}")
+        remarks.append(f"suppressed: {like_suppressed(contact_id)}")
     return standing, tuple(remarks)
 
 
-def _of_receipts(
+def _suppression_remark(contact_id: str, kind: SubjectKind, reason: str) -> str:
+    if reason == consent.FORGOTTEN:
+        lifting = (
+            "syncengine suppress --lift --forgotten --contact "
+            f"{as_argument(contact_id)}"
+        )
+        return (
+            "forgotten: no run creates it again or links it to what a vendor holds. "
+            f"`{lifting}` takes the erasure back"
+        )
+    return (
+        f"suppressed by {_SUPPRESSED_BY[kind]}. `syncengine suppress --lift` lifts that"
+    )
+
+
+def _receipt_remarks(
     destination: DestinationConfig,
     contact_id: str,
     receipts: Sequence[erasure.ErasureProgress],
 ) -> Iterator[str]:
-    contact = as_argument(contact_id)
-    for each in receipts:
-        if each.destination != destination.name:
+    """Yield what is left to do for the contact's erasure at this destination."""
+    forget = f"syncengine forget {as_argument(contact_id)}"
+    for receipt in receipts:
+        if receipt.destination != destination.name:
             continue
-        if each.status is Erased.OPEN:
-            yield f"it is to be forgotten, and is not yet: `syncengine forget {contact}` finishes that"
-        if each.to_ask:
-            yield f"{each.to_ask}; `syncengine forget {contact} --confirmed -d {destination.name}` once they did"
+        if receipt.status is Erased.OPEN:
+            yield (
+                "it is to be forgotten, but its erasure is not finished. "
+                f"`{forget}` finishes it"
+            )
+        if receipt.to_ask:
+            yield (
+                f"{receipt.to_ask}. Once they did: "
+                f"`{forget} --confirmed -d {destination.name}`"
+            )
 
 
-def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
-    """Describe a dead letter whose row is unchanged; return None for other contacts."""
+def _left_alone(destination: DestinationConfig, seen: Seen) -> str | None:
+    """Describe a dead letter or a gone contact whose row is unchanged.
+
+    None for other contacts, which are planned.
+    """
     state, row = seen.state, seen.row
-    if row is not None and state.status is Status.GONE:
-        return _gone(destination, seen, row)
-    if (
-        row is None
-        or state.status is not Status.DEAD
-        or state.rejected_hash != version(row.source_hash)
-    ):
+    if row is None:
         return None
-    contact = as_argument(state.contact_id)
+    if state.status is Status.GONE:
+        return _gone(destination, seen, row)
+    is_same_version = state.rejected_hash == version(row.source_hash)
+    if state.status is not Status.DEAD or not is_same_version:
+        return None
+    trying = f"`{run_contact(destination.name, state.contact_id)}` tries it"
     if state.refusal is not None and not state.rejections:
         return (
-            "leaves it alone, unless it is the one that is tried: it is refused like "
-            f"others ({state.refusal.code}), of which one is tried each night; "
-            f"`syncengine run -d {destination.name} --contact {contact}` tries it now"
+            "leaves it alone: it is rejected for the same reason as others "
+            f"({state.refusal.code}), of which one is tried each night. {trying} now"
         )
-    if (
-        state.rejections < DEAD_AFTER
-    ):  # refused at once, for the sake of another contact
-        return "leaves it alone: it waits until another contact has let go of its match key, or its row changes"
+    if state.rejections < DEAD_AFTER:
+        # It was rejected only once, because another contact has its match key.
+        return (
+            "leaves it alone until another contact releases its match key, or its row "
+            "changes"
+        )
     return (
-        f"leaves it alone: it is a dead letter, refused {DEAD_AFTER} times, until its row or the mapping changes; "
-        f"`syncengine run -d {destination.name} --contact {contact}` tries it again, and "
-        f"`syncengine retry --dead -d {destination.name}` all of them"
+        "leaves it alone until its row or the mapping changes: it is a dead letter, "
+        f"rejected {DEAD_AFTER} times. {trying} again, "
+        f"`{retry_dead(destination.name)}` all of them"
+    )
+
+
+def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | None:
+    """Describe a contact deleted at the vendor; None where it is looked up again."""
+    if destination.options.on_gone is OnGone.RECREATE:
+        return (
+            "looks it up, and creates it again if it is not found: it was deleted or "
+            "merged at the vendor"
+        )
+    if seen.state.source_hash != row.source_hash:
+        return None
+    command = run_contact(destination.name, seen.state.contact_id)
+    return (
+        "leaves it alone until its row changes: it was deleted or merged at the vendor. "
+        f"`{command}` creates it again"
     )
 
 
 async def _unsupported(
-    destination: DestinationConfig,
-    databases: Databases,
-    seen: Seen,
+    destination: DestinationConfig, databases: Databases, seen: Seen
 ) -> str | None:
     """Describe a contact that the vendor does not take as a whole.
 
     None for other contacts, and where its row changed or came back.
     """
-    state = seen.state
-    hash_now = None if seen.row is None else seen.row.source_hash
-    expected = Status.REMOVED if seen.row is None else Status.SYNCED
+    state, name, contact_id = seen.state, destination.name, seen.state.contact_id
+    if seen.row is None:
+        hash_now, expected = None, Status.REMOVED
+    else:
+        hash_now, expected = seen.row.source_hash, Status.SYNCED
     if state.status is not expected or state.source_hash != hash_now:
         return None
-    name, contact_id = destination.name, state.contact_id
     if await standing_of(databases.state, name, contact_id) is not Standing.UNSUPPORTED:
         return None
     last = await last_ended(databases.state, name, contact_id)
-    differs = in_words(last.unsupported) if last is not None else ""
-    differs = differs or "the vendor does not take a part of it"
+    lacking = in_words(last.unsupported) if last is not None else ""
+    if not lacking:
+        # `prune` deletes the outcome that would say which part it is.
+        lacking = "the vendor does not take a part of it"
     if state.refusal is not None:
         return (
-            f"leaves it alone, unless it is the one that is tried: {differs}. Of those "
-            "that lack the same, one is tried each night; "
-            f"`syncengine run -d {name} --contact {as_argument(contact_id)}` tries it now"
+            f"leaves it alone: {lacking}. Of the contacts that lack the same, one is "
+            f"tried each night; `{run_contact(name, contact_id)}` tries it now"
         )
     until = "it comes back" if seen.row is None else "its row or the mapping changes"
-    return f"leaves it as it is: {differs}; it is not tried again until {until}"
+    return f"leaves it as it is: {lacking}. It is not tried again until {until}"
 
 
 def _kept(seen: Seen, prepared: Prepared) -> Pending | None:
@@ -230,58 +294,59 @@ def _kept(seen: Seen, prepared: Prepared) -> Pending | None:
     if pending is None or not prepared.jobs:
         return pending
     (job,) = prepared.jobs
-    is_settled_first = pending.creates or pending.deletes or pending.distrusted
-    if is_settled_first or pending.merged_with is not None or job.desired is None:
+    # These are settled by a look-up, whatever the row asks for.
+    is_settled_first = (
+        pending.creates
+        or pending.deletes
+        or pending.distrusted
+        or pending.merged_with is not None
+    )
+    if is_settled_first or job.desired is None:
         return None
     manages_tags = job.desired.manages_tags
     return still_unknown(seen.state.known, job.plan, manages_tags=manages_tags)
 
 
-def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | None:
-    """Describe a contact deleted at the vendor; None where it is looked up again."""
-    if destination.options.on_gone is OnGone.RECREATE:
-        return (
-            "looks it up, and creates it again: it was deleted or merged at the vendor"
-        )
-    if seen.state.source_hash != row.source_hash:
-        return None
-    contact = as_argument(seen.state.contact_id)
-    return (
-        "leaves it alone: it was deleted or merged at the vendor, until its row changes; "
-        f"`syncengine run -d {destination.name} --contact {contact}` creates it again"
-    )
-
-
-def _told(destination: DestinationConfig, seen: Seen, prepared: Prepared) -> str:
+def _nothing_because(seen: Seen, prepared: Prepared) -> str:
+    """Return why there is nothing to send; empty where that needs no reason."""
     if prepared.jobs:
-        return _of_job(destination, prepared.jobs[0])
+        return ""
+    outcome = prepared.records[0].outcome if prepared.records else None
+    if outcome is not None and outcome.kind is OutcomeKind.REJECTED:
+        return ""
+    if outcome is not None and outcome.unsupported:
+        return in_words(outcome.unsupported)
+    is_moved = any(record.moved for record in prepared.records)
+    if is_moved or seen.row is None:
+        return ""
+    return "it is in step"
+
+
+def _next(destination: DestinationConfig, prepared: Prepared) -> str:
+    """Describe what the next run does where it has a reason to do something."""
+    if prepared.jobs:
+        return _next_of_job(destination, prepared.jobs[0])
     outcome = prepared.records[0].outcome if prepared.records else None
     if outcome is not None and outcome.kind is OutcomeKind.REJECTED:
         return f"rejects it ({outcome.code})"
-    if outcome is not None and outcome.unsupported:
-        return f"sends nothing: {in_words(outcome.unsupported)}"
     if any(record.moved for record in prepared.records):
-        return "sends nothing about it: another destination of the account selects it"
-    if seen.row is None:
-        return "sends nothing about it"
-    return "sends nothing: it is in step"
+        return f"{_SENDS_NOTHING}: another destination of the account selects it"
+    return _SENDS_NOTHING
 
 
-def _of_job(destination: DestinationConfig, job: Job) -> str:
-    capabilities = destination.vendor.capabilities
+def _next_of_job(destination: DestinationConfig, job: Job) -> str:
     if job.refusal is not None:
         return f"looks it up, and rejects it ({job.refusal.code})"
-    first = plan_look_up(
+    look_up = plan_look_up(
         job.desired,
         job.state.known,
-        capabilities,
+        destination.vendor.capabilities,
         find_first=destination.options.find_first,
     )
-    actions = ", ".join(dict.fromkeys(call.action.value for call in job.plan.calls))
-    if first is None:
+    names = dict.fromkeys(call.action.value for call in job.plan.calls)
+    actions = ", ".join(names)
+    if look_up is None:
         return f"sends: {actions}"
-    return (
-        f"looks it up; where nothing is found it sends: {actions}"
-        if actions
-        else "looks it up"
-    )
+    if not actions:
+        return "looks it up"
+    return f"looks it up, and if it is not found sends: {actions}"

@@ -14,26 +14,32 @@ from syncengine.errors import SyncEngineError
 from syncengine.model.consent import Subject, SubjectFinder
 from syncengine.model.contact import Desired
 from syncengine.model.mapping import Mapping
+from syncengine.model.work import SourceRow
 from syncengine.planning.mapping import map_row
 from syncengine.storage.connect import Pool
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state.consent import known_values
 
 _SLICE = 500
+"""Contacts that are read in one statement."""
 
 
 async def known_of(
     state: Pool, contact_ids: Sequence[str]
 ) -> dict[str, tuple[Subject, ...]]:
-    """Return what is known of the contacts, as far as it names a person."""
-    naming = SubjectFinder(Mapping())
+    """Return the known phones and addresses of the contacts, by contact id.
+
+    Contacts without any are left out. Raises StorageError.
+    """
+    finder = SubjectFinder(Mapping())
     found: dict[str, tuple[Subject, ...]] = {}
     for start in range(0, len(contact_ids), _SLICE):
         known = await known_values(state, contact_ids[start : start + _SLICE])
-        found |= {
-            contact_id: naming.of_person(values) for contact_id, values in known.items()
-        }
-    return {contact_id: subjects for contact_id, subjects in found.items() if subjects}
+        for contact_id, values in known.items():
+            subjects = finder.of_person(values)
+            if subjects:
+                found[contact_id] = subjects
+    return found
 
 
 async def in_source(
@@ -41,17 +47,17 @@ async def in_source(
     destinations: Sequence[DestinationConfig],
     contact_ids: Sequence[str],
 ) -> dict[str, tuple[Subject, ...]]:
-    """Return what the sources say of the contacts, as far as it names a person.
+    """Return the phones and addresses that the sources have of the contacts.
 
-    A source that cannot be read says nothing: nobody waits for it.
+    A source that cannot be read is passed over: a suppression must not wait for it.
     """
     found: dict[str, tuple[Subject, ...]] = {}
     for destination in destinations:
         try:
-            of_this = await _in_one(databases, destination, contact_ids)
+            in_this = await _in_one(databases, destination, contact_ids)
         except SyncEngineError:
             continue
-        for contact_id, subjects in of_this.items():
+        for contact_id, subjects in in_this.items():
             found[contact_id] = (*found.get(contact_id, ()), *subjects)
     return found
 
@@ -61,18 +67,24 @@ async def _in_one(
 ) -> dict[str, tuple[Subject, ...]]:
     pool = databases.source(destination)
     source = await inspect_source(destination, pool)
-    rows, naming = SourceRows(pool, source), SubjectFinder(destination.mapping)
-    capabilities = destination.vendor.capabilities
+    rows = SourceRows(pool, source)
     found: dict[str, tuple[Subject, ...]] = {}
     for start in range(0, len(contact_ids), _SLICE):
         for row in await rows.load(contact_ids[start : start + _SLICE]):
-            wanted = map_row(
-                row,
-                destination.mapping,
-                capabilities.identity,
-                capabilities.accumulates,
-            )
-            if isinstance(wanted, Desired):
-                values = [*wanted.fields.items(), *wanted.invalid.items()]
-                found[row.contact_id] = naming.of_person(values)
-    return {contact_id: subjects for contact_id, subjects in found.items() if subjects}
+            subjects = _of_row(destination, row)
+            if subjects:
+                found[row.contact_id] = subjects
+    return found
+
+
+def _of_row(destination: DestinationConfig, row: SourceRow) -> tuple[Subject, ...]:
+    """Return the phones and addresses of a row; none of one that is invalid."""
+    capabilities = destination.vendor.capabilities
+    mapped = map_row(
+        row, destination.mapping, capabilities.identity, capabilities.accumulates
+    )
+    if not isinstance(mapped, Desired):
+        return ()
+    # A value that the vendor cannot take may name a person all the same.
+    values = [*mapped.fields.items(), *mapped.invalid.items()]
+    return SubjectFinder(destination.mapping).of_person(values)

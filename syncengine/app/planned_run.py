@@ -9,29 +9,27 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-from syncengine.app.brakes import (
+from syncengine.app.brakes import Removed, brake_on_survey, judge_scope
+from syncengine.app.candidates import Candidates, cut
+from syncengine.app.consent_changes import ConsentChange
+from syncengine.app.credentials import look_for_second_name
+from syncengine.app.databases import inspect_source
+from syncengine.app.earlier_removed import earlier_removed_remarks
+from syncengine.app.followers import Followers
+from syncengine.app.forecast import Forecast
+from syncengine.app.left_alone import gone_remarks, group_remarks
+from syncengine.app.match_keys import keys_may_collide
+from syncengine.app.meaning import causes_since, survey_of
+from syncengine.app.neighbours import Beside
+from syncengine.app.recognition import (
     Recognised,
-    Removed,
     brake_on_no_file,
-    brake_on_survey,
-    judge_scope,
     refuse_changes,
     refuse_empty_state,
     refuse_new_name,
     resyncing,
 )
-from syncengine.app.candidates import Candidates, cut
-from syncengine.app.consent_changes import ConsentChange
-from syncengine.app.credentials import look_for_second_name
-from syncengine.app.databases import inspect_source
-from syncengine.app.earlier_leavers import of_earlier_leavers
-from syncengine.app.followers import Followers
-from syncengine.app.forecast import Forecast
-from syncengine.app.match_keys import keys_may_collide
-from syncengine.app.meaning import causes_since, survey_of
-from syncengine.app.neighbours import Beside
 from syncengine.app.recreations import Recreations
-from syncengine.app.remarks import of_gone, of_groups
 from syncengine.app.run_request import NO_FILE, RunRequest
 from syncengine.app.session import Reader
 from syncengine.app.vendor_access import distrust_by, task_of
@@ -175,8 +173,8 @@ class _PlannedRun:
             waits = await self._reader.waits.kept()
             self._followers = Followers(destination.name, waits)
         self._forecast.remarks = (
-            *await of_groups(destination, databases),
-            *await of_earlier_leavers(destination, databases, request),
+            *await group_remarks(destination, databases),
+            *await earlier_removed_remarks(destination, databases, request),
         )
         survey = await survey_of(destination, databases, self._recognised)
         request = self._request = await self._probe(survey)
@@ -209,7 +207,7 @@ class _PlannedRun:
             batch = Batch(_NUMBER, BatchKind.CHANGES, again)
             await self._plan(batch, recreates=True)
         if self._forecast.standing[Standing.GONE]:
-            self._forecast.remarks += await of_gone(destination, databases)
+            self._forecast.remarks += await gone_remarks(destination, databases)
 
     async def _probe(self, survey: Survey) -> RunRequest:
         """Count the probes of the run; return the request for its other contacts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from syncengine.app.databases import Databases
@@ -21,8 +21,6 @@ from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.outcomes import ContactResult, ended_in, last_ended
 from syncengine.storage.state.standing import standing_of
 
-_SILENT = "sends nothing: "
-"""Beginning of an outlook where there is nothing to send."""
 MOST_EXPLAINED = 20
 """Contacts named in one run that are explained one by one."""
 
@@ -38,72 +36,83 @@ async def reasons(
 
     Nothing was sent about these. Raises SourceError, StorageError.
     """
-    state = databases.state
     named = tuple(dict.fromkeys(contact_ids))[:MOST_EXPLAINED]
-    ended = await ended_in(state, run_id, named)
-    silent = [
-        each
-        for each in named
-        if each not in ended or ended[each].kind is OutcomeKind.SUPPRESSED
-    ]
+    ended = await ended_in(databases.state, run_id, named)
+    silent: list[str] = []
+    for contact_id in named:
+        result = ended.get(contact_id)
+        # The report lists every other outcome with its message.
+        if result is None or result.kind is OutcomeKind.SUPPRESSED:
+            silent.append(contact_id)
     if not silent:
         return ()
-    pool = databases.source(destination)
-    rows = {row.contact_id: row for row in await SourceRows(pool, source).load(silent)}
+    rows = await _rows(destination, databases, source, silent)
     missing = [contact_id for contact_id in silent if contact_id not in rows]
-    unselected = (
-        await SourceRows(pool, replace(source, where="TRUE")).load(missing)
-        if missing
-        else ()
-    )
-    there = {row.contact_id for row in unselected}
-    told: list[str] = []
+    everybody = replace(source, where="TRUE")
+    unselected: Collection[str] = ()
+    if missing:
+        unselected = await _rows(destination, databases, everybody, missing)
+    lines: list[str] = []
     for contact_id in silent:
         row = rows.get(contact_id)
         if row is not None:
-            why = await _of_row(destination, databases, source, row)
-        elif contact_id in there:
-            why = (
-                f"its row is there, but {destination.place('where')} does not select it"
-            )
+            why = await _why_not_sent(destination, databases, source, row)
+        elif contact_id in unselected:
+            where = destination.place("where")
+            why = f"its row is there, but {where} does not select it"
         else:
             why = "the source has no such row"
-        told.append(f"contact {name_of(contact_id)}: nothing was sent: {why}")
-    return tuple(told)
+        lines.append(f"contact {name_of(contact_id)}: nothing was sent: {why}")
+    return tuple(lines)
 
 
-async def _of_row(
+async def _rows(
+    destination: DestinationConfig,
+    databases: Databases,
+    source: Source,
+    contact_ids: Sequence[str],
+) -> dict[str, SourceRow]:
+    """Return the rows that the source selects of these contacts, by contact id."""
+    reader = SourceRows(databases.source(destination), source)
+    return {row.contact_id: row for row in await reader.load(contact_ids)}
+
+
+async def _why_not_sent(
     destination: DestinationConfig, databases: Databases, source: Source, row: SourceRow
 ) -> str:
     """Explain why nothing was sent about a contact that the source selects."""
     state, name = databases.state, destination.name
-    store = Contacts(Fence(state, destination.account, 0), name, 0, numbered=False)
-    known = (await store.load([row.contact_id])).get(row.contact_id) or ContactState(
-        row.contact_id
+    # The fence and run of a reader: nothing is written through this store.
+    fence = Fence(state, destination.account, 0)
+    store = Contacts(fence, name, 0, numbered=False)
+    known = (await store.load([row.contact_id])).get(row.contact_id)
+    mapped = map_row(row, destination.mapping, destination.vendor.capabilities.identity)
+    seen = Seen(
+        state=known or ContactState(row.contact_id),
+        row=row,
+        desired=mapped if isinstance(mapped, Desired) else None,
     )
-    wanted = map_row(row, destination.mapping, destination.vendor.capabilities.identity)
-    seen = Seen(known, row, wanted if isinstance(wanted, Desired) else None)
-    outlook = await look_ahead(
-        destination,
-        databases,
-        store,
-        SourceRows(databases.source(destination), source),
-        seen,
-    )
+    reader = SourceRows(databases.source(destination), source)
+    outlook = await look_ahead(destination, databases, store, reader, seen)
     if outlook.standing is not None:
         return "; ".join(outlook.remarks)
     standing = await standing_of(state, name, row.contact_id)
-    last = await last_ended(state, name, row.contact_id) if standing else None
+    last: ContactResult | None = None
+    if standing is not None:
+        last = await last_ended(state, name, row.contact_id)
     if standing is Standing.UNSUPPORTED and last is not None:
-        return f"it is in step but for what the vendor cannot express: {_words(last)}"
+        return f"it is in step except for what the vendor cannot express: {_said(last)}"
     if standing is Standing.DEAD_LETTER and last is not None:
-        return f"it is a dead letter, last refused with {_words(last)}"
-    if outlook.next_run.startswith(_SILENT):
-        return outlook.next_run.removeprefix(_SILENT)
+        return f"it is a dead letter, last rejected with {_said(last)}"
+    if outlook.nothing_because:
+        return outlook.nothing_because
     return f"the next run {outlook.next_run}"
 
 
-def _words(last: ContactResult) -> str:
-    if last.unsupported:
-        return in_words(last.unsupported)
-    return f"{last.code}: {last.message}" if last.message else last.code
+def _said(result: ContactResult) -> str:
+    """Return what the run said about a contact when it last ended."""
+    if result.unsupported:
+        return in_words(result.unsupported)
+    if result.message:
+        return f"{result.code}: {result.message}"
+    return result.code

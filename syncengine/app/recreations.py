@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from syncengine.app.brakes import allowances_of, command_past
+from syncengine.app.brakes import brake_limits_of, command_past
 from syncengine.app.databases import Databases
 from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
@@ -59,7 +59,7 @@ class Recreations:
         if not gone or request.contacts:
             return gone
         known = await known_contacts(self._databases.state, destination.name)
-        allowed = allowances_of(destination)
+        allowed = brake_limits_of(destination)
         brake = brake_of_recreations(len(gone), known, allowed, request.accept)
         if brake is None:
             return gone

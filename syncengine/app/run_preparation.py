@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from syncengine.app.brakes import (
     Removed,
-    brake_on_no_file,
     brake_on_scope,
     brake_on_survey,
     compared_as_a_whole,
@@ -22,6 +21,7 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.match_keys import claim_keys
 from syncengine.app.meaning import survey_of
+from syncengine.app.recognition import brake_on_no_file
 from syncengine.app.run_parts import RunParts
 from syncengine.app.run_request import NO_FILE
 from syncengine.app.stranded import recognise_people

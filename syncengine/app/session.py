@@ -15,15 +15,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from syncengine.app.accounts import LeasedAccount, stopped_by
-from syncengine.app.brakes import (
+from syncengine.app.databases import Databases, inspect_source
+from syncengine.app.neighbours import Beside, beside
+from syncengine.app.recognition import (
     Recognised,
     refuse_changes,
     refuse_empty_state,
     refuse_new_name,
     resyncing,
 )
-from syncengine.app.databases import Databases, inspect_source
-from syncengine.app.neighbours import Beside, beside
 from syncengine.app.run_request import RunRequest
 from syncengine.app.stranded import recognise_people
 from syncengine.config.destination import DestinationConfig

@@ -25,36 +25,46 @@ async def refuse_stranded(
     if SUPPRESSIONS in request.accept:
         return
     state = databases.state
-    learnable = await known_of(state, await without_values(state))
-    left = await stranded(state, tuple(learnable))
+    # Whose phone or address the state knows is recognised from now on, once it is
+    # stored (see ``recognise_people``).
+    recognisable = await known_of(state, await without_values(state))
+    left = await stranded(state, tuple(recognisable))
     if not left:
         return
     name = destination.name
+    accepting = request.command(name, SUPPRESSIONS)
     raise BrakeApplied(
         SUPPRESSIONS,
-        f"{name}: {why} ({destination.file}), and {_counted(left)} known by a former id only: "
-        "under another one nothing keeps a run from sending something about them. Nothing was "
-        "sent. Suppress these people by their new ids, or by phone and e-mail address (`syncengine "
-        "suppress --contacts FILE --phones FILE --emails FILE`); then "
-        f"`{request.command(name, SUPPRESSIONS)}` lets it pass. Where somebody may be written to "
-        "again, `syncengine suppress --lift --contact ID` takes the former id from the list",
+        f"{name}: nothing was sent, because {why} ({destination.file}), and "
+        f"{_counted(left)} known by a former id only. Under their new ids nothing would "
+        "keep a run from sending something about them. Suppress these people by their "
+        "new ids, or by phone and e-mail address (`syncengine suppress --contacts FILE "
+        "--phones FILE --emails FILE`), then "
+        f"`{accepting}` lets the run pass. Where somebody may be written to again, "
+        "`syncengine suppress --lift --contact ID` lifts the suppression of the former id",
     )
 
 
 async def recognise_people(databases: Databases) -> None:
     """Store phones and addresses of people who are suppressed by their id alone.
 
-    Versions before did not; from here on their contacts have other ids.
+    Versions before did not. From here on their contacts have other ids, under which
+    only a phone or an address tells who they are.
     """
     state = databases.state
     await learn_values(state, await known_of(state, await without_values(state)))
 
 
 def _counted(left: Stranded) -> str:
-    numbers = ((left.suppressed, "suppressed"), (left.forgotten, "forgotten"))
-    told = [
-        f"{number} {what} contact{'' if number == 1 else 's'}"
-        for number, what in numbers
-        if number
-    ]
-    return f"{' and '.join(told)} {'is' if left.suppressed + left.forgotten == 1 else 'are'}"
+    """Return how many contacts are meant, with the verb: "1 forgotten contact is"."""
+    parts: list[str] = []
+    for number, what in (
+        (left.suppressed, "suppressed"),
+        (left.forgotten, "forgotten"),
+    ):
+        if number == 1:
+            parts.append(f"1 {what} contact")
+        elif number:
+            parts.append(f"{number} {what} contacts")
+    is_one = left.suppressed + left.forgotten == 1
+    return f"{' and '.join(parts)} {'is' if is_one else 'are'}"

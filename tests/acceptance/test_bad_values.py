@@ -396,9 +396,7 @@ async def test_a_first_run_over_no_row_says_so(database: str, tmp_path: Path) ->
         await here.add([1, 2])
         report = await here.run("respond_io")
         assert (report.status, exit_code(report)) == ("done", 0)
-        assert (
-            "the source selects no row, and nobody is known here" in report.remarks[0]
-        )
+        assert "the source selects no row and no contact is known" in report.remarks[0]
         await here.add([11])
         assert (await here.run("respond_io")).remarks == ()
         assert (await here.run("respond_io")).remarks == (), "a quiet night"

@@ -15,10 +15,13 @@ from tests.support.people import CHARLES, RESPOND_IO, People, people
 OWN_PACKAGE = f"the package syncengine {__version__}"
 
 EMPTY = (
-    "note {}: source: the role {} sees no row of crm.people: it is empty, where selects none, or row level "
-    "security of a table behind it hides them. A run would send nothing"
+    "note {}: source: the role {} sees no row of crm.people, so a run would send nothing. It is empty, `where` selects "
+    "none, or row level security of a table behind it hides them"
 )
-NOT_ASKED = "not asked: charles has no harmless request to ask with. `syncengine run -d charles --contact ID` shows"
+NOT_ASKED = (
+    "not asked, because charles has no harmless request to ask with. "
+    "`syncengine run -d charles --contact ID` shows"
+)
 
 
 async def checked(here: People, code: int, *, files: str = "") -> list[str]:
@@ -239,8 +242,8 @@ async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
                 "campaign may write to it at once"
             ),
             (
-                "note respond_io: caution: destinations/respond_io.yaml: on_removed: respond_io cannot delete: who "
-                "left is reported as unsupported"
+                "note respond_io: caution: destinations/respond_io.yaml: on_removed: respond_io cannot delete "
+                "contacts, so removed contacts are reported as unsupported"
             ),
         ]
 
@@ -258,8 +261,8 @@ async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(
         lines = await checked(here, 2)
         assert [line for line in lines if "proxy" in line] == [
             (
-                "note proxy: HTTPS_PROXY is set in the environment and is not used; a destination that has to go "
-                "through a proxy says so itself, such as proxy: ${HTTPS_PROXY} (not said by: charles)"
+                "note proxy: HTTPS_PROXY is set in the environment, but not used by charles. A destination that has "
+                "to go through a proxy says so itself, such as proxy: ${HTTPS_PROXY}"
             ),
             (
                 "BAD  respond_io: credentials: destinations/respond_io.yaml: proxy: "
@@ -291,7 +294,7 @@ async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(
         assert notes == [
             (
                 'note respond_io: dates: fields.birthday: column "born" (timestamp with time zone) holds moments, '
-                "whose date is taken in UTC; zone: in the field names another time zone"
+                "whose date is taken in UTC; `zone` in the field names another time zone"
             ),
             (
                 'note respond_io: dates: fields.first_seen: column "seen" (timestamp with time zone) holds moments, '

@@ -79,16 +79,16 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
         assert await _standing(here, vendor) == dict.fromkeys(_REFUSED, ("dead", 0))
         (remark,) = report.remarks
         assert remark.startswith(
-            "3 contacts are refused alike (http_422), contact 3 among them, "
+            "3 contacts are rejected for the same reason (http_422), such as contact 3: "
         )
         assert "is required" in remark
         assert "correct the row" not in remark
         assert (
-            "That is configuration: look at what was removed, or is required since, at the vendor"
+            "Look at the mapping, and at what was removed at the vendor or is required"
             in remark
         )
         assert (
-            f"`syncengine retry --dead -d {vendor} --code http_422` tries them now"
+            f"`syncengine retry --dead -d {vendor} --code http_422` tries all now"
             in remark
         )
         assert not report.noteworthy, "they are told of together"
@@ -99,7 +99,7 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
             assert (exit_code(report), report.status, report.probes) == (0, "done", 1)
             assert not any(report.contacts.values())
             assert report.standing == {Standing.DEAD_LETTER: 3}
-            assert report.remarks[0].startswith("3 contacts are refused alike")
+            assert report.remarks[0].startswith("3 contacts are rejected for the same")
             tried += await _tried(here, report)
             assert await _standing(here, vendor) == dict.fromkeys(_REFUSED, ("dead", 0))
         assert tried[:3] == [3, 5, 7], "the one that was tried longest ago"
@@ -427,7 +427,7 @@ async def test_dead_letters_are_tried_again_by_code(
         await here.add(range(1, 8))
         code, said = await here.command("retry", "--dead")
         assert code == 0
-        assert "there are no dead letters: there is nothing to try again" in said
+        assert "there are no dead letters: there is nothing to retry" in said
 
         here.fail(NAME, *_alike(_REFUSED), refusing(1, "Too old", status=409))
         for _ in range(3):

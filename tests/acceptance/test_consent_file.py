@@ -115,13 +115,13 @@ async def test_the_salt_goes_along_into_an_empty_state_only(
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
-        (lambda _: b"", "no file of"),
-        (lambda _: b"contact,phone\n1,2\n", "no file of"),
+        (lambda _: b"", "not a file of"),
+        (lambda _: b"contact,phone\n1,2\n", "not a file of"),
         (lambda whole: whole.replace(b'"version":1', b'"version":2'), "version 2"),
-        (lambda whole: b"".join(whole.splitlines(keepends=True)[:-1]), "not whole"),
+        (lambda whole: b"".join(whole.splitlines(keepends=True)[:-1]), "is incomplete"),
         (
             lambda whole: b"".join(whole.splitlines(keepends=True)[::2]),
-            "not whole|cannot be read",
+            "is incomplete|cannot be read",
         ),
         (
             lambda whole: whole.replace(b'"suppressed"', b'"allowed"'),

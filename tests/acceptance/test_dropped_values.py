@@ -88,8 +88,8 @@ async def test_one_is_tried_each_night_and_all_follow(
             (str(number), not_taken(FIELDS[name])) for number in (1, 2, 3)
         ]
         told = (
-            f'3 contacts are in step but for field "{FIELDS[name]}", contact 3 among them: {not_taken(FIELDS[name])}. '
-            "One of them is tried each night, and all once it is taken"
+            f'3 contacts, such as contact 3, are in step except for field "{FIELDS[name]}": {not_taken(FIELDS[name])}. '
+            "One of them is tried each night, and all once the vendor takes it"
         )
         assert report.remarks == (told.replace("contact 3", "contact 1"),)
         tried: list[int] = []

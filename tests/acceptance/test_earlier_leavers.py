@@ -32,8 +32,8 @@ async def test_they_are_told_of_and_deleted_when_that_is_asked_for(
         await _left(here, vendor)
         here.configure(vendor, on_removed="delete")
         told = (
-            "2 contacts that left the source earlier are still at the vendor, not deleted: on_removed was another one "
-            f"then, and is delete now. `syncengine run --removed -d {vendor}` applies it to them"
+            "2 contacts that left the source earlier are still at the vendor and not deleted, because "
+            f"on_removed was not delete then. `syncengine run --removed -d {vendor}` applies it to them"
         )
         assert told in (await here.plan(vendor)).remarks
         report = await here.run(vendor)
@@ -59,7 +59,7 @@ async def test_their_tags_are_removed_once(database: str, tmp_path: Path) -> Non
         here.configure("respond_io", on_removed="untag")
         (remark,) = (await here.run("respond_io")).remarks
         assert (
-            "2 contacts that left the source earlier are still at the vendor, not untagged"
+            "2 contacts that left the source earlier are still at the vendor and not untagged"
             in remark
         )
         report = await here.run("respond_io", removed=True)
@@ -137,8 +137,7 @@ async def test_where_nothing_can_be_taken_away_that_is_said(
             assert (exit_code(report), report.requests) == (0, 0)
             (remark,) = report.remarks
             assert (
-                f"on_removed is {policy}, and respond_io has nothing to carry out for that"
-                in remark
+                f"on_removed is {policy}, for which respond_io has no request" in remark
             )
         with pytest.raises(
             ConfigError, match="--removed: is about contacts that left earlier"

@@ -209,7 +209,7 @@ async def test_a_looser_condition_is_refused_before_it_concerns_anybody(
         here.configure(NAME, where=where)
         for said in ((await here.plan(NAME)).brake, (await here.run(NAME)).error):
             assert "brake consent" in str(said)
-            assert "concerns 0 contacts now, and later whoever says no" in str(said)
+            assert "concerns 0 contacts now, and later whoever opts out" in str(said)
         await here.change(2, opted_in=False, name="Said no")
         assert (await here.run(NAME)).status == "refused", (
             "it was not remembered as the rule"

@@ -170,7 +170,7 @@ async def test_a_dead_letter_is_tried_again_by_the_command_its_remark_names(
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await _until_dead(here)
         (remark,) = (await here.run("respond_io")).remarks
-        assert "`syncengine run -d respond_io --contact 3` tries it again" in remark
+        assert "`syncengine run -d respond_io --contact 3` tries one again" in remark
         report = await here.run("respond_io", contacts=("3",))
         assert (exit_code(report), report.contacts["applied"], report.remarks) == (
             0,

@@ -207,7 +207,8 @@ async def test_of_two_files_made_one_the_other_contacts_are_given_over_once_acce
         report = await here.run("one", accept=frozenset({"no_file"}))
         assert (exit_code(report), report.contacts["rejected"]) == (0, 0), report
         assert (
-            "taken over with their vendor contacts: 3 contacts of two" in report.remarks
+            "taken over from other destinations, with their vendor contacts: 3 contacts of two"
+            in report.remarks
         )
         assert plan.requests_least <= report.requests <= plan.requests_most
         for _ in range(2):

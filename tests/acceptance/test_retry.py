@@ -159,7 +159,8 @@ async def test_a_run_in_which_everybody_made_it_leaves_nothing_to_retry(
         code, said = await here.command("retry", str(former))
         assert code == 0
         assert (
-            f"every contact of run {former} made it: there is nothing to retry" in said
+            f"every contact of run {former} succeeded: there is nothing to retry"
+            in said
         )
         assert here.requests("respond_io") == before
 
@@ -175,7 +176,8 @@ async def test_what_a_later_run_has_done_is_not_done_again(
         code, said = await here.command("retry", str(former))
         assert code == 0
         assert (
-            f"the 4 contacts that fell short in run {former} are in step by now" in said
+            f"the 4 contacts that did not succeed in run {former} are in step by now"
+            in said
         )
         assert here.requests("respond_io") == before
 

@@ -229,7 +229,7 @@ async def test_a_file_under_a_new_name_is_refused_until_it_has_its_old_one(
         old, new = here.destination_file("whatsapp"), here.destination_file("renamed")
         old.rename(new)
         code, told = await here.command("run")
-        back = f"give the file its old name back (mv {new} {old})"
+        back = f"give the file its old name back (`mv {new} {old}`)"
         assert (code, back in " ".join(told.split())) == (2, True), told
         here.destinations["renamed"] = here.destinations.pop("whatsapp")
         here.configure("renamed", account="whatsapp")

@@ -72,7 +72,7 @@ async def test_a_vendor_that_only_finds_shows_what_its_look_up_tells(
         report = (await shown(here))[name]
         assert (report.vendor, report.remarks) == (
             None,
-            ("the vendor knows no such contact",),
+            ("the vendor has no such contact",),
         )
 
 
@@ -90,7 +90,7 @@ async def test_who_is_not_linked_is_looked_up(database: str, tmp_path: Path) -> 
         assert "matches" in report.remarks[0]
         await here.add([3])
         report = (await shown(here, "3"))[NAME]
-        assert report.remarks == ("the vendor knows no such contact",)
+        assert report.remarks == ("the vendor has no such contact",)
 
 
 @pytest.mark.asyncio
@@ -200,10 +200,10 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(
         await here.change(3, gone=True)
         await app.forget(here.config, "5")
         by = {
-            "1": ("suppressed", "suppressed: its contact id is on the list"),
-            "2": ("suppressed", "suppressed: a phone number of it is on the list"),
-            "3": ("opted_out", 'opted out: the source\'s column "gone" is true'),
-            "4": ("suppressed", "suppressed: an e-mail address of it is on the list"),
+            "1": ("suppressed", "suppressed by its contact id"),
+            "2": ("suppressed", "suppressed by one of its phone numbers"),
+            "3": ("opted_out", 'opted out: column "gone" of the source is true'),
+            "4": ("suppressed", "suppressed by one of its e-mail addresses"),
             "5": ("forgotten", "forgotten: no run creates it again or links it"),
         }
         for contact, (status, why) in by.items():
@@ -218,7 +218,7 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(
             )
         forgotten = (await shown(here, "5"))[NAME].remarks
         assert (
-            "`syncengine forget 5 --confirmed -d respond_io` once they did"
+            "Once they did: `syncengine forget 5 --confirmed -d respond_io`"
             in " ".join(forgotten)
         )
 
@@ -230,7 +230,7 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(
         )
         report = (await shown(here, "2"))[NAME]
         assert report.remarks[-1].endswith(
-            "matches; nothing links it while nothing may be sent about it"
+            "matches; it is not linked while nothing may be sent about the contact"
         )
         report = (await shown(here, "6"))[NAME]
         assert report.remarks[-1].endswith(
@@ -252,7 +252,7 @@ async def test_what_the_next_run_would_do_is_told(
         await here.add([1, 2, 3], tags=["vip"])
         assert (await shown(here))[
             NAME
-        ].next_run == "looks it up; where nothing is found it sends: create, add_tags"
+        ].next_run == "looks it up, and if it is not found sends: create, add_tags"
         await here.run(NAME)
         await here.change(1, name="Bad")
         here.fail(NAME, Rule(FaultKind.REFUSE, body='"Bad"', status=422, text="Nope"))
@@ -261,7 +261,7 @@ async def test_what_the_next_run_would_do_is_told(
         told = (await shown(here))[NAME]
         assert told.status == "dead"
         assert told.next_run.startswith(
-            "leaves it alone: it is a dead letter, refused 3 times, until its row or"
+            "leaves it alone until its row or the mapping changes: it is a dead letter"
         )
         await here.change(1, name="Good")
         assert (await shown(here))[NAME].next_run == "sends: update"
@@ -290,18 +290,17 @@ async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(
         await here.change(2, company="silver")
         assert (await here.run(name)).contacts["unsupported"] == 3
 
-        untagged = 'leaves it as it is: the vendor cannot take tag "vip" away, or did not: do that there; '
+        untagged = 'leaves it as it is: the vendor cannot take tag "vip" away, or did not: do that there. '
         told = (await shown(here, "1"))[name].next_run
         assert (
             told
-            == untagged + "it is not tried again until its row or the mapping changes"
+            == untagged + "It is not tried again until its row or the mapping changes"
         )
         told = (await shown(here, "3"))[name].next_run
-        assert told == untagged + "it is not tried again until it comes back"
+        assert told == untagged + "It is not tried again until it comes back"
         told = (await shown(here, "2"))[name].next_run
         assert told.startswith(
-            "leaves it alone, unless it is the one that is tried: "
-            'the vendor did not take field "custom_properties.plan": '
+            'leaves it alone: the vendor did not take field "custom_properties.plan": '
         )
         assert told.endswith("`syncengine run -d charles --contact 2` tries it now")
         await here.change(1, name="New")
@@ -333,17 +332,17 @@ async def test_what_stays_unknown_after_the_next_run_is_told_as_such(
             return [
                 remark
                 for remark in report.remarks
-                if remark.startswith("something was sent")
+                if remark.startswith("an earlier request")
             ]
 
-        kept = 'something was sent earlier that has no outcome (field "custom_properties.old"): it is kept as unknown, '
-        settles = "something was sent that has no outcome yet: the next run settles it before anything else"
+        kept = 'an earlier request got no answer (field "custom_properties.old"): its outcome stays '
+        settles = "an earlier request got no answer: the next run settles its outcome before anything else"
         old = {"custom_properties.old": "x"}
         first_name = {"first_name": "Other"}
         assert await told({"fields": old}) == [
-            kept + "and settled once it is to be sent again"
+            kept + "unknown until the same is to be sent again"
         ]
         assert await told({"fields": first_name}) == [settles]
         both = await told({"fields": {**old, **first_name}})
-        assert both == [kept + "and settled once it is to be sent again", settles]
+        assert both == [kept + "unknown until the same is to be sent again", settles]
         assert (await shown(here))[name].next_run == "sends: upsert"

@@ -61,7 +61,7 @@ async def test_the_first_signal_lets_what_is_under_way_finish(
         came_to = sum(
             row["outcome"] == "deferred" for row in (await here.outcomes(1)).values()
         )
-        assert f"{22 - came_to} contacts had no turn before the run ended" in said
+        assert f"{22 - came_to} contacts were not reached before the run ended" in said
         waiting = "SELECT sum(cardinality(contact_ids)) FROM syncengine.sync_batch WHERE run_id = 1 AND status = 'waiting'"  # noqa: E501
         assert await here.source.fetchval(waiting) == 22 - came_to
         assert "Traceback" not in said

@@ -143,8 +143,10 @@ async def test_who_waits_for_one_that_cannot_move_is_refused_until_it_does(
         assert f"belongs to contact respond_io/1, which {told}. " in outcome["message"]
         assert "151" not in outcome["message"]
         assert 3 not in await here.outcomes(second.run_id)
-        assert "1 waiting for the match key of another contact" in second.remarks[-1]
-        assert "contact 3 (for respond_io/1)" in second.remarks[-1]
+        assert (
+            "1 contact waits for the match key of another contact" in second.remarks[-1]
+        )
+        assert "contact 3 (waits for respond_io/1)" in second.remarks[-1]
         assert (await here.states(NAME))[3]["standing"] == "dead_letter"
 
         await lets_go(here)

@@ -1,4 +1,9 @@
-"""Suppressions and tombstones as a file: the one thing that no vendor can give back."""
+"""Suppressions and tombstones as a file: the one thing that no vendor can give back.
+
+One JSON object a line: a head with kind, version and salt, then one line for each
+suppression, value and erasure, and an end with their numbers, by which a file that was
+cut off is recognised.
+"""
 
 from __future__ import annotations
 
@@ -137,26 +142,29 @@ def _read(name: str, content: bytes) -> Consents:
     first, *lines = content.splitlines() or [b""]
     head = _head(name, first)
     found: dict[str, list[_Line]] = {kind: [] for kind in _KINDS}
-    for number, line in enumerate(lines, 2):
-        kind, read = _line_of(name, number, line)
+    for number, line in enumerate(lines, start=2):
+        kind, parsed = _parsed_line(name, number, line)
         if found["end"]:
-            raise _refused(name, f"line {number} stands behind the end")
-        found[kind].append(read)
+            raise _refused(name, f"line {number} comes after the end")
+        found[kind].append(parsed)
     consents = Consents(
         bytes.fromhex(head.salt),
         tuple(KeptSuppression(**each.model_dump()) for each in found["suppression"]),
         tuple(KeptValue(**each.model_dump()) for each in found["value"]),
         tuple(KeptErasure(**each.model_dump()) for each in found["erasure"]),
     )
-    if [end.model_dump() for end in found["end"]] != [_numbers(consents)]:
-        raise _refused(name, "the file is not whole: a part of it is missing")
+    ends = [end.model_dump() for end in found["end"]]
+    if ends != [_numbers(consents)]:
+        raise _refused(name, "the file is incomplete: a part of it is missing")
     return consents
 
 
-def _line_of(name: str, number: int, line: bytes) -> tuple[str, _Line]:
-    """Return the kind of a line, and what it holds."""
+def _parsed_line(name: str, number: int, line: bytes) -> tuple[str, _Line]:
+    """Return the kind of a line, and what it holds. Raises ConfigError."""
     try:
+        # Exactly one key, which is the kind.
         ((kind, value),) = orjson.loads(line).items()
+        # From JSON again: a strict model takes texts for times from JSON only.
         return kind, _KINDS[kind].model_validate_json(orjson.dumps(value))
     except (ValueError, KeyError, AttributeError):
         raise _refused(name, f"line {number} cannot be read") from None
@@ -168,11 +176,12 @@ def _head(name: str, line: bytes) -> _Head:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict) or found.get("file") != _KIND:
-        raise _refused(name, "this is no file of `syncengine export --consent`")
+        raise _refused(name, "this is not a file of `syncengine export --consent`")
     if found.get("version") != _VERSION:
         raise _refused(
             name,
-            f"version {found.get('version')} is not known here: use a newer syncengine",
+            f"its version {found.get('version')} is not supported here; use a newer "
+            "syncengine",
         )
     try:
         return _Head.model_validate_json(line)

@@ -1,4 +1,4 @@
-"""One contact as everybody sees it: the source, we, and each vendor right now."""
+"""Show one contact: in the source, in the state, and at each vendor right now."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from syncengine.errors import (
 )
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
-from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
+from syncengine.model.contact import Desired, Known, Pending, Remote
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
 from syncengine.model.reports import RunStatus
-from syncengine.model.work import ContactState
+from syncengine.model.work import ContactState, SourceRow
 from syncengine.planning.found_contacts import opt_outs_to_remember, unique_remotes
 from syncengine.planning.mapping import map_row
 from syncengine.ports import DetailReader
@@ -55,7 +55,7 @@ async def show(
     destinations = config.chosen(tuple(names))
     async with open_databases(config, destinations) as databases:
         local = {
-            each.name: await _told(each, config, databases, contact_id)
+            each.name: await _trusted_view(each, config, databases, contact_id)
             for each in destinations
         }
 
@@ -67,16 +67,17 @@ async def show(
         async def failed(
             destination: DestinationConfig, error: SyncEngineError
         ) -> ShowReport:
-            told = f"the vendor was not asked: {error}"
-            is_held = isinstance(error, LeaseHeld)
-            ended = RunStatus.HELD if is_held else RunStatus.INCOMPLETE
-            return _report(_with(local[destination.name], told), ended)
+            view = local[destination.name]
+            view = view.with_remark(f"the vendor was not asked: {error}")
+            if isinstance(error, LeaseHeld):
+                return _report(view, RunStatus.HELD)
+            return _report(view, RunStatus.INCOMPLETE)
 
         return await side_by_side(config, databases, destinations, work, failed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Local:
+class _LocalView:
     """Facts about a contact that are known without asking the vendor."""
 
     destination: str
@@ -88,37 +89,41 @@ class _Local:
     vendor: Copy | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
 
+    def with_remark(self, remark: str) -> _LocalView:
+        return replace(self, remarks=(*self.remarks, remark))
 
-async def _told(
+
+async def _trusted_view(
     destination: DestinationConfig,
     config: Config,
     databases: Databases,
     contact_id: str,
-) -> _Local:
-    """Return what is known without the vendor, as long as a run may go by it.
+) -> _LocalView:
+    """Return what is known without the vendor, and whether a run would go by it.
 
-    By a state that was restored or lost, and was not accepted yet, no run goes.
+    A state that was restored or lost, and was not accepted yet, refuses every run.
     """
-    local = await _local(destination, config, databases, contact_id)
+    view = await _local_view(destination, config, databases, contact_id)
     try:
         await refuse_restored(destination, config, databases, RunRequest())
     except BrakeApplied as error:
-        outlook = replace(
-            local.outlook, next_run="is refused, and suppressions may be missing here"
-        )
-        return _with(replace(local, outlook=outlook), str(error))
-    return local
+        refused = "is refused, and suppressions may be missing here"
+        outlook = replace(view.outlook, next_run=refused)
+        return replace(view, outlook=outlook).with_remark(str(error))
+    return view
 
 
-async def _local(
+async def _local_view(
     destination: DestinationConfig,
     config: Config,
     databases: Databases,
     contact_id: str,
-) -> _Local:
+) -> _LocalView:
+    # The fence and run of a reader: nothing is written through this store.
     fence = Fence(databases.state, destination.account, 0)
     store = Contacts(fence, destination.name, 0, numbered=False)
     state = (await store.load([contact_id])).get(contact_id)
+    seen = Seen(state or ContactState(contact_id))
     desired: Desired | None = None
     outlook = Outlook()
     remarks: list[str] = []
@@ -126,33 +131,23 @@ async def _local(
         pool = databases.source(destination)
         source = SourceRows(pool, await inspect_source(destination, pool))
         row = next(iter(await source.load([contact_id])), None)
-        wanted = (
-            map_row(row, destination.mapping, destination.vendor.capabilities.identity)
-            if row
-            else None
-        )
-        desired = wanted if isinstance(wanted, Desired) else None
-        if row is None:
-            remarks.append(
-                "the source does not select this contact (any more; look at where)"
-            )
-        if isinstance(wanted, Rejected):
-            remarks.append(f"the row cannot be used: {wanted.message}")
-        seen = Seen(state or ContactState(contact_id), row, desired)
+        seen, remark = _with_row(destination, seen, row)
+        desired = seen.desired
+        if remark is not None:
+            remarks.append(remark)
         others = await beside(destination, config, databases, fence)
         outlook = await look_ahead(
             destination, databases, store, source, seen, others.neighbours
         )
     except RunRefused as error:
         remarks.append(f"the source could not be read: {error}")
-        outlook = await look_ahead(
-            destination, databases, store, None, Seen(state or ContactState(contact_id))
-        )
+        without_row = Seen(seen.state)
+        outlook = await look_ahead(destination, databases, store, None, without_row)
     except SyncEngineError:
         raise
-    except Exception as error:  # noqa: BLE001 - what else is known is told all the same
-        remarks.append(f"the row cannot be told of: {where_it_broke(error)}")
-    return _Local(
+    except Exception as error:  # noqa: BLE001 - what else is known is shown all the same
+        remarks.append(f"the row could not be worked out ({where_it_broke(error)})")
+    return _LocalView(
         destination.name,
         contact_id,
         state,
@@ -162,57 +157,73 @@ async def _local(
     )
 
 
+def _with_row(
+    destination: DestinationConfig, seen: Seen, row: SourceRow | None
+) -> tuple[Seen, str | None]:
+    """Return the contact with its row, and what is wrong with the row, if anything."""
+    if row is None:
+        where = destination.place("where")
+        return seen, (
+            "the source does not select this contact: it has no such row, or "
+            f"{where} leaves it out"
+        )
+    mapped = map_row(row, destination.mapping, destination.vendor.capabilities.identity)
+    if isinstance(mapped, Rejected):
+        return replace(seen, row=row), f"the row cannot be used: {mapped.message}"
+    return replace(seen, row=row, desired=mapped), None
+
+
 async def _at_vendor(
-    destination: DestinationConfig, account: LeasedAccount, local: _Local
+    destination: DestinationConfig, account: LeasedAccount, view: _LocalView
 ) -> ShowReport:
     """Return the report with the vendor's copy added."""
-    vendor = destination.vendor
-    if not shows(vendor.capabilities):
-        return _report(_with(local, f"{vendor.name} shows nothing of what it holds"))
-    known = local.state.known if local.state else Known()
+    name = destination.vendor.name
+    if not shows(destination.vendor.capabilities):
+        return _report(view.with_remark(f"{name} shows nothing of what it holds"))
     try:
         async with vendor_access(destination, account) as retrier:
-            remotes = await _remotes(destination, retrier, known, local.desired)
-            if not remotes:
-                return _report(_with(local, "the vendor knows no such contact"))
-            if len(remotes) > 1:
-                ids = ", ".join(remote.external_id for remote in remotes)
-                return _report(
-                    _with(local, f"{len(remotes)} contacts at the vendor match: {ids}"),
-                    RunStatus.INCOMPLETE,
-                )
-            (remote,) = remotes
-            told = replace(local, vendor=_copy(remote.fields, remote.tags))
-            if known.external_id is not None:
-                await _remember_noes(
-                    destination, account, local.contact_id, known, remote
-                )
-            else:
-                linked = "a run, or `syncengine adopt`, links it"
-                if local.outlook.standing is not None:
-                    linked = "nothing links it while nothing may be sent about it"
-                told = _with(
-                    told, f"{remote.external_id} at the vendor matches; {linked}"
-                )
-            if isinstance(vendor, DetailReader):
-                details = await retrier.run(
-                    partial(vendor.details, remote.external_id),
-                    Meter(),
-                    repeatable=True,
-                )
-                told = replace(told, details=details)
-            return _report(told)
+            return await _with_copy(destination, account, retrier, view)
     except AccountStopped as stopped:
-        return _report(
-            _with(local, stopped_by(stopped, destination)), RunStatus.INCOMPLETE
-        )
+        view = view.with_remark(stopped_by(stopped, destination))
     except RequestFailed as error:
-        return _report(
-            _with(local, f"the vendor gave no answer: {error}"), RunStatus.INCOMPLETE
+        view = view.with_remark(f"the vendor gave no answer: {error}")
+    return _report(view, RunStatus.INCOMPLETE)
+
+
+async def _with_copy(
+    destination: DestinationConfig,
+    account: LeasedAccount,
+    retrier: Retrier,
+    view: _LocalView,
+) -> ShowReport:
+    vendor = destination.vendor
+    known = view.state.known if view.state else Known()
+    remotes = await _remotes(destination, retrier, known, view.desired)
+    if not remotes:
+        return _report(view.with_remark("the vendor has no such contact"))
+    if len(remotes) > 1:
+        ids = ", ".join(remote.external_id for remote in remotes)
+        view = view.with_remark(f"{len(remotes)} contacts at the vendor match: {ids}")
+        return _report(view, RunStatus.INCOMPLETE)
+    (remote,) = remotes
+    view = replace(view, vendor=_copy(remote.fields, remote.tags))
+    if known.external_id is not None:
+        await _remember_opt_outs(destination, account, view.contact_id, known, remote)
+    else:
+        linked = "a run, or `syncengine adopt`, links it"
+        if view.outlook.standing is not None:
+            linked = "it is not linked while nothing may be sent about the contact"
+        view = view.with_remark(
+            f"the vendor's contact {remote.external_id} matches; {linked}"
         )
+    if isinstance(vendor, DetailReader):
+        reading = partial(vendor.details, remote.external_id)
+        details = await retrier.run(reading, Meter(), repeatable=True)
+        view = replace(view, details=details)
+    return _report(view)
 
 
-async def _remember_noes(
+async def _remember_opt_outs(
     destination: DestinationConfig,
     account: LeasedAccount,
     contact_id: str,
@@ -223,10 +234,10 @@ async def _remember_noes(
 
     Should the contact be deleted there, it is created again with them.
     """
-    noes = opt_outs_to_remember(known, remote, destination.vendor.capabilities)
-    if noes != known.seen_opt_outs:
+    seen = opt_outs_to_remember(known, remote, destination.vendor.capabilities)
+    if seen != known.seen_opt_outs:
         store = Contacts(account.fence, destination.name, 0, numbered=False)
-        await store.remember_opt_outs({contact_id: noes})
+        await store.remember_opt_outs({contact_id: seen})
 
 
 async def _remotes(
@@ -235,51 +246,51 @@ async def _remotes(
     known: Known,
     desired: Desired | None,
 ) -> tuple[Remote, ...]:
+    """Return the vendor's contact by its id, or those that match the row's keys."""
     vendor = destination.vendor
     if known.external_id is not None:
         remote = await held(vendor, retrier, known)
         return (remote,) if remote else ()
-    keys: tuple[MatchKey, ...] = desired.keys if desired else ()
+    keys = desired.keys if desired else ()
     for key in keys:
-        if matches(key.field, vendor.capabilities.find_by):
-            found = await retrier.run(
-                partial(vendor.find, key), Meter(), repeatable=True
-            )
-            if found:
-                return unique_remotes(found)
+        if not matches(key.field, vendor.capabilities.find_by):
+            continue
+        found = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)
+        if found:
+            return unique_remotes(found)
     return ()
-
-
-def _with(local: _Local, remark: str) -> _Local:
-    return replace(local, remarks=(*local.remarks, remark))
 
 
 def _copy(fields: Mapping[str, Json], tags: frozenset[str]) -> Copy:
     return Copy(dict(sorted(fields.items())), tuple(sorted(tags)))
 
 
-def _report(local: _Local, look_up: RunStatus = RunStatus.DONE) -> ShowReport:
-    state, desired = local.state, local.desired
+def _report(view: _LocalView, look_up: RunStatus = RunStatus.DONE) -> ShowReport:
+    state, desired = view.state, view.desired
     known = state.known if state else Known()
+    status = view.outlook.standing
+    if status is None:
+        status = state.status.value if state else "unknown"
+    known_copy: Copy | None = None
+    if known.external_id or known.fields:
+        known_copy = _copy(known.fields, known.tags | known.found_tags)
     return ShowReport(
-        destination=local.destination,
-        contact_id=local.contact_id,
-        status=local.outlook.standing or (state.status.value if state else "unknown"),
+        destination=view.destination,
+        contact_id=view.contact_id,
+        status=status,
         external_id=known.external_id,
         source=_copy(desired.fields, desired.tags) if desired else None,
-        known=_copy(known.fields, known.tags | known.found_tags)
-        if known.external_id or known.fields
-        else None,
-        vendor=local.vendor,
-        details=local.details,
-        remarks=(*local.remarks, *_of_pending(known, local.outlook.kept)),
-        next_run=local.outlook.next_run,
+        known=known_copy,
+        vendor=view.vendor,
+        details=view.details,
+        remarks=(*view.remarks, *_pending_remarks(known, view.outlook.kept)),
+        next_run=view.outlook.next_run,
         look_up=look_up,
     )
 
 
-def _of_pending(known: Known, kept: Pending | None) -> Iterator[str]:
-    """Yield what is told of changes that were sent and have no outcome.
+def _pending_remarks(known: Known, kept: Pending | None) -> Iterator[str]:
+    """Yield remarks on changes that were sent and have no outcome.
 
     ``kept`` is what the next run does not settle.
     """
@@ -287,17 +298,19 @@ def _of_pending(known: Known, kept: Pending | None) -> Iterator[str]:
         return
     if kept is not None:
         yield (
-            f"something was sent earlier that has no outcome{_named(kept)}: it is kept "
-            "as unknown, and settled once it is to be sent again"
+            f"an earlier request got no answer{_subjects(kept)}: its outcome stays "
+            "unknown until the same is to be sent again"
         )
-    if kept is None or _named(kept) != _named(known.pending):
+    if kept is None or _subjects(kept) != _subjects(known.pending):
         yield (
-            "something was sent that has no outcome yet: the next run settles it before anything else"
+            "an earlier request got no answer: the next run settles its outcome before "
+            "anything else"
         )
 
 
-def _named(pending: Pending) -> str:
+def _subjects(pending: Pending) -> str:
     """Return the names of the fields and tags of an intent, in brackets."""
-    tags = (f'tag "{tag}"' for tag in sorted(pending.add_tags | pending.remove_tags))
-    names = (*(f'field "{name}"' for name in pending.fields), *tags)
+    names = [f'field "{name}"' for name in pending.fields]
+    tags = pending.add_tags | pending.remove_tags
+    names += [f'tag "{tag}"' for tag in sorted(tags)]
     return f" ({', '.join(names)})" if names else ""

@@ -29,12 +29,10 @@ _SHOWN = 20
 
 def regions(config: Config) -> tuple[str, ...]:
     """Return the countries whose national numbers the destinations read."""
-    each = (
-        region
-        for destination in config.destinations
-        for region in regions_of(destination.mapping)
-    )
-    return tuple(dict.fromkeys(each))
+    found: dict[str, None] = {}
+    for destination in config.destinations:
+        found |= dict.fromkeys(regions_of(destination.mapping))
+    return tuple(found)
 
 
 def named(
@@ -62,9 +60,10 @@ def named(
     if problems:
         raise ConfigError(problems)
     subjects = [Subject(SubjectKind.CONTACT, contact_id) for contact_id in contacts]
-    return subjects + [
-        subject for each in read if not isinstance(each, Problem) for subject in each
-    ]
+    for each in read:
+        if not isinstance(each, Problem):
+            subjects += each
+    return subjects
 
 
 def _read(
@@ -80,10 +79,8 @@ def _read(
         except NotReadError as error:
             unread += 1
             if unread <= _SHOWN:
-                yield Problem(
-                    f"--{name}, line {number}",
-                    f"{error}; nothing of the list was taken",
-                )
+                what = f"{error}; nothing of the list was taken"
+                yield Problem(f"--{name}, line {number}", what)
     if unread > _SHOWN:
         yield Problem(f"--{name}", f"{unread - _SHOWN} more lines could not be read")
 
@@ -105,7 +102,8 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
         await consent.learn_values(databases.state, known)
     unknown = [contact_id for contact_id in named if contact_id not in known]
     if unknown and config.destinations:
-        # Only now, since a source that is away takes time, and the suppressions stand.
+        # Only now that the suppressions are stored: a source that is away takes time,
+        # and meanwhile nothing must be sent about these people.
         async with open_databases(config, config.destinations) as databases:
             asked = await in_source(databases, config.destinations, unknown)
             await consent.learn_values(databases.state, asked)
@@ -115,18 +113,18 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
 async def lift(
     config: Config, subjects: Sequence[Subject], *, forgotten: bool = False
 ) -> SuppressReport:
-    """Lift suppressions; those of forgotten contacts only where that is said.
+    """Lift suppressions; those of forgotten contacts only with ``forgotten``.
 
-    The next run considers these contacts again. Raises ConfigError for a forgotten one
-    that is not said to be; nothing is lifted then.
+    The next run considers these contacts again. Raises ConfigError where a contact was
+    forgotten and ``forgotten`` is not given; nothing is lifted then.
     """
+    # A value is stored in one of the forms in which people write it: all are lifted.
     every = [form for subject in subjects for form in forms_of(subject)]
     async with open_databases(config, ()) as databases:
-        erased = (
-            () if forgotten else await consent.forgotten_among(databases.state, every)
-        )
-        if erased:
-            raise ConfigError([_erased(each) for each in erased])
+        if not forgotten:
+            erased = await consent.forgotten_among(databases.state, every)
+            if erased:
+                raise ConfigError([_erased(contact_id) for contact_id in erased])
         lacking = await lacking_consents(config, databases)
         lifted = await consent.lift(databases.state, every)
         await note_consents(config, databases, lacking)
@@ -136,9 +134,10 @@ async def lift(
 def _erased(contact_id: str) -> Problem:
     return Problem(
         "--lift",
-        f"contact {name_of(contact_id)} was forgotten: if that is lifted, the next run creates it again at every "
-        "destination that selects its row. Nothing was lifted. If that is meant: "
-        f"`syncengine suppress --lift --forgotten --contact {as_argument(contact_id)}`",
+        f"nothing was lifted, because contact {name_of(contact_id)} was forgotten: the "
+        "next run would create it again at every destination that selects its row. If "
+        "that is meant, run `syncengine suppress --lift --forgotten --contact "
+        f"{as_argument(contact_id)}`",
     )
 
 

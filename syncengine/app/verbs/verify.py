@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from syncengine.app.accounts import LeasedAccount
-from syncengine.app.brakes import allowances_of
+from syncengine.app.brakes import brake_limits_of
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, open_databases
 from syncengine.app.pipelines import side_by_side
@@ -276,7 +276,7 @@ async def _carry_out(
     destination = s.destination
     brakes: Sequence[Brake] = ()
     if not request.contacts:
-        allowed = allowances_of(destination)
+        allowed = brake_limits_of(destination)
         brakes = brakes_of_repair(repair.scope, allowed, request.accept)
     if not brakes:
         await repair.carry_out(s.contacts)

@@ -20,7 +20,9 @@ def print_shown(reports: Sequence[ShowReport]) -> None:
     for report in reports:
         title = f"{report.destination}, contact {name_of(report.contact_id)}"
         linked = f" as {report.external_id}" if report.external_id else ""
-        print_line(f"{title}: {report.status}{linked}", style="bold")
+        # The JSON says "unknown" here, which otherwise is an outcome.
+        status = "not known here" if report.status == "unknown" else report.status
+        print_line(f"{title}: {status}{linked}", style="bold")
         if report.source or report.known or report.vendor:
             print_table(_table(report))
         for name, value in report.details.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from syncengine.app.databases import Databases
 from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
@@ -13,7 +11,7 @@ from syncengine.planning.removal import can_take_away
 from syncengine.storage.state.removals import count_earlier_removed, earlier_removed
 
 
-async def still_there(
+async def removable_now(
     destination: DestinationConfig, databases: Databases
 ) -> tuple[str, ...]:
     """Return the contacts to which ``on_removed`` as it is now could be applied.
@@ -27,10 +25,13 @@ async def still_there(
     return await earlier_removed(databases.state, destination.name, tagged=tagged)
 
 
-async def of_earlier_leavers(
+async def earlier_removed_remarks(
     destination: DestinationConfig, databases: Databases, request: RunRequest
 ) -> tuple[str, ...]:
-    """Return the remark on contacts that left earlier, if there are any."""
+    """Return a line on contacts that left earlier, if there are any.
+
+    Raises StorageError.
+    """
     policy = destination.options.on_removed
     if not can_take_away(policy, destination.vendor.capabilities):
         return (_nothing_to_apply(destination),) if request.removed else ()
@@ -38,28 +39,26 @@ async def of_earlier_leavers(
     number = await count_earlier_removed(
         databases.state, destination.name, tagged=tagged
     )
-    return tuple(_told(destination, number))
+    return (_still_there(destination, number),) if number else ()
 
 
 def _nothing_to_apply(destination: DestinationConfig) -> str:
-    policy = destination.options.on_removed.value
     return (
-        f"on_removed is {policy}, and {destination.vendor.name} has nothing to carry out for that: "
-        f"--removed changes nothing ({destination.place('on_removed')})"
+        f"--removed changes nothing: on_removed is {destination.options.on_removed}, "
+        f"for which {destination.vendor.name} has no request "
+        f"({destination.place('on_removed')})"
     )
 
 
-def _told(destination: DestinationConfig, number: int) -> Iterator[str]:
-    if not number:
-        return
+def _still_there(destination: DestinationConfig, number: int) -> str:
     policy = destination.options.on_removed
-    they = (
-        "1 contact that left the source earlier is"
-        if number == 1
-        else (f"{number:,} contacts that left the source earlier are")
-    )
-    what = "deleted" if policy is OnRemoved.DELETE else "untagged"
-    yield (
-        f"{they} still at the vendor, not {what}: on_removed was another one then, and is {policy.value} now. "
-        f"`syncengine run --removed -d {as_argument(destination.name)}` applies it to them"
+    if number == 1:
+        they = "1 contact that left the source earlier is"
+    else:
+        they = f"{number:,} contacts that left the source earlier are"
+    undone = "deleted" if policy is OnRemoved.DELETE else "untagged"
+    command = f"syncengine run --removed -d {as_argument(destination.name)}"
+    return (
+        f"{they} still at the vendor and not {undone}, because on_removed was not "
+        f"{policy} then. `{command}` applies it to them"
     )

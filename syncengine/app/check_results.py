@@ -1,0 +1,20 @@
+"""Results of ``check``: passed, failed, or a note."""
+
+from __future__ import annotations
+
+from syncengine.model.reports import Check
+
+
+def passed(area: str, message: str) -> Check:
+    """Return a check that passed."""
+    return Check(area, True, message)
+
+
+def failed(area: str, message: str) -> Check:
+    """Return a check that failed: a run would send nothing."""
+    return Check(area, False, message)
+
+
+def noted(area: str, message: str) -> Check:
+    """Return something worth knowing that fails nothing."""
+    return Check(area, True, message, note=True)
