@@ -222,7 +222,7 @@ def _refusal(
     return BrakeApplied(
         CONSENT,
         f"{name}: brake {CONSENT}: {'; '.join(changes)} ({destination.file}). {whom}. "
-        f"Nothing was sent. If these people agreed, `{accepting}` lets the run pass; "
+        f"Nothing was sent. If these people agreed, `{accepting}` lets it pass; "
         "else put the former rules back",
     )
 

@@ -40,7 +40,7 @@ async def refuse_stranded(
         "keep a run from sending something about them. Suppress these people by their "
         "new ids, or by phone and e-mail address (`syncengine suppress --contacts FILE "
         "--phones FILE --emails FILE`), then "
-        f"`{accepting}` lets the run pass. Where somebody may be written to again, "
+        f"`{accepting}` lets it pass. Where somebody may be written to again, "
         "`syncengine suppress --lift --contact ID` lifts the suppression of the former id",
     )
 
