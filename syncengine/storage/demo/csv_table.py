@@ -18,7 +18,8 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str | None]]]:
     """Return header and rows of a gzipped CSV file, with None for an empty cell."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    return header, [[cell or None for cell in row] for row in rows]
+    cells = [[cell or None for cell in row] for row in rows]
+    return header, cells
 
 
 async def load_contacts(

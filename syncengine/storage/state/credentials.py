@@ -53,13 +53,13 @@ async def keep_names(
         others = second_names(known, frozenset(credentials), configured)
         waiting = renamed(known, frozenset(credentials))
         kept = {
-            name: key_hash
-            for name, key_hash in hashes.items()
-            if name not in others and name not in waiting
+            account: key_hash
+            for account, key_hash in hashes.items()
+            if account not in others and account not in waiting
         }
         former = {known[account].account for account in kept if account in known}
-        # Old rows go first: of accounts whose keys changed places, the new row of one
-        # has the hash in the old row of another, and hashes are unique.
+        # Old rows are deleted first: of accounts whose keys changed places, the new row
+        # of one has the hash in the old row of another, and hashes are unique.
         await connection.execute(_SQL["let_go"], sorted(former | kept.keys()))
         await connection.execute(_SQL["keep"], list(kept), list(kept.values()))
     return others
@@ -84,31 +84,28 @@ def second_names(
     configured: frozenset[str],
 ) -> dict[str, KnownAccount]:
     """Return the accounts whose credentials belong to another one, with that one."""
-
-    def is_another(account: str, named: KnownAccount) -> bool:
+    found: dict[str, KnownAccount] = {}
+    for account, named in known.items():
+        # A name that is configured too: the two accounts have exchanged their keys.
         if named.account == account or named.account in accounts:
-            return False
-        is_renamed = bool(named.destinations) and configured.issuperset(
-            named.destinations
-        )
-        return not is_renamed
-
-    return {
-        account: named for account, named in known.items() if is_another(account, named)
-    }
+            continue
+        # All of its destinations are configured, under this name: it was renamed.
+        if named.destinations and configured.issuperset(named.destinations):
+            continue
+        found[account] = named
+    return found
 
 
 def renamed(
     known: Mapping[str, KnownAccount], accounts: frozenset[str]
 ) -> frozenset[str]:
     """Return the accounts with destinations still remembered under a former name."""
-    return frozenset(
-        account
-        for account, named in known.items()
-        if named.account != account
-        and named.account not in accounts
-        and named.destinations
-    )
+    found: set[str] = set()
+    for account, named in known.items():
+        is_other_name = named.account != account and named.account not in accounts
+        if is_other_name and named.destinations:
+            found.add(account)
+    return frozenset(found)
 
 
 async def _hashed(
@@ -129,12 +126,12 @@ async def _known(
     connection: Connection, hashes: Mapping[str, bytes]
 ) -> dict[str, KnownAccount]:
     rows = await connection.fetch(_SQL["known"], list(hashes.values()))
-    named = {
+    by_hash = {
         row["key_hash"]: KnownAccount(row["account"], tuple(row["destinations"]))
         for row in rows
     }
     return {
-        account: named[key_hash]
+        account: by_hash[key_hash]
         for account, key_hash in hashes.items()
-        if key_hash in named
+        if key_hash in by_hash
     }

@@ -52,7 +52,9 @@ class Linked:
         rows = await self._fetch("known_longest_and_last")
         found: list[LinkedContact] = []
         for contact_id, external_id, match_field, match_key in rows:
-            key = MatchKey(match_field, match_key) if match_field else None
+            key: MatchKey | None = None
+            if match_field:
+                key = MatchKey(match_field, match_key)
             found.append(LinkedContact(contact_id, external_id, key))
         return found
 

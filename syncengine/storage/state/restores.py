@@ -19,7 +19,8 @@ async def state_identity(pool: Pool, run_ids: Iterable[int] = ()) -> StateIdenti
         row = await connection.fetchrow(_SQL["state_self"])
         runs = await connection.fetch(_SQL["runs_of"], list(run_ids))
     assert row is not None, "a migrated state knows itself"
-    return StateIdentity(**row, runs={run["run_id"]: RunMark(**run) for run in runs})
+    marks = {run["run_id"]: RunMark(**run) for run in runs}
+    return StateIdentity(**row, runs=marks)
 
 
 async def newest_run(pool: Pool, destination: str) -> RunMark | None:
