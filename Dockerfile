@@ -1,7 +1,9 @@
 # syncengine in an image: `docker build -t syncengine .`, then `docker run syncengine VERB ...`
 #
-# Everything is installed from wheels and by hash. The tools that build our own wheel stay in the first stage. Whoever
-# raises the base image changes tag and digest together, in both stages.
+# Everything is installed from wheels and by hash. A new base image needs its tag and its
+# digest changed together, in both stages.
+
+# The first stage builds our own wheel: the tools for that stay out of the image.
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 
 WORKDIR /src
@@ -15,11 +17,13 @@ RUN python -m hatchling build -t wheel -d /wheel
 
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
+# The packages come before our wheel, so that a new version of ours reuses their layer.
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
 COPY --from=build /wheel /wheel
 RUN pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
 
+# Nothing that the command does needs root.
 RUN useradd --create-home syncengine
 USER syncengine
 WORKDIR /home/syncengine

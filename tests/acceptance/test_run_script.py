@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_VERBS = {"demo", "test", "bench", "lint", "soak", "syncengine", "wheel"}
+_VERBS = {"demo", "docs", "test", "bench", "lint", "soak", "syncengine", "wheel"}
 
 
 @pytest.fixture
