@@ -17,6 +17,8 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.copies import VerifyReport
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
+from syncengine.testing.benches import over_the_wire
+from syncengine.testing.driving import drive
 from tests.support.people import (
     CHARLES,
     CHARTMOGUL,
@@ -25,8 +27,6 @@ from tests.support.people import (
     People,
     people,
 )
-from tests.support.vendors.benches import over_the_wire
-from tests.support.vendors.driving import drive
 
 RESPOND_IO_WHOLE = {
     **RESPOND_IO,

@@ -16,8 +16,8 @@ from syncengine.model.capabilities import Capabilities
 from syncengine.model.http import Request, Response
 from syncengine.ports import Gate, SendCheck
 from syncengine.sandbox.twins.twin import Twin
+from syncengine.testing.benches import over_the_wire
 from tests.simulation.life import Life
-from tests.support.vendors.benches import over_the_wire
 
 TIMEOUT = 30.0
 _WAY = (0.005, 0.3)

@@ -13,8 +13,9 @@ from syncengine.model.mapping import FieldMapping, Form, Mapping, OnNull, SetMap
 from syncengine.ports import Vendor
 from syncengine.sandbox import twins
 from syncengine.sandbox.twins.twin import Twin
+from syncengine.testing.subjects import Subject
 from tests.support.memory.source import Row
-from tests.support.vendors.subjects import Subject, subjects
+from tests.support.vendors.subjects import subjects
 
 VALUES = 2
 """Fields that change, besides the match key and the mark."""

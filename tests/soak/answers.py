@@ -1,86 +1,15 @@
-"""Every request of every adapter is answered by a vendor that has gone mad, ``--answers`` times.
-
-Each exchange has to end as an outcome or as a named error of that request; what is found or written has
-to be fit for a path, for the state database and for a log.
-"""
+"""``./run soak --answers``: hostile answers to every request of every adapter."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
-from random import Random
-from typing import Any
+from collections.abc import Sequence
 
-import orjson
-
-from syncengine.engine.exchange import Meter, drive
-from syncengine.errors import AccountStopped, CannotBeSent, RequestFailed
-from syncengine.model.calls import Action, Applied, Exists, Rejected
-from syncengine.model.contact import Desired, Known, Page, Remote
-from syncengine.model.http import Exchange, Request, Response
-from syncengine.planning.found_contacts import known_from_remote
-from syncengine.ports import DetailReader, Directory, Merger, SendCheck
+from syncengine.testing.hostile_answers import answered
 from tests.soak.figures import say
-from tests.soak.hostile import hostile
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.subjects import Subject, secrets, subjects
-from tests.support.virtual_time import run
+from tests.support.vendors.subjects import subjects
 
-_MOST_REQUESTS = 350
-"""Of one exchange: the pages of a look-up, in three spellings, and a few more."""
-_EXCHANGES_A_RUN = 200
 _SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Errand:
-    """One thing an adapter is asked to do, and what its twin answers, one answer a request."""
-
-    subject: Subject
-    what: str
-    start: Callable[[], Exchange[Any]]
-    answers: Sequence[Response]
-
-    def __str__(self) -> str:
-        return f"{self.subject}, {self.what}"
-
-
-@dataclass
-class Mad:
-    """The sender of one exchange: honest now and then, and never when it matters (``ports.Sender``)."""
-
-    errand: Errand
-    random: Random
-    honest: int
-    """Requests that are answered as they should be."""
-    answers: int = 0
-    last: Request | None = None
-
-    async def send(
-        self, request: Request, _allowed: SendCheck | None = None
-    ) -> Response:
-        good = self.errand.answers[min(self.answers, len(self.errand.answers) - 1)]
-        self.answers += 1
-        self.last = request
-        assert self.answers <= _MOST_REQUESTS, "it goes on and on"
-        assert b"/../" not in f"{request.path}/".encode(), "a path that leads elsewhere"
-        return good if self.answers <= self.honest else hostile(self.random, good)
-
-
-@dataclass
-class Answered:
-    """What came of it, for one vendor."""
-
-    exchanges: int = 0
-    answers: int = 0
-    contained: int = 0
-    """Answers that an adapter stumbled over in a way it did not foresee."""
-    ends: Counter[str] = field(default_factory=Counter)
-    wrong: Counter[str] = field(default_factory=Counter)
 
 
 def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
@@ -88,7 +17,7 @@ def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
     failed = False
     for name in names:
         began = time.monotonic()
-        told = answered(name, wanted, first)
+        told = answered(tuple(subjects(name)), wanted, first)
         seconds = time.monotonic() - began
         ends = ", ".join(f"{kind} {count}" for kind, count in sorted(told.ends.items()))
         say(
@@ -102,143 +31,3 @@ def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
             say(f"  wrong {count} times: {what}")
         failed = failed or bool(told.wrong)
     return not failed
-
-
-def answered(name: str, wanted: int, seed: int) -> Answered:
-    """Give one vendor's adapter so many hostile answers; the same seed gives the same ones."""
-    random, told = Random(f"{name} {seed}"), Answered()
-    errands = [errand for each in subjects(name) for errand in _errands(each)]
-    while told.answers < wanted:
-        run(_some(errands, random, told))
-    return told
-
-
-async def _some(errands: Sequence[Errand], random: Random, told: Answered) -> None:
-    for _ in range(_EXCHANGES_A_RUN):
-        errand = random.choice(errands)
-        mad = Mad(errand, random, honest=random.randrange(len(errand.answers)))
-        told.exchanges += 1
-        try:
-            end = await drive(errand.start, mad, Meter())
-            problem = _problem(errand, end)
-            told.ends[type(end).__name__] += 1
-        except (RequestFailed, AccountStopped) as error:
-            problem = _problem_of_failure(errand, error, mad)
-            told.ends[type(error).__name__] += 1
-            told.contained += "cannot be read (" in str(error)
-        except Exception as error:  # noqa: BLE001 - that is what is looked for
-            problem = f"{type(error).__name__}: {str(error)[:100]}"
-        told.answers += max(0, mad.answers - mad.honest)
-        if problem:
-            told.wrong[f"{errand}: {problem}"] += 1
-
-
-def _problem_of_failure(errand: Errand, error: Exception, mad: Mad) -> str | None:
-    words = str(error)
-    if isinstance(error, CannotBeSent):
-        return "a call that was fine cannot be sent"
-    assert mad.last is not None
-    if mad.last.route not in words and "the vendor" not in words:
-        return "the request is not named"
-    return _unfit_words(errand, words)
-
-
-def _problem(errand: Errand, end: Any) -> str | None:
-    """What is wrong with a result, if anything."""
-    match end:
-        case Applied():
-            return _unfit_id(end.external_id) or _unfit_words(errand, end.receipt)
-        case Rejected():
-            return _unfit_words(errand, end.message)
-        case None | bool() | Mapping():
-            return None
-        case Exists(remote=Remote() as remote) | (Remote() as remote):
-            found: Sequence[Remote] = (remote,)
-        case Page(contacts=contacts):
-            found = contacts
-        case _:
-            found = end
-    return next(filter(None, (_unfit(errand, remote) for remote in found)), None)
-
-
-def _unfit(errand: Errand, remote: Remote) -> str | None:
-    """Whether a contact that was found breaks what comes after it: comparison, link, and the state database."""
-    vendor = errand.subject.vendor
-    desired = Desired("contact-1", errand.subject.fields(1), frozenset({"vip"}))
-    try:
-        known = known_from_remote(remote, desired, Known(), vendor.same)
-        stored = orjson.dumps(
-            [dict(known.fields), sorted(known.tags | known.found_tags)]
-        )
-    except Exception as error:  # noqa: BLE001 - that is what is looked for
-        return f"what was found cannot be used: {type(error).__name__}"
-    if b"\\u0000" in stored.replace(b"\\\\", b""):
-        return "what was found cannot be stored"
-    return _unfit_id(remote.external_id)
-
-
-def _unfit_id(external_id: str | None) -> str | None:
-    if external_id is None:
-        return None
-    fit = (
-        external_id.isprintable()
-        and external_id.strip() not in ("", ".", "..")
-        and len(external_id) <= 512
-    )
-    return None if fit else "an id that is none"
-
-
-def _unfit_words(errand: Errand, words: str) -> str | None:
-    if not words.isprintable() or len(words) > 700:
-        return "words that are unfit for a log"
-    hidden = secrets(errand.subject.module).values()
-    return (
-        "a secret in what is said"
-        if any(secret in words for secret in hidden)
-        else None
-    )
-
-
-def _errands(subject: Subject) -> Iterator[Errand]:
-    """All the adapter can be asked, each with its twin's own answers."""
-    can, vendor = subject.vendor.capabilities, subject.vendor
-    for action in subject.actions():
-        bench = Bench(subject)
-        call = bench.ready(action)
-        yield _told(bench, action.value, partial(vendor.send, call))
-        if action in (Action.CREATE, Action.UPSERT):
-            yield _told(bench, f"{action.value} again", partial(vendor.send, call))
-        if action is not Action.DELETE:
-            bare = Bench(subject)
-            lost = replace(call, external_id="7" if call.external_id else None)
-            yield _told(bare, f"{action.value} of nobody", partial(vendor.send, lost))
-    bench = Bench(subject)
-    external_id, other = bench.make(1), bench.make(2)
-    yield from _looks(bench)
-    if can.reads:
-        yield _told(bench, "read", partial(vendor.read, external_id))
-    if isinstance(vendor, Directory):
-        yield _told(bench, "page", partial(vendor.page, None))
-    if isinstance(vendor, DetailReader):
-        yield _told(bench, "details", partial(vendor.details, external_id))
-    if isinstance(vendor, Merger):
-        yield _told(bench, "merge", partial(vendor.merge, external_id, other))
-
-
-def _looks(bench: Bench) -> Iterator[Errand]:
-    vendor = bench.subject.vendor
-    if next(vendor.probe(), None) is not None:
-        yield _told(bench, "probe", vendor.probe)
-    if vendor.capabilities.find_by:
-        for key in bench.subject.keys(1):
-            yield _told(bench, f"find by {key.field}", partial(vendor.find, key))
-
-
-def _told(bench: Bench, what: str, start: Callable[[], Exchange[Any]]) -> Errand:
-    """The errand, with the answers that the twin gives it."""
-    before = len(bench.responses)
-    with suppress(RequestFailed, AccountStopped):
-        bench.do(start())
-    answers = bench.responses[before:]
-    assert answers, f"{bench.subject}: {what} asks nothing"
-    return Errand(bench.subject, what, start, tuple(answers))

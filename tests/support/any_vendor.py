@@ -20,9 +20,10 @@ from syncengine.model.contact import Remote
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.screen import Screen
+from syncengine.testing.subjects import secrets
 from tests.simulation.pair import Pair, contact_id, pairs
 from tests.support.killing import Command
-from tests.support.vendors.subjects import derived_settings, secrets
+from tests.support.vendors.subjects import derived_settings
 
 
 @dataclass

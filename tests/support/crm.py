@@ -18,12 +18,13 @@ import orjson
 from syncengine import vendors
 from syncengine.model.contact import MatchKey
 from syncengine.sandbox.server import Sandbox, serve
+from syncengine.testing.benches import over_the_wire
+from syncengine.testing.driving import requested
+from syncengine.testing.subjects import secrets
 from tests.simulation import pair as simulated
 from tests.simulation.pair import Pair
 from tests.support.killing import Command
-from tests.support.vendors.benches import over_the_wire
-from tests.support.vendors.driving import requested
-from tests.support.vendors.subjects import derived_settings, secrets, subject
+from tests.support.vendors.subjects import derived_settings, subject
 
 Limit: TypeAlias = Mapping[str, object]
 

@@ -20,12 +20,13 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey
 from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
+from syncengine.testing.driving import requested
+from syncengine.testing.subjects import secrets
 from tests.simulation.pair import Pair
 from tests.support.crm import pair_of
 from tests.support.encodings import ENCODINGS
 from tests.support.killing import Command
-from tests.support.vendors.driving import requested
-from tests.support.vendors.subjects import derived_settings, secrets
+from tests.support.vendors.subjects import derived_settings
 
 CONTACTS = range(1, 10)
 _REFUSED = (2, 5, 8)

@@ -19,9 +19,10 @@ import yaml
 from syncengine.config.loading import load_config
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.sandbox.server import serve
+from syncengine.testing.subjects import Subject, secrets
 from tests.support.expected import e164, rows_of, tags_of
 from tests.support.running import World
-from tests.support.vendors.subjects import Subject, derived_settings, secrets, subject
+from tests.support.vendors.subjects import derived_settings, subject
 
 Row = dict[str, str | None]
 COLUMNS = tuple(next(iter(rows_of("2025-06-01").values())))

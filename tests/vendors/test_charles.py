@@ -6,7 +6,7 @@ import pytest
 
 from syncengine.model.calls import Action, Call
 from syncengine.model.http import Json
-from tests.support.vendors.driving import requested, scripted
+from syncengine.testing.driving import requested, scripted
 from tests.support.vendors.of_charles import DELETE, KEY, PERSON, charles, upsert
 
 

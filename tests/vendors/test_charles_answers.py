@@ -7,7 +7,7 @@ import pytest
 from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
 from syncengine.model.http import Json, Response
-from tests.support.vendors.driving import answer, html, scripted
+from syncengine.testing.driving import answer, html, scripted
 from tests.support.vendors.of_charles import (
     DELETE,
     ENVELOPE,

@@ -11,7 +11,7 @@ from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
-from tests.support.vendors.driving import answer, html, requested, scripted, sent
+from syncengine.testing.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_chartmogul import UUID, chartmogul
 
 PLACE = {"customer_uuid": CUSTOMERS[0], "data_source_uuid": DATA_SOURCE}

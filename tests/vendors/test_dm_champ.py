@@ -11,7 +11,7 @@ from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.calls import Applied, Call, Exists, Rejected
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Response
-from tests.support.vendors.driving import answer, html, requested, scripted, sent
+from syncengine.testing.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_dm_champ import (
     DELETE,
     DONE,

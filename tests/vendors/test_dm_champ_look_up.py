@@ -8,7 +8,7 @@ from syncengine.errors import RequestFailed, VendorHalted, VendorUnavailable
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Request, Response
 from syncengine.ports import DetailReader
-from tests.support.vendors.driving import answer, html, scripted, sent
+from syncengine.testing.driving import answer, html, scripted, sent
 from tests.support.vendors.of_dm_champ import (
     GONE,
     ID,

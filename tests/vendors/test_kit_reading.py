@@ -16,9 +16,9 @@ from syncengine.model.bounds import (
 )
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.http import Json, Request, Response
+from syncengine.testing.benches import Bench
+from syncengine.testing.driving import drive
 from syncengine.vendors.kit.reading import Unreadable, read_json
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.driving import drive
 from tests.support.vendors.subjects import subject
 
 _ONE = Request("PUT", "/contacts", "PUT /contacts")

@@ -8,6 +8,7 @@ import pytest
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.http import Json, Request, Response
+from syncengine.testing.driving import answer, html
 from syncengine.vendor import (
     ExternalId,
     ReplyModel,
@@ -16,7 +17,6 @@ from syncengine.vendor import (
     parse_reply,
     rejection,
 )
-from tests.support.vendors.driving import answer, html
 
 GET = Request("GET", "/things/secret-id", "GET /things/{id}")
 PUT = Request("PUT", "/things/secret-id", "PUT /things/{id}")

@@ -8,7 +8,7 @@ from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
-from tests.support.vendors.driving import answer, html, requested, scripted, sent
+from syncengine.testing.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_respond_io import (
     ADD,
     CREATE,

@@ -7,7 +7,7 @@ import pytest
 from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Response
-from tests.support.vendors.driving import answer, html, scripted, sent
+from syncengine.testing.driving import answer, html, scripted, sent
 from tests.support.vendors.of_respond_io import (
     GONE,
     ID,

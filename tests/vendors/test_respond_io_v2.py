@@ -8,8 +8,8 @@ from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
+from syncengine.testing.driving import answer, html, requested, scripted, sent
 from syncengine.vendors.respond_io_v2 import VENDOR
-from tests.support.vendors.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_respond_io_v2 import (
     ADD,
     DELETE,

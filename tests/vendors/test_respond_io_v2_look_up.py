@@ -9,8 +9,8 @@ from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.http import Json, Response
 from syncengine.ports import DetailReader
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.driving import answer, html, scripted, sent
+from syncengine.testing.benches import Bench
+from syncengine.testing.driving import answer, html, scripted, sent
 from tests.support.vendors.of_respond_io_v2 import (
     EMAIL,
     ID,

@@ -9,7 +9,7 @@ from syncengine.model.calls import Action, Applied, Call, Exists, Rejected, Unsu
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Request, Response
 from syncengine.ports import DetailReader, Directory
-from tests.support.vendors.driving import answer, html, requested, scripted, sent
+from syncengine.testing.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_whautomate import (
     ADD,
     CREATE,

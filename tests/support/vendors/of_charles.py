@@ -7,8 +7,8 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
+from syncengine.testing.driving import answer
 from syncengine.vendors.charles import Charles, CharlesSettings
-from tests.support.vendors.driving import answer
 
 KEY = MatchKey("external_reference_id", "crm-20418")
 PERSON = "b1a4b1de-2f53-4a3e-8a35-0b8a6a7b9c01"

@@ -7,8 +7,8 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
+from syncengine.testing.driving import answer
 from syncengine.vendors.dm_champ import DmChamp, DmChampSettings
-from tests.support.vendors.driving import answer
 
 ID = "c7Hq2c7Hq2c7Hq2c7Hq2"
 PHONE = "+4915111223344"

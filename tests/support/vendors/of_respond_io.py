@@ -6,8 +6,8 @@ from typing import Any
 
 from syncengine.model.calls import Action, Call
 from syncengine.model.http import Json, Response
+from syncengine.testing.driving import answer
 from syncengine.vendors.respond_io import RespondIo, RespondIoSettings
-from tests.support.vendors.driving import answer
 
 ID = "177640021"
 VIBER_ID = "a+b/c9=="

@@ -7,8 +7,8 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
+from syncengine.testing.driving import answer
 from syncengine.vendors.respond_io_v2 import RespondIoV2, RespondIoV2Settings
-from tests.support.vendors.driving import answer
 
 PHONE = MatchKey("phone", "+4915111223344")
 EMAIL = MatchKey("email", "ilse+1@example.org")

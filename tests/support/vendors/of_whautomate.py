@@ -7,8 +7,8 @@ from typing import Any
 from syncengine.model.calls import Action, Call
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.twins.whautomate.switches import LOCATION
+from syncengine.testing.driving import answer
 from syncengine.vendors.whautomate import Whautomate, WhautomateSettings
-from tests.support.vendors.driving import answer
 
 ID = "66b1f0c2a9d3e4f5a6b7c8d9"
 PHONE = "+4915111223344"

@@ -1,7 +1,4 @@
-"""The contract: whatever a vendor answers, every adapter judges it into the same few results.
-
-Names no vendor; see subjects.py.
-"""
+"""Whatever a vendor answers, every adapter judges it into the same few results."""
 
 from __future__ import annotations
 
@@ -24,10 +21,10 @@ from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
-from tests.support.vendors.driving import answer, drive, html
-from tests.support.vendors.subjects import Subject, secrets, subjects
+from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.driving import answer, drive, html
+from syncengine.testing.subjects import Subject, secrets
 
-SUBJECTS = tuple(subjects(variants=False))
 ENDLESS = 60
 """More requests than any exchange with a stubborn vendor may need."""
 
@@ -47,8 +44,8 @@ class Act:
         return f"{self.subject}-{self.what}"
 
 
-def acts() -> Iterator[Act]:
-    for subject in SUBJECTS:
+def _all_acts(subjects: Subjects) -> Iterator[Act]:
+    for subject in plain(subjects):
         can = subject.vendor.capabilities
         hidden = tuple(secrets(subject.module).values())
         for action in subject.actions():
@@ -88,11 +85,22 @@ def _long(values: Any) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str) and len(value) > 3)
 
 
-ACTS = tuple(act for act in acts() if act.what != "probe" or next(act.start(), None))
-SENDS = tuple(act for act in ACTS if act.action)
-LOOKS = tuple(act for act in ACTS if not act.action)
-every_act = pytest.mark.parametrize("act", ACTS, ids=str)
-every_send = pytest.mark.parametrize("act", SENDS, ids=str)
+def acts(subjects: Subjects) -> list[Act]:
+    """Return all that the adapters can be asked; some have nothing to probe with."""
+    return [
+        act
+        for act in _all_acts(subjects)
+        if act.what != "probe" or next(act.start(), None)
+    ]
+
+
+every_act = for_each("act", acts)
+every_send = for_each(
+    "act", lambda subjects: [act for act in acts(subjects) if act.action]
+)
+every_look = for_each(
+    "act", lambda subjects: [act for act in acts(subjects) if not act.action]
+)
 
 
 @dataclass(frozen=True)
@@ -297,7 +305,7 @@ def test_a_refusal_that_may_mean_anything(act: Act, status: int) -> None:
                 assert isinstance(result, VendorHalted | Rejected)
 
 
-@pytest.mark.parametrize("act", LOOKS, ids=str)
+@every_look
 @pytest.mark.parametrize("status", [400, 422, 499])
 def test_a_refused_look_finds_out_nothing(act: Act, status: int) -> None:
     failed = stubborn(act, telltale(act, status)).result

@@ -1,8 +1,10 @@
-"""The contract: whatever a vendor answers, each exchange ends as an outcome or as a named error. Names no vendor."""
+"""Whatever a vendor answers, each exchange ends as an outcome or as a named error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -10,27 +12,42 @@ from urllib.parse import unquote
 import orjson
 import pytest
 
-from syncengine import vendors
 from syncengine.engine.exchange import Meter, drive
 from syncengine.errors import CannotBeSent, VendorUnavailable
 from syncengine.model.calls import Action
-from syncengine.model.contact import Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.ports import SendCheck
-from tests.soak import answers
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.driving import answer
-from tests.support.vendors.driving import drive as by_hand
-from tests.support.vendors.subjects import Subject, subject, subjects
-from tests.support.virtual_time import run
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.driving import answer
+from syncengine.testing.driving import drive as by_hand
+from syncengine.testing.hostile_answers import answered
+from syncengine.testing.subjects import Subject
 
 _ANSWERS = 400
-"""Of each vendor; ``./run soak --answers`` gives as many as you like."""
+"""Of each vendor."""
 
 
-@pytest.mark.parametrize("name", vendors.names())
-def test_hostile_answers_end_as_outcomes_or_as_named_errors(name: str) -> None:
-    told = answers.answered(name, _ANSWERS, seed=1)
+@dataclass(frozen=True)
+class OneVendor:
+    """A vendor in all of its variants."""
+
+    subjects: tuple[Subject, ...]
+
+    def __str__(self) -> str:
+        return self.subjects[0].module.name
+
+
+def _vendors(subjects: Subjects) -> list[OneVendor]:
+    return [
+        OneVendor(tuple(each for each in subjects if each.module is module))
+        for module in dict.fromkeys(each.module for each in subjects)
+    ]
+
+
+@for_each("vendor", _vendors)
+def test_hostile_answers_end_as_outcomes_or_as_named_errors(vendor: OneVendor) -> None:
+    told = answered(vendor.subjects, _ANSWERS, seed=1)
     assert not told.wrong
     assert not told.contained, "an adapter foresees what can be answered"
     assert len(told.ends) >= 4
@@ -39,7 +56,7 @@ def test_hostile_answers_end_as_outcomes_or_as_named_errors(name: str) -> None:
 @pytest.mark.parametrize(
     "external_id", ["", ".", "..", " ", "/", "../7", "7/..", "a\\..", "a\0b", "a\nb"]
 )
-@pytest.mark.parametrize("each", tuple(subjects(variants=False)), ids=str)
+@for_each("each", plain)
 def test_an_id_that_means_another_place_is_never_sent(
     each: Subject, external_id: str
 ) -> None:
@@ -54,7 +71,7 @@ def test_an_id_that_means_another_place_is_never_sent(
     for make in exchanges:
         sender = Noting()
         with pytest.raises(CannotBeSent) as caught:
-            run(drive(make, sender, Meter()))
+            asyncio.run(drive(make, sender, Meter()))
         assert ".py" not in str(caught.value), (
             "whom it is told can do nothing with a line of ours"
         )
@@ -77,7 +94,7 @@ def _renamed(value: Json, ids: Collection[str], name: str) -> Json:
 
 
 @pytest.mark.parametrize("name", [*_ODD_IDS, "x?y=1#z"])
-@pytest.mark.parametrize("each", tuple(subjects(variants=False)), ids=str)
+@for_each("each", plain)
 def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(
     each: Subject, name: str
 ) -> None:
@@ -121,44 +138,3 @@ def unfit(path: str) -> bool:
     decoded = unquote(path)
     segments = decoded.replace("\\", "/").removeprefix("/").split("/")
     return not {"", ".", ".."}.isdisjoint(segments) or not decoded.isprintable()
-
-
-def _yields(result: Any) -> Exchange[Any]:
-    yield Request("GET", "/contacts", "GET /contacts")
-    return result() if callable(result) else result
-
-
-def _raises() -> Iterator[None]:
-    raise RecursionError
-
-
-@pytest.mark.parametrize(
-    ("result", "wrong"),
-    [
-        (Remote("a\0b"), "an id that is none"),
-        (Remote(".."), "an id that is none"),
-        (Remote("1", {}, frozenset({"a\0b"})), "what was found cannot be stored"),
-        (None, None),
-    ],
-    ids=str,
-)
-def test_what_an_adapter_lets_through_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, result: Remote | None, wrong: str | None
-) -> None:
-    each = subject("respond_io")
-    errand = answers.Errand(each, "read", lambda: _yields(result), (Response(200),))
-    monkeypatch.setattr(answers, "_errands", lambda _: iter([errand]))
-    told = answers.answered("respond_io", 1, seed=1)
-    assert set(told.wrong) == ({f"{errand}: {wrong}"} if wrong else set())
-
-
-def test_what_an_adapter_stumbles_over_is_counted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    errand = answers.Errand(
-        subject("respond_io"), "read", lambda: _yields(_raises), (Response(200),)
-    )
-    monkeypatch.setattr(answers, "_errands", lambda _: iter([errand]))
-    told = answers.answered("respond_io", 1, seed=1)
-    assert told.contained == told.exchanges == told.ends["VendorUnavailable"]
-    assert not told.wrong

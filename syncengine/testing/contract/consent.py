@@ -1,7 +1,4 @@
-"""The contract: a no that a vendor holds is never overwritten, however it is met.
-
-Names no vendor; see subjects.py.
-"""
+"""A no that a vendor holds is never overwritten, however it is met."""
 
 from __future__ import annotations
 
@@ -18,15 +15,16 @@ from syncengine.planning.drift import ManagedParts, drift, known_with_drift
 from syncengine.planning.found_contacts import known_after_not_found, known_from_remote
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import Vendor
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.subjects import Subject, derived_settings, subjects
-
-SUBJECTS = tuple(subjects())
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import for_each
+from syncengine.testing.subjects import Subject
 
 
 def opt_outs(subject: Subject) -> Iterator[tuple[str, Json]]:
-    """The vendor's own opt-outs, and a flag of the sample declared to be one; with the
-    value that says no."""
+    """Yield the vendor's opt-outs, and a flag of the sample declared to be one.
+
+    Each comes with the value that means opted out.
+    """
     own = subject.module.settings.OPT_OUTS
     yield from own.items()
     for name, value in subject.fields(1).items():
@@ -43,17 +41,19 @@ def _can_be_set_later(subject: Subject, name: str) -> bool:
     )
 
 
-CASES = tuple(
-    (subject, name, no) for subject in SUBJECTS for name, no in opt_outs(subject)
+every_opt_out = for_each(
+    ("subject", "name", "no"),
+    lambda subjects: [
+        (subject, name, no) for subject in subjects for name, no in opt_outs(subject)
+    ],
 )
-every_opt_out = pytest.mark.parametrize(("subject", "name", "no"), CASES, ids=str)
 
 
 def vendor_of(subject: Subject, name: str, no: Json, *, lowers: bool) -> Vendor:
     """The subject's vendor, to which the field is an opt-out that may be lowered or not."""
     declared = {} if name in subject.module.settings.OPT_OUTS else {name: no}
     settings = {
-        **derived_settings(subject.module),
+        **subject.given_settings(),
         **subject.settings,
         "opt_outs": declared,
         "lower_opt_outs": [name] if lowers else [],

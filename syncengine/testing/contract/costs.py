@@ -1,20 +1,16 @@
-"""The contract: an exchange takes as many requests as the vendor says beforehand. Names no vendor; see subjects.py."""
+"""An exchange takes as many requests as the vendor says beforehand."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from syncengine.model.contact import MatchKey
 from syncengine.model.costs import Cost, exactly
 from syncengine.ports import RequestCosts
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.subjects import Subject, subjects
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import for_each, with_look_up
+from syncengine.testing.subjects import Subject
 
-SUBJECTS = tuple(
-    subject for subject in subjects() if subject.vendor.capabilities.find_by
-)
 BRAZIL = "+5511987654321"
 """A phone that WhatsApp may know without its ninth digit."""
 
@@ -30,7 +26,7 @@ def _spent(bench: Bench, key: MatchKey) -> int:
     return len(bench.responses) - before
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@for_each("subject", with_look_up)
 def test_a_look_up_takes_as_many_requests_as_was_told(subject: Subject) -> None:
     bench = Bench(subject)
     bench.make(1)

@@ -1,7 +1,7 @@
-"""The contract: an answer that does not come from the API is about its address, whatever was asked.
+"""An answer that does not come from the API is about its address, whatever was asked.
 
 A moved address answers every contact alike. The account stops and names the setting, and no contact is refused or taken
-for one that is gone. Names no vendor; see subjects.py.
+for one that is gone.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.http import Request, Response
 from syncengine.ports import DetailReader, Directory, Merger
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.driving import answer, drive, html
-from tests.support.vendors.subjects import Subject
-from tests.vendors.test_contract_answers import ACTS, SUBJECTS, Act, stubborn
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.contract.answers import Act, acts, stubborn
+from syncengine.testing.driving import answer, drive, html
+from syncengine.testing.subjects import Subject
 
 ID, OTHER = "177640998", "177640999"
 PLACES = (
@@ -48,10 +49,10 @@ PLACES = (
 """Answers of a moved address, of a gateway, of an API that has ended."""
 
 
-def _asked() -> Iterator[Act]:
-    """Every kind of request that an adapter makes."""
-    yield from ACTS
-    for subject in SUBJECTS:
+def _asked(subjects: Subjects) -> Iterator[Act]:
+    """Yield every kind of request that an adapter makes."""
+    yield from acts(subjects)
+    for subject in plain(subjects):
         vendor = subject.vendor
         if isinstance(vendor, Directory):
             yield Act(subject, "page", partial(vendor.page, None), ())
@@ -61,8 +62,7 @@ def _asked() -> Iterator[Act]:
             yield Act(subject, "merge", partial(vendor.merge, ID, OTHER), ())
 
 
-ASKED = tuple(_asked())
-every_act = pytest.mark.parametrize("act", ASKED, ids=str)
+every_act = for_each("act", _asked)
 
 
 @every_act
@@ -97,11 +97,11 @@ def _about(subject: Subject) -> Iterator[Call]:
             yield subject.call(action, 7, OTHER)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("subject", "call"),
-    [
+    lambda subjects: [
         pytest.param(subject, call, id=f"{subject}-{call.action}")
-        for subject in SUBJECTS
+        for subject in plain(subjects)
         for call in _about(subject)
     ],
 )

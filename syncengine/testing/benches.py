@@ -15,8 +15,8 @@ from syncengine.model.contact import Fields, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.sandbox import twins
 from syncengine.sandbox.twins.twin import Twin, TwinRequest
-from tests.support.vendors.driving import drive
-from tests.support.vendors.subjects import Subject, secrets, subject
+from syncengine.testing.driving import drive
+from syncengine.testing.subjects import Subject, secrets
 
 _T = TypeVar("_T")
 ENDLESS = 60
@@ -51,15 +51,15 @@ class Bench:
     """Every answer the twin gave."""
 
     def __post_init__(self) -> None:
-        self.twin = twins.load(self.subject.module.name)
+        spec = self.subject.module
+        assert spec.twin is not None, f"the VendorSpec of {spec.name} names no twin"
+        self.twin = twins.load(spec.twin)
         self.twin.configure(self.subject.switches)
 
     def stranger(self) -> Subject:
         """The same vendor with credentials the twin does not know."""
-        name = self.subject.module.name
-        return subject(
-            name, dict.fromkeys(secrets(self.subject.module), "another-secret")
-        )
+        unknown = dict.fromkeys(secrets(self.subject.module), "another-secret")
+        return self.subject.with_settings(unknown)
 
     # --- talking ------------------------------------------------------------------------------------------------
 

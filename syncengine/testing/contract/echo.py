@@ -1,6 +1,6 @@
-"""The contract: what an answer shows is compared with what was sent, value by value.
+"""What an answer shows is compared with what was sent, value by value.
 
-An answer that shows the values from before is a success that changed nothing. Names no vendor; see subjects.py.
+An answer that shows the values from before is a success that changed nothing.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import pytest
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.contact import Fields
 from syncengine.model.http import Json, Request, Response
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.driving import drive
-from tests.support.vendors.subjects import Subject, subjects
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import Subjects, for_each
+from syncengine.testing.driving import drive
+from syncengine.testing.subjects import Subject
 
 
-def _updates() -> Iterator[object]:
-    for subject in subjects():
+def _updates(subjects: Subjects) -> Iterator[object]:
+    for subject in subjects:
         for action in (Action.UPDATE, Action.UPSERT):
             if subject.write(action):
                 yield pytest.param(subject, action, id=f"{subject}-{action}")
@@ -40,7 +41,7 @@ def _leaves(value: Json) -> Iterator[Json]:
         yield from _leaves(part)
 
 
-def _shown(subject: Subject, answer: Response, fields: Fields) -> set[str]:
+def shown_fields(subject: Subject, answer: Response, fields: Fields) -> set[str]:
     """Return the names of the fields whose values an answer shows anywhere."""
     leaves = list(_leaves(orjson.loads(answer.body)))
     long = {
@@ -55,7 +56,7 @@ def _shown(subject: Subject, answer: Response, fields: Fields) -> set[str]:
     }
 
 
-def _answer_to(bench: Bench, call: Call) -> Response:
+def answer_to(bench: Bench, call: Call) -> Response:
     """Return the twin's answer to the last write of a call, or to its read if it writes nothing."""
     answers: list[tuple[bool, Response]] = []
 
@@ -76,7 +77,7 @@ def _answered_as_before(bench: Bench, call: Call, before: Response) -> Applied:
     return applied
 
 
-@pytest.mark.parametrize(("subject", "action"), tuple(_updates()))
+@for_each(("subject", "action"), _updates)
 def test_old_values_in_the_answer_are_no_success_of_the_new_ones(
     subject: Subject, action: Action
 ) -> None:
@@ -84,11 +85,11 @@ def test_old_values_in_the_answer_are_no_success_of_the_new_ones(
     external_id = bench.make(1)
     old, new = subject.sample(action, 1), subject.sample(action, 2)
     call = replace(subject.call(action, 1, external_id), add_tags=())
-    before = _answer_to(bench, call)
+    before = answer_to(bench, call)
     changed = {
         name for name in new if not subject.vendor.same(name, new[name], old[name])
     }
-    shown = _shown(subject, before, old) - subject.uncompared()
+    shown = shown_fields(subject, before, old) - subject.uncompared()
     assert changed
 
     applied = _answered_as_before(bench, replace(call, fields=new), before)
@@ -97,14 +98,3 @@ def test_old_values_in_the_answer_are_no_success_of_the_new_ones(
     assert shown & changed <= set(told) <= changed
     assert shown or not told, "nothing follows from an answer without values"
     assert all(code.startswith("field_") for code in told.values())
-
-
-def test_some_vendors_echo() -> None:
-    echoing = set()
-    for subject in subjects(variants=False):
-        bench = Bench(subject)
-        action = Action.UPDATE if subject.write(Action.UPDATE) else Action.UPSERT
-        call = replace(subject.call(action, 1, bench.make(1)), add_tags=())
-        if _shown(subject, _answer_to(bench, call), call.fields):
-            echoing.add(subject.vendor.name)
-    assert echoing == {"charles", "chartmogul", "whautomate"}

@@ -1,25 +1,17 @@
-"""The contract: an answer that is nearly right never breaks an adapter. Names no vendor; see subjects.py."""
+"""An answer that is nearly right never breaks an adapter."""
 
 from __future__ import annotations
 
-import pytest
-
 from syncengine.errors import AccountStopped, RequestFailed
 from syncengine.model.calls import Action, Applied, Exists, Rejected
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.mutants import mutants
-from tests.support.vendors.subjects import Subject, subjects
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import for_each, plain, with_actions, with_look_up
+from syncengine.testing.mutants import mutants
+from syncengine.testing.subjects import Subject
 
-SUBJECTS = tuple(subjects(variants=False))
-every_look_up = pytest.mark.parametrize(
-    "subject",
-    [subject for subject in SUBJECTS if subject.vendor.capabilities.find_by],
-    ids=str,
-)
-every_action = pytest.mark.parametrize(
-    ("subject", "action"),
-    [(subject, action) for subject in SUBJECTS for action in subject.actions()],
-    ids=str,
+every_look_up = for_each("subject", lambda subjects: with_look_up(plain(subjects)))
+every_action = for_each(
+    ("subject", "action"), lambda subjects: with_actions(plain(subjects))
 )
 
 

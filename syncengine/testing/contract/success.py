@@ -1,7 +1,8 @@
-"""The contract: a write is applied only where the vendor says so in its own form. Names no vendor; see subjects.py."""
+"""A write is applied only where the vendor says so in its own form."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -12,16 +13,30 @@ from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Rejected
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.ports import Merger
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.driving import answer, drive
-from tests.support.vendors.subjects import Subject, subjects
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import Subjects, for_each, plain, with_actions
+from syncengine.testing.driving import answer, drive
+from syncengine.testing.subjects import Subject
 
-SUBJECTS = tuple(subjects(variants=False))
 _MERGE = "merge"
-WRITES = [(subject, action) for subject in SUBJECTS for action in subject.actions()] + [
-    (subject, _MERGE) for subject in SUBJECTS if isinstance(subject.vendor, Merger)
-]
-every_write = pytest.mark.parametrize(("subject", "what"), WRITES, ids=str)
+
+
+def _writes(subjects: Subjects) -> list[tuple[Subject, str]]:
+    """Return each vendor with each of its writes."""
+    each = plain(subjects)
+    mergers = [subject for subject in each if isinstance(subject.vendor, Merger)]
+    return [*with_actions(each), *((subject, _MERGE) for subject in mergers)]
+
+
+def _silent_writes(subjects: Subjects) -> Iterator[object]:
+    """Yield each write with an answer that says nothing, where the vendor says more."""
+    for subject, what in _writes(subjects):
+        for body in ({}, {"message": "OK"}):
+            if (what, bool(body)) not in subject.unsaid():
+                yield subject, what, body
+
+
+every_write = for_each(("subject", "what"), _writes)
 FAILURES: tuple[dict[str, Json], ...] = (
     {"error": "maintenance"},
     {"error": {"code": 1}},
@@ -84,16 +99,7 @@ def test_what_says_that_it_failed_is_no_success(
         assert_no_success(told(bench, make, body, added=added))
 
 
-@pytest.mark.parametrize(
-    ("subject", "what", "body"),
-    [
-        (subject, what, body)
-        for subject, what in WRITES
-        for body in ({}, {"message": "OK"})
-        if (what, bool(body)) not in subject.unsaid()
-    ],
-    ids=str,
-)
+@for_each(("subject", "what", "body"), _silent_writes)
 def test_what_says_nothing_is_no_success_where_the_vendor_says_more(
     subject: Subject, what: str, body: dict[str, Json]
 ) -> None:

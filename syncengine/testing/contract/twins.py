@@ -1,7 +1,4 @@
-"""The contract: every adapter and its twin understand each other.
-
-Names no vendor; see subjects.py.
-"""
+"""Every adapter and its twin understand each other."""
 
 from __future__ import annotations
 
@@ -15,21 +12,18 @@ from syncengine.model.calls import Action, Applied, Call, Exists, Rejected
 from syncengine.model.capabilities import TagCall, Write, matches
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Exchange, Json
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.subjects import Subject, subjects
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import for_each, with_actions, with_look_up
+from syncengine.testing.subjects import Subject
 
-SUBJECTS = tuple(subjects())
-LOOK_UPS = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.find_by)
-READS = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.reads)
-LISTS_IN_USE = tuple(
-    subject for subject in SUBJECTS if subject.vendor.capabilities.join_lists
-)
-every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-every_look_up = pytest.mark.parametrize("subject", LOOK_UPS, ids=str)
-every_action = pytest.mark.parametrize(
-    ("subject", "action"),
-    [(subject, action) for subject in SUBJECTS for action in subject.actions()],
-    ids=str,
+every_subject = for_each("subject", lambda subjects: subjects)
+every_look_up = for_each("subject", with_look_up)
+every_action = for_each(("subject", "action"), with_actions)
+with_lists = for_each(
+    "subject",
+    lambda subjects: [
+        subject for subject in subjects if subject.vendor.capabilities.join_lists
+    ],
 )
 NOBODY = "177640999"
 """The id of no contact."""
@@ -285,7 +279,7 @@ def test_tags_come_and_go(subject: Subject) -> None:
         bench.assert_holds(external_id, subject.fields(1), frozenset({tag}))
 
 
-@pytest.mark.parametrize("subject", LISTS_IN_USE, ids=str)
+@with_lists
 def test_lists_are_joined_and_left(subject: Subject) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
@@ -300,7 +294,7 @@ def test_lists_are_joined_and_left(subject: Subject) -> None:
         )
 
 
-@pytest.mark.parametrize("subject", LISTS_IN_USE, ids=str)
+@with_lists
 def test_lists_that_may_ride_in_the_first_write_are_joined(subject: Subject) -> None:
     write = subject.write(subject.first)
     if write is None or write.join_lists == 0:

@@ -1,4 +1,4 @@
-"""The contract: a contact is found by its phone however it is spelled there. Names no vendor; see subjects.py."""
+"""A contact is found by its phone, however it is spelled at the vendor."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.ports import SimilarPhoneFinder
-from tests.support.vendors.benches import Bench
-from tests.support.vendors.subjects import Subject, subjects
+from syncengine.testing.benches import Bench
+from syncengine.testing.cases import for_each
+from syncengine.testing.subjects import Subject
 
 NUMBER = "+491712345678"
 WHOLE = ("+491712345678", "491712345678", "00491712345678")
@@ -30,7 +31,10 @@ def phone_field(subject: Subject) -> str | None:
     return next((name for name in subject.fields(1) if matches(name, respelled)), None)
 
 
-SUBJECTS = tuple(subject for subject in subjects() if phone_field(subject))
+every_subject = for_each(
+    "subject",
+    lambda subjects: [subject for subject in subjects if phone_field(subject)],
+)
 
 
 class Desk:
@@ -62,18 +66,9 @@ def _ids(remotes: Sequence[Remote]) -> list[str]:
     return [remote.external_id for remote in remotes]
 
 
-def test_there_are_vendors_whose_phones_have_spellings() -> None:
-    assert {str(subject) for subject in SUBJECTS} >= {
-        "respond_io",
-        "respond_io_v2",
-        "dm_champ",
-        "whautomate",
-    }
-
-
 @pytest.mark.parametrize("region", [None, "DE", "AT"])
 @pytest.mark.parametrize("phone", WHOLE)
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@every_subject
 def test_a_number_with_its_country_code_is_found(
     subject: Subject, phone: str, region: str | None
 ) -> None:
@@ -83,7 +78,7 @@ def test_a_number_with_its_country_code_is_found(
     assert desk.found(region) == [made]
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@every_subject
 def test_a_local_number_is_found_where_it_is_one_of_the_region(
     subject: Subject,
 ) -> None:
@@ -95,7 +90,7 @@ def test_a_local_number_is_found_where_it_is_one_of_the_region(
 
 
 @pytest.mark.parametrize("phone", [LOCAL, *PUNCTUATED])
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@every_subject
 def test_whoever_may_be_the_same_can_be_named(subject: Subject, phone: str) -> None:
     desk = Desk(subject)
     made = desk.enter(phone)
@@ -105,7 +100,7 @@ def test_whoever_may_be_the_same_can_be_named(subject: Subject, phone: str) -> N
 
 @pytest.mark.parametrize("region", [None, "DE", "AT", "US"])
 @pytest.mark.parametrize("phone", OTHERS)
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@every_subject
 def test_another_number_is_never_found(
     subject: Subject, phone: str, region: str | None
 ) -> None:
@@ -114,7 +109,7 @@ def test_another_number_is_never_found(
     assert desk.found(region) == []
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@every_subject
 def test_an_account_of_others_resembles_nobody(subject: Subject) -> None:
     desk = Desk(subject)
     for phone in OTHERS[:4]:

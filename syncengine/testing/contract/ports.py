@@ -1,8 +1,8 @@
-"""The contract: what vendors may offer beyond calls (``Directory``, ``Merger``, ``DetailReader``). Names no vendor."""
+"""What vendors may offer beyond calls (``Directory``, ``Merger``, ``DetailReader``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,22 +14,26 @@ from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import Page
 from syncengine.model.http import Exchange
 from syncengine.ports import DetailReader, Directory, Merger
-from tests.support.vendors.benches import ENDLESS, Bench
-from tests.support.vendors.driving import answer, html
-from tests.support.vendors.mutants import mutants
-from tests.support.vendors.subjects import Subject, subjects
+from syncengine.testing.benches import ENDLESS, Bench
+from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.driving import answer, html
+from syncengine.testing.mutants import mutants
+from syncengine.testing.subjects import Subject
 
-SUBJECTS = tuple(subjects())
 NOBODY = "177640999"
 """The id of no contact."""
 
 
 def offering(
-    port: type[Any], subjects: tuple[Subject, ...] = SUBJECTS
-) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(
-        "subject", [each for each in subjects if isinstance(each.vendor, port)], ids=str
-    )
+    port: type[Any], *, variants: bool = True
+) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
+    """Decorate a test that runs for the vendors with a port."""
+
+    def make(subjects: Subjects) -> list[Subject]:
+        chosen = subjects if variants else plain(subjects)
+        return [each for each in chosen if isinstance(each.vendor, port)]
+
+    return for_each("subject", make)
 
 
 def listed(bench: Bench) -> Iterator[Page]:
@@ -106,14 +110,14 @@ def asked(subject: Subject) -> list[tuple[str, Any]]:
     return ways
 
 
-PLAIN = tuple(each for each in SUBJECTS if not each.variant)
-WAYS = [(each, what, make) for each in PLAIN for what, make in asked(each)]
-every_way = pytest.mark.parametrize(
-    ("subject", "what", "make"), WAYS, ids=[f"{each}-{what}" for each, what, _ in WAYS]
+@for_each(
+    ("subject", "what", "make"),
+    lambda subjects: [
+        pytest.param(each, what, make, id=f"{each}-{what}")
+        for each in plain(subjects)
+        for what, make in asked(each)
+    ],
 )
-
-
-@every_way
 def test_hostile_answers_end_as_everywhere(
     subject: Subject, what: str, make: Any
 ) -> None:
@@ -136,7 +140,7 @@ def test_hostile_answers_end_as_everywhere(
         bench.pretend(made(), answer({}, 429, {"retry-after": "3"}))
 
 
-@offering(Directory, PLAIN)
+@offering(Directory, variants=False)
 def test_a_damaged_page_never_breaks_a_directory(subject: Subject) -> None:
     assert isinstance(subject.vendor, Directory)
     bench = Bench(subject)

@@ -1,0 +1,59 @@
+"""Tools for authors of vendors: the contract suite, and the server of twins.
+
+Three lines in a test file hold an adapter and its twin to what the engine relies on:
+
+    from syncengine.testing import contract_suite
+
+    globals().update(contract_suite("acme"))
+
+The suite asks of a vendor, by its capabilities: is each call carried out with as few
+requests as declared, is every refusal a value and every outage an exception, is a lost
+answer settled, does nothing leak a secret or a value, is a second sync silent. It needs
+pytest (``pip install syncengine[testing]``).
+
+``syncengine.testing.twins`` has the parts from which a twin is built. ``serve`` puts
+twins behind a local HTTP server, as ``syncengine sandbox`` does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from syncengine.sandbox.server import Sandbox, serve
+from syncengine.testing.driving import answer, drive, html, requested, scripted
+from syncengine.testing.subjects import ContractHints
+
+__all__ = [
+    "ContractHints",
+    "Sandbox",
+    "answer",
+    "contract_suite",
+    "drive",
+    "html",
+    "requested",
+    "scripted",
+    "serve",
+]
+
+
+if "pytest" in sys.modules:
+    # Without it a failed assertion would show no values. (The sandbox imports a twin,
+    # and so this package, where no pytest may be installed.)
+    sys.modules["pytest"].register_assert_rewrite(f"{__name__}.contract")
+
+
+def contract_suite(
+    *names: str, hints: Mapping[str, ContractHints] | None = None
+) -> dict[str, Any]:
+    """Return the tests of the contract for these vendors, by their names.
+
+    In a test file: ``globals().update(contract_suite("acme"))``. ``hints`` has what
+    cannot be derived from a vendor's capabilities. Raises LookupError for an unknown
+    vendor.
+    """
+    # A twin is imported by the sandbox too, where no pytest is installed.
+    from syncengine.testing.suite import suite_of  # noqa: PLC0415
+
+    return suite_of(names, hints or {})

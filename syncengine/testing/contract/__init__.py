@@ -1,0 +1,1 @@
+"""The contract: what the engine relies on, as tests that name no vendor."""
