@@ -264,7 +264,7 @@ class ContactStore(Protocol):
         ...
 
     async def allow_recreation(self, contact_ids: Sequence[str]) -> None:
-        """Let contacts that were deleted at the vendor be created again."""
+        """Allow that contacts deleted at the vendor are created again."""
         ...
 
     async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
@@ -275,7 +275,7 @@ class ContactStore(Protocol):
         """
         ...
 
-    async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
+    async def remember_opt_outs(self, opt_outs: Mapping[str, Fields]) -> None:
         """Note the opt-outs that the vendor shows, by contact; others are taken back.
 
         All else that is known stays. Contacts without an external id are passed over.
@@ -283,7 +283,7 @@ class ContactStore(Protocol):
         ...
 
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
-        """Return the contacts that stand as gone, in key order.
+        """Return the contacts with status gone, in key order.
 
         All of the destination, or only those of this run's batches.
         """
@@ -304,7 +304,7 @@ class KeyStore(Protocol):
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
         """Replace the claims of these contacts.
 
-        Claims are by contact id; an empty list lets go.
+        Claims are by contact id; an empty list releases all keys.
         """
         ...
 
@@ -330,7 +330,7 @@ class ShareStore(Protocol):
     async def owners_at(
         self, destination: str, external_ids: Sequence[str]
     ) -> Mapping[str, str]:
-        """Return which of its contacts own these vendor contacts, by external id.
+        """Return the contacts that own these vendor contacts there, by external id.
 
         Removed contacts are left out.
         """
@@ -348,20 +348,21 @@ class ShareStore(Protocol):
     async def claimants_at(
         self, destination: str, key_hashes: Sequence[bytes]
     ) -> Mapping[bytes, Sequence[str]]:
-        """Return which of its contacts claim these match keys."""
+        """Return the contacts there that claim these match keys, by the key's hash."""
         ...
 
     async def still_owned_at(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, bool]:
-        """Return those of the contacts that it has not let go of.
+        """Return those of the contacts that the destination still owns.
 
-        True where it has nothing to find out before another one may take them over.
+        True where nothing is unknown of one, so that another destination may take it
+        over.
         """
         ...
 
     async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
-        """Let it go of contacts that another destination selects now, and it does not.
+        """Release contacts that another destination selects now, and it does not.
 
         They count as removed there, and their match keys are free.
         """
@@ -397,9 +398,9 @@ class WaitStore(Protocol):
 
 
 class RefusalStore(Protocol):
-    """Contacts of one destination that the vendor refuses alike.
+    """Contacts of one destination that the vendor refuses for one cause.
 
-    They stand: no run tries them but for one of each group, the probe.
+    They are left alone: no run tries them but for one of each group, the probe.
     """
 
     async def groups(self) -> Sequence[RefusalGroup]:
@@ -413,32 +414,32 @@ class RefusalStore(Protocol):
         ...
 
     async def leave_alone(self, at_least: int) -> None:
-        """Let the contacts stand of which so many were refused alike.
+        """Leave alone all contacts of which at least so many were refused alike.
 
         What was counted against them is taken back. A contact with an unknown outcome
-        stands only once it was refused again: it has to be looked up before.
+        is left alone only once it was refused again: it has to be looked up before.
         """
         ...
 
     async def relabel(self, former: int, now: Refusal) -> None:
         """Note that the probe of a group was refused in other words.
 
-        They are the group's from now on, unless others stand for them already.
+        They are the group's from now on, unless another group has them already.
         """
         ...
 
     async def revive(
         self, fingerprints: Sequence[int], most: int
     ) -> Sequence[GroupMember]:
-        """Have contacts planned again that stand, or were refused, with one of these.
+        """Have contacts planned again that were refused with one of these.
 
-        Those that this run tried stay as they are. Returns who was revived; none: all
-        are.
+        Those that this run tried stay as they are. Returns the contacts revived, at
+        most ``most``; none: there are no more.
         """
         ...
 
     async def put_back(self, fingerprints: Sequence[int]) -> None:
-        """Let those that this run revived stand again."""
+        """Leave those contacts alone again that this run revived."""
         ...
 
 

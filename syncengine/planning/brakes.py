@@ -129,8 +129,8 @@ def brake_of_recreations(
         return None
     return Brake(
         GONE,
-        f"{gone} of {before} contacts ({gone / before:.1%}) were deleted at the vendor, "
-        f"and none of them was created again. {limits.gone.in_words}",
+        f"{gone} of {before} contacts ({gone / before:.1%}) were deleted at the "
+        f"vendor, and none of them was created again. {limits.gone.in_words}",
     )
 
 
@@ -200,8 +200,8 @@ def _tripped_by_repair(scope: RepairScope, limits: BrakeLimits) -> Iterator[Brak
     if limits.repair.exceeded(scope.mended, compared):
         yield Brake(
             REPAIR,
-            f"the repair would have written to {scope.mended} of the {compared} contacts "
-            f"that were compared ({scope.mended / compared:.1%}). "
+            f"the repair would have written to {scope.mended} of the {compared} "
+            f"contacts that were compared ({scope.mended / compared:.1%}). "
             f"{limits.repair.in_words}",
         )
     for name, number in _exceeding(scope.nulls, limits.nulls, compared):
@@ -234,8 +234,8 @@ def _brakes_of_removals(
     elif limits.shrunk_source.exceeded(missing_rows, known):
         yield Brake(
             SHRUNK_SOURCE,
-            f"the source has {scope.source_rows} rows, {missing_rows / known:.1%} fewer "
-            f"than the {known} contacts known here, and {_consequence(policy, scope)}. "
+            f"the source has {scope.source_rows} rows, {missing_rows / known:.1%} "
+            f"fewer than the {known} contacts known here, and {_consequence(policy, scope)}. "
             f"Is the source complete? {limits.shrunk_source.in_words}",
         )
 

@@ -211,7 +211,10 @@ def causes_of(
 def _cause_in_state(
     state: ContactState, desired: Desired | None, source_hash: int | None
 ) -> CauseKind | None:
-    """Return the cause that lies in what is known of the contact; None: look further."""
+    """Return the cause that lies in what is known of the contact.
+
+    None where it has to be looked for elsewhere.
+    """
     if state.known.pending is not None:
         return CauseKind.UNFINISHED
     if desired is None:

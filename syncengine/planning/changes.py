@@ -18,7 +18,10 @@ EMPTY: tuple[Json, ...] = (None, "", [])
 
 
 def equal_as_json(ours: Json, theirs: Json) -> bool:
-    """Return whether values are equal as JSON: ``true`` is not 1, as it is in Python."""
+    """Return whether values are equal as JSON.
+
+    ``true`` is not 1 there, as ``True`` is in Python.
+    """
     return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
 
 
@@ -152,11 +155,7 @@ def _unmapped_fields(
     """
     if desired.mapped is None:
         return
-    kept = {capabilities.identity, *desired.mapped}
-    kept.update(opt_out.field for opt_out in capabilities.opt_outs)
-    for write in (capabilities.create, capabilities.update, capabilities.upsert):
-        if write is not None:
-            kept.update(write.must_carry)
+    kept = desired.mapped | _never_cleared(capabilities)
     unknown_fields = known.pending.fields if known.pending else {}
     for name in {**known.fields, **unknown_fields}:
         if name in kept or name.startswith(LISTS):
@@ -165,6 +164,17 @@ def _unmapped_fields(
         may_have_value = name not in known.fields or known.fields[name] not in EMPTY
         if may_have_value:
             yield name
+
+
+def _never_cleared(capabilities: Capabilities) -> frozenset[str]:
+    """Return the fields that stay as they are, mapped or not."""
+    names = [opt_out.field for opt_out in capabilities.opt_outs]
+    if capabilities.identity is not None:
+        names.append(capabilities.identity)
+    for write in (capabilities.create, capabilities.update, capabilities.upsert):
+        if write is not None:
+            names += write.must_carry
+    return frozenset(names)
 
 
 def _tags_to_remove(

@@ -153,7 +153,7 @@ def _makes_no_second_contact(desired: Desired, capabilities: Capabilities) -> bo
 
 
 def _may_be_known_otherwise(key: MatchKey, capabilities: Capabilities) -> bool:
-    """Return whether the vendor may know the same person by another value of the key."""
+    """Return whether the vendor may know the person by another value of the key."""
     if len(phone_forms(phone_digits(key.value))) > 1:
         # WhatsApp may know the person by another number.
         return True

@@ -88,8 +88,8 @@ def find_loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
 def dropped_words(now: ConsentRules, before: ConsentRules) -> tuple[str, ...]:
     """Return the words about consent in what is not asked for any more.
 
-    Conditions are what is joined by AND. One is still asked for, wherever it stands now,
-    if a present one has the same alternatives, or fewer of them.
+    Conditions are what is joined by AND. One is still asked for, wherever it stands
+    now, if a present one has the same alternatives, or fewer of them.
     """
     former, present = _selection(before), _selection(now)
     dropped = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -81,18 +81,28 @@ def map_row(
         return read.invalid_key
     for member in sorted(lists):
         fields[LISTS + member] = True
-    removes_unmapped = mapping.on_unmap is OnUnmap.REMOVE
-    mapped = frozenset(field.field for field in mapping.fields)
-    return Desired(
+    desired = Desired(
         row.contact_id,
         fields,
         tags,
         tuple(keys),
-        manages_lists=mapping.lists is not None or removes_unmapped,
-        manages_tags=mapping.tags is not None or removes_unmapped,
-        mapped=mapped if removes_unmapped else None,
+        manages_lists=mapping.lists is not None,
+        manages_tags=mapping.tags is not None,
         invalid=read.invalid,
         regions=mapping.regions,
+    )
+    if mapping.on_unmap is OnUnmap.REMOVE:
+        return _clearing_unmapped(desired, mapping)
+    return desired
+
+
+def _clearing_unmapped(desired: Desired, mapping: Mapping) -> Desired:
+    """Return the contact with our values in all that is not mapped to be removed."""
+    return replace(
+        desired,
+        manages_lists=True,
+        manages_tags=True,
+        mapped=frozenset(field.field for field in mapping.fields),
     )
 
 

@@ -86,15 +86,20 @@ def _number(value: Json, _: FieldMapping) -> int | float | None:
     if not _NUMBER.fullmatch(raw):
         raise NotNormal("is not a number")
     number = Decimal(raw)
-    # ``1e9999`` is whole as well: it is compared by its size before it is written out.
-    is_whole = number == number.to_integral_value() and number.adjusted() < 20
-    if is_whole and int(number) in _WHOLE:
+    if _is_readable_whole(number):
         return value if isinstance(value, float) else int(number)
     nearest = float(number)
     is_finite = nearest - nearest == 0
     if is_finite and Decimal(repr(nearest)) == number:
         return nearest
     raise NotNormal("has more digits than a JSON number can carry: send it as: text")
+
+
+def _is_readable_whole(number: Decimal) -> bool:
+    """Return whether a number is whole and every reader of JSON takes it."""
+    # ``1e9999`` is whole as well: its size is looked at before it is written out.
+    is_whole = number == number.to_integral_value() and number.adjusted() < 20
+    return is_whole and int(number) in _WHOLE
 
 
 def _boolean(value: Json, _: FieldMapping) -> bool | None:

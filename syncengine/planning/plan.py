@@ -287,8 +287,7 @@ def _filled_in(kind: WriteKind, desired: Desired, known: Known) -> WriteKind | N
     None when one has no value or there is no room for them.
     """
     write = kind.write
-    is_keyed_upsert = kind.action is Action.UPSERT and bool(write.keyed_by)
-    if is_keyed_upsert and upsert_key(desired, write) is None:
+    if not _can_be_keyed(kind, desired):
         return None
     carried = dict(kind.carried)
     for name in write.must_carry:
@@ -305,6 +304,13 @@ def _filled_in(kind: WriteKind, desired: Desired, known: Known) -> WriteKind | N
     if write.max_fields is not None and write.max_fields < len(carried):
         return None
     return replace(kind, carried=carried)
+
+
+def _can_be_keyed(kind: WriteKind, desired: Desired) -> bool:
+    """Return whether an upsert has the key it goes by; true for all other writes."""
+    if kind.action is not Action.UPSERT or not kind.write.keyed_by:
+        return True
+    return upsert_key(desired, kind.write) is not None
 
 
 def _has_vendor_key(carried: Fields, create: Write) -> bool:
