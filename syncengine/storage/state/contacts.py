@@ -343,12 +343,12 @@ class Contacts(FencedStore):
             )
 
     @patient
-    async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
+    async def remember_opt_outs(self, opt_outs: Mapping[str, Fields]) -> None:
         """Note the opt-outs that the vendor shows, by contact."""
-        if not noes:
+        if not opt_outs:
             return
-        contact_ids = list(noes)
-        stored = [_dump(dict(fields)) for fields in noes.values()]
+        contact_ids = list(opt_outs)
+        stored = [_dump(dict(fields)) for fields in opt_outs.values()]
         async with self._fence.writing() as connection:
             await connection.execute(
                 _SQL["remember_opt_outs"], self._destination, contact_ids, stored

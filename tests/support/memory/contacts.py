@@ -195,9 +195,9 @@ class Contacts:
                         None,
                     )
 
-    async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
-        async with self._fence.writing("remember noes") as database:
-            for contact_id, fields in noes.items():
+    async def remember_opt_outs(self, opt_outs: Mapping[str, Fields]) -> None:
+        async with self._fence.writing("remember opt-outs") as database:
+            for contact_id, fields in opt_outs.items():
                 row = database.states.get((self._destination, contact_id))
                 if row is not None and row.external_id is not None:
                     self._known(database, contact_id).seen_opt_outs = dict(fields)
