@@ -366,8 +366,8 @@ def _not_let_go(owner: str) -> str:
     return (
         f"the vendor's contact belongs to contact {name_of_owner(owner)} of the same "
         "account, which that file does not select any more. "
-        "Its run has to let go of the contact first: "
-        "the next run after that one takes it over"
+        "The run of that file has to release the contact first, and the next run here "
+        "takes it over"
     )
 
 

@@ -17,9 +17,9 @@ from syncengine.planning.outages import TRIPS_AFTER, Outage
 from syncengine.planning.refusals import RefusalStreak
 
 _WHAT_TO_DO = (
-    "nothing is held against them. Mend what the last refusal names, and run again; "
-    "if those rows are bad indeed, run again as well: "
-    "they will not stop the account at the same place once more"
+    "nothing counts against them. Correct what the last refusal names, and run again. "
+    "If these rows really are bad, run again as well: "
+    "they do not stop the account at the same place twice"
 )
 
 

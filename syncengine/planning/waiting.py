@@ -40,7 +40,7 @@ def refusal_of_waiting(
         AMBIGUOUS if blocker.status is Status.SYNCED else KEY_HELD,
         f"the vendor's contact with its match key belongs to contact {name}, "
         f"which {reason}. {_advice(chain)}; this contact is tried again once contact "
-        f"{name} has let go of the key",
+        f"{name} releases the key",
         by_vendor=False,
     )
 

@@ -192,7 +192,7 @@ async def test_when_the_first_twenty_are_all_refused_it_is_configuration(
         assert (report.contacts["rejected"], report.contacts["deferred"]) == (0, 40)
         assert report.error is not None
         assert (
-            "which is configuration, not data; nothing is held against them"
+            "which is configuration, not data; nothing counts against them"
             in report.error
         )
         assert "Custom field" in report.error, (

@@ -13,6 +13,8 @@ from syncengine.cli.terminal import out
 from syncengine.model.http import Json
 from syncengine.model.texts import escaped
 
+_LEFT_OUT = "[...]"
+"""What stands in a vendor's words for a part that may hold personal data."""
 _TEXT_COLUMNS = frozenset({"destination", "status", "night"})
 
 
@@ -36,6 +38,14 @@ def print_json_object(value: Mapping[str, Json]) -> None:
 def print_line(text: str, *, style: str | None = None) -> None:
     """Print a line as it is. The terminal wraps it, so that it can be copied whole."""
     out.print(text, markup=False, soft_wrap=True, style=style)
+
+
+def explain_left_out(messages: Iterable[str]) -> None:
+    """Print what ``[...]`` means, where it stands in one of the messages."""
+    if any(_LEFT_OUT in message for message in messages):
+        print_line(
+            f"  {_LEFT_OUT} stands for words left out: they may be personal data"
+        )
 
 
 def print_table(table: Table) -> None:

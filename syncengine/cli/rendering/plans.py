@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from syncengine.cli.rendering.layout import (
     duration,
+    explain_left_out,
     print_line,
     print_table,
     table_with,
@@ -84,6 +85,7 @@ def _print_remarks(report: PlanReport) -> None:
         )
     for remark in report.remarks:
         print_line(f"  {name}: {remark}")
+    explain_left_out(report.remarks)
     for refusal in (report.brake, report.error):
         if refusal:
             print_line(refusal, style="bold")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from syncengine.cli.rendering.layout import (
     duration,
+    explain_left_out,
     print_line,
     print_table,
     table_with,
@@ -16,8 +17,6 @@ from syncengine.model.contact_ids import name_of
 from syncengine.model.reports import CONTACTS, FELL_SHORT, RunReport, RunStatus
 
 _NOT_APPLIED = [name for name in CONTACTS if name not in ("changed", "applied")]
-_LEFT_OUT = "[...]"
-"""What stands in a vendor's words for a part that may hold personal data."""
 
 
 def print_runs(reports: Sequence[RunReport]) -> None:
@@ -58,12 +57,10 @@ def _print_details(report: RunReport) -> None:
         print_line(report.error, style="bold")
     for line in _contact_lines(report):
         print_line(f"  {name}, {line}")
-    if any(_LEFT_OUT in note.message for note in report.noteworthy):
-        print_line(
-            f"  {_LEFT_OUT} stands for words left out: they may be personal data"
-        )
     for remark in report.remarks:
         print_line(f"  {name}: {remark}")
+    messages = [*(note.message for note in report.noteworthy), *report.remarks]
+    explain_left_out(messages)
     if report.status is RunStatus.REFUSED:
         print_line(f"  Nothing was sent to {name}.")
     elif report.run_id is not None:

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from syncengine.cli.rendering.layout import print_line, print_table
+from syncengine.cli.rendering.layout import explain_left_out, print_line, print_table
 from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
@@ -29,6 +29,7 @@ def print_shown(reports: Sequence[ShowReport]) -> None:
             print_line(f"  {name}: {_text(value)}")
         for remark in report.remarks:
             print_line(f"  {remark}")
+        explain_left_out(report.remarks)
         if report.next_run:
             print_line(f"  the next run {report.next_run}")
 

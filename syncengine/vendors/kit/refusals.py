@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import ADVICE, Rejected
 from syncengine.model.http import Json, Request
-from syncengine.vendors.kit.messages import REMOVED, clean_message
+from syncengine.vendors.kit.messages import clean_message
 from syncengine.vendors.kit.replies import Reply
 from syncengine.vendors.kit.values import as_text
 
@@ -31,8 +31,6 @@ def rejection(
         code = "refused" if reply.ok else f"http_{reply.status}"
     words = _without_secrets(request, words, sent)
     reason = f' and says: "{words}"' if words else " without saying why"
-    if REMOVED in words:
-        reason += f" ({REMOVED} stands for a value)"
     return Rejected(
         code,
         f"the vendor refused it with status {reply.status}{reason}{ADVICE}",
