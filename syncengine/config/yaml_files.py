@@ -145,7 +145,7 @@ def _content(path: Path) -> bytes:
             raise _problem(path, "cannot be read: it is a folder; name a file")
         if not stat.S_ISREG(mode):
             # Reading a pipe or a device might never end.
-            raise _problem(path, "cannot be read: it is no ordinary file")
+            raise _problem(path, "cannot be read: it is not a regular file")
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:

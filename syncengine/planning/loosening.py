@@ -79,9 +79,9 @@ def find_loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
         present.update(tokens(text or ""))
     for word in dropped_words(now, before):
         if word in present:
-            loosened.append(f"the condition on {word} is another one")
+            loosened.append(f"the condition on {word} changed")
         else:
-            loosened.append(f"{word} is not asked for any more")
+            loosened.append(f"{word} is no longer asked for")
     return Loosening(tuple(loosened), _selects_otherwise(now, before))
 
 
@@ -133,7 +133,7 @@ def _loosened_column(now: ConsentRules, before: ConsentRules) -> Iterator[str]:
 def _loosened_at_vendor(now: ConsentRules, before: ConsentRules) -> Iterator[str]:
     for name, value in before.opt_outs.items():
         if name not in now.opt_outs:
-            yield f"{name} is no opt-out any more that is kept at the vendor"
+            yield f"{name} is no longer an opt-out that is kept at the vendor"
         elif now.opt_outs[name] != value:
             yield f"another value of {name} means an opt-out at the vendor"
 

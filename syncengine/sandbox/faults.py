@@ -87,7 +87,7 @@ class Rule(Fault):
         try:
             re.compile(self.path or "")
         except re.error as error:
-            raise ValueError(f"path is no regular expression: {error}") from None
+            raise ValueError(f"path is not a regular expression: {error}") from None
 
     def matches(self, request: TwinRequest) -> bool:
         """Return whether a request is one of those that the rule is about."""

@@ -75,7 +75,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (
         aiohttp.ClientResponseError,
-        "the answer is no valid HTTP; check settings.base_url",
+        "the answer is not valid HTTP; check settings.base_url",
     ),
     (
         aiohttp.RedirectClientError,

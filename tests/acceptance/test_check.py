@@ -340,7 +340,7 @@ async def test_what_every_run_would_refuse_for_consent_is_bad(
         assert not [line for line in await checked(here, 0) if line.startswith("BAD")]
         here.configure("respond_io", where="opted_in OR id = 1", opted_out=None)
         (bad,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
-        told = "opted_out was no and is now not set; the condition on opted_in is another one"
+        told = "opted_out was no and is now not set; the condition on opted_in changed"
         assert f"brake consent: {told} (destinations/respond_io.yaml)" in bad
         assert "`syncengine run -d respond_io --accept consent` lets it pass" in bad
 

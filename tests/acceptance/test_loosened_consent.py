@@ -25,16 +25,16 @@ LOOSENED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"opted_out": None},
         "opted_out was no and is now not set",
     ),
-    "where removed": (OPT_IN, {"where": None}, "opted_in is not asked for any more"),
+    "where removed": (OPT_IN, {"where": None}, "opted_in is no longer asked for"),
     "where made an alternative": (
         OPT_IN,
         {"where": "opted_in OR id > 0"},
-        "the condition on opted_in is another one",
+        "the condition on opted_in changed",
     ),
     "condition of the query removed": (
         QUERY,
         {"source": WITHOUT},
-        "opted_in is not asked for any more",
+        "opted_in is no longer asked for",
     ),
 }
 HARMLESS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -190,7 +190,7 @@ async def test_an_opt_out_at_the_vendor_is_given_up_by_its_own_word(
         here.configure(NAME, settings={**kept, "lower_opt_outs": ["firstName"]})
         report = await here.run(NAME)
         assert (
-            "brake consent: firstName is no opt-out any more that is kept at the vendor"
+            "brake consent: firstName is no longer an opt-out that is kept at the vendor"
             in str(report.error)
         )
         assert exit_code(await here.run(NAME, accept=frozenset({"consent"}))) == 0

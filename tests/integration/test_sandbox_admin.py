@@ -132,7 +132,7 @@ async def test_the_vendors_limits_are_in_force_on_request() -> None:
             "PUT",
             "faults",
             b'[{"kind": "reset", "path": "("}]',
-            "path is no regular expression",
+            "path is not a regular expression",
         ),
         (
             "PUT",

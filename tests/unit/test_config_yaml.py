@@ -198,7 +198,7 @@ def test_any_text_is_read_or_told(text: str) -> None:
 
 
 def test_what_is_no_ordinary_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="it is no ordinary file"):
+    with pytest.raises(ConfigError, match="it is not a regular file"):
         read_yaml(Path("/dev/null"))
     (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
     with pytest.raises(ConfigError, match="cannot be read: Too many levels"):

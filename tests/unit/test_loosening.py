@@ -72,10 +72,10 @@ LOOSENED = {
         replace(RULES, opted_out="x"),
         "opted_out was unsubscribed and is now x",
     ),
-    "where removed": (replace(RULES, where=None), "opted_in is not asked for any more"),
+    "where removed": (replace(RULES, where=None), "opted_in is no longer asked for"),
     "vendor's opt-out dropped": (
         replace(RULES, opt_outs={}),
-        "dnd is no opt-out any more that is kept at the vendor",
+        "dnd is no longer an opt-out that is kept at the vendor",
     ),
     "another value": (
         replace(RULES, opt_outs={"dnd": "no"}),
@@ -155,7 +155,7 @@ def test_the_column_of_an_opt_out_is_about_consent_whatever_its_name() -> None:
 def test_a_view_named_after_consent_is_a_condition() -> None:
     rules = ConsentRules(table="crm.opted_in_people")
     assert find_loosening(ConsentRules(table="crm.people"), rules).loosened == (
-        "opted_in_people is not asked for any more",
+        "opted_in_people is no longer asked for",
     )
     assert find_loosening(rules, ConsentRules(table="crm.people")).loosened == ()
 
@@ -177,5 +177,5 @@ def test_a_condition_may_move_from_the_query_to_where() -> None:
     found = find_loosening(now, before)
     assert (found.loosened, found.selects_otherwise) == ((), True)
     assert find_loosening(replace(now, where=None), before).loosened == (
-        "opted_in is not asked for any more",
+        "opted_in is no longer asked for",
     )

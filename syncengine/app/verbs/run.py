@@ -93,8 +93,8 @@ async def _retried(
     configured = [*(each.name for each in config.destinations), *config.broken]
     if former.destination not in configured:
         what = (
-            f'that run was for destination "{former.destination}", and there is no such '
-            "destination (any more)"
+            f'that run was for destination "{former.destination}", which has no file '
+            "here now"
         )
         raise ConfigError([Problem(f"retry {request.retry_of}", what)])
     return config.chosen((former.destination,))

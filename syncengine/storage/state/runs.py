@@ -74,8 +74,8 @@ def _no_run(run_id: int, last: int | None) -> str:
         return "no run has taken place yet"
     if 0 < run_id < last:
         return (
-            f"there is no run {run_id} (any more: `syncengine prune` deletes old "
-            f"ones); the last one was {last}"
+            f"there is no run {run_id} (`syncengine prune` deletes old ones); the last "
+            f"one was {last}"
         )
     return f"there is no run {run_id}; the last one was {last}"
 

@@ -170,7 +170,9 @@ class VendorSettings(Written):
         known = {**cls.OPT_OUTS, **info.data.get("opt_outs", {})}
         if set(fields) - known.keys():
             names = ", ".join(known) or "none; name your own under opt_outs"
-            raise ValueError(f"names a field that is no opt-out (there are: {names})")
+            raise ValueError(
+                f"names a field that is not an opt-out (there are: {names})"
+            )
         return fields
 
     def kept_opt_outs(self) -> tuple[OptOut, ...]:
