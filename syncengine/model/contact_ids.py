@@ -23,6 +23,8 @@ _SHORTENED = re.compile(r".{40}\.\.\.[0-9a-f]{64}", re.DOTALL)
 
 def contact_id_of(key: str) -> str:
     """Return the contact id of a key. No two keys have the same one."""
+    # A key that looks like a shortened one is shortened as well, or it could be the
+    # contact id of another key.
     if len(key) <= LONGEST_KEY and not is_shortened(key):
         return key
     return f"{key[:SHOWN]}...{hashlib.sha256(key.encode()).hexdigest()}"

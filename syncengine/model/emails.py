@@ -42,6 +42,7 @@ def read_email(value: Json) -> str | None:
     if not isinstance(value, str):
         raise NotReadError(_NOT_ONE_ADDRESS)
     if _PLAIN_ADDRESS.fullmatch(value):
+        # Most values are in this form already: nothing has to be taken away.
         return value
     if len(value) > _LONGEST_ADDRESS:
         raise NotReadError(_NOT_ONE_ADDRESS)

@@ -51,6 +51,7 @@ def tokens(sql: str) -> tuple[str, ...]:
         if kind == "blank":
             has_new_line = has_new_line or "\n" in text or "\r" in text
             continue
+        # 'a' 'b' on one line is an error in SQL, on two lines it is 'ab'.
         if kind in _STRINGS and last_kind in _STRINGS and has_new_line:
             found.append("\n")
         found.append(text.translate(_CAPITALS) if kind in ("word", "number") else text)

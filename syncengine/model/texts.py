@@ -315,7 +315,10 @@ def _spellings(value: str) -> Iterator[str]:
     if len(data) < _ENCODED:
         return
     yield data.hex()
-    for shift in range(3):  # what stands before it moves its bits
+    # Base64 encodes three bytes as four characters: what comes before the value in a
+    # longer text moves its bits, in one of three ways. Only the characters that depend
+    # on nothing but the value are compared.
+    for shift in range(3):
         whole = base64.b64encode(bytes(shift) + data).decode()
         core = whole[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]
         yield _folded(core)

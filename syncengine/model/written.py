@@ -41,6 +41,7 @@ def visible(text: str) -> str:
 def _looks(text: str) -> Iterator[str]:
     for character in text:
         category = unicodedata.category(character)
+        # Such characters come along when a number is copied from a web page.
         if category == "Cf" or character in _INVISIBLE:
             continue
         if category == "Zs":
@@ -56,6 +57,7 @@ def _looks(text: str) -> Iterator[str]:
 def unwrapped(text: str, ends: str) -> str:
     """Remove quotes, angle brackets and the separators ``ends`` around a text."""
     while True:
+        # A dot ends a sentence, but at the beginning it belongs to the text.
         bare = text.strip().strip(ends.replace(".", "")).rstrip(ends).strip()
         # ="0171..." keeps a spreadsheet from making a number of it.
         if bare.startswith('="') and bare.endswith('"'):
@@ -63,6 +65,7 @@ def unwrapped(text: str, ends: str) -> str:
         if len(bare) > 1 and bare[0] + bare[-1] in _PAIRS:
             bare = bare[1:-1]
         elif bare.startswith("'"):
+            # A spreadsheet's mark for a text that looks like a number.
             bare = bare[1:]
         if bare == text:
             return text

@@ -163,9 +163,9 @@ class RefusalStreak:
     """
 
     standing: Mapping[str, int] = field(default_factory=dict)
-    """Contacts by code that stand since they were refused alike: twice as many more are
-    let through before the account is halted. It then takes few nights until all that
-    are refused for one cause stand."""
+    """Contacts by code that are left alone since they were refused for one cause: twice
+    as many more are let through before the account is halted. It then takes few nights
+    until all contacts that are refused for it are left alone."""
     accepted: bool = False
     """True where any contact was accepted in this run."""
     tripped: bool = False
@@ -191,7 +191,8 @@ class RefusalStreak:
             self._not_counted_before += 1
         codes = {code} if self.accepted else self._weights.keys()
         streak = sum(self._weights[each] for each in codes)
-        # Contacts that stand were refused alike before: this many more are no news.
+        # Contacts that are left alone were refused for the same cause before: twice as
+        # many more of them say nothing new.
         more = 2 * sum(self.standing.get(each, 0) for each in codes)
         if streak >= IN_A_ROW + more:
             self.tripped = True
@@ -200,7 +201,7 @@ class RefusalStreak:
     def end(self) -> bool:
         """End the run; return whether to halt the account.
 
-        A run in which nobody was accepted is one streak, whatever stands.
+        A run in which nobody was accepted is one streak, whoever is left alone.
         """
         if not self.accepted and self._not_counted_before >= IN_A_ROW:
             self.tripped = True

@@ -21,7 +21,7 @@ def refusal_of_waiting(
 ) -> Rejected | None:
     """Return the refusal of a contact that waits for one that cannot move.
 
-    None when the owner has let go since, or will be planned again by the next run of
+    None when the owner has lost the key since, or will be planned again by the next run of
     this destination. Contacts are named ``destination/contact_id``.
     """
     blocker = blockers.get(owner)
