@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from enum import Enum, auto
 from functools import partial
 
 from syncengine.engine.consent import Consent
@@ -25,6 +26,15 @@ from syncengine.ports import ContactStore, Vendor
 
 _COMPARED = 4
 """Number of other contacts that are looked at, at most."""
+
+
+class _Presence(Enum):
+    """Answer to the question whether the vendor has a contact."""
+
+    THERE = auto()
+    MISSING = auto()
+    NOT_ASKED = auto()
+    """The vendor has no look-up for it, or nothing may be asked about the contact."""
 
 
 class AccountCheck:
@@ -65,17 +75,20 @@ class AccountCheck:
             states = await self._store.load(others)
             missing = 0
             for other in others:
-                is_there = await self._is_there(states[other], meter)
-                if is_there:
-                    break
-                missing += is_there is not None
-            else:
+                presence = await self._presence_of(states[other], meter)
+                if presence is _Presence.THERE:
+                    self._passed = True
+                    return
+                if presence is _Presence.MISSING:
+                    missing += 1
+            if missing:
+                # Raised within an exchange, so that the retrier stops the account.
                 halt = partial(_halt, contact_id, missing)
                 await self._retrier.run(halt, meter, repeatable=True)
             self._passed = True
 
-    async def _is_there(self, state: ContactState, meter: Meter) -> bool | None:
-        """Return whether the vendor has a contact; None where it cannot be asked.
+    async def _presence_of(self, state: ContactState, meter: Meter) -> _Presence:
+        """Ask the vendor for a contact.
 
         Nothing is asked about a contact that is suppressed or has opted out.
         """
@@ -86,12 +99,12 @@ class AccountCheck:
         asked = Meter(allowed)
         known = state.known
         assert known.external_id is not None, "only a contact in step is looked at"
-        held = LinkedContact(state.contact_id, known.external_id, known.key)
-        look = partial(_look, self._vendor, held)
+        contact = LinkedContact(state.contact_id, known.external_id, known.key)
+        look = partial(_look, self._vendor, contact)
         try:
             return await self._retrier.run(look, asked, repeatable=True)
         except ContactSuppressed:
-            return None
+            return _Presence.NOT_ASKED
         finally:
             meter.requests += asked.requests
 
@@ -105,11 +118,12 @@ def number_lacking(
     cannot be asked for any.
     """
     lacking = 0
-    for held in known:
-        is_there = yield from _look(vendor, held)
-        if is_there:
+    for contact in known:
+        presence = yield from _look(vendor, contact)
+        if presence is _Presence.THERE:
             return None
-        lacking += is_there is not None
+        if presence is _Presence.MISSING:
+            lacking += 1
     return lacking
 
 
@@ -125,23 +139,24 @@ def lacking_message(destination: str, lacking: int) -> str:
     )
 
 
-def _look(vendor: Vendor, held: LinkedContact) -> Exchange[bool | None]:
-    """Return whether the vendor has a contact; None where it cannot be asked."""
+def _look(vendor: Vendor, contact: LinkedContact) -> Exchange[_Presence]:
+    """Ask the vendor for a contact, by its id or else by its key."""
     capabilities = vendor.capabilities
     if capabilities.reads:
-        remote = yield from vendor.read(held.external_id)
-        return remote is not None
-    if held.key is None or not matches(held.key.field, capabilities.find_by):
-        return None
-    found = yield from vendor.find(held.key)
-    return any(remote.external_id == held.external_id for remote in found)
+        remote = yield from vendor.read(contact.external_id)
+        return _Presence.MISSING if remote is None else _Presence.THERE
+    key = contact.key
+    if key is None or not matches(key.field, capabilities.find_by):
+        return _Presence.NOT_ASKED
+    for found in (yield from vendor.find(key)):
+        if found.external_id == contact.external_id:
+            return _Presence.THERE
+    return _Presence.MISSING
 
 
 def _halt(contact_id: str, missing: int) -> Exchange[None]:
-    """Stop the account, unless nothing could be asked about any other contact."""
-    if missing:
-        raise VendorHalted(_other_account(contact_id, missing), setting="settings")
-    return
+    """Stop the account; an exchange without a request."""
+    raise VendorHalted(_other_account(contact_id, missing), setting="settings")
     yield
 
 

@@ -81,14 +81,15 @@ class Adoption:
         adopted: list[Adopted] = []
         broken: BaseException | None = None
         for job, result in zip(new, results, strict=True):
-            if isinstance(result, BaseException):
-                told = contact_error(result)
-                if told is None:
-                    broken = broken or result
-                else:
-                    adopted.append(Adopted(job.state.contact_id, Finding.UNREAD, told))
-            else:
+            if not isinstance(result, BaseException):
                 adopted.append(result)
+                continue
+            message = contact_error(result)
+            if message is not None:
+                adopted.append(Adopted(job.state.contact_id, Finding.UNREAD, message))
+            elif broken is None:
+                # Not about this contact alone: raised once the others are noted.
+                broken = result
         records = [each.record for each in adopted if each.record]
         if records:
             await self._store.record(0, records)
@@ -97,8 +98,9 @@ class Adoption:
         return adopted
 
     async def _adopt(self, job: Job) -> Adopted:
-        contact_id, desired = job.state.contact_id, job.desired
-        assert desired is not None
+        contact_id = job.state.contact_id
+        desired = job.desired
+        assert desired is not None, "only wanted contacts are adopted"
         key, found = await self._find(desired)
         if not found:
             key, found, alike = await self._resembling(desired)
@@ -111,11 +113,15 @@ class Adoption:
                 Finding.AMBIGUOUS,
                 f"{len(found)} contacts at the vendor match: {ids}",
             )
-        (remote,) = found
+        return await self._link(job, found[0], key)
+
+    async def _link(self, job: Job, remote: Remote, key: MatchKey | None) -> Adopted:
+        """Link the one vendor contact that was found, unless another contact owns it."""
+        contact_id = job.state.contact_id
         hidden = self._vendor.capabilities.hidden
         known = known_from_remote(
             remote,
-            desired,
+            job.desired,
             job.state.known,
             self._vendor.same,
             hidden,

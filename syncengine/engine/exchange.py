@@ -67,6 +67,11 @@ class Doubt:
     lost_try: bool = False
     """True where a try was given up, and may have been carried out."""
 
+    def note_failure(self, error: VendorUnavailable) -> None:
+        """Note that a try failed without an answer."""
+        if error.maybe_applied:
+            self.lost_try = True
+
     @property
     def maybe_applied(self) -> bool:
         """Return whether anything may have been done that no answer tells of."""

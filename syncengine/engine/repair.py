@@ -109,17 +109,13 @@ class Repair:
         It is looked up first, by all keys it was known under: the vendor may have
         merged it, or somebody may have created it again.
         """
-        keys = tuple(
-            dict.fromkeys(
-                (
-                    *((known.key,) if known.key else ()),
-                    *keys_at_vendor(known, self._capabilities),
-                )
-            )
-        )
+        keys = list(keys_at_vendor(known, self._capabilities))
+        if known.key is not None:
+            keys.insert(0, known.key)
+        unique_keys = tuple(dict.fromkeys(keys))
         return replace(
             known_after_not_found(known, self._capabilities),
-            pending=Pending(creates=True, keys=keys),
+            pending=Pending(creates=True, keys=unique_keys),
         )
 
 

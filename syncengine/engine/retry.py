@@ -155,9 +155,8 @@ class Retrier:
                 self._pause_for_limit(error, throttled, doubt)
             except VendorUnavailable as error:
                 failures += 1
-                doubt.lost_try = doubt.lost_try or error.maybe_applied
-                must_not_repeat = doubt.maybe_applied and not repeatable
-                if must_not_repeat or failures >= self._policy.attempts:
+                doubt.note_failure(error)
+                if not self._may_try_again(failures, doubt, repeatable=repeatable):
                     raise _covering_all_tries(error, doubt) from None
                 await self._control.sleep(self._backoff(failures))
             else:
@@ -171,6 +170,11 @@ class Retrier:
         It is waited for as requests are that may arrive late.
         """
         self._control.scheduled()
+
+    def _may_try_again(self, failures: int, doubt: Doubt, *, repeatable: bool) -> bool:
+        if doubt.maybe_applied and not repeatable:
+            return False
+        return failures < self._policy.attempts
 
     def _pause_for_limit(
         self, error: VendorThrottled, refusals: int, doubt: Doubt

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Protocol
 
 from syncengine.engine.exchange import Meter
-from syncengine.engine.holding import held
+from syncengine.engine.reading import read_linked
 from syncengine.engine.repair import Repair
 from syncengine.engine.retry import Retrier
 from syncengine.errors import SyncEngineError, contact_error
@@ -202,7 +202,7 @@ class Verification:
         return set(states)
 
     async def _read(self, state: ContactState) -> Remote | None:
-        return await held(self._vendor, self._retrier, state.known)
+        return await read_linked(self._vendor, self._retrier, state.known)
 
     async def _silent(self, states: Iterable[ContactState]) -> Mapping[str, str]:
         """Return those of the contacts that are suppressed, with the reason."""

@@ -18,7 +18,7 @@ from syncengine.app.vendor_access import vendor_access
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.exchange import Meter
-from syncengine.engine.holding import held, shows
+from syncengine.engine.reading import can_show, read_linked
 from syncengine.engine.retry import Retrier
 from syncengine.errors import (
     AccountStopped,
@@ -178,7 +178,7 @@ async def _at_vendor(
 ) -> ShowReport:
     """Return the report with the vendor's copy added."""
     name = destination.vendor.name
-    if not shows(destination.vendor.capabilities):
+    if not can_show(destination.vendor.capabilities):
         return _report(view.with_remark(f"{name} shows nothing of what it holds"))
     try:
         async with vendor_access(destination, account) as retrier:
@@ -249,7 +249,7 @@ async def _remotes(
     """Return the vendor's contact by its id, or those that match the row's keys."""
     vendor = destination.vendor
     if known.external_id is not None:
-        remote = await held(vendor, retrier, known)
+        remote = await read_linked(vendor, retrier, known)
         return (remote,) if remote else ()
     keys = desired.keys if desired else ()
     for key in keys:

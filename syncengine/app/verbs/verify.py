@@ -17,7 +17,7 @@ from syncengine.app.verify_request import VerifyRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.account_check import lacking_message
-from syncengine.engine.holding import shows
+from syncengine.engine.reading import can_show
 from syncengine.engine.repair import Repair
 from syncengine.engine.verification import Verification
 from syncengine.errors import RequestFailed, SyncEngineError
@@ -68,7 +68,7 @@ async def verify(
         async def work(
             destination: DestinationConfig, account: LeasedAccount
         ) -> VerifyReport:
-            if not shows(destination.vendor.capabilities):
+            if not can_show(destination.vendor.capabilities):
                 return _unreadable(destination)
             return await _verify(
                 destination, account, config, databases, request, progress

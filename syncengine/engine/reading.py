@@ -13,43 +13,52 @@ from syncengine.planning.match_keys import keys_at_vendor
 from syncengine.ports import Vendor
 
 
-def shows(capabilities: Capabilities) -> bool:
+def can_show(capabilities: Capabilities) -> bool:
     """Return whether the vendor shows anything about its contacts."""
     return capabilities.reads or bool(capabilities.find_by)
 
 
-async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
+async def read_linked(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
     """Return the vendor contact, or None when it is gone.
 
     It is read by its id, or else found by its known match keys. A vendor that only
     finds may show less than it has. Raises VendorUnavailable, also when no look-up can
     decide, and AccountStopped.
     """
-    can, external_id = vendor.capabilities, known.external_id
-    assert external_id is not None, "only of who is linked it is known what to ask for"
-    if can.reads:
-        remote = await retrier.run(
-            partial(vendor.read, external_id), Meter(), repeatable=True
-        )
-        if remote is not None and remote.external_id != external_id:
-            raise VendorUnavailable(
-                f"the vendor was asked for its contact {external_id} and showed "
-                f"another one ({remote.external_id})",
-                maybe_applied=False,
-            )
-        return remote
-    told = False
-    for key in keys_at_vendor(known, can):
+    capabilities = vendor.capabilities
+    external_id = known.external_id
+    assert external_id is not None, "only a linked contact can be asked for"
+    if capabilities.reads:
+        return await _read_by_id(vendor, retrier, external_id)
+    is_decided = False
+    for key in keys_at_vendor(known, capabilities):
         hits = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)
         for remote in hits:
             if remote.external_id == external_id:
                 return remote
-        # Where one of several is shown, it may stand before ours.
-        told = told or not hits or not matches(key.field, can.shows_one)
-    if told:
+        # Of a field by which the vendor shows one of several, another contact may stand
+        # before ours: only a look-up without any hit says that it is gone.
+        if not hits or not matches(key.field, capabilities.shows_one):
+            is_decided = True
+    if is_decided:
         return None
     raise VendorUnavailable(
         "the vendor reads no contact by its id, and no value it is known to hold finds "
         "this one",
         maybe_applied=False,
     )
+
+
+async def _read_by_id(
+    vendor: Vendor, retrier: Retrier, external_id: str
+) -> Remote | None:
+    remote = await retrier.run(
+        partial(vendor.read, external_id), Meter(), repeatable=True
+    )
+    if remote is not None and remote.external_id != external_id:
+        raise VendorUnavailable(
+            f"the vendor was asked for its contact {external_id} and showed "
+            f"another one ({remote.external_id})",
+            maybe_applied=False,
+        )
+    return remote
