@@ -8,7 +8,7 @@ to be made of the right characters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -41,7 +41,9 @@ Schema = dict[str, Any]
 def text(*, empty: bool = True) -> Schema:
     """Return the schema of any text."""
     schema: Schema = {"type": "string", "pattern": WELL_FORMED}
-    return schema if empty else {**schema, "not": {"pattern": _EMPTY}}
+    if not empty:
+        schema["not"] = {"pattern": _EMPTY}
+    return schema
 
 
 def fitting(alphabet: str, *bodies: str) -> Schema:
@@ -56,6 +58,11 @@ def fitting(alphabet: str, *bodies: str) -> Schema:
 
 
 def _with_variables(body: str, alphabet: str) -> str:
+    """Return an expression for a body, or for what variables may make one.
+
+    A text that is one variable needs a default that fits. In one that mixes variables
+    and characters, only the characters can be judged.
+    """
     single = rf"\$\{{{NAME}(?::-(?:{body}))?\}}"
     mixed = rf"(?=[\s\S]*\$\{{)(?:{alphabet}|{ANY_VARIABLE}){{2,}}"
     return rf"^(?:{body}|{single}|{mixed}){END}"
@@ -100,22 +107,21 @@ def may_be_true() -> Schema:
 
 def number(*, whole: bool, low: int | None = None, high: int | None = None) -> Schema:
     """Return the schema of a number, which a text may spell."""
-    bounds = {"minimum": low, "maximum": high}
-    plain = {
-        "type": "integer" if whole else "number",
-        **{key: to for key, to in bounds.items() if to is not None},
-    }
+    plain: Schema = {"type": "integer" if whole else "number"}
+    if low is not None:
+        plain["minimum"] = low
+    if high is not None:
+        plain["maximum"] = high
     fraction = "" if whole else r"(?:\.[0-9]*)?"
     bodies = [rf"[0-9]+{fraction}" if whole else rf"(?:[0-9]+{fraction}|\.[0-9]+)"]
     if low:
         bodies.append(rf"{_at_least(low)}{fraction}")
-    if high is not None:
-        less = (
-            rf"{_at_most(high)}"
-            if whole
-            else rf"(?:{_at_most(high - 1)}{fraction}|0*{high}(?:\.0*)?|\.[0-9]+)"
-        )
-        bodies.append(less)
+    if high is not None and whole:
+        bodies.append(_at_most(high))
+    elif high is not None:
+        below = rf"{_at_most(high - 1)}{fraction}"
+        same = rf"0*{high}(?:\.0*)?"
+        bodies.append(rf"(?:{below}|{same}|\.[0-9]+)")
     letters = r"[0-9\s]" if whole else r"[0-9.\s]"
     return {
         "anyOf": [plain, fitting(letters, *(rf"\s*(?:{body})\s*" for body in bodies))]
@@ -143,7 +149,8 @@ def duration(*, at_least: int = 0, above_zero: bool = False) -> Schema:
     }
 
 
-def _by_unit(bound: Any, seconds: Fraction) -> str:
+def _by_unit(bound: Callable[[Fraction], str], seconds: Fraction) -> str:
+    """Return an expression for durations, each unit with its own bound."""
     return "|".join(
         rf"(?:{bound(seconds / size)})\s*{unit}" for unit, size in _UNITS.items()
     )
@@ -162,16 +169,17 @@ def _no_less(bound: Fraction) -> str:
     same = rf"0*{int(whole)}"
     if not rest:
         return rf"{beyond}|{same}(?:\.[0-9]+)?"
-    digits = (
-        f"{-(-rest.numerator * 10**_PLACES // rest.denominator):0{_PLACES}d}".rstrip(
-            "0"
-        )
-    )
+    # Rounded up, so that nothing below the bound fits.
+    rounded_up = -(-rest.numerator * 10**_PLACES // rest.denominator)
+    digits = f"{rounded_up:0{_PLACES}d}".rstrip("0")
     return rf"{beyond}|{same}\.(?:{_digits_from(digits)})"
 
 
 def _digits_from(digits: str) -> str:
-    """Return an expression for digits behind a point that are these or more."""
+    """Return an expression for digits behind a point that are these or more.
+
+    Greater is what has the same first digits, then a greater one, then any.
+    """
     greater = [
         rf"{digits[:place]}[{int(digit) + 1}-9][0-9]*"
         for place, digit in enumerate(digits)
@@ -181,7 +189,10 @@ def _digits_from(digits: str) -> str:
 
 
 def _at_least(least: int) -> str:
-    """Return an expression for whole numbers from this one on."""
+    """Return an expression for whole numbers from this one on.
+
+    Greater is what has more digits, or the same first digits and then a greater one.
+    """
     digits = str(least)
     longer = rf"[1-9][0-9]{{{len(digits)},}}"
     greater = [
@@ -193,7 +204,10 @@ def _at_least(least: int) -> str:
 
 
 def _at_most(most: int) -> str:
-    """Return an expression for whole numbers up to this one."""
+    """Return an expression for whole numbers up to this one.
+
+    Smaller is what has fewer digits, or the same first digits and then a smaller one.
+    """
     digits = str(most)
     shorter = [rf"[0-9]{{1,{len(digits) - 1}}}"] if len(digits) > 1 else []
     smaller = [
@@ -211,7 +225,9 @@ def in_any_case(word: str) -> str:
 
 def _letter(letter: str) -> str:
     both = {letter.lower(), letter.upper()}
-    return f"[{''.join(sorted(both))}]" if len(both) == 2 else literal(letter)
+    if len(both) == 1:
+        return literal(letter)
+    return f"[{''.join(sorted(both))}]"
 
 
 def secret() -> Schema:
@@ -228,6 +244,8 @@ def condition() -> Schema:
 _SCHEME = r"postgres(?:ql)?://"
 _OWN = r"[^/?#@:$]|\$(?!\{)"
 """A character that is no part of a variable and ends nothing in a URL."""
+# A password is one that is written into the file: as a text, or as a variable's default.
+# A variable without a default may stand for one.
 _FILLED = rf"\$\{{{NAME}:-[^}}]+\}}|[^/?#@&$]|\$(?!\{{)"
 _NOTHING = rf"(?:\$\{{{NAME}(?::-)?\}})*"
 _PASSWORD = (
@@ -303,6 +321,8 @@ def whole_number() -> Schema:
     return {"anyOf": [{"type": ["integer", "null"]}, spelled]}
 
 
+# Years that have a 29 February: those that four divides and a hundred does not, and
+# those that four hundred divides.
 _LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DAY = (
     r"(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
