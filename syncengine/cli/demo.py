@@ -22,7 +22,7 @@ from syncengine.cli.rendering.layout import (
     table_with,
 )
 from syncengine.cli.rendering.runs import print_runs
-from syncengine.cli.signals import StopSignal, run_stoppable
+from syncengine.cli.signals import ReceivedSignal, run_stoppable
 from syncengine.cli.terminal import err, out
 from syncengine.config.loading import load_config
 from syncengine.config.project import Config
@@ -43,10 +43,10 @@ adapter's default, since nothing is documented)."""
 
 def demo() -> int:
     """Sync real contacts to two stand-in vendors, here; leaves nothing behind."""
-    stop_signal = StopSignal()
-    code = run_stoppable(_demo, stop_signal)
-    if stop_signal.exit_code is not None:
-        return stop_signal.exit_code
+    received = ReceivedSignal()
+    code = run_stoppable(_demo, received)
+    if received.exit_code is not None:
+        return received.exit_code
     return 1 if code is None else code
 
 

@@ -13,7 +13,7 @@ from syncengine.cli import exits
 from syncengine.cli.options import options
 from syncengine.cli.progress import ProgressBars
 from syncengine.cli.rendering.layout import print_json
-from syncengine.cli.signals import StopSignal, run_stoppable
+from syncengine.cli.signals import ReceivedSignal, run_stoppable
 from syncengine.cli.terminal import err
 from syncengine.config.project import Config
 from syncengine.model.copies import AdoptReport, VerifyReport
@@ -34,7 +34,7 @@ def execute(
     set when it is to stop. Raises ConfigError, RunRefused.
     """
     config = options.load()
-    stop_signal = StopSignal()
+    received = ReceivedSignal()
 
     async def work_with_progress(stop: asyncio.Event) -> Sequence[R]:
         if not options.progress or not err.is_terminal:
@@ -42,15 +42,15 @@ def execute(
         with ProgressBars() as bars:
             return await work(config, bars, stop)
 
-    reports = run_stoppable(work_with_progress, stop_signal)
+    reports = run_stoppable(work_with_progress, received)
     if reports is None:
-        return stop_signal.exit_code or 1
+        return received.exit_code or 1
     if json:
         print_json(reports)
     else:
         print_reports(reports)
     code = exits.worst(map(exits.exit_code, reports))
     # A refusal (2) or another run's lease (3) had nothing to do with the signal.
-    if stop_signal.exit_code is not None and code in (0, 1):
-        return stop_signal.exit_code
+    if received.exit_code is not None and code in (exits.IN_STEP, exits.FELL_SHORT):
+        return received.exit_code
     return code

@@ -12,7 +12,7 @@ from cyclopts import Parameter, validators
 from syncengine import vendors
 from syncengine.cli.options import Names
 from syncengine.cli.rendering.layout import print_line
-from syncengine.cli.signals import StopSignal, run_stoppable
+from syncengine.cli.signals import ReceivedSignal, run_stoppable
 from syncengine.config.problems import near
 from syncengine.errors import ConfigError, Problem
 from syncengine.sandbox.server import Sandbox, serve
@@ -56,7 +56,7 @@ def sandbox(
             print_line(described(served, tuple(twins)))
             await stop.wait()
 
-    run_stoppable(work, StopSignal())
+    run_stoppable(work, ReceivedSignal())
     return 0
 
 

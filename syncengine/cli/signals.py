@@ -32,7 +32,7 @@ It may be a database that no longer answers. Ending is as safe as being killed.
 """
 
 
-class StopSignal:
+class ReceivedSignal:
     """Remembers the signal that asked the command to stop, if any did."""
 
     def __init__(self) -> None:
@@ -45,14 +45,14 @@ class StopSignal:
 
 
 def run_stoppable(
-    work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stop_signal: StopSignal
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], received: ReceivedSignal
 ) -> T | None:
     """Run a coroutine and return its result; None where it was cancelled.
 
     The first SIGINT, SIGTERM or SIGHUP sets the event it is given, which asks it to
     stop. The second signal cancels it.
     """
-    last_resort = threading.Timer(_LAST, _end_process, (stop_signal,))
+    last_resort = threading.Timer(_LAST, _end_process, (received,))
     last_resort.daemon = True
 
     async def main() -> T | None:
@@ -68,8 +68,8 @@ def run_stoppable(
                 _say(_STOPPED)
 
         def handle(number: int) -> None:
-            if stop_signal.number is None:
-                stop_signal.number = number
+            if received.number is None:
+                received.number = number
                 stop.set()
                 loop.call_later(_GRACE, stop_at_once)
                 _say(_STOPPING)
@@ -91,9 +91,9 @@ def run_stoppable(
         last_resort.cancel()
 
 
-def _end_process(stop_signal: StopSignal) -> None:
+def _end_process(received: ReceivedSignal) -> None:
     # A plain exit would wait for whatever is stuck; this one does not.
-    os._exit(stop_signal.exit_code or 1)
+    os._exit(received.exit_code or 1)
 
 
 def _stopping_signals() -> tuple[signal.Signals, ...]:

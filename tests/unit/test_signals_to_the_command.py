@@ -29,7 +29,7 @@ async def work(stop):
                 raise
 
 {settings}
-stopped = signals.StopSignal()
+stopped = signals.ReceivedSignal()
 signals.run_stoppable(work, stopped)
 sys.exit(stopped.exit_code)
 """
