@@ -85,6 +85,8 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
 
     def put(self, body: Mapping[str, Json], now: float) -> CharlesPerson:
         """Create or update the person that a body without mistakes is about."""
+        # Assumed from the documented answer: the pair names a channel user, which
+        # belongs to a person.
         key = (body["source_type"], body["external_reference_id"])
         wanted = phones_and_emails(body)
         at = datetime.fromtimestamp(now, UTC)
@@ -92,6 +94,8 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
         if person is None:
             person = CharlesPerson(self.new_id(), key[1], at, at, at)
             self.account.people[person.id] = person
+        # Also where the person is an older one, found by its phone: from now on this
+        # key leads to it.
         self.account.by_key[key] = person.id
         person.payloads[key] = dict(body)
         person.touched = at

@@ -92,9 +92,11 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
     def carry_out(
         self, operation: str, parts: tuple[str, ...], request: TwinRequest, now: float
     ) -> Response:
-        if operation.startswith("PUT"):
-            return self._upsert(request, now)
-        return self._schedule_erasure(parts[0], now)
+        match operation:
+            case "PUT /api/v1beta/contacts":
+                return self._upsert(request, now)
+            case _:
+                return self._schedule_erasure(parts[0], now)
 
     def _upsert(self, request: TwinRequest, now: float) -> Response:
         body = object_of(
@@ -170,7 +172,8 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
             self.store.schedule_erasure(person_id, now)
         elif self.switches.unknown_person == 404:
             raise TwinRefusalError(404, "Person not found")
-        # Documented: the job's id is the same for every call, and nothing asks for it.
+        # A repeat gets the same answer while the first job is still to run. Documented:
+        # the job's id is the same for every call, and nothing asks for it.
         job: Json = {"jobId": "contacts-cleanup"}
         data = job if self.switches.erasure_answer == "object" else [job]
         message = "GDPR delete contact job scheduled successfully"

@@ -196,4 +196,5 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
             kept.fields["notes"] = joined_notes
         kept.custom = {**gone.custom, **kept.custom}
         del self.account.contacts[gone.uuid]
+        # Whether the old id leads to the remaining contact is a switch: ``merged_id``.
         self.account.merged[gone.uuid] = kept.uuid

@@ -74,6 +74,7 @@ class DmChampStore(TwinStore[DmChampSwitches, DmChampAccount]):
         }
         number = next(self.account.numbers)
         contact_id = uuid5(NAMESPACE_URL, f"dm-{number}").hex[:20]
+        # Documented: what is left out gets a default, which is stored like any value.
         contact = DmChampContact(contact_id, now, {**DEFAULTS, **given})
         self.lower_email(contact)
         self.account.contacts[contact.id] = contact

@@ -136,9 +136,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         if contact is None:
             # Documented is 404; another part of the same API answers 200 with
             # ``success: false``.
-            return self.refusal(
-                404 if self.switches.no_hit == "404" else 200, _NO_CONTACT
-            )
+            return self.refusal(int(self.switches.no_hit), _NO_CONTACT)
         body: dict[str, Json] = {"success": True, "contactId": contact.id}
         if self.switches.lookup_returns == "full":
             body["contact"] = contact.shown(
@@ -201,6 +199,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         self._check_required({**contact.fields, **changes}, creates=False)
         was_opted_out = contact.fields["do_not_disturb"]
         contact.fields |= changes
+        # An update that takes back an opt-out is the gravest mistake of an adapter.
         if was_opted_out and not contact.fields["do_not_disturb"]:
             self.store.lowered.append(contact.id)
             contact.reason = None

@@ -137,6 +137,7 @@ class RespondIoV2Contacts:
         self, contact_id: int, fields: dict[str, Json], changes: Mapping[str, Json]
     ) -> None:
         for name, value in changes.items():
+            # The old value must be found no more before the new one is.
             before = fields.pop(name, None)
             self._ids_by_value[_place(name, before)].discard(contact_id)
             if value is not None:

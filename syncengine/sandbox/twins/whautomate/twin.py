@@ -182,6 +182,8 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
         query = query_of(request)
         location_as = self.switches.location_as
         wanted_tags = {tag for tag in query.get("tags", "").split(",") if tag}
+        # Undocumented: the order. Newest first is the hardest on clients, since contacts
+        # that are made meanwhile move the others to later pages.
         for contact in reversed(self.store.account.contacts.values()):
             if query.get(location_as, contact.location) != contact.location:
                 continue
@@ -246,6 +248,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
         names_tags = body.get("tags") is not None
         if names_tags or self.switches.put_mode == "replace":
             wanted = tags_of_write(body)
+            # Tags that stay start no automation: only those that are new do.
             contact.tags = dict.fromkeys(tag for tag in before if tag in wanted)
             self.store.add_tags(contact, wanted, now)
         return self._shown(contact)
