@@ -64,7 +64,9 @@ async def judge_scope(
     request: RunRequest,
     count: Callable[[], Awaitable[Removed]],
 ) -> Scope:
-    """Return the scope of a run; raise BrakeApplied when what the diff found is drastic.
+    """Return the scope of a run, judged by the brakes.
+
+    Raises BrakeApplied when what the diff found is drastic.
 
     Where so many contacts left that a brake would stop the run, those from which
     something would really be taken away are counted by ``count``. That loads every

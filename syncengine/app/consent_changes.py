@@ -90,7 +90,8 @@ class ConsentChange:
         """True where the former rules cannot be asked any more."""
         self._let_through = _Concerned()
         self._back = _Concerned()
-        """Contacts that left or opted out, and that the former rules would not select."""
+        """Contacts that left or opted out earlier, and that the former rules would not
+        select now."""
 
     @property
     def is_possible(self) -> bool:
@@ -101,6 +102,8 @@ class ConsentChange:
         """Count a batch, as it is prepared. Raises SourceError, StorageError."""
         if batch.kind is not BatchKind.CHANGES or not self.is_possible:
             return
+        # The same rows are selected twice, by the present rules and by the former ones:
+        # who is in the first selection alone is let through by the change.
         sendable = await self._sendable(self._rows, self._destination.mapping, batch)
         withheld = await self._held_back(sendable)
         former = await self._formerly_sendable(batch)
@@ -175,7 +178,7 @@ class ConsentChange:
             return None
 
     async def _former_rows(self, before: ConsentRules) -> SourceRows | None:
-        """Return the source by the former rules; None where it is not there any more."""
+        """Return the source by the former rules; None where it no longer exists."""
         pool = self._databases.source(self._destination)
         spec = _former_spec(self._destination, before)
         try:

@@ -55,13 +55,17 @@ async def contradictions(
     fence: Fence,
     run_id: int,
 ) -> tuple[str, ...]:
-    """Return remarks on contacts of a run that another destination has other values for.
+    """Return remarks on contacts for which two destinations ask different values.
+
+    The contacts of the run are looked at that another destination owns.
 
     Raises StorageError.
     """
     owned = await Shares(fence).owned_elsewhere(run_id, destination.name, _MOST)
     if not owned:
         return ()
+    # These contacts were rejected, so their desired values are stored nowhere and are
+    # worked out from the rows again.
     try:
         reader = SourceRows(databases.source(destination), source)
         rows = await reader.load([each.contact_id for each in owned])
@@ -104,7 +108,10 @@ def _remarks(
 def _different(
     wanted: Desired, known: Known, several: tuple[str, ...]
 ) -> Iterator[str]:
-    """Yield fields with two values; one that holds several beside each other has room."""
+    """Yield the fields that have two values.
+
+    A field that holds several values beside each other has room for both.
+    """
     for name, value in wanted.fields.items():
         theirs = known.fields.get(name)
         empty = value in EMPTY or theirs in EMPTY

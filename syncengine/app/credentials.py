@@ -39,6 +39,7 @@ async def settled(config: Config) -> Config:
 async def _kept_names(
     several: Mapping[str, Sequence[DestinationConfig]], databases: Databases
 ) -> dict[str, str]:
+    # The names are asked for by credentials here, so each stands for itself.
     known = await store.known_names(
         databases.state, {credentials: credentials for credentials in several}
     )

@@ -81,15 +81,18 @@ async def waiting_remarks(
 async def gone_remarks(
     destination: DestinationConfig, databases: Databases
 ) -> tuple[str, ...]:
-    """Return a line on contacts that are gone, if there are any. Raises StorageError."""
+    """Return a line on contacts that are gone, if there are any.
+
+    Raises StorageError.
+    """
     name = destination.name
     number, some = await gone(databases.state, name)
     if not number:
         return ()
     are = "1 contact is" if number == 1 else f"{number} contacts are"
     told = (
-        f"{are} gone (deleted or merged at the vendor by somebody else) and left alone: "
-        f"{_named(some, number)}. "
+        f"{are} gone (deleted or merged at the vendor by somebody else) and left "
+        f"alone: {_named(some, number)}. "
         f"`{run_contact(name, some[0])}` creates one again, `on_gone: recreate` all"
     )
     return (told,)

@@ -2,8 +2,8 @@
 
 After each run its number and its times are noted in a file outside the database (see
 ``marker_files``). A state that lacks a noted run is older than it was: a backup was
-restored. They are kept as well as can be: where the folder cannot be written, a restored
-state is not noticed from there.
+restored. They are kept as well as can be: where the folder cannot be written, a
+restored state is not noticed from there.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from syncengine.planning.markers import marker_of_other_state, missing_in_state
 from syncengine.storage.state.restores import knows_nobody, newest_run, state_identity
 
 NEW_STATE = (
-    "this state knows no contacts and no suppressions yet. If there was a state before, "
-    "bring its suppressions back first: `syncengine import --consent FILE`"
+    "this state knows no contacts and no suppressions yet. "
+    "If there was a state before, bring its suppressions back first: "
+    "`syncengine import --consent FILE`"
 )
 
 
@@ -61,6 +62,7 @@ async def refuse_restored(
     state = await state_identity(databases.state)
     own = markers.pop(state.state_id, None)
     if own is not None:
+        # Asked again, now that it is known which runs to look for.
         noted = [run.run_id for run in own.runs.values()]
         state = await state_identity(databases.state, noted)
         missing = missing_in_state(own, state, destination.name)
@@ -97,9 +99,9 @@ def _another_state(
     name = destination.name
     return BrakeApplied(
         RESTORED,
-        f"{name}: {state_description(config)} is another state than the one that {name} "
-        f"was last run with from here ({marker_file(config, state_id)}), so nothing was "
-        "sent. If that one is lost, its suppressions are lost with it. "
+        f"{name}: {state_description(config)} is another state than the one that "
+        f"{name} was last run with from here ({marker_file(config, state_id)}), so "
+        "nothing was sent. If that one is lost, its suppressions are lost with it. "
         f"{_advice(destination)}. Where it is not lost, configure its database again",
     )
 
@@ -122,9 +124,9 @@ async def note(
 ) -> None:
     """Note the newest run of a destination.
 
-    Not where the state is older than its marker or took the place of another one, unless
-    that was ``accepted``: what was noted has to refuse the next run as well. Does nothing
-    where the file cannot be written, or the database is away.
+    Not where the state is older than its marker or took the place of another one,
+    unless that was ``accepted``: what was noted has to refuse the next run as well.
+    Does nothing where the file cannot be written, or the database is away.
     """
     if config.keeps_markers:
         with suppress(StorageError):

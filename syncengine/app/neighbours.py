@@ -136,7 +136,10 @@ class _Broken:
         self.capabilities: Capabilities = beside.vendor.capabilities
         self._file = beside.file.with_stem(name)
 
-    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:  # noqa: ARG002 - the port's
+    async def load(
+        self,
+        contact_ids: Sequence[str],  # noqa: ARG002 - the protocol's parameter
+    ) -> Sequence[SourceRow]:
         raise self._error()
 
     async def differing(self) -> AsyncIterator[Sequence[str]]:

@@ -117,12 +117,16 @@ async def refuse_changes(
     """
     restored = await refuse_restored(destination, config, databases, request)
     found = await _compared(destination, databases, restored)
+    # Its own changes come first: a destination that points elsewhere is told so before
+    # anything is said about the others of its account.
     renamed_from = await _refuse_own_changes(destination, databases, request, found)
     moved_from = await _refuse_partial_move(destination, config, databases, request)
     if found.before is not None and found.has_other_key:
         was, now = found.before.key, found.identity.key
         why = f"the source's key was {was} and is now {now}"
         await refuse_stranded(destination, databases, request, why)
+    # The ids of contacts mean nothing in another account: they would be taken for ids
+    # there, and somebody else's contacts written over.
     anew: set[str] = set()
     for name, account in {**renamed_from, **moved_from}.items():
         if await _is_other(destination, account, databases, request):
@@ -212,11 +216,14 @@ async def refuse_empty_state(
 ) -> None:
     """Raise BrakeApplied where every contact would be created, and none looked up.
 
-    A state that knows no contact is new, or it was lost: then all of them exist already.
+    A state that knows no contact is new, or it was lost: then all of them exist at the
+    vendor already.
     """
     looks_first = destination.options.find_first or recognised.looks_up
     if looks_first or request.contacts or EMPTY_STATE in request.accept:
         return
+    # Without a look-up, or where the create itself may do nothing, `find_first` changes
+    # nothing that could be refused here.
     if not may_duplicate(destination.vendor.capabilities):
         return
     if await known_contacts(databases.state, destination.name):
@@ -263,8 +270,8 @@ async def _advice(
     keeping = f"`{request.command(name, SAME_ACCOUNT, *others)}`"
     return (
         f"If it is another account now, {accepting} starts anew there: the ids and "
-        "values that are known of its contacts are dropped, and everybody is looked up. "
-        "If it is still the same account with the same contacts, "
+        "values that are known of its contacts are dropped, and everybody is looked "
+        "up. If it is still the same account with the same contacts, "
         f"{keeping} keeps them"
     )
 
@@ -319,6 +326,7 @@ async def _refuse_partial_move(
     with that account.
     """
     account, name = destination.account, destination.name
+    # All destinations that the files put into this account, itself among them.
     members = [each.name for each in config.destinations if each.account == account]
     elsewhere = await remembered_elsewhere(databases.state, account, members)
     if not elsewhere or _is_accepted("account", request):
@@ -371,8 +379,8 @@ async def refuse_new_name(
         f"{name}: account {destination.account} is known to have the destination "
         f"{', '.join(named)}, for which there is no file in {file.parent}, so nothing "
         "was sent. A file's name is the destination's identity: if "
-        f"{name} is that destination under a new name, `{renaming}` moves what is known "
-        f"of its contacts, or give the file its old name back (`{undoing}`). If the "
+        f"{name} is that destination under a new name, `{renaming}` moves what is "
+        f"known of its contacts, or give the file its old name back (`{undoing}`). If the "
         "other one is gone for good, or has its file elsewhere, "
         f"`{accepting}` lets this pass: then its contacts are given to whoever selects "
         "them",
@@ -386,7 +394,7 @@ async def brake_on_no_file(
     contact_ids: Sequence[str],
     request: RunRequest,
 ) -> None:
-    """Raise BrakeApplied when contacts of the run belong to destinations without a file.
+    """Raise BrakeApplied when destinations without a file own contacts of the run.
 
     They would be rejected for good, since nobody is left to release them.
     """

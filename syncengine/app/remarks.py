@@ -204,8 +204,8 @@ def of_created_after_a_loss(
     were = "1 contact was" if created == 1 else f"{created} contacts were"
     line = (
         f"{were} created after a restore or loss of the state, because no look-up by "
-        f"match key found them; whoever is at {destination} under a former key is there "
-        "twice now. Look at them first (table syncengine.sync_outcome: "
+        f"match key found them; whoever is at {destination} under a former key is "
+        "there twice now. Look at them first (table syncengine.sync_outcome: "
         f"run_id = {run_id} and 'create' = ANY (actions))"
     )
     return (line,)

@@ -36,12 +36,13 @@ async def refuse_stranded(
     raise BrakeApplied(
         SUPPRESSIONS,
         f"{name}: nothing was sent, because {why} ({destination.file}), and "
-        f"{_counted(left)} known by a former id only. Under their new ids nothing would "
-        "keep a run from sending something about them. Suppress these people by their "
+        f"{_counted(left)} known by a former id only. Under their new ids nothing "
+        "would keep a run from sending something about them. Suppress these people by their "
         "new ids, or by phone and e-mail address (`syncengine suppress --contacts FILE "
         "--phones FILE --emails FILE`), then "
         f"`{accepting}` lets it pass. Where somebody may be written to again, "
-        "`syncengine suppress --lift --contact ID` lifts the suppression of the former id",
+        "`syncengine suppress --lift --contact ID` lifts the suppression of the former "
+        "id",
     )
 
 

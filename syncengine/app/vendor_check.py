@@ -68,6 +68,8 @@ async def _ask(
     transport = Transport(
         destination.base_url, pacing, timeout=options.timeout, proxy=options.proxy
     )
+    # Without the account's lease, since a run may hold it and a check must not wait: a
+    # few requests are sent beside those that the run counts.
     async with pacing, transport:
         was_asked = await drive(vendor.probe, transport, Meter())
         looking = partial(number_lacking, vendor, known)
@@ -87,7 +89,11 @@ def _failure(destination: DestinationConfig, unexpected: Exception) -> str:
 
 
 def _account(destination: DestinationConfig, lacking: int | None) -> Iterator[Check]:
-    """Report whether the vendor has contacts that are known here, if it could be asked."""
+    """Report whether the vendor has contacts that are known here.
+
+    ``lacking`` is the number of those it lacks; None where it has one, 0 where it
+    could not be asked.
+    """
     area = f"{destination.name}: account"
     if lacking is None:
         yield passed(area, "the vendor has a contact that is known here")

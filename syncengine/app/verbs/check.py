@@ -137,8 +137,8 @@ async def _without_a_file(config: Config, databases: Databases) -> list[Check]:
     return [
         noted(
             f"{name}: file",
-            f"the state knows this destination, but there is no file for it in {folder}: "
-            "nothing is sent to it, and `syncengine forget` cannot ask its vendor",
+            "the state knows this destination, but there is no file for it in "
+            f"{folder}: nothing is sent to it, and `syncengine forget` cannot ask its vendor",
         )
         for name in await erasure.without_a_file(databases.state, names)
     ]
@@ -164,7 +164,7 @@ async def _recognition(
 async def _refuse_strays(
     config: Config, destination: DestinationConfig, databases: Databases
 ) -> None:
-    """Raise BrakeApplied where a run would meet contacts of destinations without a file."""
+    """Raise BrakeApplied where destinations without a file own contacts of a run."""
     names = [*(each.name for each in config.destinations), *config.broken]
     others = await without_file(databases.state, destination.account, names)
     if not others:

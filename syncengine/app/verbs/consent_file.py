@@ -31,8 +31,9 @@ from syncengine.storage.state import consent_file
 _KIND = "syncengine consent"
 _VERSION = 1
 _SAYS = (
-    "Suppressions and tombstones of syncengine, as salted hashes: `syncengine import --consent` "
-    "reads them. Keep it as secret as a password: with the salt, phone numbers can be guessed."
+    "Suppressions and tombstones of syncengine, as salted hashes: "
+    "`syncengine import --consent` reads them. "
+    "Keep it as secret as a password: with the salt, phone numbers can be guessed."
 )
 _HASH = r"^[0-9a-f]{2,128}$"
 
