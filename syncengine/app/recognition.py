@@ -222,8 +222,8 @@ async def refuse_empty_state(
     looks_first = destination.options.find_first or recognised.looks_up
     if looks_first or request.contacts or EMPTY_STATE in request.accept:
         return
-    # Without a look-up, or where the create itself may do nothing, `find_first` changes
-    # nothing that could be refused here.
+    # `find_first` has no say at a vendor without a look-up, nor at one whose first write
+    # may reach an existing contact silently: there new contacts are always looked up.
     if not may_duplicate(destination.vendor.capabilities):
         return
     if await known_contacts(databases.state, destination.name):
