@@ -18,7 +18,8 @@ SyncEngineError
  │    │    └── SchemaOutdated
  │    ├── SourceError
  │    └── BrakeApplied
- └── LeaseHeld                    another run works on this account (exit 3)
+ ├── LeaseHeld                    another run works on this account (exit 3)
+ └── ReportError                  a report's ``raise_for_status``: not all was done
 
 Where one account is stopped, the other accounts go on. No message carries a secret or a
 value of a contact's field; contacts are named by their id.
@@ -187,6 +188,18 @@ class BrakeApplied(RunRefused):
 
 class LeaseHeld(SyncEngineError):
     """Another run is working on this account."""
+
+
+class ReportError(SyncEngineError):
+    """Something was not done, as a report says that is asked with ``raise_for_status``.
+
+    ``report`` is that report. Where nothing was sent at all, the error that refused the
+    run is raised instead (RunRefused, LeaseHeld).
+    """
+
+    def __init__(self, message: str, report: object) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 def as_sentence(message: str) -> str:

@@ -68,6 +68,7 @@ async def _do_work(run: RunParts) -> PreparedWork | None:
         if run.progress.requests:
             raise
         s.ending.status, s.ending.error = RunStatus.REFUSED, str(refused)
+        s.ending.cause = refused
     except RunStopped as stopped:
         s.ending.status, s.ending.error = RunStatus.STOPPED, str(stopped)
     return work
@@ -123,6 +124,7 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
 def _end_without_source(s: Session, error: SourceError, *, has_sent: bool) -> None:
     """Note that the source could not be read any more."""
     s.ending.error = f"{s.destination.file}: {error}; the next run goes on"
+    s.ending.cause = error
     s.ending.status = RunStatus.INCOMPLETE if has_sent else RunStatus.REFUSED
 
 
@@ -133,6 +135,7 @@ def _judge_ending(run: RunParts) -> None:
     if halted is not None and not isinstance(halted, RunStopped):
         ending.status = RunStatus.HALTED
         ending.error = stopped_by(halted, s.destination)
+        ending.cause = halted
         return
     if ending.status is not RunStatus.DONE:
         return

@@ -1,63 +1,122 @@
-"""Events as lines of the log."""
+"""Events on their way out: to the caller's ``on_event``, and to the standard logger.
+
+Whoever calls the engine says with ``listening`` who is told about the events of that
+call. Two calls on one event loop have a listener each.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
 
-import structlog
-
-from syncengine.model.events import Event, OnEvent, ignore_event
+from syncengine.model.events import Event, OnEvent
 from syncengine.model.http import Json
 
 _REMINDER = 30.0
-"""Seconds between two lines about a database that stays away."""
+"""Seconds between two reminders of a database that stays away."""
+
+_logger = logging.getLogger("syncengine")
+# The library configures no logging: without a handler of the caller's nothing is printed,
+# not even by Python's handler of last resort.
+_logger.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event with its facts, as ``on_event`` is called with it."""
+
+    event: Event
+    level: int
+    """Severity, as in the standard module ``logging``."""
+    facts: Mapping[str, Json]
+    """Names, ids, codes and numbers; never a value of a contact's field."""
+
+
+Listener: TypeAlias = Callable[[EventRecord], object]
+"""Receives events, one at a time, on the event loop of the run: it must not block."""
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener | None) -> Iterator[None]:
+    """Pass the events of what is called in this block to the listener.
+
+    A context variable, and no global one: tasks that are begun in the block inherit it,
+    and other calls of the process do not see it.
+    """
+    before = _listener.get()
+    _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.set(before)
 
 
 def event_log(**context: Json) -> OnEvent:
-    """Return a function that writes events to the log, each with this context.
+    """Return a function that sends events out, each with this context."""
+    listener = _listener.get()
 
-    Nothing is written as long as logs are not set up.
-    """
-    if not structlog.is_configured():
-        return ignore_event
-    log = structlog.get_logger().bind(**context)
+    def emit(event: Event, /, **facts: Json) -> None:
+        level = level_of(event)
+        if listener is None and not _logger.isEnabledFor(level):
+            return
+        record = EventRecord(event, level, {**context, **facts})
+        _log(record)
+        if listener is not None:
+            _pass_on(record, listener)
 
-    def tell(event: Event, /, **facts: Json) -> None:
-        log.log(level(event), event.value, **facts)
-
-    return tell
+    return emit
 
 
-def sparingly(tell: OnEvent, clock: Callable[[], float] = time.monotonic) -> OnEvent:
+def _log(record: EventRecord) -> None:
+    """Write an event to the standard logger, with its facts as text and as ``extra``."""
+    if _logger.isEnabledFor(record.level):
+        facts = " ".join(f"{name}={value}" for name, value in record.facts.items())
+        message = f"{record.event.value} {facts}".rstrip()
+        _logger.log(record.level, "%s", message, extra={"facts": record.facts})
+
+
+def _pass_on(record: EventRecord, listener: Listener) -> None:
+    """Call the listener. What it raises must not end a run that is sending."""
+    try:
+        listener(record)
+    except Exception:
+        _logger.exception("on_event failed at %s", record.event.value)
+
+
+def sparingly(emit: OnEvent, clock: Callable[[], float] = time.monotonic) -> OnEvent:
     """Return a function that passes events on, and repeats little of an absent database.
 
     The lease and the writers of an account notice by themselves that the database is
     away, and each time they try. It is passed on when it begins, as a reminder now and
     then, and once when it is over.
     """
-    reminded: float | None = None
+    reminded_at: float | None = None
 
-    def spare(event: Event, /, **facts: Json) -> None:
-        nonlocal reminded
+    def emit_sparingly(event: Event, /, **facts: Json) -> None:
+        nonlocal reminded_at
         if event is Event.DATABASE_AWAY:
             now = clock()
-            if reminded is not None and now < reminded + _REMINDER:
+            if reminded_at is not None and now < reminded_at + _REMINDER:
                 return
-            reminded = now
+            reminded_at = now
         elif event is Event.DATABASE_BACK:
-            if reminded is None:
+            if reminded_at is None:
                 return
-            reminded = None
-        tell(event, **facts)
+            reminded_at = None
+        emit(event, **facts)
 
-    return spare
+    return emit_sparingly
 
 
-def level(event: Event) -> int:
-    """Return the log level of an event; terminals show warnings and above at once."""
+def level_of(event: Event) -> int:
+    """Return the severity of an event; terminals show warnings and above at once."""
     match event:
         case Event.ACCOUNT_HALTED | Event.LEASE_LOST:
             return logging.ERROR

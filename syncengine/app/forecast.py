@@ -138,6 +138,7 @@ class Forecast:
             seconds_most=lasting.most,
             brake=str(brake) if brake else None,
             error=str(error) if error else None,
+            cause=brake or error,
         )
 
 

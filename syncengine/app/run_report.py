@@ -39,6 +39,7 @@ async def report_of(
     facts = await _facts_of(run, work, unreached)
     return replace(
         run.progress.report(s.ending.status, s.ending.error),
+        cause=s.ending.cause,
         standing=facts.standing,
         noteworthy=facts.noteworthy,
         remarks=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from syncengine.errors import ConfigError, Problem
@@ -147,6 +147,53 @@ class RunRequest:
             yield from ("--limit", str(self.limit))
         for contact_id in self.contacts:
             yield from ("--contact", contact_id)
+
+
+def retry_request(
+    run_id: int | None,
+    *,
+    batch: int | None,
+    dead: bool,
+    code: str | None,
+    destinations: Sequence[str],
+    accept: frozenset[str],
+) -> RunRequest:
+    """Return the request to retry a run, or all dead letters.
+
+    Raises ConfigError for options that do not go together.
+    """
+    problem = _misuse(run_id, batch, code, destinations, dead=dead)
+    if problem is not None:
+        raise ConfigError([problem])
+    return RunRequest(retry_of=run_id, batch=batch, dead=dead, code=code, accept=accept)
+
+
+def _misuse(
+    run_id: int | None,
+    batch: int | None,
+    code: str | None,
+    destinations: Sequence[str],
+    *,
+    dead: bool,
+) -> Problem | None:
+    """Return what is wrong with a combination of options, if anything is."""
+    if dead:
+        if run_id is None and batch is None:
+            return None
+        return Problem(
+            "retry --dead",
+            "tries dead letters of all runs: leave out the run's number and --batch",
+        )
+    if code is not None or destinations:
+        return Problem(
+            "retry", "-d and --code choose among dead letters: say --dead too"
+        )
+    if run_id is None:
+        return Problem(
+            "retry",
+            "name the run (`syncengine retry 12`), or say --dead for all dead letters",
+        )
+    return None
 
 
 def refuse_unknown_brakes(accept: Iterable[str]) -> None:

@@ -72,6 +72,8 @@ class Ending:
 
     status: RunStatus = RunStatus.DONE
     error: str | None = None
+    cause: SyncEngineError | None = None
+    """The error that ended it, where one did."""
 
     @contextmanager
     def noted(self, destination: DestinationConfig) -> Iterator[None]:
@@ -83,6 +85,7 @@ class Ending:
         except AccountStopped as stopped:
             self.status = RunStatus.HALTED
             self.error = stopped_by(stopped, destination)
+            self.cause = stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from syncengine import app
+from syncengine.app.project import Project
 from syncengine.cli import exits
+from syncengine.cli.engine import run_engine, write_event
 from syncengine.cli.options import Flag, options
 from syncengine.cli.rendering.checks import print_checks
 from syncengine.cli.rendering.layout import print_json_object
@@ -19,12 +18,11 @@ def check(*, json: Flag = False) -> int:
     json
         Print one JSON object for each check.
     """
-    checks = asyncio.run(app.check(options.load()))
+    project = Project(options.load())
+    report = run_engine(project.acheck(on_event=write_event))
     if json:
-        for each in checks:
-            print_json_object(
-                {"area": each.area, "ok": each.ok, "message": each.message}
-            )
+        for each in report.public():
+            print_json_object(each)
     else:
-        print_checks(checks)
-    return exits.exit_code_of_checks(checks)
+        print_checks(report.checks)
+    return exits.IN_STEP if report.ok else exits.NOTHING_SENT

@@ -12,7 +12,9 @@ from pathlib import Path
 from textwrap import shorten
 
 from syncengine import app
+from syncengine.app.event_log import listening
 from syncengine.cli import exits
+from syncengine.cli.engine import write_event
 from syncengine.cli.options import options
 from syncengine.cli.progress import ProgressBars
 from syncengine.cli.rendering.layout import (
@@ -44,7 +46,8 @@ adapter's default, since nothing is documented)."""
 def demo() -> int:
     """Sync real contacts to two stand-in vendors, here; leaves nothing behind."""
     received = ReceivedSignal()
-    code = run_stoppable(_demo, received)
+    with listening(write_event):
+        code = run_stoppable(_demo, received)
     if received.exit_code is not None:
         return received.exit_code
     return 1 if code is None else code

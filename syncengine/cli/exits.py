@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from syncengine.errors import LeaseHeld, RunRefused
 from syncengine.model.copies import AdoptReport, MergeReport, ShowReport, VerifyReport
 from syncengine.model.erasure import Receipt
 from syncengine.model.reports import (
-    Check,
     PlanReport,
     PruneReport,
     RenameReport,
@@ -73,17 +72,14 @@ def exit_code(report: Reported) -> int:
     return _CODES[_status_of(report)]
 
 
-def exit_code_of_checks(checks: Sequence[Check]) -> int:
-    """Return the exit code of ``check``."""
-    return IN_STEP if all(check.ok for check in checks) else NOTHING_SENT
-
-
 _CODES = {
     RunStatus.DONE: IN_STEP,
     RunStatus.INCOMPLETE: FELL_SHORT,
     RunStatus.HALTED: FELL_SHORT,
     RunStatus.STOPPED: FELL_SHORT,
     RunStatus.REJECTED: FELL_SHORT,
+    RunStatus.RUNNING: FELL_SHORT,
+    RunStatus.DIED: FELL_SHORT,
     RunStatus.REFUSED: NOTHING_SENT,
     RunStatus.HELD: LEASE_HELD,
     # That a vendor shows nothing is no failure: no other call would show more.

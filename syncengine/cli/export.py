@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 from syncengine import app
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import FileOrStream, Flag, options
 from syncengine.cli.rendering.consent import counted
 from syncengine.cli.rendering.layout import print_json, print_line
@@ -27,7 +27,7 @@ def export(*, consent: FileOrStream, json: Flag = False) -> int:
     json
         Print one JSON object about the file (not with "-").
     """
-    content, report = asyncio.run(app.export_consent(options.load()))
+    content, report = run_engine(app.export_consent(options.load()))
     to_stdout = str(consent) == "-"
     try:
         if to_stdout:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from syncengine import app
 from syncengine.cli import exits
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import Destinations, Flag, options
 from syncengine.cli.rendering.layout import print_json, print_line
 from syncengine.errors import ConfigError, Problem
@@ -39,9 +38,9 @@ def forget(
         raise ConfigError([Problem("--destination", what)])
     config = options.load()
     if confirmed:
-        receipts = asyncio.run(app.confirm(config, contact, destination))
+        receipts = run_engine(app.confirm(config, contact, destination))
     else:
-        receipts = asyncio.run(app.forget(config, contact))
+        receipts = run_engine(app.forget(config, contact))
     if json:
         print_json(receipts)
     else:

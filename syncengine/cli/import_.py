@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
 from syncengine import app
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import FileOrStream, Flag, options
 from syncengine.cli.rendering.consent import print_imported
 from syncengine.cli.rendering.layout import print_json
@@ -29,7 +29,7 @@ def import_(*, consent: FileOrStream, json: Flag = False) -> int:
     except OSError as error:
         what = f"cannot be read: {error.strerror}"
         raise ConfigError([Problem(str(consent), what)]) from None
-    report = asyncio.run(app.import_consent(config, str(consent), content))
+    report = run_engine(app.import_consent(config, str(consent), content))
     if json:
         print_json([report])
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from syncengine import app
 from syncengine.cli import exits
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import Flag, options
 from syncengine.cli.rendering.layout import print_json, print_line
 from syncengine.model.contact_ids import name_of
@@ -39,7 +39,7 @@ def merge(
     json
         Print one JSON object.
     """
-    report = asyncio.run(app.merge(options.load(), destination, into, other))
+    report = run_engine(app.merge(options.load(), destination, into, other))
     if json:
         print_json([report])
     elif report.status is RunStatus.DONE:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from syncengine import app
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import Flag, options
 from syncengine.cli.rendering.layout import print_json_object, print_line
 
@@ -17,7 +16,7 @@ def migrate(*, json: Flag = False) -> int:
     json
         Print one JSON object.
     """
-    applied = asyncio.run(app.migrate(options.load()))
+    applied = run_engine(app.migrate(options.load()))
     if json:
         print_json_object({"applied": applied})
         return 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from syncengine import app
+from syncengine.app.project import Project
 from syncengine.cli import exits
+from syncengine.cli.engine import run_engine, write_event
 from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names, options
 from syncengine.cli.rendering.layout import print_json
 from syncengine.cli.rendering.plans import print_plans
@@ -47,15 +46,18 @@ def plan(
     json
         Print one JSON object for each destination.
     """
-    request = app.RunRequest(
-        backfill=backfill,
-        resync=resync,
-        removed=removed,
-        limit=limit,
-        contacts=contact,
-        accept=frozenset(accept),
+    reports = run_engine(
+        Project(options.load()).aplan(
+            *destination,
+            backfill=backfill,
+            resync=resync,
+            removed=removed,
+            limit=limit,
+            contacts=contact,
+            accept=accept,
+            on_event=write_event,
+        )
     )
-    reports = asyncio.run(app.plan(options.load(), destination, request))
     if json:
         print_json(reports)
     else:

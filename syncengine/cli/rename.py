@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from syncengine import app
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import Flag, options
 from syncengine.cli.rendering.layout import contacts, print_json, print_line
 
@@ -21,7 +20,7 @@ def rename(old: str, new: str, /, *, json: Flag = False) -> int:
     json
         Print one JSON object.
     """
-    report = asyncio.run(app.rename(options.load(), old, new))
+    report = run_engine(app.rename(options.load(), old, new))
     if json:
         print_json([report])
     else:

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from syncengine import __version__
 from syncengine.cli import exits
 from syncengine.cli.failures import complain, in_words, print_failure, usage_in_words
 from syncengine.cli.options import options
 from syncengine.cli.streams import closed
 from syncengine.cli.terminal import err, help_pages, out
 from syncengine.model.events import Level
+from syncengine.version import __version__
 
 
 def _shown_default(default: object) -> str | None:
@@ -138,7 +138,7 @@ def _code_after_output(code: int, tokens: list[str]) -> int:
 
 
 _PRINTING_VERBS = frozenset(
-    {"check", "plan", "schema", "show", "--help", "-h", "--version"}
+    {"check", "plan", "schema", "show", "status", "--help", "-h", "--version"}
 )
 """Verbs and options whose whole purpose is what they print."""
 _SUPPRESSING_OPTIONS = ("--contact", "--contacts", "--phones", "--emails", "--lift")

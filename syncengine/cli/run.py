@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from syncengine import app
+from syncengine.app.project import Project
+from syncengine.cli.engine import write_event
 from syncengine.cli.execution import execute
 from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
 from syncengine.cli.rendering.runs import print_runs
@@ -50,18 +51,21 @@ def run(
     json
         Print one JSON object for each destination.
     """
-    request = app.RunRequest(
-        backfill=backfill,
-        resync=resync,
-        removed=removed,
-        limit=limit,
-        contacts=contact,
-        accept=frozenset(accept),
-    )
 
     def work(
         config: Config, progress: Progress, stop: asyncio.Event
     ) -> Awaitable[Sequence[RunReport]]:
-        return app.run(config, destination, request, progress=progress, stop=stop)
+        return Project(config).arun(
+            *destination,
+            backfill=backfill,
+            resync=resync,
+            removed=removed,
+            limit=limit,
+            contacts=contact,
+            accept=accept,
+            on_event=write_event,
+            progress=progress,
+            stop=stop,
+        )
 
     return execute(work, print_runs, json=json)

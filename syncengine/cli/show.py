@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from syncengine import app
 from syncengine.cli import exits
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import Destinations, Flag, options
 from syncengine.cli.rendering.layout import print_json
 from syncengine.cli.rendering.shown import print_shown
@@ -23,7 +22,7 @@ def show(contact: str, /, *, destination: Destinations = (), json: Flag = False)
     json
         Print one JSON object for each destination.
     """
-    reports = asyncio.run(app.show(options.load(), destination, contact))
+    reports = run_engine(app.show(options.load(), destination, contact))
     if json:
         print_json(reports)
     else:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from syncengine import app
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import FileOrStream, Flag, Names, options
 from syncengine.cli.rendering.layout import print_json
 from syncengine.cli.rendering.suppressed import print_suppressed, print_suppressions
@@ -67,9 +66,9 @@ def suppress(
         return _list(config, json=json)
 
     if lift:
-        report = asyncio.run(app.lift(config, subjects, forgotten=forgotten))
+        report = run_engine(app.lift(config, subjects, forgotten=forgotten))
     else:
-        report = asyncio.run(app.suppress(config, subjects))
+        report = run_engine(app.suppress(config, subjects))
     if json:
         print_json([report])
     else:
@@ -81,7 +80,7 @@ def suppress(
 
 def _list(config: Config, *, json: bool) -> int:
     """Print the numbers of suppressions."""
-    found = asyncio.run(app.suppressions(config))
+    found = run_engine(app.suppressions(config))
     if json:
         print_json(found)
     else:

@@ -18,6 +18,7 @@ VERBS = {
     "plan": "Show what a run would send, and how long it would take; sends nothing.",
     "run": "Send what changed in the source, so that the vendors' copies agree with it.",
     "retry": "Try again, with fresh values, what failed in an earlier run, or all dead letters.",
+    "status": "Show each destination's last run, who works on it now, and what is left alone.",
     "show": "Show one contact: its row, what is known of its copies, what the vendors hold.",
     "verify": "Read contacts back from the vendors; report where they differ from what was sent.",
     "adopt": "Link the source's contacts to those that exist at the vendor; changes none there.",

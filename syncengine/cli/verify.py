@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from syncengine import app
+from syncengine.app.project import Project
+from syncengine.cli.engine import write_event
 from syncengine.cli.execution import execute
 from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
 from syncengine.cli.rendering.verified import print_verified
@@ -53,15 +54,15 @@ def verify(
     def work(
         config: Config, progress: Progress, stop: asyncio.Event
     ) -> Awaitable[Sequence[VerifyReport]]:
-        return app.verify(
-            config,
-            destination,
+        return Project(config).averify(
+            *destination,
             sample=sample,
             contacts=contact,
             repair=repair,
             fields=field,
             recreate=recreate,
             accept=accept,
+            on_event=write_event,
             progress=progress,
             stop=stop,
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from syncengine.errors import SyncEngineError
 from syncengine.model.http import Json
-from syncengine.model.reports import Noteworthy, RunStatus
+from syncengine.model.reports import Noteworthy, RunStatus, error_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,29 @@ class VerifyReport:
     seconds: float = 0.0
     error: str | None = None
     contacts: tuple[Drifted, ...] = ()
+    cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
+    """The error that ended the verification, where one did."""
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the copies are as they should be.
+
+        They count as such where the vendor does not show its contacts, too.
+        """
+        if self.status is RunStatus.UNREADABLE:
+            return True
+        is_compared = self.status is RunStatus.DONE and self.error is None
+        return is_compared and self.is_settled
+
+    def raise_for_status(self) -> None:
+        """Raise an exception unless the copies are as they should be.
+
+        Raises the error that refused the verification (RunRefused, LeaseHeld), or else
+        ReportError.
+        """
+        if not self.ok:
+            drifted = f"{self.drifted} of {self.compared} contacts drifted"
+            raise error_of(self, self.status, self.error or drifted, self.cause)
 
     @property
     def is_settled(self) -> bool:

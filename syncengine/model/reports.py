@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from syncengine.errors import ReportError, SyncEngineError
 from syncengine.model.http import Json
 from syncengine.model.work import Standing
 
@@ -44,6 +45,82 @@ class RunStatus(StrEnum):
     """The vendor refused to merge; of a merge only."""
     UNREADABLE = "unreadable"
     """The vendor does not show its contacts; of ``verify`` and ``adopt`` only."""
+    RUNNING = "running"
+    """It is under way, or its process ended without a word; of ``status`` only."""
+    DIED = "died"
+    """Its process ended without a word, as the next run found; of ``status`` only."""
+
+
+def error_of(
+    report: DestinationReport,
+    status: RunStatus,
+    message: str,
+    cause: SyncEngineError | None,
+) -> SyncEngineError:
+    """Return the exception that ``raise_for_status`` of a report raises."""
+    nothing_sent = status in (RunStatus.REFUSED, RunStatus.HELD)
+    if nothing_sent and cause is not None:
+        return cause
+    # Most messages begin with the destination: it is not repeated.
+    text = message.removeprefix(f"{report.destination}: ")
+    error = ReportError(f"{report.destination}: {status.value}: {text}", report)
+    error.__cause__ = cause
+    return error
+
+
+class DestinationReport(Protocol):
+    """What the reports of all verbs have in common: they are about one destination."""
+
+    @property
+    def destination(self) -> str: ...
+
+    @property
+    def ok(self) -> bool: ...
+
+    def raise_for_status(self) -> None: ...
+
+    def public(self) -> dict[str, Json]: ...
+
+
+ReportT = TypeVar("ReportT", bound=DestinationReport)
+
+
+class Reports(tuple[ReportT, ...]):
+    """The reports of one call, one for each destination, in their order. A tuple."""
+
+    __slots__ = ()
+
+    @property
+    def ok(self) -> bool:
+        """Return whether everything was done at every destination."""
+        return all(report.ok for report in self)
+
+    def of(self, destination: str) -> ReportT:
+        """Return the report of one destination. Raises KeyError."""
+        for report in self:
+            if report.destination == destination:
+                return report
+        raise KeyError(destination)
+
+    def public(self) -> list[dict[str, Json]]:
+        """Return the objects that the verb prints with ``--json``."""
+        return [report.public() for report in self]
+
+    def raise_for_status(self) -> None:
+        """Raise the exception of the first report that is not ``ok``.
+
+        Notes of the exception (``__notes__``) tell of the others.
+        """
+        failed = [report for report in self if not report.ok]
+        if not failed:
+            return
+        first, *others = failed
+        try:
+            first.raise_for_status()
+        except SyncEngineError as error:
+            for other in others:
+                error.add_note(f"{other.destination} failed, too")
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +158,30 @@ class RunReport:
     noteworthy: tuple[Noteworthy, ...] = ()
     remarks: tuple[str, ...] = ()
     """Remarks for a person although nothing fell short."""
+    cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
+    """The error that ended the run, where one did."""
+
+    @property
+    def ok(self) -> bool:
+        """Return whether everything was done."""
+        return self.status is RunStatus.DONE
+
+    def raise_for_status(self) -> None:
+        """Raise an exception unless everything was done.
+
+        Raises the error that refused the run (RunRefused, LeaseHeld), or else
+        ReportError.
+        """
+        if not self.ok:
+            raise error_of(
+                self, self.status, self.error or self._shortfall(), self.cause
+            )
+
+    def _shortfall(self) -> str:
+        numbers = {name: self.contacts.get(name, 0) for name in FELL_SHORT}
+        return ", ".join(
+            f"{number} {name}" for name, number in numbers.items() if number
+        )
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``run --json`` prints."""
@@ -162,6 +263,19 @@ class PlanReport:
     """Remarks for a person."""
     brake: str | None = None
     error: str | None = None
+    cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
+    """The error that would refuse the run, where one would."""
+
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing would refuse the run."""
+        return self.brake is None and self.error is None
+
+    def raise_for_status(self) -> None:
+        """Raise the error that would refuse the run, such as BrakeApplied."""
+        if not self.ok:
+            message = self.brake or self.error or ""
+            raise error_of(self, RunStatus.REFUSED, message, self.cause)
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``plan --json`` prints."""
@@ -240,6 +354,36 @@ class Check:
     message: str
     note: bool = False
     """True where nothing was checked, and the text is information only."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Everything that ``check`` looked at."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether every check passed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """Return the checks that did not pass."""
+        return tuple(check for check in self.checks if not check.ok)
+
+    def public(self) -> list[dict[str, Json]]:
+        """Return the objects that ``check --json`` prints, one for each check."""
+        return [
+            {"area": check.area, "ok": check.ok, "message": check.message}
+            for check in self.checks
+        ]
+
+    def raise_for_status(self) -> None:
+        """Raise ReportError unless every check passed."""
+        if not self.ok:
+            lines = [f"{check.area}: {check.message}" for check in self.failures]
+            raise ReportError("\n".join(lines), self)
 
 
 class Progress(Protocol):

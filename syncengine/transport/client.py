@@ -20,7 +20,6 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from syncengine import __version__
 from syncengine.errors import (
     AccountStopped,
     CannotBeSent,
@@ -34,6 +33,7 @@ from syncengine.model.http import Request, Response
 from syncengine.ports import Gate, Permit, SendCheck
 from syncengine.transport.errors import TooLong, in_words
 from syncengine.transport.lines import Connector, Line, UnaskedError, taken
+from syncengine.version import __version__
 
 _DRAIN = 15.0
 """Seconds that requests under way have left once the run is to stop.

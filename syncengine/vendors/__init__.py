@@ -18,8 +18,8 @@ from functools import cache
 from importlib import metadata
 from pkgutil import resolve_name
 
-from syncengine import __version__
 from syncengine.vendors.kit.spec import API_VERSION, VendorSpec
+from syncengine.version import __version__
 
 GROUP = "syncengine.vendors"
 OWN = (

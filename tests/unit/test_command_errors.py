@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from syncengine import app
+from syncengine.app import project
 from syncengine.cli import verbs  # noqa: F401 - registers them
 from syncengine.cli.options import GlobalOptions
 from syncengine.cli.root import main
@@ -34,7 +34,7 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Raising:
         def fail(_: object) -> None:
             raise error
 
-        monkeypatch.setattr(app, "check", fail)
+        monkeypatch.setattr(project, "check", fail)
 
     return set_up
 

@@ -18,6 +18,8 @@ CODES = {
     "refused": 2,
     "held": 3,
     "unreadable": 0,
+    "running": 1,
+    "died": 1,
 }
 
 

@@ -12,8 +12,9 @@ import pytest
 import structlog
 from rich.console import Console
 
-from syncengine.app.event_log import event_log, level
+from syncengine.app.event_log import event_log, level_of, listening
 from syncengine.cli import progress
+from syncengine.cli.engine import write_event
 from syncengine.cli.streams import WatchedStream
 from syncengine.logs import set_up
 from syncengine.model.events import Event
@@ -26,7 +27,8 @@ SECRET = "s3cr3t+/key=="
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    yield
+    with listening(write_event):
+        yield
     structlog.reset_defaults()
 
 
@@ -37,10 +39,11 @@ def _console(*, tty: bool) -> tuple[Console, io.StringIO]:
     ), written
 
 
-def test_nobody_is_told_until_logs_are_set_up(
+def test_without_a_listener_nothing_is_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    event_log(account="a")(Event.ACCOUNT_HALTED, error="down")
+    with listening(None):
+        event_log(account="a")(Event.ACCOUNT_HALTED, error="down")
     assert capsys.readouterr() == ("", "")
 
 
@@ -71,7 +74,7 @@ def test_a_line_is_written_from_its_level_on(threshold: str) -> None:
         event_log()(event)
     told = {orjson.loads(line)["event"] for line in written.getvalue().splitlines()}
     least = {"debug": 10, "info": 20, "warning": 30, "error": 40}[threshold]
-    assert told == {event.value for event in Event if level(event) >= least}
+    assert told == {event.value for event in Event if level_of(event) >= least}
     assert (len(told) == len(Event)) == (threshold == "debug")
 
 

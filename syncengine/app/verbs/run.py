@@ -108,10 +108,10 @@ def _broken_off(
     """Return the report of a destination whose run could not begin or go on."""
     status = status_of(error)
     if so_far is None:
-        return RunReport(destination.name, None, status, error=str(error))
+        return RunReport(destination.name, None, status, error=str(error), cause=error)
     if isinstance(error, CutShort):
         so_far.break_off()
-    return so_far.report(status, str(error))
+    return replace(so_far.report(status, str(error)), cause=error)
 
 
 async def _with_standing(databases: Databases, report: RunReport) -> RunReport:

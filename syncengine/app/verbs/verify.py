@@ -20,7 +20,7 @@ from syncengine.engine.account_check import lacking_message
 from syncengine.engine.reading import can_show
 from syncengine.engine.repair import Repair
 from syncengine.engine.verification import Verification
-from syncengine.errors import RequestFailed, SyncEngineError
+from syncengine.errors import BrakeApplied, RequestFailed, SyncEngineError
 from syncengine.model.consent import SubjectFinder
 from syncengine.model.contact_ids import contact_id_of, name_of
 from syncengine.model.copies import VerifyReport
@@ -86,7 +86,8 @@ def _unreadable(destination: DestinationConfig) -> VerifyReport:
 async def _failed(
     destination: DestinationConfig, error: SyncEngineError
 ) -> VerifyReport:
-    return VerifyReport(destination.name, status_of(error), error=str(error))
+    status = status_of(error)
+    return VerifyReport(destination.name, status, error=str(error), cause=error)
 
 
 async def _verify(
@@ -165,6 +166,7 @@ class _Comparison:
             # The vendor's list of contacts, without which nothing is known of anybody.
             ending, name = self._session.ending, self._session.name
             ending.status, ending.error = RunStatus.HALTED, f"{name}: {failure}"
+            ending.cause = failure
 
     async def _compare_named(self) -> None:
         s = self._session
@@ -254,6 +256,7 @@ class _Comparison:
             seconds=s.seconds,
             error=s.ending.error,
             contacts=tuple(seen.contacts),
+            cause=s.ending.cause,
         )
 
     def _has_nobody(self) -> bool:
@@ -291,3 +294,4 @@ async def _carry_out(
         f"`{request.command(destination.name, *names)}` lets it pass this once "
         f"({destination.place(keys)})"
     )
+    s.ending.cause = BrakeApplied(names[0], s.ending.error)

@@ -1,0 +1,357 @@
+"""A configuration and what can be done with it: the public Python API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from syncengine.app.blocking import run_blocking
+from syncengine.app.event_log import Listener, listening
+from syncengine.app.run_request import RunRequest, retry_request
+from syncengine.app.verbs.check import check
+from syncengine.app.verbs.plan import plan
+from syncengine.app.verbs.run import run
+from syncengine.app.verbs.status import status
+from syncengine.app.verbs.verify import verify
+from syncengine.config.loading import read_config
+from syncengine.config.project import Config
+from syncengine.model.copies import VerifyReport
+from syncengine.model.reports import (
+    CheckReport,
+    PlanReport,
+    Progress,
+    Reports,
+    RunReport,
+)
+from syncengine.model.status import StatusReport
+
+
+class Project:
+    """A configuration, loaded and ready to be used.
+
+    Each method exists twice: ``run`` blocks until the run is over, ``arun`` is for
+    asyncio. The blocking ones work in any thread, and also while an event loop is running
+    (as in Jupyter): then the call has a loop in a thread of its own, and the running loop
+    waits like everything else in its thread. Under asyncio, await ``arun``.
+
+    A project is not changed by what is done with it: it may be used several times, from
+    several threads, and beside other projects. Nothing is configured for the process: no
+    logging, no signal handlers. Log lines go to the standard logger ``syncengine``; each
+    event is also passed to ``on_event``, which must not block.
+
+    Methods raise ``ConfigError``, ``StorageError`` and other kinds of ``RunRefused`` for
+    what concerns the whole call. What concerns one destination is in its report, and
+    ``raise_for_status()`` raises it. Destinations are named as their files are; without
+    names, all are meant.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Take a configuration that was read already; ``load`` reads one."""
+        self._config = config
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] = "config/syncengine.yaml",
+        *,
+        environ: Mapping[str, str] | None = None,
+    ) -> Project:
+        """Read ``syncengine.yaml`` and the destinations beside it.
+
+        ``environ`` holds the values of ``${NAME}``, such as keys; the default is the
+        environment of the process. Raises ConfigError where the file cannot be used. A
+        destination that cannot be used raises it once it is asked for.
+        """
+        values = os.environ if environ is None else environ
+        return cls(read_config(Path(path), values))
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Return the names of the destinations that can be used."""
+        return tuple(each.name for each in self._config.destinations)
+
+    def __repr__(self) -> str:
+        # The configuration holds keys: they must not get into a log by accident.
+        return f"Project({str(self._config.file)!r})"
+
+    async def acheck(self, *, on_event: Listener | None = None) -> CheckReport:
+        """Check configuration, database, sources and credentials.
+
+        Sends one harmless request to each vendor.
+        """
+        with listening(on_event):
+            return CheckReport(tuple(await check(self._config)))
+
+    def check(self, *, on_event: Listener | None = None) -> CheckReport:
+        """Do what ``acheck`` does, and block until it is done."""
+        return run_blocking(lambda _: self.acheck(on_event=on_event))
+
+    async def aplan(
+        self,
+        *destinations: str,
+        backfill: bool = False,
+        resync: bool = False,
+        removed: bool = False,
+        limit: int | None = None,
+        contacts: Iterable[str] = (),
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+    ) -> Reports[PlanReport]:
+        """Return what a run with the same arguments would send. Sends nothing."""
+        request = RunRequest(
+            backfill=backfill,
+            resync=resync,
+            removed=removed,
+            limit=limit,
+            contacts=tuple(contacts),
+            accept=frozenset(accept),
+        )
+        with listening(on_event):
+            return Reports(await plan(self._config, destinations, request))
+
+    def plan(
+        self,
+        *destinations: str,
+        backfill: bool = False,
+        resync: bool = False,
+        removed: bool = False,
+        limit: int | None = None,
+        contacts: Iterable[str] = (),
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+    ) -> Reports[PlanReport]:
+        """Do what ``aplan`` does, and block until it is done."""
+        return run_blocking(
+            lambda _: self.aplan(
+                *destinations,
+                backfill=backfill,
+                resync=resync,
+                removed=removed,
+                limit=limit,
+                contacts=contacts,
+                accept=accept,
+                on_event=on_event,
+            )
+        )
+
+    async def arun(
+        self,
+        *destinations: str,
+        backfill: bool = False,
+        resync: bool = False,
+        removed: bool = False,
+        limit: int | None = None,
+        contacts: Iterable[str] = (),
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Reports[RunReport]:
+        """Send what changed in the source, so that the vendors' copies agree with it.
+
+        ``backfill`` compares every contact field by field; ``resync`` believes nothing
+        that is known of the contacts but their ids; ``removed`` is about contacts that
+        left the source earlier. ``limit`` is the largest number of contacts, ``contacts``
+        are the ids of those to send, ``accept`` the names of brakes and of changed
+        settings that may pass this once.
+
+        ``progress`` receives the progress. Setting ``stop`` ends the run cleanly:
+        requests under way are answered and recorded. To cancel the coroutine is safe as
+        well, like killing a process: the next run settles what was sent.
+        """
+        request = RunRequest(
+            backfill=backfill,
+            resync=resync,
+            removed=removed,
+            limit=limit,
+            contacts=tuple(contacts),
+            accept=frozenset(accept),
+        )
+        return await self._arun(destinations, request, on_event, progress, stop)
+
+    def run(
+        self,
+        *destinations: str,
+        backfill: bool = False,
+        resync: bool = False,
+        removed: bool = False,
+        limit: int | None = None,
+        contacts: Iterable[str] = (),
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> Reports[RunReport]:
+        """Do what ``arun`` does, and block until it is done.
+
+        ``stop`` may be set from any thread. Ctrl-C ends the run cleanly as well, and is
+        raised (KeyboardInterrupt) once it is over; a second one ends it at once.
+        """
+        return run_blocking(
+            lambda stop_run: self.arun(
+                *destinations,
+                backfill=backfill,
+                resync=resync,
+                removed=removed,
+                limit=limit,
+                contacts=contacts,
+                accept=accept,
+                on_event=on_event,
+                progress=progress,
+                stop=stop_run,
+            ),
+            stop,
+        )
+
+    async def aretry(
+        self,
+        run_id: int | None = None,
+        /,
+        *,
+        batch: int | None = None,
+        dead: bool = False,
+        code: str | None = None,
+        destinations: Iterable[str] = (),
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Reports[RunReport]:
+        """Try again, with fresh values, what failed in an earlier run.
+
+        ``run_id`` is its number, and ``batch`` restricts it to one of its batches. With
+        ``dead`` it is about all dead letters instead, of these ``destinations`` and with
+        this ``code``. Raises ConfigError for arguments that do not go together.
+        """
+        names = tuple(destinations)
+        request = retry_request(
+            run_id,
+            batch=batch,
+            dead=dead,
+            code=code,
+            destinations=names,
+            accept=frozenset(accept),
+        )
+        return await self._arun(names, request, on_event, progress, stop)
+
+    def retry(
+        self,
+        run_id: int | None = None,
+        /,
+        *,
+        batch: int | None = None,
+        dead: bool = False,
+        code: str | None = None,
+        destinations: Iterable[str] = (),
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> Reports[RunReport]:
+        """Do what ``aretry`` does, and block until it is done; ``stop`` as in ``run``."""
+        return run_blocking(
+            lambda stop_run: self.aretry(
+                run_id,
+                batch=batch,
+                dead=dead,
+                code=code,
+                destinations=destinations,
+                accept=accept,
+                on_event=on_event,
+                progress=progress,
+                stop=stop_run,
+            ),
+            stop,
+        )
+
+    async def averify(
+        self,
+        *destinations: str,
+        sample: int | None = None,
+        contacts: Iterable[str] = (),
+        repair: bool = False,
+        fields: Iterable[str] = (),
+        recreate: bool = False,
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Reports[VerifyReport]:
+        """Read contacts back from the vendors, and compare them with what was sent.
+
+        ``sample`` draws so many at random, ``contacts`` are the ids of some. With
+        ``repair`` the next run sends again what differs: only in these ``fields``, or, with
+        ``recreate``, also contacts that were deleted at the vendor.
+        """
+        with listening(on_event):
+            reports = await verify(
+                self._config,
+                destinations,
+                sample=sample,
+                contacts=tuple(contacts),
+                repair=repair,
+                fields=tuple(fields),
+                recreate=recreate,
+                accept=accept,
+                progress=progress,
+                stop=stop,
+            )
+        return Reports(reports)
+
+    def verify(
+        self,
+        *destinations: str,
+        sample: int | None = None,
+        contacts: Iterable[str] = (),
+        repair: bool = False,
+        fields: Iterable[str] = (),
+        recreate: bool = False,
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> Reports[VerifyReport]:
+        """Do what ``averify`` does, and block until it is done; ``stop`` as in ``run``."""
+        return run_blocking(
+            lambda stop_verifying: self.averify(
+                *destinations,
+                sample=sample,
+                contacts=contacts,
+                repair=repair,
+                fields=fields,
+                recreate=recreate,
+                accept=accept,
+                on_event=on_event,
+                progress=progress,
+                stop=stop_verifying,
+            ),
+            stop,
+        )
+
+    async def astatus(self, *destinations: str) -> Reports[StatusReport]:
+        """Return what the state knows of the destinations right now.
+
+        Only reads the state: no source, no vendor. Runs may be under way meanwhile.
+        """
+        return Reports(await status(self._config, destinations))
+
+    def status(self, *destinations: str) -> Reports[StatusReport]:
+        """Do what ``astatus`` does, and block until it is done."""
+        return run_blocking(lambda _: self.astatus(*destinations))
+
+    async def _arun(
+        self,
+        destinations: tuple[str, ...],
+        request: RunRequest,
+        on_event: Listener | None,
+        progress: Progress | None,
+        stop: asyncio.Event | None,
+    ) -> Reports[RunReport]:
+        with listening(on_event):
+            reports = await run(
+                self._config, destinations, request, progress=progress, stop=stop
+            )
+        return Reports(reports)

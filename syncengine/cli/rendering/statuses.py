@@ -1,0 +1,51 @@
+"""The report of ``status``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.cli.rendering.layout import (
+    print_line,
+    print_table,
+    table_with,
+    with_numbers,
+)
+from syncengine.cli.rendering.standing import print_standing
+from syncengine.model.status import StatusReport
+
+
+def print_statuses(reports: Sequence[StatusReport]) -> None:
+    """Print the last run of each destination, and what a person should know besides."""
+    table = table_with("destination", "run", "kind", "status", "started")
+    for report in reports:
+        run = report.last_run
+        if run is None:
+            table.add_row(report.destination, "-", "-", "never ran", "-")
+        else:
+            started = run.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
+            table.add_row(
+                report.destination, str(run.run_id), run.kind, run.status, started
+            )
+    print_table(table)
+    for report in reports:
+        _print_details(report)
+
+
+def _print_details(report: StatusReport) -> None:
+    name = report.destination
+    if report.last_run is not None:
+        numbers = report.last_run.contacts
+        shown = {key: number for key, number in numbers.items() if number}
+        if shown:
+            print_line(f"{name}: {with_numbers(shown)}")
+        if report.last_run.error:
+            print_line(report.last_run.error, style="bold")
+    if report.lease is not None:
+        print_line(f"{name}: {report.lease.holder} works on its account now")
+    print_standing(name, report.standing)
+    if report.open_erasures:
+        contacts = "contact" if report.open_erasures == 1 else "contacts"
+        print_line(
+            f"{name}: {report.open_erasures} forgotten {contacts} not erased there yet: "
+            "`syncengine forget ID` tries again, or tells what to ask the vendor"
+        )

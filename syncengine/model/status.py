@@ -1,0 +1,95 @@
+"""Report of ``status``: what the state knows of each destination right now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncengine.model.http import Json
+from syncengine.model.reports import RunStatus, error_of, public_standing
+from syncengine.model.work import RunKind, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The run of a destination that started last."""
+
+    run_id: int
+    kind: RunKind
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None
+    """None while it is under way."""
+    contacts: Mapping[str, int] = field(default_factory=dict)
+    """Its contacts by outcome; empty while it is under way."""
+    error: str | None = None
+
+    def public(self) -> dict[str, Json]:
+        ended_at = None
+        if self.ended_at is not None:
+            ended_at = self.ended_at.isoformat(timespec="seconds")
+        return {
+            "run_id": self.run_id,
+            "kind": self.kind.value,
+            "status": self.status.value,
+            "started_at": self.started_at.isoformat(timespec="seconds"),
+            "ended_at": ended_at,
+            "contacts": dict(self.contacts),
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseHolder:
+    """The process that works on an account right now."""
+
+    holder: str
+    """Its host and process id."""
+    expires_at: datetime
+    """Moment at which its lease runs out, unless it renews it."""
+
+    def public(self) -> dict[str, Json]:
+        expires_at = self.expires_at.isoformat(timespec="seconds")
+        return {"holder": self.holder, "expires_at": expires_at}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """One destination as the state has it. The names in ``public`` are stable."""
+
+    destination: str
+    account: str
+    last_run: LastRun | None = None
+    """None where it never ran, or its runs were pruned."""
+    standing: Mapping[Standing, int] = field(default_factory=dict)
+    """Contacts that are not in step and not tried any more, by reason."""
+    lease: LeaseHolder | None = None
+    """Who works on its account right now; None: nobody."""
+    open_erasures: int = 0
+    """Forgotten contacts that are not erased there yet, or whose vendor is still to be
+    asked."""
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the last run did everything, or is under way."""
+        if self.last_run is None:
+            return True
+        return self.last_run.status in (RunStatus.DONE, RunStatus.RUNNING)
+
+    def raise_for_status(self) -> None:
+        """Raise ReportError unless the last run did everything, or is under way."""
+        if self.last_run is not None and not self.ok:
+            message = self.last_run.error or f"run {self.last_run.run_id}"
+            raise error_of(self, self.last_run.status, message, None)
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``status --json`` prints."""
+        return {
+            "destination": self.destination,
+            "account": self.account,
+            "last_run": self.last_run.public() if self.last_run else None,
+            "standing": public_standing(self.standing),
+            "lease": self.lease.public() if self.lease else None,
+            "open_erasures": self.open_erasures,
+        }

@@ -1,0 +1,16 @@
+-- name: status
+-- Each destination with its last run, the lease of its account as long as that runs, and its open erasures.
+SELECT asked.destination, run.run_id, run.kind, run.status, run.started_at, run.ended_at, run.totals, run.error,
+       lease.holder, lease.expires_at,
+       (SELECT count(*) FROM syncengine.sync_erasure AS erasure
+        WHERE erasure.destination = asked.destination AND (erasure.status = 'open' OR erasure.to_ask <> '')) AS erasures
+FROM unnest($1::text[], $2::text[]) AS asked (destination, account)
+LEFT JOIN LATERAL (
+    SELECT * FROM syncengine.sync_run WHERE destination = asked.destination ORDER BY run_id DESC LIMIT 1
+) AS run ON true
+LEFT JOIN syncengine.sync_lease AS lease
+    ON lease.account = asked.account AND NOT lease.released AND lease.expires_at > clock_timestamp()
+
+-- name: standing
+SELECT destination, standing, count(*) AS number FROM syncengine.sync_state
+WHERE destination = ANY ($1::text[]) AND standing IS NOT NULL GROUP BY destination, standing

@@ -1,0 +1,72 @@
+"""What the state knows of destinations right now, for people."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import asyncpg
+import orjson
+
+from syncengine.model.reports import RunStatus
+from syncengine.model.status import LastRun, LeaseHolder, StatusReport
+from syncengine.model.work import RunKind, Standing
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state
+from syncengine.storage.statements import statements
+
+_SQL = statements("status")
+
+
+async def read_status(
+    pool: Pool, destinations: Sequence[tuple[str, str]]
+) -> list[StatusReport]:
+    """Return the status of these destinations, given with their accounts, in order.
+
+    Raises StorageError.
+    """
+    names = [name for name, _ in destinations]
+    accounts = [account for _, account in destinations]
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["status"], names, accounts)
+        standing_rows = await connection.fetch(_SQL["standing"], names)
+    standing: defaultdict[str, Counter[Standing]] = defaultdict(Counter)
+    for row in standing_rows:
+        standing[row["destination"]][Standing(row["standing"])] = row["number"]
+    found = {row["destination"]: row for row in rows}
+    return [
+        StatusReport(
+            destination=name,
+            account=account,
+            last_run=_last_run(found[name]),
+            standing=standing[name],
+            lease=_lease(found[name]),
+            open_erasures=found[name]["erasures"],
+        )
+        for name, account in destinations
+    ]
+
+
+def _last_run(row: asyncpg.Record) -> LastRun | None:
+    if row["run_id"] is None:
+        return None
+    totals = orjson.loads(row["totals"])
+    contacts = totals.get("contacts")
+    # Of a verification or an adoption, contacts are a list, and no numbers.
+    if not isinstance(contacts, dict):
+        contacts = {}
+    return LastRun(
+        run_id=row["run_id"],
+        kind=RunKind(row["kind"]),
+        status=RunStatus(row["status"]),
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        contacts=contacts,
+        error=row["error"],
+    )
+
+
+def _lease(row: asyncpg.Record) -> LeaseHolder | None:
+    if row["holder"] is None:
+        return None
+    return LeaseHolder(row["holder"], row["expires_at"])

@@ -1,0 +1,60 @@
+"""``syncengine status``: what the state knows, without a request and without the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.logged import printed
+from tests.support.people import RESPOND_IO, people, refusing
+
+_ONE = {"respond_io": {**RESPOND_IO, "find_first": True}}
+
+
+@pytest.mark.asyncio
+async def test_it_shows_the_last_run_and_asks_nobody(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, _ONE) as here:
+        code, said = await here.command("status")
+        assert code == 0
+        assert "never ran" in said
+        await here.add(range(1, 4))
+        here.fail("respond_io", refusing(2))
+        await here.run("respond_io")
+        await here.source.execute("ALTER TABLE crm.people RENAME TO elsewhere")
+        requests = here.requests("respond_io")
+        code, said = await here.command("status", "--json")
+        assert code == 0
+        found = printed(said)
+        assert found["destination"] == found["account"] == "respond_io"
+        assert found["last_run"]["status"] == "incomplete"
+        assert found["last_run"]["kind"] == "sync"
+        assert found["last_run"]["contacts"]["rejected"] == 1
+        assert found["last_run"]["ended_at"] is not None
+        assert (found["lease"], found["open_erasures"]) == (None, 0)
+        assert found["standing"]["dead_letter"] == 0
+        code, said = await here.command("status", "-d", "respond_io")
+        assert (code, "1 rejected" in said, "2 applied" in said) == (0, True, True)
+        assert here.requests("respond_io") == requests
+
+
+@pytest.mark.asyncio
+async def test_it_counts_erasures_that_a_person_has_to_finish(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, _ONE) as here:
+        await here.add([1])
+        await here.source.execute(
+            "INSERT INTO syncengine.sync_erasure"
+            " (contact_hash, destination, contact_id, status, to_ask, salted)"
+            " SELECT sha256(convert_to(id, 'UTF8')), destination, id, status, to_ask, fingerprint"
+            " FROM syncengine.sync_salt, (VALUES ('1', 'respond_io', 'open', ''),"
+            " ('2', 'respond_io', 'impossible', 'ask'), ('3', 'respond_io', 'done', ''),"
+            " ('4', 'elsewhere', 'open', '')) AS t (id, destination, status, to_ask)"
+        )
+        code, said = await here.command("status", "--json")
+        assert (code, printed(said)["open_erasures"]) == (0, 2)
+        code, said = await here.command("status")
+        assert "2 forgotten contacts not erased there yet" in said
