@@ -13,7 +13,7 @@ _STOPPED = "the run was stopped before this contact was through; the next run go
 
 
 class Stopping:
-    """Says that one account is to stop (an ``engine.stopping.StopSignal``).
+    """Says that one account is to stop (an ``engine.stopping.StopFlag``).
 
     That is so once somebody asks for a stop of everything, and once the account itself
     is stopped, for example since its vendor refuses the key.

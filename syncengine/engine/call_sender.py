@@ -23,9 +23,9 @@ from syncengine.engine.conclusions import (
 from syncengine.engine.contact_finder import ContactFinder
 from syncengine.engine.ownership import Ownership
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.retry import Answered, Retrier
+from syncengine.engine.retry import AnsweredExchange, Retrier
 from syncengine.engine.settlement import Settlement
-from syncengine.engine.stopping import StopSignal
+from syncengine.engine.stopping import StopFlag
 from syncengine.engine.task import Task
 from syncengine.errors import (
     AccountStopped,
@@ -93,7 +93,7 @@ class CallSender:
         retrier: Retrier,
         store: ContactStore,
         recorder: Recorder,
-        stopping: StopSignal,
+        stopping: StopFlag,
         finder: ContactFinder,
         ownership: Ownership,
         account: AccountCheck,
@@ -217,7 +217,7 @@ class CallSender:
 
     async def _answer(
         self, attempt: Attempt, call: Call, *, repeatable: bool
-    ) -> Answered[Answer]:
+    ) -> AnsweredExchange[Answer]:
         """Send a call until it is answered."""
 
         def make() -> Exchange[Answer]:

@@ -19,7 +19,7 @@ from syncengine.engine.ownership import Ownership
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.settlement import Settlement
-from syncengine.engine.stopping import StopSignal
+from syncengine.engine.stopping import StopFlag
 from syncengine.engine.task import Job, Task
 from syncengine.errors import (
     AccountStopped,
@@ -42,7 +42,7 @@ class ContactSync:
         retrier: Retrier,
         store: ContactStore,
         recorder: Recorder,
-        stopping: StopSignal,
+        stopping: StopFlag,
         consent: Consent | None = None,
     ) -> None:
         self._retry_policy = task.retry_policy

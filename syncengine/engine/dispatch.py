@@ -17,7 +17,7 @@ from syncengine.engine.open_batches import OpenBatches
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import (
-    StopSignal,
+    StopFlag,
     broken_off_by,
     sleep_unless_stopped,
 )
@@ -79,7 +79,7 @@ class Dispatcher:
         recorder: Recorder,
         tally: Tally,
         workers: int,
-        stopping: StopSignal,
+        stopping: StopFlag,
         stop: Callable[[AccountStopped], None],
         advance: Advance,
         tell: OnEvent = ignore_event,

@@ -83,7 +83,7 @@ class AccountControl(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered(Generic[T]):
+class AnsweredExchange(Generic[T]):
     """Result of an exchange, and a note on the tries before it."""
 
     value: T
@@ -123,7 +123,7 @@ class Retrier:
 
     async def run_to_answer(
         self, make: Callable[[], Exchange[T]], meter: Meter, *, repeatable: bool
-    ) -> Answered[T]:
+    ) -> AnsweredExchange[T]:
         """Run an exchange with retries; the result tells of lost tries before it.
 
         Raises VendorUnavailable when the attempts are used up, or at once when the
@@ -162,7 +162,7 @@ class Retrier:
             else:
                 self._refusals = 0
                 self._control.prove()
-                return Answered(value, doubt.lost_try)
+                return AnsweredExchange(value, doubt.lost_try)
 
     def scheduled(self) -> None:
         """Note that the vendor carries out something later.

@@ -7,7 +7,7 @@ from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.attempt import Attempt, Ending
 from syncengine.engine.contact_finder import ContactFinder, Found
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.stopping import StopSignal, sleep_unless_stopped
+from syncengine.engine.stopping import StopFlag, sleep_unless_stopped
 from syncengine.engine.task import Task
 from syncengine.model.contact import Remote
 from syncengine.planning.distrust import known_from_read_back, should_read_back
@@ -33,7 +33,7 @@ class Settlement:
         finder: ContactFinder,
         account: AccountCheck,
         recorder: Recorder,
-        stopping: StopSignal,
+        stopping: StopFlag,
     ) -> None:
         self._task = task
         self._vendor = vendor

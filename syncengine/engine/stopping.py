@@ -12,7 +12,7 @@ from syncengine.errors import RunStopped
 _NOTHING_SENT = "stopped before anything was sent; the next run begins again"
 
 
-class StopSignal(Protocol):
+class StopFlag(Protocol):
     """Says that a run is to stop; ``asyncio.Event`` is one."""
 
     def is_set(self) -> bool:
@@ -24,14 +24,14 @@ class StopSignal(Protocol):
         ...
 
 
-async def sleep_unless_stopped(stop: StopSignal, seconds: float) -> None:
+async def sleep_unless_stopped(stop: StopFlag, seconds: float) -> None:
     """Sleep for so long, or until ``stop`` is set."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
 
 
 @asynccontextmanager
-async def broken_off_by(stop: StopSignal) -> AsyncIterator[None]:
+async def broken_off_by(stop: StopFlag) -> AsyncIterator[None]:
     """Break the block off once ``stop`` is set; the block may send nothing.
 
     Raises RunStopped.
