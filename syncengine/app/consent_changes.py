@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from syncengine.app.counted import counted
 from syncengine.app.databases import Databases, source_spec
 from syncengine.app.recognition import Recognised
 from syncengine.app.run_request import CONSENT, RunRequest
@@ -54,7 +55,7 @@ class _Concerned:
         about = "at least " if at_least else ""
         if not self.contacts:
             return f"{about}0 contacts now, and later whoever opts out"
-        contacts = "1 contact" if self.contacts == 1 else f"{self.contacts:,} contacts"
+        contacts = counted(self.contacts, "contact", "contacts")
         return (
             f"{about}{contacts} that the former rules left out, as people who left or "
             f"opted out: the run would have sent something about {self.sent:,} of them"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from syncengine.app.counted import counted
 from syncengine.app.databases import Databases
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
@@ -96,7 +97,7 @@ def _remarks(
             found[contact.owner, name] += 1
             examples.setdefault((contact.owner, name), contact.contact_id)
     for (owner, name), number in sorted(found.items()):
-        contacts = "1 contact" if number == 1 else f"{number} contacts"
+        contacts = counted(number, "contact", "contacts")
         example = name_of(examples[owner, name])
         yield (
             f"{file} and {file.with_stem(owner)} want different values of {name} for "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncengine.app.counted import counted
 from syncengine.app.databases import Databases
 from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
@@ -52,10 +53,11 @@ def _nothing_to_apply(destination: DestinationConfig) -> str:
 
 def _still_there(destination: DestinationConfig, number: int) -> str:
     policy = destination.options.on_removed
-    if number == 1:
-        they = "1 contact that left the source earlier is"
-    else:
-        they = f"{number:,} contacts that left the source earlier are"
+    they = counted(
+        number,
+        "contact that left the source earlier is",
+        "contacts that left the source earlier are",
+    )
     undone = "deleted" if policy is OnRemoved.DELETE else "untagged"
     command = f"syncengine run --removed -d {as_argument(destination.name)}"
     return (

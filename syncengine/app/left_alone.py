@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from syncengine.app.counted import counted
 from syncengine.app.databases import Databases
 from syncengine.config.destination import DestinationConfig
 from syncengine.model.calls import ADVICE
@@ -46,7 +47,7 @@ async def dead_letter_remarks(
     number, some = await dead_letters(databases.state, name)
     if not number:
         return ()
-    letters = "1 dead letter" if number == 1 else f"{number} dead letters"
+    letters = counted(number, "dead letter", "dead letters")
     told = (
         f"{letters}, left alone until the row or the mapping changes, after "
         f"{DEAD_AFTER} rejections: {_named(some, number)}. "
@@ -65,7 +66,7 @@ async def waiting_remarks(
     number, some = await waiting(databases.state, destination.name)
     if not number:
         return ()
-    wait = "1 contact waits" if number == 1 else f"{number} contacts wait"
+    wait = counted(number, "contact waits", "contacts wait")
     label = "contact" if len(some) == 1 else "contacts"
     pairs = [
         f"{name_of(contact_id)} (waits for {name_of_owner(owner)})"
@@ -89,7 +90,7 @@ async def gone_remarks(
     number, some = await gone(databases.state, name)
     if not number:
         return ()
-    are = "1 contact is" if number == 1 else f"{number} contacts are"
+    are = counted(number, "contact is", "contacts are")
     told = (
         f"{are} gone (deleted or merged at the vendor by somebody else) and left "
         f"alone: {_named(some, number)}. "

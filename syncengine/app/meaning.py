@@ -1,9 +1,10 @@
-"""What a destination's configuration means, compared with what it meant before."""
+"""Meaning of a destination's configuration, now and before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from syncengine.app.counted import counted
 from syncengine.app.databases import Databases
 from syncengine.app.recognition import Recognised
 from syncengine.config.destination import DestinationConfig
@@ -95,4 +96,4 @@ def on_taken_over(numbers: Mapping[str, int]) -> Iterator[str]:
 
 
 def _contacts(number: int) -> str:
-    return "1 contact" if number == 1 else f"{number:,} contacts"
+    return counted(number, "contact", "contacts")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from syncengine.app.counted import counted
 from syncengine.app.databases import Databases
 from syncengine.app.markers import Restored, refuse_restored
 from syncengine.app.run_request import EMPTY_STATE, NO_FILE, SAME_ACCOUNT, RunRequest
@@ -366,7 +367,7 @@ async def refuse_new_name(
     if not owners:
         return
     named = [
-        f"{owner} with {'1 contact' if number == 1 else f'{number:,} contacts'}"
+        f"{owner} with {counted(number, 'contact', 'contacts')}"
         for owner, number in owners.items()
     ]
     old, *_ = owners
@@ -402,9 +403,9 @@ async def brake_on_no_file(
     if not found:
         return
     number = sum(found.values())
-    belong = "1 contact of this run belongs"
-    if number > 1:
-        belong = f"{number:,} contacts of this run belong"
+    belong = counted(
+        number, "contact of this run belongs", "contacts of this run belong"
+    )
     accepting = request.command(destination.name, NO_FILE)
     raise BrakeApplied(
         NO_FILE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from syncengine.app.counted import counted
 from syncengine.app.databases import Databases
 from syncengine.app.earlier_removed import earlier_removed_remarks
 from syncengine.app.left_alone import (
@@ -107,7 +108,7 @@ def _on_open_erasure(contact_id: str) -> str:
 
 
 def _on_not_listed(run_id: int, number: int) -> str:
-    were = "1 more contact was" if number == 1 else f"{number} more contacts were"
+    were = counted(number, "more contact was", "more contacts were")
     return (
         f"{were} not applied and not listed here. All {NOTES + number} are in the "
         f"table syncengine.sync_outcome: run_id = {run_id} and outcome <> 'applied'"
@@ -116,7 +117,7 @@ def _on_not_listed(run_id: int, number: int) -> str:
 
 def _on_unreached(run_id: int, number: int) -> str:
     # They have no row in sync_outcome, which is written for contacts that had a turn.
-    were = "1 contact was" if number == 1 else f"{number} contacts were"
+    were = counted(number, "contact was", "contacts were")
     return (
         f"{were} not reached before the run ended and counted as deferred; their ids "
         f"are in syncengine.sync_batch (run_id = {run_id}, status = 'waiting'). "
@@ -177,7 +178,7 @@ async def _on_named(
 
 
 def _on_limit(request: RunRequest, left: int) -> str:
-    are = "1 more contact is" if left == 1 else f"{left} more contacts are"
+    are = counted(left, "more contact is", "more contacts are")
     return f"{are} not in step; --limit {request.limit} leaves the rest to the next run"
 
 
@@ -201,7 +202,7 @@ def of_created_after_a_loss(
     """
     if not created:
         return ()
-    were = "1 contact was" if created == 1 else f"{created} contacts were"
+    were = counted(created, "contact was", "contacts were")
     line = (
         f"{were} created after a restore or loss of the state, because no look-up by "
         f"match key found them; whoever is at {destination} under a former key is "

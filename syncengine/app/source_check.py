@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from syncengine.app.check_results import failed, noted, passed
+from syncengine.app.counted import counted
 from syncengine.app.databases import (
     Databases,
     errors_name_file,
@@ -90,12 +91,12 @@ def _in_words(source: Source, counts: Counts) -> str:
     spec = source.spec
     key_type = source.key_type.removeprefix("pg_catalog.").strip('"')
     number = len(spec.columns)
-    columns = "1 column" if number == 1 else f"{number} columns"
+    columns = counted(number, "column", "columns")
     return f"{spec.label} by {spec.key} ({key_type}), {columns}, {_rows(counts.rows)}"
 
 
 def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number:,} rows"
+    return counted(number, "row", "rows")
 
 
 def _bad_keys(
@@ -114,7 +115,7 @@ def _bad_keys(
             "(where)",
         )
     if counts.repeated:
-        keys = "1 key" if counts.repeated == 1 else f"{counts.repeated:,} keys"
+        keys = counted(counts.repeated, "key", "keys")
         yield failed(
             area,
             f'{place}: column "{key}" of {source.spec.label} holds {keys} more than '
@@ -160,7 +161,7 @@ def _surprising_rows(area: str, source: Source, counts: Counts) -> Iterator[Chec
         )
     if counts.long_keys:
         number = counts.long_keys
-        rows = "1 row has" if number == 1 else f"{number:,} rows have"
+        rows = counted(number, "row has", "rows have")
         yield noted(
             area,
             f"{rows} a key longer than {LONGEST_KEY} characters: these contacts are "

@@ -1,0 +1,13 @@
+"""Numbers of things, as messages say them."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """Return a number with the words for one or for several.
+
+    ``counted(1, "contact is", "contacts are")`` is "1 contact is"; with 2000 it is
+    "2,000 contacts are".
+    """
+    words = one if number == 1 else several
+    return f"{number:,} {words}"
