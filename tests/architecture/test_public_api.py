@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import logging
@@ -15,6 +16,7 @@ import pytest
 
 import syncengine
 from syncengine import Project
+from tests.support.pages import Block, blocks, pages
 
 NAMES = (
     "BrakeApplied",
@@ -76,6 +78,10 @@ FIELDS = {
     "Check": "area ok message note",
     "EventRecord": "event level facts",
 }
+
+PYTHON_IN_PAGES = [
+    block for page in pages() for block in blocks(page) if block.language == "python"
+]
 
 HEAVY = {"aiohttp", "asyncpg", "pydantic", "structlog", "yaml", "syncengine.app"}
 
@@ -211,3 +217,12 @@ def test_a_users_script_passes_mypy_strict(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert (answer.returncode, answer.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("block", PYTHON_IN_PAGES, ids=lambda block: block.place)
+def test_pages_use_public_names_only(block: Block) -> None:
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.ImportFrom) and node.module == "syncengine":
+            imported.update(alias.name for alias in node.names)
+    assert imported <= set(NAMES)
