@@ -48,11 +48,13 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
         assert report.contacts == {**dict.fromkeys(report.contacts, 0), "changed": 1}
         (note,) = report.noteworthy
         assert (note.contact_id, note.outcome) == (contact_id(1), "gone")
-        (remark,) = [each for each in report.remarks if each.startswith("1 gone")]
+        (remark,) = [
+            each for each in report.remarks if each.startswith("1 contact is gone")
+        ]
         assert (
-            "deleted or merged at the vendor by somebody else and left alone" in remark
+            "deleted or merged at the vendor by somebody else) and left alone" in remark
         )
-        assert f"--contact {contact_id(1)}` creates it again" in remark
+        assert f"--contact {contact_id(1)}` creates one again" in remark
         for _ in range(3):
             plan = await here.plan()
             report = await here.run()
