@@ -12,7 +12,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.copies import AdoptReport
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 NAME = "respond_io"
 BY_PHONE = {**RESPOND_IO, "match_on": ["phone"]}

@@ -18,8 +18,8 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind
 from tests.support.dumps import lose, program, restore
-from tests.support.expected import ROOT
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
+from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "backup-restore-loss.md"
 NAME = "whatsapp_de"

@@ -11,7 +11,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.model.contact_ids import LONGEST_KEY, contact_id_of
-from tests.support.people import RESPOND_IO, people
+from tests.support.people_project import RESPOND_IO, people
 
 _LONG = "k" * 400
 _VALUES = {

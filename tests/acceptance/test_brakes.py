@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncengine.cli.exits import exit_code
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 _UNTAG: Mapping[str, Mapping[str, Any]] = {
     "respond_io": {**RESPOND_IO, "on_removed": "untag"}

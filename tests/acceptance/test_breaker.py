@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
+from tests.support.people_project import BOTH, RESPOND_IO, People, people, refusing
 
 _IN_A_ROW, _IN_FLIGHT = 20, 8
 _WRITES = {"respond_io": ("POST", "/contact/$"), "charles": ("PUT", "")}

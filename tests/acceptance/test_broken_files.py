@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.cli.exits import exit_code
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 
 async def _break(here: People, how: str) -> str:

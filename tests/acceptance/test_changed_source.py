@@ -11,7 +11,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from tests.support.databases import Databases
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 NAME = "respond_io"
 QUERY = """SELECT * FROM crm.people

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.people import CHARLES, People, people
+from tests.support.people_project import CHARLES, People, people
 
 NAME = "charles"
 PHONES = {"from": "phones", "as": "e164", "region": "DE"}

@@ -10,7 +10,7 @@ import pytest
 from syncengine import __version__
 from syncengine.app.markers import NEW_STATE
 from syncengine.storage.failures import describe
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 OWN_PACKAGE = f"the package syncengine {__version__}"
 

@@ -15,7 +15,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
+from tests.support.people_project import BOTH, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
 _WORDS = "The field 'city' is required (request {number}7): +49151000000{number} of Name {number}"

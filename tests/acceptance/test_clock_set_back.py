@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from syncengine.cli.exits import exit_code
-from tests.support.people import RESPOND_IO, people
+from tests.support.people_project import RESPOND_IO, people
 
 NAME = "respond_io"
 _BACK = "UPDATE syncengine.sync_lease SET released = false, expires_at = clock_timestamp() + interval '1 hour'"

@@ -17,9 +17,9 @@ import pytest
 
 from syncengine.cli import verbs  # noqa: F401 - registers them
 from syncengine.cli.root import app
-from tests.support.expected import ROOT
-from tests.support.killing import Command, until
-from tests.support.people import CHARLES, CHARTMOGUL, people
+from tests.support.command_process import Command, until
+from tests.support.people_project import CHARLES, CHARTMOGUL, people
+from tests.support.repository import ROOT
 
 LONG = "customers_of_the_northern_branch_and_of_everybody_who_went_there_in_2026"
 """A destination's name that needs most of a narrow terminal."""

@@ -14,8 +14,8 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.model.reports import PlanReport, RunReport
-from tests.support.killing import Command
-from tests.support.people import (
+from tests.support.command_process import Command
+from tests.support.people_project import (
     CHARLES,
     CHARTMOGUL,
     DM_CHAMP,

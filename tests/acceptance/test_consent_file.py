@@ -13,7 +13,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.errors import ConfigError, StorageError
 from syncengine.model.consent import Subject, SubjectKind
 from tests.support.dumps import dump, restore, restore_whole
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 NAME = "respond_io"
 CONTACT_1, CONTACT_2 = (Subject(SubjectKind.CONTACT, str(number)) for number in (1, 2))

@@ -18,7 +18,7 @@ from syncengine.model.work import Batch
 from syncengine.storage.state.linked import Linked
 from syncengine.vendors.charles import Charles
 from syncengine.vendors.respond_io import RespondIo
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 _CONTACTS = range(1, 5)
 _SECRET = "a value of somebody"

@@ -13,10 +13,10 @@ import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.state.migrate import migrate
-from tests.support.crm import Crm, crm, report
-from tests.support.crm_expected import assert_in_step
-from tests.support.killing import Command, until, until_true
-from tests.support.mortal_postgres import MortalPostgres, mortal_postgres
+from tests.support.command_process import Command, until, until_true
+from tests.support.killable_postgres import KillablePostgres, killable_postgres
+from tests.support.small_crm import Crm, crm, report
+from tests.support.small_crm_checks import assert_in_step
 
 _IN_FLIGHT = 4
 """As many as the run has workers: nothing else is under way."""
@@ -120,8 +120,8 @@ def _says_what_it_did(said: dict[str, Any], here: Crm, *, through: int) -> None:
 @asynccontextmanager
 async def _world(
     folder: Path, database_wait: str = "60s"
-) -> AsyncIterator[tuple[MortalPostgres, Crm]]:
-    with mortal_postgres(folder / "postgres") as server:
+) -> AsyncIterator[tuple[KillablePostgres, Crm]]:
+    with killable_postgres(folder / "postgres") as server:
         connection = await asyncpg.connect(server.dsn)
         try:
             await migrate(connection)

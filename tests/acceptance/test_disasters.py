@@ -12,7 +12,7 @@ from syncengine.app.run_request import RunRequest
 from syncengine.cli.exits import exit_code
 from syncengine.config.models import BrakesModel
 from syncengine.planning.brakes import EMPTY_SOURCE, NAMES, BrakeLimit, BrakeLimits
-from tests.support.people import CHARLES, RESPOND_IO, people
+from tests.support.people_project import CHARLES, RESPOND_IO, people
 
 NAME = "respond_io"
 EVERYBODY = 60

@@ -14,8 +14,8 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import DM_CHAMP, People, people
-from tests.support.running import KEY
+from tests.support.demo_project import KEY
+from tests.support.people_project import DM_CHAMP, People, people
 
 NAME = "dm_champ"
 MODES = ("http409", "http200_error_code", "return_existing")

@@ -19,9 +19,9 @@ import pytest
 
 from syncengine.cli.verbs import VERBS
 from syncengine.config.loading import load_config
-from tests.support.expected import ROOT
-from tests.support.pages import Block, blocks, pages
+from tests.support.doc_blocks import Block, blocks, pages
 from tests.support.readers_machine import readers_machine
+from tests.support.repository import ROOT
 
 _ELSEWHERE = {
     "docs/how-to/backup-restore-loss.md": "tests/acceptance/test_backup_page.py",

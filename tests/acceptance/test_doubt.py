@@ -11,8 +11,8 @@ from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind, of_phone
 from syncengine.model.erasure import Erased
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.killing import until
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.command_process import until
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 N, C = "respond_io", "charles"
 _ONLY = {N: {**RESPOND_IO, "on_removed": "untag"}}

@@ -10,7 +10,7 @@ import pytest
 from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.model.work import Standing
-from tests.support.people import CHARLES, CHARTMOGUL, People, people, refusing
+from tests.support.people_project import CHARLES, CHARTMOGUL, People, people, refusing
 
 FIELDS = {"charles": "custom_properties.plan", "chartmogul": "custom.plan"}
 CITIES = {"charles": "custom_properties.city", "chartmogul": "custom.city"}

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.errors import ConfigError
-from tests.support.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
 
 async def _left(here: People, vendor: str, number: int = 2) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.server.embedded import embedded
-from tests.support.crm import report
-from tests.support.killing import Command
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.command_process import Command
+from tests.support.people_project import RESPOND_IO, People, people
+from tests.support.small_crm import report
 
 NAME = "respond_io"
 _LAST = 20

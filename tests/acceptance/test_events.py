@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.killing import Command
-from tests.support.logged import events, named, printed
-from tests.support.people import RESPOND_IO, people, refusing
-from tests.support.running import TOKEN
+from tests.support.command_process import Command
+from tests.support.demo_project import TOKEN
+from tests.support.log_output import events, named, printed
+from tests.support.people_project import RESPOND_IO, people, refusing
 
 _ONE = {"respond_io": {**RESPOND_IO, "find_first": False, "in_flight": 1}}
 

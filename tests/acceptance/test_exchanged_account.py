@@ -13,7 +13,7 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
 NAME = "crm"
 BLIND = {**RESPOND_IO, "find_first": False, "match_on": ["phone"]}

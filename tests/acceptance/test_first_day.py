@@ -13,8 +13,8 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.killing import until
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.command_process import until
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 NAME = "charles"
 MANY = 5000

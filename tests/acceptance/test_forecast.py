@@ -11,7 +11,7 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import (
+from tests.support.people_project import (
     CHARLES,
     CHARTMOGUL,
     DM_CHAMP,

@@ -11,8 +11,8 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.killing import locked
-from tests.support.people import (
+from tests.support.command_process import locked
+from tests.support.people_project import (
     CHARLES,
     CHARTMOGUL,
     DM_CHAMP,

@@ -13,7 +13,7 @@ from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.dumps import dump, lose, restore_whole
-from tests.support.people import (
+from tests.support.people_project import (
     CHARLES,
     CHARTMOGUL,
     DM_CHAMP,

@@ -10,9 +10,9 @@ import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.connect import transaction
-from tests.support.crm import Crm, crm, report
-from tests.support.crm_expected import assert_in_step
-from tests.support.killing import Command, until_true
+from tests.support.command_process import Command, until_true
+from tests.support.small_crm import Crm, crm, report
+from tests.support.small_crm_checks import assert_in_step
 
 _CREATES = Rule(FaultKind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
 _OPEN = 3

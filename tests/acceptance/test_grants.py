@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from tests.support.expected import ROOT
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
+from tests.support.repository import ROOT
 
 _PAGE = (ROOT / "docs" / "how-to" / "grants.md").read_text(encoding="utf-8")
 MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _PAGE, re.DOTALL)

@@ -11,12 +11,12 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
-from tests.support.nights import Night, load, nights
-from tests.support.nights_charles import Charles
-from tests.support.nights_expected import Expected, Fate, Oracle, Ways, fate
-from tests.support.nights_respond_io import RespondIo
-from tests.support.nights_world import contents, differences, put_by_hand, town
-from tests.support.running import World
+from tests.support.demo_project import World
+from tests.support.town_charles import Charles
+from tests.support.town_destinations import contents, differences, put_by_hand, town
+from tests.support.town_nights import Night, load, nights
+from tests.support.town_oracle import Expected, Fate, Oracle, Ways, fate
+from tests.support.town_respond_io import RespondIo
 
 SEEDS = range(*map(int, os.environ.get("SYNCENGINE_TEST_SEEDS", "2-4").split("-")))
 """More of them: ``SYNCENGINE_TEST_SEEDS=2-31`` (the last is not among them)."""

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from tests.support.hostile_vendor import WAYS, HostileVendor, hostile_vendor
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 _CONTACTS = range(1, 4)
 _MOST_MEGABYTES = 150

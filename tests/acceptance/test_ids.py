@@ -11,7 +11,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed, TwinRequest
-from tests.support.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
 _VENDORS: dict[str, tuple[dict[str, Any], str]] = {
     "charles": (CHARLES, "charles"),

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.crm import Crm, crm, names, pair_of, pattern
-from tests.support.crm_expected import assert_in_step
 from tests.support.databases import Databases
-from tests.support.kills import (
+from tests.support.kill_phases import (
     AFTERWARDS,
     PHASES,
     Kills,
@@ -22,6 +20,8 @@ from tests.support.kills import (
     kill,
     killed_with_open,
 )
+from tests.support.small_crm import Crm, crm, names, pair_of, pattern
+from tests.support.small_crm_checks import assert_in_step
 
 _MOST_TESTED = "respond_io"
 _WRITES = {

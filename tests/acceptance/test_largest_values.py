@@ -14,9 +14,9 @@ import yaml
 from syncengine import app, vendors
 from syncengine.config.loading import load_config
 from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_NAME, LONGEST_ROW
-from tests.support.people import RESPOND_IO, people
-from tests.support.running import World
-from tests.support.vendor_nights import Congress, congress
+from tests.support.any_vendor_nights import Congress, congress
+from tests.support.demo_project import World
+from tests.support.people_project import RESPOND_IO, people
 
 _ROOM = 1000
 """Characters for the quotes and names of the row's JSON."""

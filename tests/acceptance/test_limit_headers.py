@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.limits import TwinLimit
-from tests.support.people import CHARLES, people
+from tests.support.people_project import CHARLES, people
 
 NAME = "charles"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.cli.exits import exit_code
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 NAME = "respond_io"
 FLAG = {

@@ -16,8 +16,8 @@ from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.reports import Check
 from syncengine.model.work import RunKind
 from tests.support.dumps import dump, lose, restore_whole
-from tests.support.logged import events
-from tests.support.people import BOTH, RESPOND_IO, People, people
+from tests.support.log_output import events
+from tests.support.people_project import BOTH, RESPOND_IO, People, people
 
 pytestmark = pytest.mark.asyncio
 NAME = "respond_io"

@@ -11,7 +11,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.errors import ConfigError
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import BOTH, CHARTMOGUL, People, people
+from tests.support.people_project import BOTH, CHARTMOGUL, People, people
 
 NAME = "chartmogul"
 

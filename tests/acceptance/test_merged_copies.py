@@ -13,7 +13,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.acceptance.test_forget import free_the_lease
-from tests.support.people import CHARTMOGUL, RESPOND_IO_V2, People, people
+from tests.support.people_project import CHARTMOGUL, RESPOND_IO_V2, People, people
 
 CAN_MERGE = {"respond_io_v2": RESPOND_IO_V2, "chartmogul": CHARTMOGUL}
 every_vendor = pytest.mark.parametrize("name", CAN_MERGE)

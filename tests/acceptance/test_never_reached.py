@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.cli.exits import exit_code
-from tests.support.people import RESPOND_IO, people
+from tests.support.people_project import RESPOND_IO, people
 
 NAME = "respond_io"
 _MANY = range(1, 201)

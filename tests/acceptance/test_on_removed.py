@@ -11,7 +11,7 @@ import pytest
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import BOTH, People, people
+from tests.support.people_project import BOTH, People, people
 
 _LEAVE = {"brakes": {"removals": {"at_least": 100}}}
 

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import BOTH, RESPOND_IO, People, people
+from tests.support.people_project import BOTH, RESPOND_IO, People, people
 
 _WRITES = {"respond_io": ("POST", "/contact/$"), "charles": ("PUT", "")}
 _TRIPS_AFTER = 10

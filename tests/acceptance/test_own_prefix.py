@@ -10,7 +10,7 @@ import pytest
 from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 NAME = "respond_io"
 OURS: dict[str, Any] = {**RESPOND_IO, "tags": {"from": "tags", "prefix": "crm:"}}

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import CHARLES, RESPOND_IO, People, people, refusing
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
 FILE = {**RESPOND_IO, "on_removed": "untag"}

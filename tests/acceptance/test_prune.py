@@ -13,7 +13,7 @@ from syncengine.app import prune
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.state import retention
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 _OLD, _YOUNG = 100, 80
 """Days."""

@@ -27,7 +27,7 @@ from syncengine import (
 from syncengine.app import event_log
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.databases import Databases
-from tests.support.people import RESPOND_IO, People, people, refusing
+from tests.support.people_project import RESPOND_IO, People, people, refusing
 
 _ONE = {"respond_io": {**RESPOND_IO, "find_first": True}}
 

@@ -11,8 +11,8 @@ import pytest
 from syncengine.cli.exits import exit_code
 from syncengine.config.loading import load_config
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
-from tests.support.expected import NIGHTS, Charles, RespondIo, night_file, rows_of
-from tests.support.running import World, world
+from tests.support.demo_project import World, world
+from tests.support.real_nights import NIGHTS, Charles, RespondIo, night_file, rows_of
 
 
 @pytest.mark.asyncio

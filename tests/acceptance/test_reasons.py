@@ -8,7 +8,7 @@ import pytest
 
 from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
-from tests.support.people import CHARLES, RESPOND_IO, People, people, refusing
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
 

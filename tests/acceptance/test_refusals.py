@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.cli.exits import exit_code
-from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
+from tests.support.people_project import BOTH, RESPOND_IO, People, people, refusing
 
 _UNSEEN = (
     "Blorp! The quux of Name 3 (+491510000003, name3@example.org) is not frobnicable"

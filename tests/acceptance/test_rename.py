@@ -10,8 +10,8 @@ import pytest
 from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.errors import ConfigError
-from tests.support.logged import printed
-from tests.support.people import BOTH, CHARLES, RESPOND_IO, People, people
+from tests.support.log_output import printed
+from tests.support.people_project import BOTH, CHARLES, RESPOND_IO, People, people
 
 _LOOSE = {"brakes": {"shrunk_source": {"at_least": 100}, "removals": {"at_least": 100}}}
 

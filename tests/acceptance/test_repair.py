@@ -14,7 +14,7 @@ from syncengine.model.copies import VerifyReport
 from syncengine.model.work import Standing
 from tests.simulation.pair import Pair, pairs
 from tests.support.any_vendor import Anyone, anyone
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 SHOWN = [
     pair

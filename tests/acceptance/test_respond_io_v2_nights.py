@@ -13,7 +13,7 @@ import yaml
 from syncengine.config.loading import load_config
 from syncengine.sandbox.server import serve
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.running import TOKEN, World
+from tests.support.demo_project import TOKEN, World
 
 NAME = "respond"
 _TABLE = """

@@ -11,10 +11,10 @@ from syncengine import vendors
 from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
+from tests.support.any_vendor_nights import Oracle, congress, held, people_of
+from tests.support.demo_project import World
 from tests.support.dumps import dump, restore_whole
-from tests.support.expected import NIGHTS, night_file
-from tests.support.running import World
-from tests.support.vendor_nights import Oracle, congress, held, people_of
+from tests.support.real_nights import NIGHTS, night_file
 
 ACCEPTED = frozenset({"removals", "tags", "nulls", "creates", "empty_state"})
 RESTORED = ACCEPTED | {"restored"}

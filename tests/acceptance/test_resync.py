@@ -11,7 +11,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.screen import Screen
-from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
 pytestmark = pytest.mark.asyncio
 NAME = "respond_io"

@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
+from tests.support.people_project import BOTH, RESPOND_IO, People, people, refusing
 
 _ONLY: dict[str, dict[str, object]] = {"respond_io": dict(RESPOND_IO)}
 

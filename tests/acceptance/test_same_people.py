@@ -9,7 +9,7 @@ import pytest
 from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.model.work import Standing
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 NAME = "charles"
 OTHER_KEY = {"table": "crm.people", "key": "uid"}

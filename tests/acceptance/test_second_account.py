@@ -11,7 +11,7 @@ from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.config.loading import load_config
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 _SPELLINGS = {
     "as it is": lambda url: url,

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.killing import PATIENCE
-from tests.support.noise import PASSWORD, WRONG, Noise, noise
+from tests.support.command_process import PATIENCE
+from tests.support.personal_data_traces import PASSWORD, WRONG, Noise, noise
 
 _DEBUG = ("--log-format", "json", "--log-level", "debug")
 

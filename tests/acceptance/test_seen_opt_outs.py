@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from tests.support.people import DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people_project import DM_CHAMP, RESPOND_IO, People, people
 
 FIELD = {"dm_champ": "do_not_disturb", "respond_io": "newsletter"}
 NO = {"dm_champ": True, "respond_io": False}

@@ -13,9 +13,9 @@ import pytest
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.limits import TwinLimit
-from tests.support.killing import Command
-from tests.support.logged import events, printed
-from tests.support.people import CHARLES, RESPOND_IO, People, people
+from tests.support.command_process import Command
+from tests.support.log_output import events, printed
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 _ONE_ACCOUNT = {
     "leads": {

@@ -13,7 +13,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.config.loading import read_config
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.charles.twin import CharlesTwin
-from tests.support.people import (
+from tests.support.people_project import (
     CHARLES,
     CHARTMOGUL,
     DM_CHAMP,

@@ -12,7 +12,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import BOTH, CHARLES, DM_CHAMP, People, people
+from tests.support.people_project import BOTH, CHARLES, DM_CHAMP, People, people
 
 NAME = "respond_io"
 

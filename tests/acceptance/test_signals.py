@@ -10,8 +10,8 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.killing import Command, until, until_true
-from tests.support.people import BOTH, RESPOND_IO, People, people
+from tests.support.command_process import Command, until, until_true
+from tests.support.people_project import BOTH, RESPOND_IO, People, people
 
 _ALL = range(1, 31)
 _BEFORE = 6

@@ -15,7 +15,7 @@ from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.failures import describe
 from tests.support.databases import Databases
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 _NARROW = {**RESPOND_IO, "in_flight": 1, "where": "opted_in", "on_removed": "untag"}
 """One request at a time: while the first one is held, no batch but the first two has been loaded."""

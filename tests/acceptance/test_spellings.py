@@ -13,8 +13,8 @@ import pytest
 from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.twins.whautomate.switches import LOCATION
-from tests.support.people import DM_CHAMP, RESPOND_IO, People, people
-from tests.support.running import KEY
+from tests.support.demo_project import KEY
+from tests.support.people_project import DM_CHAMP, RESPOND_IO, People, people
 
 SPELLINGS = {
     1: "+4915177700",

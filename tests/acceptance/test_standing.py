@@ -13,7 +13,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import CHARLES, RESPOND_IO, People, people, refusing
+from tests.support.people_project import CHARLES, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
 NOBODY = {each.value: 0 for each in Standing}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.logged import printed
-from tests.support.people import RESPOND_IO, people, refusing
+from tests.support.log_output import printed
+from tests.support.people_project import RESPOND_IO, people, refusing
 
 _ONE = {"respond_io": {**RESPOND_IO, "find_first": True}}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.people import CHARTMOGUL, people
+from tests.support.people_project import CHARTMOGUL, people
 
 NAME = "chartmogul"
 _FULL = "standard output could not be written: No space left on device"

@@ -15,7 +15,7 @@ from syncengine.errors import ConfigError
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 NAME = "respond_io"
 CONTACT_1 = Subject(SubjectKind.CONTACT, "1")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.people import RESPOND_IO, People, people, refusing
+from tests.support.people_project import RESPOND_IO, People, people, refusing
 
 _NASTY = "\x1b]0;PWNED\x07\x1b[2J\x9b2J\u202ereversed\u2066\u200b\x7f\x08\r[red]marked[/red][link=http://evil.example]x"
 _STEERING = (

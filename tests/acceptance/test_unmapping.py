@@ -10,7 +10,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
 _WITH_PLAN = {**RESPOND_IO["fields"], "plan": "company"}
 

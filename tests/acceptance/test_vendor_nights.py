@@ -11,9 +11,9 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Chance, Fault, FaultKind
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
-from tests.support.expected import NIGHTS, night_file
-from tests.support.running import World
-from tests.support.vendor_nights import Oracle, congress, held, people_of
+from tests.support.any_vendor_nights import Oracle, congress, held, people_of
+from tests.support.demo_project import World
+from tests.support.real_nights import NIGHTS, night_file
 
 COUNTED = {"charles", "respond_io"}
 """Their nights are followed request by request elsewhere."""

@@ -19,7 +19,7 @@ from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from syncengine.testing.benches import over_the_wire
 from syncengine.testing.driving import drive
-from tests.support.people import (
+from tests.support.people_project import (
     CHARLES,
     CHARTMOGUL,
     DM_CHAMP,

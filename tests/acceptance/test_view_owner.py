@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 _RUNNER = """
 CREATE ROLE {runner} LOGIN PASSWORD 'sandbox'; CREATE ROLE {nobody}; GRANT {nobody} TO {runner};

@@ -13,7 +13,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.people import RESPOND_IO, People, people
+from tests.support.people_project import RESPOND_IO, People, people
 
 NAME = "respond_io"
 BY_PHONE: dict[str, Any] = {

@@ -12,7 +12,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.consent import of_phone
 from syncengine.sandbox.twins.twin import Seed
 from syncengine.sandbox.twins.whautomate.switches import LOCATION
-from tests.support.people import DM_CHAMP, People, people
+from tests.support.people_project import DM_CHAMP, People, people
 
 RESPOND_IO: dict[str, Any] = {
     "vendor": "respond_io",

@@ -11,8 +11,8 @@ import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.whautomate.switches import LOCATION
-from tests.support.people import People, people
-from tests.support.running import KEY
+from tests.support.demo_project import KEY
+from tests.support.people_project import People, people
 
 NAME = "whautomate"
 DESTINATION: dict[str, Any] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.expanding import CONTRACT, problems
+from tests.support.migration_rules import CONTRACT, problems
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FILES = sorted(path.name for path in (_ROOT / "migrations").iterdir())

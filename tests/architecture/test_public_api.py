@@ -16,7 +16,7 @@ import pytest
 
 import syncengine
 from syncengine import Project
-from tests.support.pages import Block, blocks, pages
+from tests.support.doc_blocks import Block, blocks, pages
 
 NAMES = (
     "BrakeApplied",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from syncengine.cli.verbs import VERBS
-from tests.support.expected import ROOT
+from tests.support.repository import ROOT
 
 _DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 _OURS = re.compile(

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.benchmarks.contacts import COLUMNS
 from tests.support.databases import Databases, running_server
-from tests.support.expected import ROOT
+from tests.support.repository import ROOT
 
 TOKEN, KEY = "sandbox-token", "sandbox-key"
 DESTINATION = "benchmark"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.benchmarks.__main__ import BENCHMARKS
 from tests.support.databases import Databases
-from tests.support.expected import ROOT
+from tests.support.repository import ROOT
 
 TINY = {
     "unchanged": (

@@ -20,7 +20,7 @@ from syncengine.storage.diff.strategy import Strategy, Way, choose_strategy
 from syncengine.storage.diff.streams import stream_differences
 from syncengine.storage.source.spec import Source, SourceSpec
 from tests.support.databases import Databases
-from tests.support.sources import DESTINATION, Scene, number_of, scene
+from tests.support.diff_scene import DESTINATION, Scene, number_of, scene
 
 _SPECIAL = st.sampled_from("aB9\\\t\n\r'\",{}N \x01\x7fé🎈")
 _TEXT = st.text(

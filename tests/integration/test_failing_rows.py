@@ -13,7 +13,7 @@ from syncengine.storage.connect import connect
 from syncengine.storage.source import failing_rows
 from syncengine.storage.source.inspection import count
 from syncengine.storage.source.spec import Source, SourceSpec
-from tests.support.sources import Scene, scene
+from tests.support.diff_scene import Scene, scene
 
 _ZERO = r"something is divided by zero \(SQLSTATE 22012\)"
 _KEYS = {

@@ -20,10 +20,10 @@ from syncengine.storage.patience import DatabasePatience
 from syncengine.storage.state import migrate as runner
 from syncengine.storage.statements import statements
 from tests.integration.test_statements import FILES, MAKERS, NAMES
-from tests.support.crm import report
-from tests.support.expanding import problems
-from tests.support.killing import until_true
-from tests.support.people import RESPOND_IO, people
+from tests.support.command_process import until_true
+from tests.support.migration_rules import problems
+from tests.support.people_project import RESPOND_IO, people
+from tests.support.small_crm import report
 
 _ALL = range(1, 31)
 _ROWS_COUNT_AS = "SELECT count(*) FROM syncengine.sync_state WHERE added_not_null = 'as before' AND added IS NULL"

@@ -12,7 +12,7 @@ import pytest_asyncio
 from syncengine.model.http import Json
 from syncengine.model.work import Unusable
 from syncengine.storage.source.spec import SourceSpec
-from tests.support.sources import Scene, scene
+from tests.support.diff_scene import Scene, scene
 
 NO_NUMBER = Unusable("holds NaN or infinity, which is not a number")
 NO_DATE = Unusable(

@@ -10,7 +10,7 @@ import pytest_asyncio
 from syncengine.errors import SourceError
 from syncengine.storage.source.spec import KeyKind, SourceSpec
 from tests.support.databases import Databases
-from tests.support.sources import Scene, scene
+from tests.support.diff_scene import Scene, scene
 
 _MOOD = "CREATE TYPE mood AS ENUM ('calm', 'keen')"
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from syncengine.errors import Problem, SourceError
 from syncengine.storage.connect import open_pool
 from syncengine.storage.source.spec import SourceSpec
-from tests.support.sources import Scene, scene
+from tests.support.diff_scene import Scene, scene
 
 _CONTACTS = SourceSpec(table="crm.contacts", key="id", columns=("first_name", "mobile"))
 

@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from syncengine.model.http import Json
 from syncengine.model.mapping import Form
-from tests.support.people import RESPOND_IO, people
-from tests.support.sources import Scene, scene
+from tests.support.diff_scene import Scene, scene
+from tests.support.people_project import RESPOND_IO, people
 from tests.support.value_cells import PURPOSES, TYPE, VALUE, Refusal, cells, lacks
 
 _EXTENSIONS = (

@@ -10,8 +10,8 @@ import pytest
 from syncengine import vendors
 from tests.simulation.history import History, Night, play
 from tests.simulation.pair import pairs
+from tests.simulation.row_changes import MILD, Twisted
 from tests.simulation.scenes import SCENES
-from tests.simulation.twists import MILD, Twisted
 
 EVERY_POINT = ("left", "newcomers")
 """Small scenes: they are played once for each of their points."""

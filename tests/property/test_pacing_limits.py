@@ -17,7 +17,7 @@ from syncengine.engine.pacing import Pacing
 from syncengine.errors import LeaseLost, StorageError
 from syncengine.model.limits import Limit
 from tests.support.memory.database import Database
-from tests.support.pacing_lives import (
+from tests.support.paced_processes import (
     TTL,
     Line,
     database_clock,

@@ -13,7 +13,7 @@ from tests.simulation.history import (
     Suppress,
     play,
 )
-from tests.simulation.twists import Twist, Twisted
+from tests.simulation.row_changes import Twist, Twisted
 
 HISTORIES = {
     "one who is back is tagged, the outcome is lost, and the row vanishes again": History(

@@ -21,11 +21,11 @@ from tests.simulation.history import (
     Suppress,
 )
 from tests.simulation.life import Point
+from tests.simulation.manual_edits import Act, AtVendor
 from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
-from tests.simulation.person import Act, AtVendor
+from tests.simulation.row_changes import MILD, Twist, Twisted
 from tests.simulation.scenes import BESIDES, SCENES
-from tests.simulation.twists import MILD, Twist, Twisted
 
 _ENDS = (
     "intend: committed",

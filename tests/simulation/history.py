@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from syncengine.model.mapping import OnRemoved
 from tests.simulation.life import Life, Point, elsewhere
+from tests.simulation.manual_edits import AtVendor
 from tests.simulation.network import Fate
 from tests.simulation.oracle import safety, violations
 from tests.simulation.pair import contact_id, pair
-from tests.simulation.person import AtVendor
+from tests.simulation.row_changes import Sources, Twisted
 from tests.simulation.scenes import BESIDES, SCENES, fill
-from tests.simulation.twists import Sources, Twisted
 from tests.simulation.world import LONGEST_WINDOW, Ran, World
 from tests.support.virtual_time import Deadlock, run
 

@@ -25,9 +25,9 @@ from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Seed, Twin
 from tests.simulation.life import SLOWEST, Life, Point
+from tests.simulation.manual_edits import Act, ByHand, delete, is_there, merge, recreate
 from tests.simulation.network import Network, Weather
 from tests.simulation.pair import Flaw, Pair, Wish
-from tests.simulation.person import Act, ByHand, delete, is_there, merge, recreate
 from tests.simulation.process import Process, Settings
 from tests.support.memory.database import Database, StateRow
 from tests.support.memory.source import Row, Table

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 
 from tests.simulation.history import Told
 from tests.simulation.network import Fate
-from tests.simulation.twists import Twisted
+from tests.simulation.row_changes import Twisted
 
 
 def say(text: str = "", end: str = "\n") -> None:

@@ -15,10 +15,10 @@ import asyncpg
 
 from syncengine.sandbox.faults import FaultKind
 from syncengine.storage.state.migrate import migrate
-from tests.support.crm import Crm, crm, names, report
-from tests.support.crm_expected import assert_in_step
-from tests.support.kills import PHASES, Kills, grow, kill, meanwhile, next_write
-from tests.support.mortal_postgres import MortalPostgres, mortal_postgres
+from tests.support.kill_phases import PHASES, Kills, grow, kill, meanwhile, next_write
+from tests.support.killable_postgres import KillablePostgres, killable_postgres
+from tests.support.small_crm import Crm, crm, names, report
+from tests.support.small_crm_checks import assert_in_step
 
 _ANY_INSTANT, _DATABASE = "at any instant", "Postgres killed"
 _WAYS = (*PHASES, _ANY_INSTANT, _DATABASE)
@@ -39,7 +39,7 @@ def soak(wanted: int, first: int) -> None:
 
 async def _lives(folder: Path, wanted: int, first: int) -> None:
     kills, began = Kills(), time.monotonic()
-    with mortal_postgres(folder / "postgres") as server:
+    with killable_postgres(folder / "postgres") as server:
         for seed, vendor in zip(count(first), cycle(names()), strict=False):
             before = kills.phases.total()
             async with (
@@ -64,7 +64,7 @@ async def _lives(folder: Path, wanted: int, first: int) -> None:
         )
 
 
-async def _life(here: Crm, server: MortalPostgres, kills: Kills) -> None:
+async def _life(here: Crm, server: KillablePostgres, kills: Kills) -> None:
     await grow(here)
     for _ in range(_ROUNDS):
         before = dict(here.people)
@@ -78,7 +78,7 @@ async def _life(here: Crm, server: MortalPostgres, kills: Kills) -> None:
         assert await here.finish() == 0, "a run on unchanged contacts sent something"
 
 
-async def _strike(here: Crm, server: MortalPostgres, kills: Kills) -> bool:
+async def _strike(here: Crm, server: KillablePostgres, kills: Kills) -> bool:
     way = kills.next_of(_WAYS)
     if way == _DATABASE:
         struck = await _without_database(here, server, kills)
@@ -98,7 +98,7 @@ async def _at_any_instant(here: Crm) -> bool:
     return False
 
 
-async def _without_database(here: Crm, server: MortalPostgres, kills: Kills) -> bool:
+async def _without_database(here: Crm, server: KillablePostgres, kills: Kills) -> bool:
     """Postgres dies while requests are open, and is back at once, after a while, or after the run gave it up."""
     faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
     faults.configure(
@@ -137,7 +137,7 @@ async def _without_database(here: Crm, server: MortalPostgres, kills: Kills) -> 
 
 
 @asynccontextmanager
-async def _database(server: MortalPostgres, name: str) -> AsyncIterator[str]:
+async def _database(server: KillablePostgres, name: str) -> AsyncIterator[str]:
     """A migrated database of one life."""
     dsn = server.dsn.replace("/postgres?", f"/{name}?")
     for where, work in ((server.dsn, f'CREATE DATABASE "{name}"'), (dsn, None)):

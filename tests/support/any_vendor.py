@@ -22,7 +22,7 @@ from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.testing.subjects import secrets
 from tests.simulation.pair import Pair, contact_id, pairs
-from tests.support.killing import Command
+from tests.support.command_process import Command
 from tests.support.vendors.subjects import derived_settings
 
 

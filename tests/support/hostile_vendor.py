@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from syncengine.model.http import Json
-from tests.support.gates import answer, read_request, serving
+from tests.support.recording_gate import answer, read_request, serving
 
 
 @dataclass

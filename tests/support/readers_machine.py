@@ -15,9 +15,9 @@ from pathlib import Path
 import asyncpg
 
 from syncengine.sandbox.server import Sandbox, serve
-from tests.support.expected import ROOT
-from tests.support.pages import Block, is_like
-from tests.support.running import TOKEN
+from tests.support.demo_project import TOKEN
+from tests.support.doc_blocks import Block, is_like
+from tests.support.repository import ROOT
 
 _MARK = "=== end of block"
 _TABLE = """

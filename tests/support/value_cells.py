@@ -16,7 +16,7 @@ from syncengine.model.work import SourceRow
 from syncengine.planning.mapping import map_row
 from syncengine.storage.source.column_types import Purpose, Use
 from syncengine.storage.source.spec import SourceSpec
-from tests.support.sources import Scene
+from tests.support.diff_scene import Scene
 
 PURPOSES: MappingType[str, Purpose] = {
     "plain": None,

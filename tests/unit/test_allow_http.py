@@ -9,7 +9,7 @@ import yaml
 
 from syncengine.config.loading import load_config
 from syncengine.errors import ConfigError
-from tests.support.people import RESPOND_IO
+from tests.support.people_project import RESPOND_IO
 
 
 def _load(folder: Path, base_url: str, **keys: object) -> None:

@@ -26,7 +26,7 @@ from syncengine.config.models import (
 from syncengine.config.project import Config
 from syncengine.config.schema import as_text
 from syncengine.config.yaml_files import read_yaml
-from tests.support.expected import ROOT
+from tests.support.repository import ROOT
 
 CONFIG = ROOT / "config"
 VENDORS = vendors.names()

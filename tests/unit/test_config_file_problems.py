@@ -10,7 +10,15 @@ import pytest
 from syncengine import vendors
 from syncengine.config.loading import load_config
 from syncengine.errors import ConfigError
-from tests.support.configs import ENGINE, ENVIRON, GOOD, changed, of, problems, written
+from tests.support.sample_configs import (
+    ENGINE,
+    ENVIRON,
+    GOOD,
+    changed,
+    of,
+    problems,
+    written,
+)
 
 URL = 'base_url: "https://app.respond.io/api/v1"'
 NO_VALUE = "has no value: write one behind the colon, or leave the key out"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.configs import GOOD, changed, of, problems
+from tests.support.sample_configs import GOOD, changed, of, problems
 
 VENDORS = "charles, chartmogul, dm_champ, respond_io, respond_io_v2, whautomate"
 URL = 'base_url: "https://app.respond.io/api/v1"'

@@ -25,7 +25,7 @@ from tests.support.config_corpus import (
     files,
     good,
 )
-from tests.support.expected import ROOT
+from tests.support.repository import ROOT
 
 SCHEMA = orjson.loads((ROOT / "config/schema.json").read_bytes())
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine import vendors
-from tests.support.configs import GOOD, changed, loaded, of, problems
+from tests.support.sample_configs import GOOD, changed, loaded, of, problems
 
 CHARLES_HAS = (
     "charles has no such field (it has: custom_properties.NAME, first_name, middle_name, last_name, "

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from syncengine.config.loading import load_config
-from tests.support.configs import ENGINE, ENVIRON, GOOD, loaded, of, problems, written
+from tests.support.sample_configs import (
+    ENGINE,
+    ENVIRON,
+    GOOD,
+    loaded,
+    of,
+    problems,
+    written,
+)
 
 ANCHORS = """
 x-phone: &phone {from: mobile, as: e164, region: DE}

@@ -6,7 +6,7 @@ from syncengine.model.contact import Desired, Known, Pending, Remote
 from syncengine.model.http import Json
 from syncengine.planning.found_contacts import known_from_remote, with_inherited
 from syncengine.planning.plan import Plan, plan_contact
-from tests.support.plan_words import LISTING, SPLITTING, told
+from tests.support.plan_shorthand import LISTING, SPLITTING, told
 
 THERE = Remote(
     "v7", {"name": "Ilse", "phone": "49151"}, frozenset({"theirs", "wanted", "sent"})

@@ -12,7 +12,7 @@ from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
-from tests.support.plan_words import (
+from tests.support.plan_shorthand import (
     ADDING,
     BY_PHONE,
     KEYED,

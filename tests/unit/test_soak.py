@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.simulation.history import History, Stop, Told
-from tests.simulation.twists import Twist, Twisted
+from tests.simulation.row_changes import Twist, Twisted
 from tests.simulation.world import Ran
 from tests.soak import __main__ as command
 from tests.soak import play

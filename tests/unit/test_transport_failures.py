@@ -19,7 +19,7 @@ from syncengine.errors import SyncEngineError, VendorUnavailable
 from syncengine.model.bounds import ONE_BYTES
 from syncengine.model.http import Request
 from syncengine.transport.client import Transport
-from tests.support.gates import NotedGate, Talk, answer, read_request, serving
+from tests.support.recording_gate import NotedGate, Talk, answer, read_request, serving
 
 SECRET = "hunter2-secret"
 CERTIFICATE = Path(__file__).parent / "certificate" / "certificate.pem"

@@ -13,7 +13,7 @@ from syncengine.errors import VendorUnavailable
 from syncengine.model.http import Request, Response
 from syncengine.transport.client import Transport
 from syncengine.transport.lines import MOST_HEAD, MOST_INTERIMS, EndlessHeadError, Head
-from tests.support.gates import NotedGate, answer, read_request, serving
+from tests.support.recording_gate import NotedGate, answer, read_request, serving
 from tests.unit.test_transport_failures import CERTIFICATE
 
 Then = Callable[[asyncio.StreamWriter], Awaitable[None]]

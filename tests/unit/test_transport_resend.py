@@ -9,7 +9,7 @@ import pytest
 from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.http import Request
 from syncengine.transport.client import Transport
-from tests.support.gates import NotedGate, Talk, answer, read_request, serving
+from tests.support.recording_gate import NotedGate, Talk, answer, read_request, serving
 
 
 def dropping(seen: list[str]) -> Talk:

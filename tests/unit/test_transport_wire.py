@@ -11,7 +11,7 @@ from syncengine.errors import LeaseLost, VendorHalted, VendorUnavailable
 from syncengine.model.bounds import ONE_BYTES
 from syncengine.model.http import Request
 from syncengine.transport.client import Transport
-from tests.support.gates import NotedGate, Talk, answer, read_request, serving
+from tests.support.recording_gate import NotedGate, Talk, answer, read_request, serving
 
 SECRET = "hunter2-secret"
 

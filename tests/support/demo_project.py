@@ -16,7 +16,7 @@ from syncengine.config.loading import load_config
 from syncengine.config.project import Config
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.server import Sandbox, serve
-from tests.support.expected import ROOT
+from tests.support.repository import ROOT
 
 TOKEN, KEY = "sandbox-token", "sandbox-key"
 

@@ -23,7 +23,7 @@ from syncengine.testing.driving import requested
 from syncengine.testing.subjects import secrets
 from tests.simulation import pair as simulated
 from tests.simulation.pair import Pair
-from tests.support.killing import Command
+from tests.support.command_process import Command
 from tests.support.vendors.subjects import derived_settings, subject
 
 Limit: TypeAlias = Mapping[str, object]

@@ -11,7 +11,7 @@ from pathlib import Path
 from syncengine.storage.server.embedded import embedded_sync
 
 
-class MortalPostgres:
+class KillablePostgres:
     """Dies with its data on disk, as a crashed machine leaves it (but for the disk's own cache)."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
@@ -36,7 +36,7 @@ class MortalPostgres:
 
 
 @contextmanager
-def mortal_postgres(folder: Path) -> Iterator[MortalPostgres]:
+def killable_postgres(folder: Path) -> Iterator[KillablePostgres]:
     """Up while the block runs, unless killed."""
     with ExitStack() as stack:
-        yield MortalPostgres(folder, stack)
+        yield KillablePostgres(folder, stack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from tests.support.crm import Crm, Person, takes_tags
+from tests.support.small_crm import Crm, Person, takes_tags
 
 
 async def assert_in_step(here: Crm) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.nights import Row, digits
+from tests.support.town_nights import Row, digits
 
 CALL_ME = "call me"
 """The phone that is none."""

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.support.crm import Crm, Person, pattern
-from tests.support.crm_expected import assert_in_step
-from tests.support.killing import Command, locked, until
+from tests.support.command_process import Command, locked, until
+from tests.support.small_crm import Crm, Person, pattern
+from tests.support.small_crm_checks import assert_in_step
 
 PHASES = (
     "intent written",

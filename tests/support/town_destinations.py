@@ -12,11 +12,11 @@ import yaml
 from syncengine.config.loading import load_config
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.nights import COLUMNS, ByHand
-from tests.support.nights_charles import Charles
-from tests.support.nights_expected import Contents, Held, Ways
-from tests.support.nights_respond_io import RespondIo
-from tests.support.running import KEY, TOKEN, World
+from tests.support.demo_project import KEY, TOKEN, World
+from tests.support.town_charles import Charles
+from tests.support.town_nights import COLUMNS, ByHand
+from tests.support.town_oracle import Contents, Held, Ways
+from tests.support.town_respond_io import RespondIo
 
 
 def destination(ways: Ways, url: str) -> dict[str, Any]:

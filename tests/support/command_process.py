@@ -20,7 +20,7 @@ _LOOK_AGAIN = 0.01
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.killing"]
+    ["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.command_process"]
 )
 
 

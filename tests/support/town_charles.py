@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from tests.support.nights import Row
-from tests.support.nights_expected import (
+from tests.support.town_nights import Row
+from tests.support.town_oracle import (
     Contact,
     Contents,
     Copy,

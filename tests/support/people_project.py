@@ -19,8 +19,8 @@ from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE
-from tests.support.killing import Command
-from tests.support.running import KEY, TOKEN
+from tests.support.command_process import Command
+from tests.support.demo_project import KEY, TOKEN
 
 _ENGINE = {
     "database": "${STATE_URL}",

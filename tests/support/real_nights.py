@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.repository import ROOT
+
 NIGHTS = (
     "2024-12-15",
     "2025-01-20",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.expected import ROOT
+from tests.support.repository import ROOT
 
 _BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>.*?) -->\n)?"

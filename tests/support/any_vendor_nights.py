@@ -20,8 +20,8 @@ from syncengine.config.loading import load_config
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.sandbox.server import serve
 from syncengine.testing.subjects import Subject, secrets
-from tests.support.expected import e164, rows_of, tags_of
-from tests.support.running import World
+from tests.support.demo_project import World
+from tests.support.real_nights import e164, rows_of, tags_of
 from tests.support.vendors.subjects import derived_settings, subject
 
 Row = dict[str, str | None]

@@ -23,9 +23,9 @@ from syncengine.sandbox.server import Sandbox, serve
 from syncengine.testing.driving import requested
 from syncengine.testing.subjects import secrets
 from tests.simulation.pair import Pair
-from tests.support.crm import pair_of
+from tests.support.command_process import Command
 from tests.support.encodings import ENCODINGS
-from tests.support.killing import Command
+from tests.support.small_crm import pair_of
 from tests.support.vendors.subjects import derived_settings
 
 CONTACTS = range(1, 10)
