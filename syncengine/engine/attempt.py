@@ -26,7 +26,7 @@ class Next(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class AttemptEnding:
     """End of a contact's attempt."""
 
     record: Record
@@ -67,7 +67,7 @@ class Attempt:
     was_gone: bool = False
     """True where its contact at the vendor was to be deleted and was not there."""
     answered: int = 0
-    """See ``Ending.answered``."""
+    """See ``AttemptEnding.answered``."""
     missing: str | None = None
     """Its known contact at the vendor, once that turned out to be gone."""
     moved: bool = False

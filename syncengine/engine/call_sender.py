@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.engine import endings, records
 from syncengine.engine.account_check import AccountCheck
-from syncengine.engine.attempt import Attempt, Ending, Next
+from syncengine.engine.attempt import Attempt, AttemptEnding, Next
 from syncengine.engine.conclusions import (
     about,
     by_key,
@@ -115,7 +115,7 @@ class CallSender:
         """Owners of vendor contacts that another contact's values were written to, with
         what was written."""
 
-    async def send(self, attempt: Attempt) -> Ending | Next:
+    async def send(self, attempt: Attempt) -> AttemptEnding | Next:
         """Plan against what is known now, and send the plan's calls in order."""
         plan = self._plan(attempt)
         if isinstance(plan, Rejected):
@@ -186,7 +186,9 @@ class CallSender:
         policy = self._task.on_removed if job.wanted is None else OnRemoved.IGNORE
         return unknown_after_removal(attempt.known, policy, self._capabilities)
 
-    async def _send_call(self, attempt: Attempt, step: _Step) -> Ending | Next | None:
+    async def _send_call(
+        self, attempt: Attempt, step: _Step
+    ) -> AttemptEnding | Next | None:
         """Send one call and judge its answer; None where the next call follows."""
         call = step.call
         is_repeatable = repeatable(call, self._capabilities)
@@ -257,7 +259,7 @@ class CallSender:
 
     async def _judge_refusal(
         self, attempt: Attempt, step: _Step, refusal: Rejected, *, after_lost_try: bool
-    ) -> Ending | Next:
+    ) -> AttemptEnding | Next:
         """Judge a call that the vendor refused."""
         # A refusal is definite: only a try before it may have been carried out, or
         # what was unknown before the plan and was not sent again.
@@ -272,14 +274,16 @@ class CallSender:
         attempt.note_unknown(unknown)
         return endings.rejected(attempt, about(step.call, refusal))
 
-    async def _plan_without(self, attempt: Attempt, missing: str) -> Ending | Next:
+    async def _plan_without(
+        self, attempt: Attempt, missing: str
+    ) -> AttemptEnding | Next:
         """Look up a contact whose known vendor contact is gone, and plan it anew."""
         ending = await self._settlement.look_for_missing(attempt, missing)
         return Next.PLAN if ending is None else ending
 
     async def _judge_applied(
         self, attempt: Attempt, step: _Step, applied: Applied
-    ) -> Ending | Next | None:
+    ) -> AttemptEnding | Next | None:
         """Judge a call that was applied; None where the next call follows."""
         call = step.call
         if names_another(call, applied):
@@ -316,7 +320,7 @@ class CallSender:
 
     async def _take_ownership(
         self, attempt: Attempt, step: _Step, external_id: str
-    ) -> Ending | None:
+    ) -> AttemptEnding | None:
         """Make the contact the owner of what its create or upsert reached.
 
         Returns the end of the attempt where another one owns it.
@@ -352,7 +356,7 @@ class CallSender:
 
     def _end_overwriting(
         self, attempt: Attempt, call: Call, owner: str, external_id: str
-    ) -> Ending:
+    ) -> AttemptEnding:
         """End the attempt of a contact whose write reached another one's copy.
 
         The vendor takes the two for one: it is not sent again before that one moves.
@@ -365,7 +369,7 @@ class CallSender:
 
     async def _judge_other_id(
         self, attempt: Attempt, step: _Step, applied: Applied
-    ) -> Ending | Next:
+    ) -> AttemptEnding | Next:
         """Judge a call whose answer names another vendor contact than the call.
 
         An upsert goes by its key and may have reached another contact than before. Of
@@ -420,7 +424,7 @@ class CallSender:
 
     async def _follow_upsert(
         self, attempt: Attempt, call: Call, applied: Applied
-    ) -> Ending | Next:
+    ) -> AttemptEnding | Next:
         """Link the vendor contact that an upsert reached in place of the known one.
 
         That fails where another contact owns it.

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, replace
 
 from syncengine.engine import records
-from syncengine.engine.attempt import Ending
+from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
@@ -188,7 +188,7 @@ class Circumstances:
         """Return whether the contact is tried for others."""
         return job.state.contact_id in self._probes
 
-    def after_attempt(self, job: Job, ending: Ending) -> Ending:
+    def after_attempt(self, job: Job, ending: AttemptEnding) -> AttemptEnding:
         """Return how an attempt ends; that of a failed probe costs nothing.
 
         Whoever is accepted as it was refused before shows that the cause is gone.
@@ -280,7 +280,7 @@ def _is_alike(one: Refusal | None, other: Refusal) -> bool:
     return one is not None and one.fingerprint == other.fingerprint
 
 
-def _is_accepted(ending: Ending, before: Refusal) -> bool:
+def _is_accepted(ending: AttemptEnding, before: Refusal) -> bool:
     """Return whether the vendor carried out all that it could of a contact's calls.
 
     ``before`` is what it was refused with, or what was not taken of it.
@@ -293,7 +293,7 @@ def _is_accepted(ending: Ending, before: Refusal) -> bool:
     return outcome is not None and bool(outcome.actions)
 
 
-def _is_failure(job: Job, ending: Ending, before: Refusal) -> bool:
+def _is_failure(job: Job, ending: AttemptEnding, before: Refusal) -> bool:
     """Return whether a probe was not accepted, with nothing left to be settled."""
     outcome = ending.record.outcome
     known = ending.record.known

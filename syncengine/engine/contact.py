@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from syncengine.engine import endings
 from syncengine.engine.account_check import AccountCheck
-from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, Ending, Next
+from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, AttemptEnding, Next
 from syncengine.engine.call_sender import CallSender
 from syncengine.engine.conclusions import not_ready
 from syncengine.engine.consent import Consent
@@ -68,7 +68,7 @@ class ContactSync:
             self._settlement,
         )
 
-    async def sync(self, job: Job) -> Ending:
+    async def sync(self, job: Job) -> AttemptEnding:
         """Carry out one attempt of the contact, to its end.
 
         Raises StorageError and LeaseLost only: whatever else happens ends with this
@@ -97,7 +97,7 @@ class ContactSync:
         """
         await self._sender.note_overwritten()
 
-    async def _carry_out(self, attempt: Attempt) -> Ending:
+    async def _carry_out(self, attempt: Attempt) -> AttemptEnding:
         """Settle, plan and send, until the contact's end."""
         for _ in range(self._retry_policy.attempts):
             ending = await self._settlement.settle(attempt)
@@ -108,7 +108,7 @@ class ContactSync:
             # and ``moved`` of the attempt see to it that it comes to an end.
             while result is Next.PLAN:
                 result = await self._sender.send(attempt)
-            if isinstance(result, Ending):
+            if isinstance(result, AttemptEnding):
                 return result
         return endings.unsettled(attempt)
 
@@ -116,7 +116,7 @@ class ContactSync:
         self,
         attempt: Attempt,
         error: RequestFailed | AccountStopped | ContactSuppressed,
-    ) -> Ending:
+    ) -> AttemptEnding:
         match error:
             case VendorUnavailable():
                 return self._end_unreachable(attempt, error)
@@ -128,7 +128,9 @@ class ContactSync:
                 refusal = Rejected("cannot_be_sent", str(error), by_vendor=False)
                 return endings.rejected(attempt, refusal)
 
-    def _end_unreachable(self, attempt: Attempt, error: VendorUnavailable) -> Ending:
+    def _end_unreachable(
+        self, attempt: Attempt, error: VendorUnavailable
+    ) -> AttemptEnding:
         """Return the end of a contact that the vendor did not judge.
 
         Another attempt is worth it where the vendor has only just created the contact,

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from functools import partial
 
 from syncengine.engine import endings
-from syncengine.engine.attempt import Attempt, Ending
+from syncengine.engine.attempt import Attempt, AttemptEnding
 from syncengine.engine.conclusions import AMBIGUOUS
 from syncengine.engine.ownership import Ownership
 from syncengine.engine.retry import Retrier
@@ -73,7 +73,7 @@ class ContactFinder:
                     return remote
         return None
 
-    async def look_up(self, attempt: Attempt, look_up: LookUp) -> Found | Ending:
+    async def look_up(self, attempt: Attempt, look_up: LookUp) -> Found | AttemptEnding:
         """Look up the contact by each key, and link what is found.
 
         Returns the end of the attempt where what is found cannot be its own.
@@ -84,7 +84,9 @@ class ContactFinder:
                 return result
         return Found.NOTHING
 
-    async def _look_up_by(self, attempt: Attempt, key: MatchKey) -> Found | Ending:
+    async def _look_up_by(
+        self, attempt: Attempt, key: MatchKey
+    ) -> Found | AttemptEnding:
         remotes = await self._find(attempt, key)
         # A look-up may show for a while what cannot be written to any more.
         hits = unique_remotes(
@@ -110,7 +112,7 @@ class ContactFinder:
 
     async def link(
         self, attempt: Attempt, remote: Remote, key: MatchKey | None = None
-    ) -> Ending | None:
+    ) -> AttemptEnding | None:
         """Link a vendor contact that was found, by ``key`` if it was looked up.
 
         Returns the end of the attempt where another contact owns it.
@@ -151,7 +153,7 @@ class ContactFinder:
 
 def _one_of_several(
     attempt: Attempt, hits: Sequence[Remote], owners: Mapping[str, str]
-) -> Ending:
+) -> AttemptEnding:
     """End the attempt where several vendor contacts were found.
 
     It is ambiguous, unless all but one belong to contacts of ours that may let go.

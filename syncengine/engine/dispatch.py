@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
-from syncengine.engine.attempt import LAST_ATTEMPT, Ending
+from syncengine.engine.attempt import LAST_ATTEMPT, AttemptEnding
 from syncengine.engine.circumstances import Circumstances
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
@@ -53,7 +53,7 @@ class _Postponed:
         """By contact: its batch, and the record to count should it get no attempt."""
         self._ready_in = 0.0
 
-    def add(self, job: Job, ending: Ending) -> None:
+    def add(self, job: Job, ending: AttemptEnding) -> None:
         self.records[job.state.contact_id] = job.batch, ending.record
         self._ready_in = max(self._ready_in, ending.ready_in)
 
@@ -294,7 +294,7 @@ class Dispatcher:
             finally:
                 self._queue.task_done()
 
-    def _note(self, job: Job, ending: Ending) -> None:
+    def _note(self, job: Job, ending: AttemptEnding) -> None:
         """Note the end of an attempt, which need not be the contact's end."""
         if self._circumstances is not None:
             ending = self._circumstances.after_attempt(job, ending)

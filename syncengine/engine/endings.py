@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncengine.engine import records
-from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, Ending
+from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, AttemptEnding
 from syncengine.engine.conclusions import gone_message
 from syncengine.engine.consent import LEFT_SOURCE, OPTED_OUT
 from syncengine.errors import AccountStopped, VendorUnavailable, where_it_broke
@@ -31,7 +31,7 @@ _ERASURE_UNDER_WAY = (
 )
 
 
-def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> Ending:
+def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> AttemptEnding:
     """Return the end of a contact whose plan was carried out.
 
     ``left`` is what stays unknown all the same.
@@ -49,10 +49,10 @@ def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> Ending:
         attempt.dropped,
         was_gone=attempt.was_gone,
     )
-    return Ending(record)
+    return AttemptEnding(record)
 
 
-def rejected(attempt: Attempt, refusal: Rejected) -> Ending:
+def rejected(attempt: Attempt, refusal: Rejected) -> AttemptEnding:
     """Return the end of a contact that the vendor refused, or our own check."""
     job = attempt.job
     record = records.rejected(
@@ -64,12 +64,12 @@ def rejected(attempt: Attempt, refusal: Rejected) -> Ending:
         actions=attempt.actions,
         requests=attempt.meter.requests,
     )
-    return Ending(
+    return AttemptEnding(
         record, refused=refusal.by_vendor, weight=weight(job.state, job.source_hash)
     )
 
 
-def own_refusal(attempt: Attempt) -> Ending | None:
+def own_refusal(attempt: Attempt) -> AttemptEnding | None:
     """Return the end of a contact that our own check refused, else None."""
     if attempt.job.refusal is None:
         return None
@@ -78,7 +78,7 @@ def own_refusal(attempt: Attempt) -> Ending | None:
 
 def deferred(
     attempt: Attempt, code: str, error: VendorUnavailable | AccountStopped
-) -> Ending:
+) -> AttemptEnding:
     """Return the end of a contact that the vendor did not judge."""
     is_unreachable = isinstance(error, VendorUnavailable)
     record = records.deferred(
@@ -92,16 +92,16 @@ def deferred(
         status=error.status if isinstance(error, VendorUnavailable) else None,
     )
     # A vendor that carried out a call before is not down.
-    return Ending(record, unreachable=is_unreachable and not attempt.actions)
+    return AttemptEnding(record, unreachable=is_unreachable and not attempt.actions)
 
 
-def unsettled(attempt: Attempt, message: str = UNSETTLED_CREATE) -> Ending:
+def unsettled(attempt: Attempt, message: str = UNSETTLED_CREATE) -> AttemptEnding:
     """Return the end of a contact whose unknown outcome cannot be settled yet."""
     error = VendorUnavailable(message, maybe_applied=True)
     return deferred(attempt, "unsettled", error)
 
 
-def unforeseen(attempt: Attempt, error: Exception) -> Ending:
+def unforeseen(attempt: Attempt, error: Exception) -> AttemptEnding:
     """Return the end for a contact at which something unforeseen happened.
 
     That may have been before a request or after one: all that the plan would send is
@@ -118,12 +118,14 @@ def unforeseen(attempt: Attempt, error: Exception) -> Ending:
     )
 
 
-def suppressed(attempt: Attempt, reason: str) -> Ending:
+def suppressed(attempt: Attempt, reason: str) -> AttemptEnding:
     """Return the end of a contact about which nothing may be sent any more."""
     job = attempt.job
     requests = attempt.meter.requests
     if reason == LEFT_SOURCE:
-        return Ending(records.left(job, attempt.known, attempt.actions, requests))
+        return AttemptEnding(
+            records.left(job, attempt.known, attempt.actions, requests)
+        )
     # The row that opted out is another version than the one that was read: without a
     # hash the next run reads it.
     source_hash = None if reason == OPTED_OUT else job.source_hash
@@ -136,12 +138,12 @@ def suppressed(attempt: Attempt, reason: str) -> Ending:
         actions=attempt.actions,
         requests=requests,
     )
-    return Ending(record)
+    return AttemptEnding(record)
 
 
 def gone(
-    attempt: Attempt, destination: str, reserved_by: Ending | None = None
-) -> Ending:
+    attempt: Attempt, destination: str, reserved_by: AttemptEnding | None = None
+) -> AttemptEnding:
     """Return the end of a contact that was deleted at the vendor.
 
     ``reserved_by`` is the end it would have had otherwise: its look-up found contacts,
@@ -157,10 +159,10 @@ def gone(
         actions=attempt.actions,
         requests=attempt.meter.requests,
     )
-    return Ending(record)
+    return AttemptEnding(record)
 
 
-def key_reserved(attempt: Attempt, owner: str) -> Ending:
+def key_reserved(attempt: Attempt, owner: str) -> AttemptEnding:
     """Return the end of a contact whose match key another one has at the vendor.
 
     ``owner`` is that other one, as ``destination/contact_id``.
@@ -180,10 +182,10 @@ def key_reserved(attempt: Attempt, owner: str) -> Ending:
     fields = tuple(key.field for key in attempt.job.keys)
     wait = KeyWait(owner, fields, attempt.job.source_hash)
     # One more attempt in this run is worth it: the owner may let go in between.
-    return Ending(record, postponed=attempt.job.attempt == 1, waits_for=wait)
+    return AttemptEnding(record, postponed=attempt.job.attempt == 1, waits_for=wait)
 
 
-def behind_newcomer(attempt: Attempt, newcomer: str) -> Ending:
+def behind_newcomer(attempt: Attempt, newcomer: str) -> AttemptEnding:
     """Return the end of a contact whose former vendor contact another one took over.
 
     The ``newcomer`` is about to write to it: whose it will be is not known before.
@@ -199,10 +201,10 @@ def behind_newcomer(attempt: Attempt, newcomer: str) -> Ending:
         message,
         requests=attempt.meter.requests,
     )
-    return Ending(record, postponed=attempt.job.attempt == 1)
+    return AttemptEnding(record, postponed=attempt.job.attempt == 1)
 
 
-def erasure_under_way(attempt: Attempt, ready_in: float) -> Ending:
+def erasure_under_way(attempt: Attempt, ready_in: float) -> AttemptEnding:
     """Return the end where a write reached a contact that is about to be deleted.
 
     Another attempt comes after ``ready_in`` seconds, if this was not the last one.
@@ -216,4 +218,4 @@ def erasure_under_way(attempt: Attempt, ready_in: float) -> Ending:
         requests=attempt.meter.requests,
     )
     is_last = attempt.job.attempt >= LAST_ATTEMPT
-    return Ending(record, postponed=not is_last, ready_in=ready_in)
+    return AttemptEnding(record, postponed=not is_last, ready_in=ready_in)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from syncengine.engine.attempt import Ending
+from syncengine.engine.attempt import AttemptEnding
 from syncengine.errors import AccountStopped, VendorHalted
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact_ids import name_of
@@ -38,14 +38,14 @@ class Judge:
         self._emit = emit
         self._stop = stop
         self._streak = RefusalStreak(standing or {})
-        self._withheld: list[tuple[int, Ending]] = []
+        self._withheld: list[tuple[int, AttemptEnding]] = []
         """Refusals, each with its batch, that are not believed yet."""
         self._outage = Outage()
         self._is_down = False
         self._evading_statuses: set[int | None] = set()
         """HTTP statuses of the answers that judged no contact."""
 
-    def note(self, batch: int, ending: Ending) -> None:
+    def note(self, batch: int, ending: AttemptEnding) -> None:
         """Note how a contact ended, and pass its record on when it may be believed."""
         outcome = _outcome_of(ending.record)
         self._watch_for_outage(ending, outcome)
@@ -61,7 +61,7 @@ class Judge:
             self._believe(ending.answered)
         self._emit(batch, ending.record)
 
-    def _watch_for_outage(self, ending: Ending, outcome: ContactOutcome) -> None:
+    def _watch_for_outage(self, ending: AttemptEnding, outcome: ContactOutcome) -> None:
         if ending.unreachable:
             self._evading_statuses.add(outcome.http_status)
             if self._outage.add(outcome.http_status):
@@ -70,7 +70,7 @@ class Judge:
         elif ending.refused or outcome.actions:
             self._outage.end()
 
-    def _withhold(self, batch: int, ending: Ending) -> None:
+    def _withhold(self, batch: int, ending: AttemptEnding) -> None:
         """Keep a refusal back; where it is one too many, stop the account."""
         self._withheld.append((batch, ending))
         must_halt = self._streak.refuse(_outcome_of(ending.record).code, ending.weight)
@@ -91,13 +91,13 @@ class Judge:
         ]
         self._emit_withheld()
 
-    def _believed(self, ending: Ending) -> Ending:
+    def _believed(self, ending: AttemptEnding) -> AttemptEnding:
         """Return the ending as far as it says something about its contact."""
         if self._says_something(ending):
             return ending
         return replace(ending, record=_not_judged(ending.record))
 
-    def _says_something(self, ending: Ending) -> bool:
+    def _says_something(self, ending: AttemptEnding) -> bool:
         if self._is_down:
             return False
         if self._streak.accepted:
@@ -112,8 +112,8 @@ class Judge:
         more to be written down. A refusal that was answered after the acceptance is the
         vendor's newer word.
         """
-        older: list[tuple[int, Ending]] = []
-        newer: list[tuple[int, Ending]] = []
+        older: list[tuple[int, AttemptEnding]] = []
+        newer: list[tuple[int, AttemptEnding]] = []
         for batch, ending in self._withheld:
             part = newer if ending.answered > answered else older
             part.append((batch, ending))

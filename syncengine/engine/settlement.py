@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncengine.engine import endings, records
 from syncengine.engine.account_check import AccountCheck
-from syncengine.engine.attempt import Attempt, Ending
+from syncengine.engine.attempt import Attempt, AttemptEnding
 from syncengine.engine.contact_finder import ContactFinder, Found
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import StopFlag, sleep_unless_stopped
@@ -43,7 +43,7 @@ class Settlement:
         self._recorder = recorder
         self._stopping = stopping
 
-    async def settle(self, attempt: Attempt) -> Ending | None:
+    async def settle(self, attempt: Attempt) -> AttemptEnding | None:
         """Find out what has to be known before the contact can be planned.
 
         Returns the end of the attempt, or None when the contact is ready to be planned.
@@ -59,12 +59,12 @@ class Settlement:
             return endings.unsettled(attempt)
         if result is Found.NOTHING:
             attempt.known = known_after_not_found(attempt.known, self._capabilities)
-        in_the_way = result if isinstance(result, Ending) else None
+        in_the_way = result if isinstance(result, AttemptEnding) else None
         return self._end_unless_plannable(attempt, in_the_way)
 
     def _end_unless_plannable(
-        self, attempt: Attempt, in_the_way: Ending | None = None
-    ) -> Ending | None:
+        self, attempt: Attempt, in_the_way: AttemptEnding | None = None
+    ) -> AttemptEnding | None:
         """Return the end of a contact about which nothing is to be sent, else None.
 
         ``in_the_way`` is the end that its look-up would have it come to.
@@ -75,7 +75,9 @@ class Settlement:
             return in_the_way
         return endings.own_refusal(attempt)
 
-    async def look_for_missing(self, attempt: Attempt, missing: str) -> Ending | None:
+    async def look_for_missing(
+        self, attempt: Attempt, missing: str
+    ) -> AttemptEnding | None:
         """Look up a contact whose known contact at the vendor is gone.
 
         Somebody may have created it again there, or merged it into another one. What is
@@ -103,10 +105,10 @@ class Settlement:
         result = await self._finder.look_up(attempt, look_up)
         if result is Found.LINKED:
             return None
-        in_the_way = result if isinstance(result, Ending) else None
+        in_the_way = result if isinstance(result, AttemptEnding) else None
         return endings.gone(attempt, self._task.destination, in_the_way)
 
-    async def _settle_known_contact(self, attempt: Attempt) -> Ending | None:
+    async def _settle_known_contact(self, attempt: Attempt) -> AttemptEnding | None:
         """Settle what can be read of the contact without a look-up by match key."""
         if has_open_merge(attempt.known) and attempt.known.external_id is not None:
             ending = await self._settle_merge(attempt, attempt.known.external_id)
@@ -121,7 +123,7 @@ class Settlement:
             return await self._read_back(attempt)
         return None
 
-    async def _settle_merge(self, attempt: Attempt, into: str) -> Ending | None:
+    async def _settle_merge(self, attempt: Attempt, into: str) -> AttemptEnding | None:
         """Link the one that is left of two vendor contacts that were to be merged.
 
         The known one, ``into``, is if nothing came of it. Where neither is shown, the
@@ -143,7 +145,7 @@ class Settlement:
             return None
         return await self._finder.link(attempt, remote)
 
-    async def _take_back(self, attempt: Attempt) -> Ending | None:
+    async def _take_back(self, attempt: Attempt) -> AttemptEnding | None:
         """Link the vendor contact that a newcomer took over and never wrote to.
 
         It has the values that were written about this contact, maybe under another key
@@ -160,7 +162,7 @@ class Settlement:
             return None
         return await self._finder.link(attempt, remote)
 
-    async def _read_back(self, attempt: Attempt) -> Ending | None:
+    async def _read_back(self, attempt: Attempt) -> AttemptEnding | None:
         """Read the vendor contact where what was known of it is distrusted.
 
         Where the vendor only finds, and does not find it, it is sent whole: a contact
@@ -216,7 +218,7 @@ class Settlement:
 
     async def _look_up_twice(
         self, attempt: Attempt, look_up: LookUp
-    ) -> Found | Ending | None:
+    ) -> Found | AttemptEnding | None:
         """Look a contact up, and where nothing is found once more after a wait.
 
         What a create has just made may not be visible yet: only after ``look_up.wait``

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from syncengine.engine import records
-from syncengine.engine.attempt import Ending
+from syncengine.engine.attempt import AttemptEnding
 from syncengine.model.work import KeyWait, Record
 from syncengine.planning.waiting import refusal_of_waiting
 from syncengine.ports import WaitStore
@@ -26,7 +26,7 @@ class Waiting:
         """True where the run is about all contacts, and not about some only."""
         self._ended: dict[str, tuple[int, Record, KeyWait]] = {}
 
-    def add(self, batch: int, ending: Ending) -> None:
+    def add(self, batch: int, ending: AttemptEnding) -> None:
         """Keep a contact that still waits after its last attempt."""
         assert ending.waits_for is not None, "only a contact that waits is kept"
         self._ended[ending.record.contact_id] = batch, ending.record, ending.waits_for

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from syncengine.engine.attempt import Ending
+from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.exchange import Meter
 from syncengine.engine.recorder import Recorder
@@ -120,14 +120,16 @@ def test_what_must_not_be_written_twice_is_not_because_the_rest_was_too_fast() -
     assert tried([PUT, GET], FINE, too_fast, repeatable=False)
 
 
-def synced(known: Known, desired: Desired, *answers: Response | Exception) -> Ending:
+def synced(
+    known: Known, desired: Desired, *answers: Response | Exception
+) -> AttemptEnding:
     """One turn of contact 7."""
     line = Line([*answers])
     plan = plan_contact(desired, known, CAN)
     assert isinstance(plan, Plan)
     job = Job(1, ContactState("7", known), desired, 1, plan)
 
-    async def whole() -> Ending:
+    async def whole() -> AttemptEnding:
         task = Task("here", Mapping(), "id", OnRemoved.UNTAG)
         contacts = ContactSync(
             task,

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from syncengine.engine.attempt import Ending
+from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.task import Job, Task
@@ -94,11 +94,11 @@ def job(contact_id: str, known: Known, capabilities: Capabilities) -> Job:
     return Job(1, ContactState(contact_id, known), desired, 1, plan)
 
 
-def second_of_two(vendor: Household, known: Known) -> tuple[Ending, Unaware]:
+def second_of_two(vendor: Household, known: Known) -> tuple[AttemptEnding, Unaware]:
     """How the second contact's turn ends, right after the first one was created."""
     state, line = Unaware(), Unhurried([FINE] * 8)
 
-    async def whole() -> Ending:
+    async def whole() -> AttemptEnding:
         contacts = ContactSync(
             Task("here", FieldMapping(), "id", OnRemoved.IGNORE),
             cast("Vendor", vendor),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from syncengine.engine.attempt import Ending
+from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.judgement import Judge
 from syncengine.errors import AccountStopped
 from syncengine.model.calls import Action, OutcomeKind
@@ -183,7 +183,9 @@ class Watched:
             )
             self.judge.note(
                 number,
-                Ending(record, refused=True, weight=1, answered=next(self._answers)),
+                AttemptEnding(
+                    record, refused=True, weight=1, answered=next(self._answers)
+                ),
             )
 
     def accept(self, number: int, *, answered: int | None = None) -> None:
@@ -191,7 +193,7 @@ class Watched:
         record = Record(str(number), Known(), Status.SYNCED, THIS, outcome=outcome)
         self.judge.note(
             number,
-            Ending(
+            AttemptEnding(
                 record, answered=next(self._answers) if answered is None else answered
             ),
         )
@@ -201,7 +203,7 @@ class Watched:
             OutcomeKind.DEFERRED, (), 1, "unreachable", f"said of {number}", status
         )
         record = Record(str(number), Known(), Status.PENDING, None, outcome=outcome)
-        self.judge.note(number, Ending(record, unreachable=True))
+        self.judge.note(number, AttemptEnding(record, unreachable=True))
 
     @property
     def out(self) -> dict[str, tuple[str, int]]:

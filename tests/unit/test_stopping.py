@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from syncengine.app.stopping import Stopping, stop_account_on
-from syncengine.engine.attempt import Ending
+from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
@@ -78,11 +78,11 @@ class Waiters:
 
     turns = 0
 
-    async def sync(self, job: Job) -> Ending:
+    async def sync(self, job: Job) -> AttemptEnding:
         del job
         self.turns += 1
         outcome = ContactOutcome(OutcomeKind.DEFERRED)
-        return Ending(
+        return AttemptEnding(
             Record("7", Known(), Status.PENDING, None, outcome=outcome),
             postponed=True,
             ready_in=100.0,
