@@ -114,7 +114,7 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
             waiting=run.waiting,
             recreations=run.recreations.wanted,
             begun=run.count_cause,
-            circumstances=work.circumstances,
+            refusal_groups=work.refusal_groups,
         ).run()
     if source_error is not None:
         has_sent = s.account.pacing.requests > sent_before

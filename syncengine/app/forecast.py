@@ -10,8 +10,8 @@ from syncengine.app.meaning import counted_causes
 from syncengine.app.session import Reader
 from syncengine.app.vendor_access import task_of
 from syncengine.config.destination import DestinationConfig
-from syncengine.engine.circumstances import Probe
 from syncengine.engine.prepare import Prepared
+from syncengine.engine.refusal_groups import Probe
 from syncengine.engine.task import Job
 from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.model.calls import Call, OutcomeKind

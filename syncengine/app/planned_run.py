@@ -34,8 +34,8 @@ from syncengine.app.run_request import NO_FILE, RunRequest
 from syncengine.app.session import Reader
 from syncengine.app.vendor_access import distrust_by, task_of
 from syncengine.config.destination import DestinationConfig
-from syncengine.engine.circumstances import choose
 from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.refusal_groups import choose
 from syncengine.model.work import Batch, BatchKind, ContactState, Scope, Standing
 from syncengine.planning.distrust import distrusted_state
 from syncengine.planning.survey import Survey

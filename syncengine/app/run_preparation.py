@@ -26,7 +26,7 @@ from syncengine.app.run_parts import RunParts
 from syncengine.app.run_request import NO_FILE
 from syncengine.app.stranded import recognise_people
 from syncengine.app.vendor_access import distrust_by
-from syncengine.engine.circumstances import Circumstances, choose
+from syncengine.engine.refusal_groups import RefusalGroups, choose
 from syncengine.errors import BrakeApplied
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import Batch, BatchKind, Scope
@@ -47,7 +47,7 @@ class PreparedWork:
     contacts: int
     beyond_limit: int
     """Contacts that its limit left out."""
-    circumstances: Circumstances
+    refusal_groups: RefusalGroups
 
 
 async def prepare(run: RunParts) -> PreparedWork:
@@ -57,7 +57,7 @@ async def prepare(run: RunParts) -> PreparedWork:
     candidates = Candidates(s.destination, s.databases, s.source, s.request)
     survey = await survey_of(s.destination, s.databases, s.recognised)
     preparation = _Preparation(run, candidates, survey)
-    circumstances, probes = await preparation.probe()
+    refusal_groups, probes = await preparation.probe()
     contacts = await preparation.add_batches(probes)
     await preparation.judge_scope()
     # The order of these steps matters. Which match keys are free is known only after all
@@ -68,7 +68,7 @@ async def prepare(run: RunParts) -> PreparedWork:
     await preparation.judge_survey()
     await preparation.judge_consent()
     beyond_limit = max(0, candidates.found - preparation.batched)
-    return PreparedWork(contacts, beyond_limit, circumstances)
+    return PreparedWork(contacts, beyond_limit, refusal_groups)
 
 
 class _Preparation:
@@ -82,7 +82,7 @@ class _Preparation:
         self._candidates = candidates
         self._survey = survey
 
-    async def probe(self) -> tuple[Circumstances, int]:
+    async def probe(self) -> tuple[RefusalGroups, int]:
         """Add one contact of each group that was refused alike.
 
         Returns what is known of these groups, and the number of contacts.
@@ -90,7 +90,7 @@ class _Preparation:
         run, s = self._run, self._session
         groups = await run.refusals.groups() if s.request.probes else ()
         probes = await choose(groups, run.refusals, run.preparer, s.request.limit)
-        circumstances = Circumstances(
+        refusal_groups = RefusalGroups(
             run.refusals,
             s.batches,
             run.preparer,
@@ -98,8 +98,8 @@ class _Preparation:
             brings_back=s.request.about_everybody,
             allowed=self._may_follow,
         )
-        await circumstances.add(probes)
-        return circumstances, len(probes)
+        await refusal_groups.add(probes)
+        return refusal_groups, len(probes)
 
     async def add_batches(self, probes: int) -> int:
         """Write the contacts that differ into batches; return the number of contacts."""

@@ -9,16 +9,16 @@ from syncengine.engine import endings, records
 from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.attempt import Attempt, AttemptEnding, Next
 from syncengine.engine.conclusions import (
-    about,
-    by_key,
-    created,
-    gone,
+    is_already_removed,
     is_missing,
+    is_repeatable,
     is_same_person,
-    names_another,
-    owned,
-    repeatable,
-    visible,
+    may_name_existing,
+    names_other_contact,
+    owned_by_other,
+    unavailable_until_found,
+    was_created,
+    with_subject,
 )
 from syncengine.engine.contact_finder import ContactFinder
 from syncengine.engine.ownership import Ownership
@@ -191,16 +191,16 @@ class CallSender:
     ) -> AttemptEnding | Next | None:
         """Send one call and judge its answer; None where the next call follows."""
         call = step.call
-        is_repeatable = repeatable(call, self._capabilities)
+        can_repeat = is_repeatable(call, self._capabilities)
         try:
-            answered = await self._answer(attempt, call, repeatable=is_repeatable)
+            answered = await self._answer(attempt, call, repeatable=can_repeat)
         except (RequestFailed, AccountStopped, ContactSuppressed) as error:
             maybe_applied = _is_maybe_applied(error)
             is_unknown = maybe_applied or step.was_unknown
             attempt.note_unknown(step.unknown_without_answer() if is_unknown else None)
             # The create may have been carried out: it must not be repeated, but a
             # look-up finds what it made.
-            if maybe_applied and not is_repeatable and self._may_look_up():
+            if maybe_applied and not can_repeat and self._may_look_up():
                 return Next.SETTLE
             raise
         match answered.value:
@@ -224,8 +224,8 @@ class CallSender:
 
         def make() -> Exchange[Answer]:
             exchange = self._vendor.send(call)
-            if created(attempt.actions):
-                return visible(exchange)
+            if was_created(attempt.actions):
+                return unavailable_until_found(exchange)
             return exchange
 
         answered = await self._retrier.run_to_answer(
@@ -233,7 +233,8 @@ class CallSender:
         )
         attempt.answered = next(self._answer_numbers)
         answer = answered.value
-        if isinstance(answer, Rejected) and gone(answer, attempt.job.desired):
+        desired = attempt.job.desired
+        if isinstance(answer, Rejected) and is_already_removed(answer, desired):
             # Not found, and it was to be removed: that is what was wanted.
             answer = Applied(was_gone=True)
             answered = replace(answered, value=answer)
@@ -254,7 +255,7 @@ class CallSender:
             return
         known_before = attempt.job.state.known.external_id
         is_about_known = known_before is not None and call.external_id == known_before
-        if is_about_known and not names_another(call, applied):
+        if is_about_known and not names_other_contact(call, applied):
             self._account.seen()
 
     async def _judge_refusal(
@@ -272,7 +273,7 @@ class CallSender:
             assert external_id is not None, "only what was known can be gone"
             return await self._plan_without(attempt, external_id)
         attempt.note_unknown(unknown)
-        return endings.rejected(attempt, about(step.call, refusal))
+        return endings.rejected(attempt, with_subject(step.call, refusal))
 
     async def _plan_without(
         self, attempt: Attempt, missing: str
@@ -286,7 +287,7 @@ class CallSender:
     ) -> AttemptEnding | Next | None:
         """Judge a call that was applied; None where the next call follows."""
         call = step.call
-        if names_another(call, applied):
+        if names_other_contact(call, applied):
             return await self._judge_other_id(attempt, step, applied)
         gives_id = (
             call.action in _ACTIONS_THAT_GIVE_IDS and not attempt.known.external_id
@@ -341,11 +342,12 @@ class CallSender:
             raise
         if owner is None:
             return None
-        if call.action is Action.CREATE and not by_key(call, self._capabilities):
+        may_exist = may_name_existing(call, self._capabilities)
+        if call.action is Action.CREATE and not may_exist:
             # The vendor claims to have made it: maybe it did, under an id that the
             # answer does not tell.
             attempt.note_unknown(step.unknown_without_answer())
-            return endings.rejected(attempt, owned(owner))
+            return endings.rejected(attempt, owned_by_other(owner))
         return self._end_overwriting(attempt, call, owner, external_id)
 
     async def _is_about_to_be_erased(self, attempt: Attempt, external_id: str) -> bool:

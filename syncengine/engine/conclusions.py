@@ -13,7 +13,7 @@ from syncengine.model.contact_ids import as_argument, name_of_owner
 from syncengine.model.http import Exchange, Json
 
 
-def about(call: Call, refusal: Rejected) -> Rejected:
+def with_subject(call: Call, refusal: Rejected) -> Rejected:
     """Return the refusal with the name of what the call carried, if that is one thing.
 
     What refusals have in common is told by the vendor's words alone.
@@ -33,17 +33,19 @@ def about(call: Call, refusal: Rejected) -> Rejected:
     )
 
 
-def created(actions: Sequence[Action]) -> bool:
+def was_created(actions: Sequence[Action]) -> bool:
     """Return whether one of these actions made the contact."""
     return Action.CREATE in actions or Action.UPSERT in actions
 
 
-def not_ready(error: VendorUnavailable, actions: Sequence[Action]) -> bool:
+def is_not_ready_yet(error: VendorUnavailable, actions: Sequence[Action]) -> bool:
     """Return whether the vendor is reachable, and only delays what follows a create."""
-    return created(actions) and error.status is not None and 400 <= error.status < 500
+    if error.status is None or not was_created(actions):
+        return False
+    return 400 <= error.status < 500
 
 
-def visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
+def unavailable_until_found(exchange: Exchange[Answer]) -> Exchange[Answer]:
     """Run the exchange for a contact that was just created.
 
     A contact that is not found only means that the vendor is not ready yet.
@@ -58,14 +60,14 @@ def visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
     return answer
 
 
-def repeatable(call: Call, capabilities: Capabilities) -> bool:
+def is_repeatable(call: Call, capabilities: Capabilities) -> bool:
     """Return whether a call with a lost answer may be sent again without a look-up."""
     if call.action is not Action.CREATE:
         return True
     return capabilities.create is not None and capabilities.create.repeatable
 
 
-def by_key(call: Call, capabilities: Capabilities) -> bool:
+def may_name_existing(call: Call, capabilities: Capabilities) -> bool:
     """Return whether the answer may silently name a contact that existed before."""
     if call.action is Action.UPSERT:
         return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
@@ -74,7 +76,7 @@ def by_key(call: Call, capabilities: Capabilities) -> bool:
     return not capabilities.create.tells_existing
 
 
-def names_another(call: Call, applied: Applied) -> bool:
+def names_other_contact(call: Call, applied: Applied) -> bool:
     """Return whether the answer to a call about one vendor contact names another."""
     if not call.external_id or not applied.external_id:
         return False
@@ -88,7 +90,7 @@ def is_same_person(
     return any(same(key.field, key.value, remote.fields.get(key.field)) for key in keys)
 
 
-def gone(answer: Rejected, desired: Desired | None) -> bool:
+def is_already_removed(answer: Rejected, desired: Desired | None) -> bool:
     """Return whether a removed contact no longer exists at the vendor.
 
     There is nothing left to untag or delete then.
@@ -130,7 +132,7 @@ AMBIGUOUS = Rejected(
 )
 
 
-def owned(owner: str) -> Rejected:
+def owned_by_other(owner: str) -> Rejected:
     """Return the refusal of a contact whose vendor contact belongs to another one."""
     return Rejected(
         "ambiguous_match",

@@ -11,7 +11,7 @@ from syncengine.engine import endings
 from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, AttemptEnding, Next
 from syncengine.engine.call_sender import CallSender
-from syncengine.engine.conclusions import not_ready
+from syncengine.engine.conclusions import is_not_ready_yet
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact_finder import ContactFinder
 from syncengine.engine.exchange import Meter
@@ -138,7 +138,7 @@ class ContactSync:
         """
         ending = endings.deferred(attempt, "unreachable", error)
         is_last = attempt.job.attempt == LAST_ATTEMPT
-        if is_last or not not_ready(error, attempt.actions):
+        if is_last or not is_not_ready_yet(error, attempt.actions):
             return ending
         ready_in = min(self._settles_within, self._retry_policy.max_wait)
         return replace(ending, postponed=True, ready_in=ready_in)

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
 from syncengine.engine.attempt import LAST_ATTEMPT, AttemptEnding
-from syncengine.engine.circumstances import Circumstances
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
 from syncengine.engine.open_batches import OpenBatches
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.recorder import Recorder
+from syncengine.engine.refusal_groups import RefusalGroups
 from syncengine.engine.stopping import (
     StopFlag,
     broken_off_by,
@@ -87,7 +87,7 @@ class Dispatcher:
         waiting: Waiting | None = None,
         recreations: Recreations = nobody_is_created_again,
         begun: Callable[[Job], None] = lambda _: None,
-        circumstances: Circumstances | None = None,
+        refusal_groups: RefusalGroups | None = None,
     ) -> None:
         """Take the parts of a run.
 
@@ -109,8 +109,8 @@ class Dispatcher:
         self._recreations = recreations
         self._are_removals_through = False
         self._begun = begun
-        self._circumstances = circumstances
-        standing = circumstances.standing if circumstances else None
+        self._refusal_groups = refusal_groups
+        standing = refusal_groups.standing if refusal_groups else None
         self._judge = Judge(self._finish, stop, standing)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open_batches = OpenBatches(batches, recorder, tally, tell)
@@ -157,25 +157,25 @@ class Dispatcher:
         # judged: the judgement reads them from the state.
         await self._settle()
         await self._end_waiting(finished=is_finished and not self._stopping.is_set())
-        if self._circumstances is not None:
-            await self._circumstances.end()
+        if self._refusal_groups is not None:
+            await self._refusal_groups.end()
 
     async def _probe(self) -> None:
         """Try one contact of each group that was refused alike, before all others."""
-        if self._circumstances is None or not self._circumstances.batches:
+        if self._refusal_groups is None or not self._refusal_groups.batches:
             return
-        for batch in self._circumstances.batches:
+        for batch in self._refusal_groups.batches:
             if self._stopping.is_set():
                 return
             await self._take(batch, recreates=True)
         await self._settle()
-        await self._circumstances.judge()
+        await self._refusal_groups.judge()
 
     async def _feed(self) -> None:
         """Hand out every batch that waits, removals first."""
         probes: set[int] = set()
-        if self._circumstances is not None:
-            probes = {batch.number for batch in self._circumstances.batches}
+        if self._refusal_groups is not None:
+            probes = {batch.number for batch in self._refusal_groups.batches}
         async for batch in self._batches.waiting():
             if self._stopping.is_set():
                 return
@@ -280,7 +280,7 @@ class Dispatcher:
         self._advance(len(batch.contact_ids) - len(prepared.jobs))
         self._open_batches.open(batch.number, len(prepared.jobs))
         for job in prepared.jobs:
-            if self._circumstances is None or not self._circumstances.is_probe(job):
+            if self._refusal_groups is None or not self._refusal_groups.is_probe(job):
                 self._begun(job)
             # Bounded: a batch is handed out no faster than it is worked on.
             await self._queue.put(job)
@@ -296,9 +296,9 @@ class Dispatcher:
 
     def _note(self, job: Job, ending: AttemptEnding) -> None:
         """Note the end of an attempt, which need not be the contact's end."""
-        if self._circumstances is not None:
-            ending = self._circumstances.after_attempt(job, ending)
-            self._tally.probes = self._circumstances.probes
+        if self._refusal_groups is not None:
+            ending = self._refusal_groups.after_attempt(job, ending)
+            self._tally.probes = self._refusal_groups.probes
         if ending.postponed:
             # Recorded, and counted only if no further attempt replaces it.
             self._postponed.add(job, ending)

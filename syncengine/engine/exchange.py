@@ -54,7 +54,7 @@ class Meter:
 
 
 @dataclass(slots=True)
-class Doubt:
+class UnknownEffects:
     """Traces that the tries of one exchange may have left at the vendor.
 
     There is one for each exchange, shared by its tries: what an earlier try may have
@@ -89,11 +89,11 @@ async def drive(
     make: Callable[[], Exchange[T]],
     sender: Sender,
     meter: Meter,
-    doubt: Doubt | None = None,
+    effects: UnknownEffects | None = None,
 ) -> T:
     """Send what the exchange yields and hand it the responses; returns its result.
 
-    What the exchange has written is noted in ``doubt``, for a caller that tries again.
+    What the exchange has written is noted in ``effects``, for a caller that tries again.
 
     What the sender or the vendor raises on purpose is passed on. Anything else that an
     adapter raises is contained: before the first request nothing can be sent
@@ -116,8 +116,8 @@ async def drive(
             _refuse_flood(request, bytes_read)
             step = _next_step(exchange, request, response)
             is_accepted = request.writes and response.status < 400
-            if doubt is not None and is_accepted and not isinstance(step, _Result):
-                doubt.part_written = True
+            if effects is not None and is_accepted and not isinstance(step, _Result):
+                effects.part_written = True
     except VendorUnavailable as error:
         # Only a loop iteration that sent a request can have raised it: ``request`` is
         # the one that failed.

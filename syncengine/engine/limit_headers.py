@@ -205,7 +205,7 @@ class HeaderAllowances:
         if allowance is not None:
             allowance.left -= 1
 
-    def held_until(self, method: str, now: float) -> float | None:
+    def withheld_until(self, method: str, now: float) -> float | None:
         """Return when the next request of a method may go out; None: at once."""
         allowance = self._allowances.get(self.scope(method))
         if allowance is None or allowance.left > 0 or now >= allowance.until:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from syncengine.engine.attempt import Attempt
-from syncengine.engine.conclusions import by_key
+from syncengine.engine.conclusions import may_name_existing
 from syncengine.engine.given_ids import GivenIds
 from syncengine.model.calls import Call
 from syncengine.model.capabilities import Capabilities
@@ -78,7 +78,7 @@ class Ownership:
             return owner
         # Where every answer means a new contact, the state is asked for many answers
         # at once only, and a link is made when the outcome is recorded.
-        may_exist = by_key(call, self._capabilities)
+        may_exist = may_name_existing(call, self._capabilities)
         if may_exist or await self._given.is_known(external_id, attempt.contact_id):
             link = await self.claim(attempt, external_id, call.key)
             return link.owner

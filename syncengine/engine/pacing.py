@@ -378,7 +378,7 @@ class Pacing:
         """Return whether nothing but the limits keeps a request back."""
         if not self._has_free_flight() or self.now() < self._paused_until:
             return False
-        return self._allowances.held_until(method, self.now()) is None
+        return self._allowances.withheld_until(method, self.now()) is None
 
     def _has_free_flight(self) -> bool:
         most = self._in_flight if self._proven else 1
@@ -390,7 +390,7 @@ class Pacing:
             return self._paused_until
         if not self._has_free_flight():
             return None
-        withheld_until = self._allowances.held_until(method, self.now())
+        withheld_until = self._allowances.withheld_until(method, self.now())
         if withheld_until is not None:
             return withheld_until
         return self.ledger.free_at(method)

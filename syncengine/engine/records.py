@@ -187,10 +187,11 @@ def same_person(state: ContactState, source_hash: int | None) -> Record:
     It is refused once, by name, and stands suppressed until somebody decides or its row
     changes.
     """
-    is_told = state.status is Status.SUPPRESSED and state.rejected_hash == version(
-        source_hash
+    was_refused_before = (
+        state.status is Status.SUPPRESSED
+        and state.rejected_hash == version(source_hash)
     )
-    kind = OutcomeKind.SUPPRESSED if is_told else OutcomeKind.REJECTED
+    kind = OutcomeKind.SUPPRESSED if was_refused_before else OutcomeKind.REJECTED
     return Record(
         contact_id=state.contact_id,
         known=state.known,
@@ -299,13 +300,13 @@ def probed(state: ContactState, source_hash: int | None, record: Record) -> Reco
     )
 
 
-def held(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
+def blocked(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
     """Return the record of a contact that is refused until another one moves.
 
     It is also tried again once its own row changes. ``record`` is its state so far. It
     counts as one refusal: another one, for another reason, is not the last.
     """
-    assert record.outcome is not None, "a contact that waits has had its turns"
+    assert record.outcome is not None, "a contact that waits has had its attempts"
     outcome = replace(
         record.outcome,
         kind=OutcomeKind.REJECTED,
@@ -319,15 +320,15 @@ def held(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
         rejected_hash=version(source_hash),
         outcome=outcome,
     )
-    return again(judged)
+    return recorded_before(judged)
 
 
-def again(record: Record) -> Record:
+def recorded_before(record: Record) -> Record:
     """Return the record of a contact whose attempts were written down before.
 
     Their requests are counted already.
     """
-    assert record.outcome is not None, "a contact that waits has had its turns"
+    assert record.outcome is not None, "a contact that waits has had its attempts"
     return replace(record, outcome=replace(record.outcome, requests=0))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
-from syncengine.engine.exchange import Doubt, Meter, drive
+from syncengine.engine.exchange import Meter, UnknownEffects, drive
 from syncengine.errors import (
     AccountStopped,
     CannotBeSent,
@@ -136,33 +136,33 @@ class Retrier:
         # undo whatever is written before that, so wait until it cannot arrive any more.
         if meter.take_late_write():
             await self._control.wait_until_settled()
-        doubt = Doubt()
+        effects = UnknownEffects()
         failures = throttled = 0
         while True:
             try:
-                value = await drive(make, self._sender, meter, doubt)
+                value = await drive(make, self._sender, meter, effects)
             except (AccountStopped, ContactSuppressed, CannotBeSent) as error:
                 if isinstance(error, AccountStopped):
                     self._control.stop(error)
-                _raise_if_in_doubt(error, doubt)
+                _raise_if_unknown(error, effects)
                 raise
             except VendorThrottled as error:
                 throttled += 1
                 # The refused try did nothing, but one before it may have been carried
                 # out: then the exchange must not be sent once more.
                 if not repeatable:
-                    _raise_if_in_doubt(error, doubt)
-                self._pause_for_limit(error, throttled, doubt)
+                    _raise_if_unknown(error, effects)
+                self._pause_for_limit(error, throttled, effects)
             except VendorUnavailable as error:
                 failures += 1
-                doubt.note_failure(error)
-                if not self._may_try_again(failures, doubt, repeatable=repeatable):
-                    raise _covering_all_tries(error, doubt) from None
+                effects.note_failure(error)
+                if not self._may_try_again(failures, effects, repeatable=repeatable):
+                    raise _covering_all_tries(error, effects) from None
                 await self._control.sleep(self._backoff(failures))
             else:
                 self._refusals = 0
                 self._control.prove()
-                return AnsweredExchange(value, doubt.lost_try)
+                return AnsweredExchange(value, effects.lost_try)
 
     def scheduled(self) -> None:
         """Note that the vendor carries out something later.
@@ -171,13 +171,15 @@ class Retrier:
         """
         self._control.scheduled()
 
-    def _may_try_again(self, failures: int, doubt: Doubt, *, repeatable: bool) -> bool:
-        if doubt.maybe_applied and not repeatable:
+    def _may_try_again(
+        self, failures: int, effects: UnknownEffects, *, repeatable: bool
+    ) -> bool:
+        if effects.maybe_applied and not repeatable:
             return False
         return failures < self._policy.attempts
 
     def _pause_for_limit(
-        self, error: VendorThrottled, refusals: int, doubt: Doubt
+        self, error: VendorThrottled, refusals: int, effects: UnknownEffects
     ) -> None:
         """Pause the account after a refusal for the rate limit.
 
@@ -192,7 +194,7 @@ class Retrier:
         halted = self._reason_to_halt(error, refusals)
         if halted is not None:
             self._control.stop(halted)
-            _raise_if_in_doubt(halted, doubt)
+            _raise_if_unknown(halted, effects)
             raise halted from None
         wait = self._wait_after(error, refusals)
         self._waits_until = max(self._waits_until, now + wait)
@@ -240,17 +242,19 @@ def _in_words(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _raise_if_in_doubt(error: Exception, doubt: Doubt) -> None:
-    """Raise VendorUnavailable in the error's place where an earlier try is in doubt.
+def _raise_if_unknown(error: Exception, effects: UnknownEffects) -> None:
+    """Raise VendorUnavailable in the error's place if an earlier try may have acted.
 
     The error by itself says that nothing was sent, which is true of the last try only.
     """
-    if doubt.maybe_applied:
+    if effects.maybe_applied:
         raise VendorUnavailable(str(error), maybe_applied=True) from None
 
 
-def _covering_all_tries(error: VendorUnavailable, doubt: Doubt) -> VendorUnavailable:
+def _covering_all_tries(
+    error: VendorUnavailable, effects: UnknownEffects
+) -> VendorUnavailable:
     """Return the error of the last try, with what all tries may have done."""
     return VendorUnavailable(
-        str(error), maybe_applied=doubt.maybe_applied, status=error.status
+        str(error), maybe_applied=effects.maybe_applied, status=error.status
     )

@@ -50,7 +50,7 @@ class Findings:
 
     compared: int = 0
     drifted: int = 0
-    in_doubt: int = 0
+    unknown: int = 0
     silent: int = 0
     """Number of contacts about whom nothing may be sent: not compared."""
     erasing: list[str] = field(default_factory=list)
@@ -123,7 +123,7 @@ class Verification:
         passed_over: list[ContactState] = []
         readable: list[ContactState] = []
         for state in states.values():
-            if state.contact_id in silent or _is_doubtful(state):
+            if state.contact_id in silent or _is_unknown(state):
                 passed_over.append(state)
             elif state.known.external_id:
                 readable.append(state)
@@ -187,17 +187,17 @@ class Verification:
     ) -> set[str]:
         """Compare contacts with a page of the list; return those that have a state."""
         states = await self._store.load(contact_ids)
-        doubtful: list[ContactState] = []
+        unknown: list[ContactState] = []
         shown: list[tuple[ContactState, Remote | None]] = []
         for state in states.values():
             remote = remotes.get(state.known.external_id or "")
             if remote is None:
                 continue
-            if _is_doubtful(state):
-                doubtful.append(state)
+            if _is_unknown(state):
+                unknown.append(state)
             else:
                 shown.append((state, remote))
-        self._pass_over(doubtful, await self._silent(doubtful))
+        self._pass_over(unknown, await self._silent(unknown))
         await self._compare(shown)
         return set(states)
 
@@ -224,7 +224,7 @@ class Verification:
             elif state.contact_id in silent or state.status is Status.SUPPRESSED:
                 self.seen.silent += 1
             else:
-                self.seen.in_doubt += 1
+                self.seen.unknown += 1
 
     async def _compare(
         self, pairs: Sequence[tuple[ContactState, Remote | None]]
@@ -301,7 +301,7 @@ class Verification:
             self.seen.contacts.append(Drifted(contact_id, names_by_way))
 
 
-def _is_doubtful(state: ContactState) -> bool:
+def _is_unknown(state: ContactState) -> bool:
     """Return whether it is unknown what was sent about a contact.
 
     Of one that is in step no more than some fields are unknown, which the source does

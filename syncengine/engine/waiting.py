@@ -50,7 +50,7 @@ class Waiting:
         judged_records: list[tuple[int, Record]] = []
         for contact_id, (batch, record, _) in ended.items():
             # A contact that is not refused stays deferred: the next run tries it.
-            judged_record = refused.get(contact_id) or records.again(record)
+            judged_record = refused.get(contact_id) or records.recorded_before(record)
             judged_records.append((batch, judged_record))
         return judged_records
 
@@ -65,7 +65,7 @@ class Waiting:
             waiter = f"{self._destination}/{contact_id}"
             refusal = refusal_of_waiting(waiter, wait.owner, holders, self._destination)
             if refusal is not None:
-                refused[contact_id] = records.held(record, wait.source_hash, refusal)
+                refused[contact_id] = records.blocked(record, wait.source_hash, refusal)
         if refused:
             # Before the refusals: without it nobody would know when to try them again.
             await self._store.keep(

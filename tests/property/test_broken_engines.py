@@ -57,7 +57,7 @@ def _answers_move_contacts(patch: pytest.MonkeyPatch) -> None:
         learned = learn(known, call, applied, capabilities)
         return replace(learned, external_id=applied.external_id or learned.external_id)
 
-    patch.setattr(call_sender, "names_another", lambda *_: False)
+    patch.setattr(call_sender, "names_other_contact", lambda *_: False)
     patch.setattr(call_sender, "learn", believes)
 
 

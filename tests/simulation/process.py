@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
@@ -17,6 +16,7 @@ from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
+from syncengine.engine.refusal_groups import RefusalGroups, choose
 from syncengine.engine.retry import Retrier
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Task
@@ -132,10 +132,10 @@ class Process:
         preparer = Preparer(task, vendor.capabilities, source, store, keys, neighbours)
         refusals = Refusals(fence, task.destination, run_id)
         groups = await refusals.groups()
-        circumstances = Circumstances(
+        refusal_groups = RefusalGroups(
             refusals, batches, preparer, groups, brings_back=True
         )
-        await circumstances.add(await choose(groups, refusals, preparer))
+        await refusal_groups.add(await choose(groups, refusals, preparer))
         await self._fill(batches, table, task.destination)
         await preparer.look_ahead(batches.waiting())
         waiting = Waiting(
@@ -168,7 +168,7 @@ class Process:
                 unsettled=pacing.unsettled,
                 waiting=waiting,
                 recreations=partial(_recreations, task, store),
-                circumstances=circumstances,
+                refusal_groups=refusal_groups,
             ).run()
         await finish_run(fence, run_id, "done")
 

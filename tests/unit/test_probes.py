@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from syncengine.engine.circumstances import MOST_PROBES, choose
 from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.refusal_groups import MOST_PROBES, choose
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Desired

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import syncengine
-from syncengine.engine.conclusions import about
+from syncengine.engine.conclusions import with_subject
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
 from syncengine.model.unsupported import in_words
 from syncengine.planning.refusals import (
@@ -96,8 +96,8 @@ def test_what_a_group_lacks_is_told_from_what_else_was_not_done(
 def test_a_refusal_names_what_its_call_carried_if_that_is_one_thing(
     call: Call, named: str
 ) -> None:
-    told = about(call, _REFUSED)
+    told = with_subject(call, _REFUSED)
     assert told.message == named + _REFUSED.message
     assert common_refusal(told) == common_refusal(_REFUSED)
     wordless = Rejected("http_404", "the vendor refused it", 404)
-    assert common_refusal(about(call, wordless)) == common_refusal(wordless)
+    assert common_refusal(with_subject(call, wordless)) == common_refusal(wordless)

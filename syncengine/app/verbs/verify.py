@@ -242,7 +242,7 @@ class _Comparison:
             drifted=seen.drifted,
             found=dict(sorted(seen.found.items())),
             subjects=dict(seen.subjects.most_common()),
-            in_doubt=seen.in_doubt,
+            in_doubt=seen.unknown,
             silent=seen.silent,
             erasing=tuple(seen.erasing[:_MOST_ERASING]),
             gone=seen.gone_before,

@@ -139,7 +139,7 @@ def _may_be_tried(job: Job, refusal: Refusal) -> bool:
     return is_sendable and _is_alike(job.state.refusal, refusal)
 
 
-class Circumstances:
+class RefusalGroups:
     """The groups of one destination's run."""
 
     def __init__(
