@@ -13,9 +13,13 @@ from tests.simulation.pair import Pair, contact_id, pairs
 from tests.support.any_vendor import Anyone, anyone
 
 DELETING = [
-    pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.delete
+    pair
+    for pair in (pairs(vendor)[0] for vendor in vendors.names())
+    if pair.capabilities.delete
 ]
-FINDING = [pair for pair in DELETING if pair.can.find_by and pair.can.reads]
+FINDING = [
+    pair for pair in DELETING if pair.capabilities.find_by and pair.capabilities.reads
+]
 deleting = pytest.mark.parametrize(
     "pair", DELETING, ids=[pair.name for pair in DELETING]
 )

@@ -17,7 +17,7 @@ from tests.simulation.pair import Pair, contact_id, pairs
 from tests.support.any_vendor import Anyone, anyone
 
 PAIRS = [pairs(vendor)[0] for vendor in vendors.names()]
-FOUND_BY_KEY = [pair for pair in PAIRS if pair.can.find_by]
+FOUND_BY_KEY = [pair for pair in PAIRS if pair.capabilities.find_by]
 """Vendors where a contact that is gone is noticed; an upsert by the vendor's own key makes it anew."""
 NAMES = [pair.name for pair in FOUND_BY_KEY]
 
@@ -141,7 +141,7 @@ async def test_one_created_again_by_hand_is_linked(
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "pair",
-    [each for each in FOUND_BY_KEY if each.can.add_tags],
+    [each for each in FOUND_BY_KEY if each.capabilities.add_tags],
     ids=lambda pair: pair.name,
 )
 async def test_a_change_of_tags_alone_notices_it_too(
@@ -273,7 +273,7 @@ async def test_a_resync_gives_no_ids_up_in_an_emptied_account(
 async def test_a_removal_is_not_done_by_an_account_that_has_nobody(
     database: str, tmp_path: Path, pair: Pair
 ) -> None:
-    policy = "delete" if pair.can.delete else "untag"
+    policy = "delete" if pair.capabilities.delete else "untag"
     async with anyone(database, tmp_path / "config", pair, on_removed=policy) as here:
         await _in_step(here)
         before = await here.external_id(1)
@@ -288,7 +288,7 @@ async def test_a_removal_is_not_done_by_an_account_that_has_nobody(
         here.screen.swap("main")
         report = await here.run()
         assert (exit_code(report), report.status) == (0, "done"), report
-        assert len(here.held()) == (2 if pair.can.delete else 3)
+        assert len(here.held()) == (2 if pair.capabilities.delete else 3)
         assert all(not remote.tags for remote in here.copies(1))
 
 

@@ -77,7 +77,7 @@ async def test_whatever_the_vendor_a_killed_run_leaves_no_trace(
 
 
 @pytest.mark.parametrize(
-    "vendor", [name for name in names() if pair_of(name).can.delete]
+    "vendor", [name for name in names() if pair_of(name).capabilities.delete]
 )
 @pytest.mark.asyncio
 async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash(

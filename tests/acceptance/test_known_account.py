@@ -14,7 +14,7 @@ from tests.support.any_vendor import Anyone, anyone
 SHOWN = [
     pair
     for pair in (pairs(vendor)[0] for vendor in vendors.names())
-    if pair.can.reads or pair.can.find_by
+    if pair.capabilities.reads or pair.capabilities.find_by
 ]
 NAMES = [pair.name for pair in SHOWN]
 
@@ -58,7 +58,7 @@ async def test_one_known_contact_is_looked_at_and_others_only_if_it_is_not_there
         here.screen.delete(external_id)
         code, line, requests = await _checked(here)
         assert code == 0
-        if pair.can.reads:
+        if pair.capabilities.reads:
             assert requests == alone + 2
         else:
             assert requests > alone + 1, "a look-up may ask for several spellings"

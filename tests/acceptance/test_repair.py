@@ -19,10 +19,10 @@ from tests.support.people_project import RESPOND_IO, People, people
 SHOWN = [
     pair
     for pair in (pairs(vendor)[0] for vendor in vendors.names())
-    if pair.can.find_by
+    if pair.capabilities.find_by
 ]
 """Vendors that show what they hold."""
-READ = [pair for pair in SHOWN if pair.can.reads]
+READ = [pair for pair in SHOWN if pair.capabilities.reads]
 NAME = "respond_io"
 TAGGED: dict[str, Any] = {
     **RESPOND_IO,
@@ -109,7 +109,7 @@ async def test_who_was_created_again_by_hand_is_linked_and_not_made_twice(
 async def test_a_vendor_that_finds_nobody_by_the_known_keys_is_asked_by_the_id(
     database: str, tmp_path: Path
 ) -> None:
-    pair = next(pair for pair in SHOWN if not pair.can.reads)
+    pair = next(pair for pair in SHOWN if not pair.capabilities.reads)
     async with anyone(database, tmp_path / "config", pair) as here:
         await _in_step(here, 4)
         here.screen.delete(await here.external_id(1))

@@ -29,7 +29,7 @@ from syncengine.planning.found_contacts import with_inherited
 from syncengine.planning.intents import remaining_intent
 from syncengine.planning.learning import learn
 from syncengine.planning.sharing import WantedByOthers
-from tests.simulation.drawing import drawn
+from tests.simulation.drawing import draw_history
 from tests.simulation.history import play
 from tests.support.memory.contacts import Contacts
 from tests.support.memory.keys import Keys
@@ -185,4 +185,4 @@ def test_a_broken_engine_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def _played(vendor: str, seed: int) -> tuple[str, ...]:
-    return play(drawn(vendor, seed), {}).wrong
+    return play(draw_history(vendor, seed), {}).violations

@@ -15,13 +15,13 @@ from syncengine.model.work import Status
 from syncengine.sandbox.twins.screen import Screen
 from tests.simulation.life import Point
 from tests.simulation.oracle import safety, violations
-from tests.simulation.pair import Flaw, Wish, contact_id, pairs
+from tests.simulation.pair import DesiredRow, Flaw, contact_id, pairs
 from tests.simulation.scenes import fill
-from tests.simulation.world import Ran, World
+from tests.simulation.world import RunResult, World
 from tests.support.virtual_time import run
 
-REFUSED = {number: Wish(number, flaw=Flaw.REFUSED) for number in range(1, 6)}
-TAKEN = {number: Wish(number) for number in range(6, 9)}
+REFUSED = {number: DesiredRow(number, flaw=Flaw.REFUSED) for number in range(1, 6)}
+TAKEN = {number: DesiredRow(number) for number in range(6, 9)}
 DRAWN = 6
 """Points drawn for each vendor, with a fixed seed."""
 
@@ -35,7 +35,7 @@ async def _refused(vendor: str) -> World:
     return world
 
 
-async def _night(world: World, dies_at: Point = 0) -> Ran:
+async def _night(world: World, dies_at: Point = 0) -> RunResult:
     ran = await world.run(dies_at=dies_at)
     await world.settle()
     return ran
@@ -56,39 +56,39 @@ def _mend(world: World) -> None:
 
 
 @dataclass(frozen=True)
-class Act:
+class VendorSetting:
     """What a person does at the vendor's screen, and how it is taken back."""
 
     do: Callable[[Screen], None]
     undo: Callable[[Screen], None]
-    wish: Wish
+    desired: DesiredRow
     """What every row asks for from then on, but for its key."""
     meets_all: bool = False
     """Whether contacts that are there are refused as well, and not only new ones."""
 
 
-ACTS = {
-    "a field is required of new contacts": Act(
+VENDOR_SETTINGS = {
+    "a field is required of new contacts": VendorSetting(
         lambda screen: screen.require("city"),
         lambda screen: screen.require("city", required=False),
-        Wish(0),
+        DesiredRow(0),
     ),
-    "a field is required": Act(
+    "a field is required": VendorSetting(
         lambda screen: screen.require("city", in_updates=True),
         lambda screen: screen.require("city", required=False),
-        Wish(0, (2, 2)),
+        DesiredRow(0, (2, 2)),
         meets_all=True,
     ),
-    "a list is gone": Act(
+    "a list is gone": VendorSetting(
         lambda screen: screen.undefine_list("list-x"),
         lambda screen: screen.define("list", "list-x"),
-        Wish(0, tags=("x",)),
+        DesiredRow(0, tags=("x",)),
         meets_all=True,
     ),
-    "a field is gone": Act(
+    "a field is gone": VendorSetting(
         lambda screen: screen.undefine_field("custom_fields.crm_id"),
         lambda screen: screen.define("field", "crm_id"),
-        Wish(0, (2, 2)),
+        DesiredRow(0, (2, 2)),
         meets_all=True,
     ),
 }
@@ -105,21 +105,21 @@ AT = [
 def test_what_a_person_changes_there_is_held_against_nobody_and_over_once_it_is_taken_back(
     vendor: str, name: str
 ) -> None:
-    act, numbers = ACTS[name], range(1, 6)
+    act, numbers = VENDOR_SETTINGS[name], range(1, 6)
 
     async def history() -> None:
         world = World(pairs(vendor)[0], 1, OnRemoved.IGNORE)
         if act.meets_all:
-            fill(world, {number: Wish(number) for number in numbers})
+            fill(world, {number: DesiredRow(number) for number in numbers})
             await _night(world)
         act.do(world.twin.screen(world.clock()))
-        fill(world, {number: replace(act.wish, key=number) for number in numbers})
+        fill(world, {number: replace(act.desired, key=number) for number in numbers})
         first = await _night(world)
         assert first.outcomes == {contact_id(number): "rejected" for number in numbers}
         stands = {contact_id(number): 0 for number in numbers}
         for _ in range(3):
             ran = await _night(world)
-            assert ran.quiet
+            assert ran.is_quiet
             assert 0 < ran.of_probes == ran.requests
             assert ran.requests * len(numbers) <= first.requests, "for one contact"
             assert _standing(world) == stands
@@ -139,7 +139,7 @@ def test_night_after_night_one_of_them_is_tried_each_in_turn(vendor: str) -> Non
         tried = []
         for _ in REFUSED:
             ran = await _night(world)
-            assert ran.quiet, "nothing is sent but the probe"
+            assert ran.is_quiet, "nothing is sent but the probe"
             assert 0 < ran.of_probes == ran.requests
             newest = max(row.tried_in or 0 for row in world.database.states.values())
             tried += [
@@ -185,7 +185,7 @@ def test_a_death_at_the_probe_keeps_the_group(vendor: str) -> None:
         assert _standing(world) == {contact_id(number): 0 for number in REFUSED}, (
             f"died at {ran.points[-1]!r}"
         )
-        assert (await _night(world)).quiet
+        assert (await _night(world)).is_quiet
         return len(ran.points)
 
     points = run(history(0))
@@ -196,7 +196,8 @@ def test_a_death_at_the_probe_keeps_the_group(vendor: str) -> None:
 
 def violations_of_all(world: World) -> list[str]:
     """What is wrong, where no row is an excuse."""
-    world.wishes = {
-        contact: Wish(wish.key, wish.values) for contact, wish in world.wishes.items()
+    world.desired_rows = {
+        contact: DesiredRow(desired.key, desired.values)
+        for contact, desired in world.desired_rows.items()
     }
     return violations(world)

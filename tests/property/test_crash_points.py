@@ -10,7 +10,7 @@ import pytest
 from syncengine import vendors
 from tests.simulation.history import History, Night, play
 from tests.simulation.pair import pairs
-from tests.simulation.row_changes import MILD, Twisted
+from tests.simulation.row_changes import MILD, SourceEdit
 from tests.simulation.scenes import SCENES
 
 EVERY_POINT = ("left", "newcomers")
@@ -18,7 +18,10 @@ EVERY_POINT = ("left", "newcomers")
 DRAWN = 8
 """Points drawn from each scene, with a fixed seed, spread over the vendor's variants."""
 
-THEN = ((), *((Twisted(twist, contact),) for twist, contact in product(MILD, (1, 2))))
+THEN = (
+    (),
+    *((SourceEdit(change, contact),) for change, contact in product(MILD, (1, 2))),
+)
 """What happens to the source before somebody runs it again."""
 
 
@@ -41,12 +44,14 @@ def test_a_death_wherever_the_process_waits_is_mended_by_one_run(
 
 def points(pair: str, scene: str) -> int:
     """How often the process waits in this scene when nothing goes wrong."""
-    told = play(History(pair, scene, 0, (Night(),)))
-    assert told.wrong == ()
-    return len(told.ran[0].points)
+    result = play(History(pair, scene, 0, (Night(),)))
+    assert result.violations == ()
+    return len(result.runs[0].points)
 
 
 def assert_mended(pair: str, scene: str, point: int, *, seed: int) -> None:
-    history = History(pair, scene, seed, (Night(point, then=THEN[seed % len(THEN)]),))
-    told = play(history)
-    assert told.wrong == (), f"{history} died at {told.ran[0].points[-1]!r}"
+    history = History(
+        pair, scene, seed, (Night(point, afterwards=THEN[seed % len(THEN)]),)
+    )
+    result = play(history)
+    assert result.violations == (), f"{history} died at {result.runs[0].points[-1]!r}"

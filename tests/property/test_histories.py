@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine import vendors
-from tests.simulation.drawing import drawn
+from tests.simulation.drawing import draw_history
 from tests.simulation.history import Bases, play
 from tests.soak.play import Failure
 
@@ -22,15 +22,15 @@ def test_nothing_is_violated_and_a_clean_run_mends_everything(
     vendor: str, chunk: int
 ) -> None:
     for seed in range(chunk * SEEDS, (chunk + 1) * SEEDS):
-        told = play(drawn(vendor, seed))
-        assert not told.wrong, str(Failure(vendor, seed, told.wrong))
+        result = play(draw_history(vendor, seed))
+        assert not result.violations, str(Failure(vendor, seed, result.violations))
 
 
 def test_a_seed_is_one_history_and_always_the_same() -> None:
     vendor, anew = vendors.names()[0], Bases()
     # As texts: two errors that say the same are not equal.
     played = [
-        repr(play(drawn(vendor, seed), bases))
+        repr(play(draw_history(vendor, seed), bases))
         for bases in (None, anew)
         for seed in (7, 8)
     ]

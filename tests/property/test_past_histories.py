@@ -13,7 +13,7 @@ from tests.simulation.history import (
     Suppress,
     play,
 )
-from tests.simulation.row_changes import Twist, Twisted
+from tests.simulation.row_changes import RowChange, SourceEdit
 
 HISTORIES = {
     "one who is back is tagged, the outcome is lost, and the row vanishes again": History(
@@ -23,7 +23,7 @@ HISTORIES = {
         (
             Night(
                 ("POST /contact/{id}/tags: answered", 1),
-                then=(Twisted(Twist.LEAVES, 1),),
+                afterwards=(SourceEdit(RowChange.LEAVES, 1),),
             ),
         ),
     ),
@@ -31,15 +31,19 @@ HISTORIES = {
         "respond_io",
         "handed on",
         1,
-        (Night(("intend: committed", 1), then=(Twisted(Twist.LEAVES, 2),)),),
+        (
+            Night(
+                ("intend: committed", 1), afterwards=(SourceEdit(RowChange.LEAVES, 2),)
+            ),
+        ),
     ),
     "a key was changed, the outcome is lost, the row vanishes and comes back as it was": History(
         "respond_io",
         "met",
         1,
         (
-            Night((" at the vendor", 2), then=(Twisted(Twist.LEAVES, 2),)),
-            Night(then=(Twisted(Twist.COMES, 2),)),
+            Night((" at the vendor", 2), afterwards=(SourceEdit(RowChange.LEAVES, 2),)),
+            Night(afterwards=(SourceEdit(RowChange.COMES, 2),)),
         ),
     ),
     "the lease is lost between the answer to a create and its link, and the row vanishes": History(
@@ -48,7 +52,7 @@ HISTORIES = {
         29,
         (
             Night(events=((59, Standstill(29.0)),)),
-            Night(10, then=(Twisted(Twist.LEAVES, 1),)),
+            Night(10, afterwards=(SourceEdit(RowChange.LEAVES, 1),)),
         ),
     ),
     "tags are taken away at a second try, a newcomer takes the contact over, and then the first try arrives": History(
@@ -56,7 +60,11 @@ HISTORIES = {
         "all at once",
         5151,
         (
-            Night((" at the vendor", 2), 0.5, then=(Twisted(Twist.CHANGES_KEY, 4),)),
+            Night(
+                (" at the vendor", 2),
+                0.5,
+                afterwards=(SourceEdit(RowChange.CHANGES_KEY, 4),),
+            ),
             Night(faults=0.1),
         ),
     ),
@@ -78,8 +86,8 @@ HISTORIES = {
         "newcomers",
         1,
         (
-            Night((" at the vendor", 4), then=(Twisted(Twist.LEAVES, 2),)),
-            Night(then=(Twisted(Twist.COMES, 2),)),
+            Night((" at the vendor", 4), afterwards=(SourceEdit(RowChange.LEAVES, 2),)),
+            Night(afterwards=(SourceEdit(RowChange.COMES, 2),)),
         ),
     ),
     "a key is changed behind the judging of all keys, and then another contact asks for the old one": History(
@@ -88,8 +96,8 @@ HISTORIES = {
         1,
         (
             Night(
-                events=((20, Twisted(Twist.CHANGES_KEY, 2)),),
-                then=(Twisted(Twist.REVERTS, 1),),
+                events=((20, SourceEdit(RowChange.CHANGES_KEY, 2)),),
+                afterwards=(SourceEdit(RowChange.REVERTS, 1),),
             ),
         ),
     ),
@@ -97,21 +105,32 @@ HISTORIES = {
         "whautomate:a second contact is refused",
         "newcomers",
         26,
-        (Night(faults=0.2, then=(Twisted(Twist.CHANGES, 1),)),),
+        (Night(faults=0.2, afterwards=(SourceEdit(RowChange.CHANGES, 1),)),),
     ),
     "a newcomer's key is judged, the process dies, the row vanishes, and another asks for the key": History(
         "respond_io",
         "newcomers",
         1,
-        (Night(20, then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7))),),
+        (
+            Night(
+                20,
+                afterwards=(
+                    SourceEdit(RowChange.LEAVES, 1),
+                    SourceEdit(RowChange.INHERITS, 7),
+                ),
+            ),
+        ),
     ),
     "one who leaves is suppressed while its tags are in doubt, and the contact before it takes its copy back": History(
         "respond_io_v2",
         "taken over",
         1,
         (
-            Night(("record: asked", 3), then=(Twisted(Twist.LEAVES, 2),)),
-            Night(events=((19, Suppress(2)),), then=(Twisted(Twist.REVERTS, 1),)),
+            Night(("record: asked", 3), afterwards=(SourceEdit(RowChange.LEAVES, 2),)),
+            Night(
+                events=((19, Suppress(2)),),
+                afterwards=(SourceEdit(RowChange.REVERTS, 1),),
+            ),
         ),
     ),
     "a key is changed and judged, the process dies, the row is as it was, and another asks for the key": History(
@@ -119,10 +138,13 @@ HISTORIES = {
         "back",
         1,
         (
-            Night(then=(Twisted(Twist.CHANGES_KEY, 2),)),
+            Night(afterwards=(SourceEdit(RowChange.CHANGES_KEY, 2),)),
             Night(
                 ("claim: committed", 1),
-                then=(Twisted(Twist.REVERTS, 2), Twisted(Twist.INHERITS, 7)),
+                afterwards=(
+                    SourceEdit(RowChange.REVERTS, 2),
+                    SourceEdit(RowChange.INHERITS, 7),
+                ),
             ),
         ),
     ),
@@ -131,7 +153,10 @@ HISTORIES = {
         "newcomers",
         2,
         (
-            Night(("intend: committed", 1), then=(Twisted(Twist.CHANGES_KEY, 2),)),
+            Night(
+                ("intend: committed", 1),
+                afterwards=(SourceEdit(RowChange.CHANGES_KEY, 2),),
+            ),
             Night(("link: committed", 2)),
         ),
     ),
@@ -140,8 +165,8 @@ HISTORIES = {
         "newcomers",
         1,
         (
-            Night(("record: asked", 1), then=(Twisted(Twist.LEAVES, 1),)),
-            Night(then=(Twisted(Twist.INHERITS, 1),)),
+            Night(("record: asked", 1), afterwards=(SourceEdit(RowChange.LEAVES, 1),)),
+            Night(afterwards=(SourceEdit(RowChange.INHERITS, 1),)),
         ),
     ),
     "who left is back, its key is judged, the process dies, it leaves again, and another asks for the key": History(
@@ -149,10 +174,13 @@ HISTORIES = {
         "left",
         1,
         (
-            Night(then=(Twisted(Twist.COMES, 1),)),
+            Night(afterwards=(SourceEdit(RowChange.COMES, 1),)),
             Night(
                 ("claim: committed", 1),
-                then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7)),
+                afterwards=(
+                    SourceEdit(RowChange.LEAVES, 1),
+                    SourceEdit(RowChange.INHERITS, 7),
+                ),
             ),
         ),
     ),
@@ -164,10 +192,21 @@ HISTORIES = {
             Night(
                 (": permit granted", 2),
                 0.5,
-                then=(Twisted(Twist.CHANGES_KEY, 2), Twisted(Twist.REVERTS, 2)),
+                afterwards=(
+                    SourceEdit(RowChange.CHANGES_KEY, 2),
+                    SourceEdit(RowChange.REVERTS, 2),
+                ),
             ),
-            Night((": answered", 5), 0.3, then=(Twisted(Twist.CHANGES_KEY, 7),)),
-            Night(("intend: committed", 2), 0.1, then=(Twisted(Twist.INHERITS, 1),)),
+            Night(
+                (": answered", 5),
+                0.3,
+                afterwards=(SourceEdit(RowChange.CHANGES_KEY, 7),),
+            ),
+            Night(
+                ("intend: committed", 2),
+                0.1,
+                afterwards=(SourceEdit(RowChange.INHERITS, 1),),
+            ),
         ),
     ),
     "the same, and the other is back under another key": History(
@@ -175,8 +214,15 @@ HISTORIES = {
         "taken over",
         1,
         (
-            Night(("intend: committed", 2), then=(Twisted(Twist.LEAVES, 2),)),
-            Night(then=(Twisted(Twist.COMES, 1), Twisted(Twist.CHANGES_KEY, 1))),
+            Night(
+                ("intend: committed", 2), afterwards=(SourceEdit(RowChange.LEAVES, 2),)
+            ),
+            Night(
+                afterwards=(
+                    SourceEdit(RowChange.COMES, 1),
+                    SourceEdit(RowChange.CHANGES_KEY, 1),
+                )
+            ),
         ),
     ),
     "a newcomer takes over, dies before it writes, leaves, and the other is back under another key": History(
@@ -186,10 +232,10 @@ HISTORIES = {
         (
             Night(
                 ("link: committed", 1),
-                then=(
-                    Twisted(Twist.LEAVES, 2),
-                    Twisted(Twist.COMES, 1),
-                    Twisted(Twist.CHANGES_KEY, 1),
+                afterwards=(
+                    SourceEdit(RowChange.LEAVES, 2),
+                    SourceEdit(RowChange.COMES, 1),
+                    SourceEdit(RowChange.CHANGES_KEY, 1),
                 ),
             ),
         ),
@@ -201,7 +247,10 @@ HISTORIES = {
         (
             Night(
                 ("link: committed", 1),
-                then=(Twisted(Twist.LEAVES, 2), Twisted(Twist.COMES, 1)),
+                afterwards=(
+                    SourceEdit(RowChange.LEAVES, 2),
+                    SourceEdit(RowChange.COMES, 1),
+                ),
             ),
         ),
     ),
@@ -210,9 +259,9 @@ HISTORIES = {
         "deleted",
         1,
         (
-            Night(then=(Twisted(Twist.COMES, 7),)),
-            Night((" at the vendor", 2), then=(Twisted(Twist.LEAVES, 7),)),
-            Night((" at the vendor", 2), then=(Twisted(Twist.COMES, 7),)),
+            Night(afterwards=(SourceEdit(RowChange.COMES, 7),)),
+            Night((" at the vendor", 2), afterwards=(SourceEdit(RowChange.LEAVES, 7),)),
+            Night((" at the vendor", 2), afterwards=(SourceEdit(RowChange.COMES, 7),)),
         ),
     ),
     "a row vanishes in mid-run, another gets its key, the clock is set back, and the row is as it was": History(
@@ -222,8 +271,8 @@ HISTORIES = {
         (
             Night(
                 72,
-                events=((29, Twisted(Twist.LEAVES, 1)), (40, Jump(-5.0))),
-                then=(Twisted(Twist.REVERTS, 1),),
+                events=((29, SourceEdit(RowChange.LEAVES, 1)), (40, Jump(-5.0))),
+                afterwards=(SourceEdit(RowChange.REVERTS, 1),),
             ),
         ),
     ),
@@ -231,7 +280,7 @@ HISTORIES = {
         "dm_champ",
         "a chain behind one who left",
         199,
-        (Night(then=(Twisted(Twist.LEAVES, 2),)),),
+        (Night(afterwards=(SourceEdit(RowChange.LEAVES, 2),)),),
     ),
     "an update is answered for a copy that was made by hand with the same key": History(
         "chartmogul",
@@ -244,11 +293,14 @@ HISTORIES = {
         "shared",
         1,
         (),
-        at_last=(Twisted(Twist.LEAVES, 1), Twisted(Twist.CHANGES_KEY, 3)),
+        final_events=(
+            SourceEdit(RowChange.LEAVES, 1),
+            SourceEdit(RowChange.CHANGES_KEY, 3),
+        ),
     ),
 }
 
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_clean_run_mends_it(name: str) -> None:
-    assert play(HISTORIES[name]).wrong == ()
+    assert play(HISTORIES[name]).violations == ()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from syncengine.model.mapping import OnRemoved
-from tests.simulation.oracle import held
-from tests.simulation.pair import Pair, Wish, contact_id, pair
+from tests.simulation.oracle import vendor_contacts
+from tests.simulation.pair import DesiredRow, Pair, contact_id, pair
 from tests.simulation.scenes import fill
 from tests.simulation.world import World
 from tests.support.virtual_time import run
 
-ANN = Wish(1, (1, 1), ("a",))
+ANN = DesiredRow(1, (1, 1), ("a",))
 PAIRS = ("respond_io", "respond_io_v2", "dm_champ", "chartmogul", "whautomate")
 
 
@@ -24,7 +24,7 @@ async def _refused(subject: Pair) -> None:
     world = World(subject, 1, OnRemoved.IGNORE)
     fill(world, {1: ANN})
     await world.run()
-    (copy,) = held(world)
+    (copy,) = vendor_contacts(world)
     fill(world, {})
     await world.run()
 
@@ -42,4 +42,6 @@ async def _refused(subject: Pair) -> None:
     assert world.external_ids() == {contact_id(1): copy.external_id}
     fill(world, {1: ANN})
     await world.run()
-    assert [remote.external_id for remote in held(world)] == [copy.external_id]
+    assert [remote.external_id for remote in vendor_contacts(world)] == [
+        copy.external_id
+    ]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from syncengine.model.mapping import OnRemoved
 from tests.simulation.oracle import violations
-from tests.simulation.pair import Wish, contact_id, pair
+from tests.simulation.pair import DesiredRow, contact_id, pair
 from tests.simulation.scenes import Source, fill
-from tests.simulation.world import Ran, World
+from tests.simulation.world import RunResult, World
 from tests.support.virtual_time import run
 
 SHOWING = (
@@ -26,13 +26,13 @@ CONTACTS = (1, 2, 3, 4, 11, 12)
 """The last two are of another destination in the account."""
 
 
-async def nights(world: World, source: Source, number: int = 1) -> list[Ran]:
+async def nights(world: World, source: Source, number: int = 1) -> list[RunResult]:
     """Runs over an unchanged source."""
     fill(world, source)
     return [await world.run() for _ in range(number)]
 
 
-async def forever(world: World, source: Source) -> list[Ran]:
+async def forever(world: World, source: Source) -> list[RunResult]:
     """Runs over an unchanged source, the last ones of which are all alike."""
     ran = await nights(world, source, 5)
     for each in ran[3:]:
@@ -42,7 +42,7 @@ async def forever(world: World, source: Source) -> list[Ran]:
 
 
 @st.composite
-def sources(draw: st.DrawFn) -> dict[int, Wish]:
+def sources(draw: st.DrawFn) -> dict[int, DesiredRow]:
     """Contacts that share and swap few keys."""
     keys = draw(
         st.lists(
@@ -52,7 +52,7 @@ def sources(draw: st.DrawFn) -> dict[int, Wish]:
         )
     )
     return {
-        contact: Wish(key, (1, 1), ("a",))
+        contact: DesiredRow(key, (1, 1), ("a",))
         for contact, key in zip(CONTACTS, keys, strict=True)
         if key
     }
@@ -73,7 +73,7 @@ def test_nobody_waits_for_ever(
     silent: set[int],
     on_removed: OnRemoved,
 ) -> None:
-    async def told() -> None:
+    async def result() -> None:
         world = World(pair(name), 1, on_removed, destinations=2)
         for source, number in past:
             await nights(world, source, number)
@@ -82,10 +82,11 @@ def test_nobody_waits_for_ever(
         await forever(world, now)
         # Everybody gets a key that nobody ever had.
         apart = {
-            contact: replace(wish, key=20 + contact) for contact, wish in now.items()
+            contact: replace(desired, key=20 + contact)
+            for contact, desired in now.items()
         }
         await nights(world, apart, 1)
         await world.settle()
         assert violations(world) == []
 
-    run(told())
+    run(result())

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tests.simulation.history import (
-    Another,
     Copy,
-    Deed,
     Event,
     History,
     Jump,
     Lift,
     Night,
     Outage,
+    PersonEvent,
+    SecondRun,
     Standstill,
     Stop,
     Suppress,
@@ -24,8 +24,8 @@ from tests.simulation.life import Point
 from tests.simulation.manual_edits import Act, AtVendor
 from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
-from tests.simulation.row_changes import MILD, Twist, Twisted
-from tests.simulation.scenes import BESIDES, SCENES
+from tests.simulation.row_changes import MILD, RowChange, SourceEdit
+from tests.simulation.scenes import SCENES, SECOND_DESTINATION
 
 _ENDS = (
     "intend: committed",
@@ -38,10 +38,16 @@ _ENDS = (
     ": answered",
 )
 """Where a death leaves most in doubt: the places whose names end so."""
-_MILD = (*MILD, Twist.LEAVES, Twist.CHANGES_KEY)
+_MILD = (*MILD, RowChange.LEAVES, RowChange.CHANGES_KEY)
 _HARD = (
-    *(twist for twist in Twist if twist is not Twist.MOVES),
-    *(Twist.LEAVES, Twist.CHANGES_KEY, Twist.WANTS, Twist.SHARES, Twist.CORRECTED),
+    *(change for change in RowChange if change is not RowChange.MOVES),
+    *(
+        RowChange.LEAVES,
+        RowChange.CHANGES_KEY,
+        RowChange.WANTS,
+        RowChange.SHARES,
+        RowChange.CORRECTED,
+    ),
 )
 
 
@@ -58,26 +64,26 @@ class _Kind:
     moves: bool
     """Whether contacts move between two destinations."""
 
-    def twisted(self, random: Random) -> Twisted:
+    def edit(self, random: Random) -> SourceEdit:
         if self.moves and random.random() < 0.4:
-            return Twisted(Twist.MOVES, random.choice(self.contacts))
-        return Twisted(
+            return SourceEdit(RowChange.MOVES, random.choice(self.contacts))
+        return SourceEdit(
             random.choice(_HARD if self.hard else _MILD), random.choice(self.contacts)
         )
 
 
-def drawn(vendor: str, seed: int) -> History:
+def draw_history(vendor: str, seed: int) -> History:
     """The history of this seed."""
     random = Random(f"{vendor} {seed}")
     pair = random.choice(pairs(vendor))
     find_first = random.random() < 0.7
     scene = random.choice(
-        [name for name, scene in SCENES.items() if find_first or not scene.met]
+        [name for name, scene in SCENES.items() if find_first or not scene.strangers]
     )
     destinations = 2 if random.random() < 0.2 else 1
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
-        contacts += sorted({*BESIDES.before, *BESIDES.after})
+        contacts += sorted({*SECOND_DESTINATION.before, *SECOND_DESTINATION.after})
     kind = _Kind(
         tuple(contacts),
         hard=random.random() < 0.5,
@@ -97,9 +103,9 @@ def drawn(vendor: str, seed: int) -> History:
         find_first=find_first,
         tight=random.random() < 0.2,
         recreates=visit.recreates,
-        lets_be=random.random() < 0.2,
-        at_last=tuple(
-            _deed(random, kind) for _ in range(random.choice((0, 0, 0, 1, 2)))
+        keeps_removed=random.random() < 0.2,
+        final_events=tuple(
+            _person_event(random, kind) for _ in range(random.choice((0, 0, 0, 1, 2)))
         ),
     )
 
@@ -109,30 +115,30 @@ class _Visit:
     """What a person does at the vendor's screen, if anybody is there."""
 
     night: int
-    event: int
+    point: int
     """The point of the run at which it happens; 0: between two runs."""
-    deed: AtVendor | None
+    act: AtVendor | None
     recreates: bool
 
 
 def _visit(random: Random, kind: _Kind, nights: int) -> _Visit:
-    deed = AtVendor(random.choice(tuple(Act)), random.choice(kind.contacts))
+    act = AtVendor(random.choice(tuple(Act)), random.choice(kind.contacts))
     return _Visit(
         night=random.randrange(nights),
-        event=random.choice((0, 0, random.randint(1, 80))),
-        deed=deed if random.random() < 0.4 else None,
+        point=random.choice((0, 0, random.randint(1, 80))),
+        act=act if random.random() < 0.4 else None,
         recreates=random.random() < 0.4,
     )
 
 
 def _visited(nights: tuple[Night, ...], visit: _Visit) -> tuple[Night, ...]:
-    if visit.deed is None:
+    if visit.act is None:
         return nights
     night = nights[visit.night]
-    if visit.event:
-        night = replace(night, events=(*night.events, (visit.event, visit.deed)))
+    if visit.point:
+        night = replace(night, events=(*night.events, (visit.point, visit.act)))
     else:
-        night = replace(night, then=(visit.deed, *night.then))
+        night = replace(night, afterwards=(visit.act, *night.afterwards))
     return (*nights[: visit.night], night, *nights[visit.night + 1 :])
 
 
@@ -147,18 +153,20 @@ def _night(random: Random, kind: _Kind) -> Night:
         dies_at=_point(random),
         faults=random.choice((0.0, 0.0, 0.1, 0.3, 0.5)),
         events=tuple(events),
-        then=tuple(_deed(random, kind) for _ in range(random.choice((0, 1, 1, 2)))),
+        afterwards=tuple(
+            _person_event(random, kind) for _ in range(random.choice((0, 1, 1, 2)))
+        ),
     )
 
 
-def _deed(random: Random, kind: _Kind) -> Deed:
+def _person_event(random: Random, kind: _Kind) -> PersonEvent:
     """Somebody changes a row, as a rule."""
     contact = random.choice(kind.contacts)
     if kind.suppresses and random.random() < 0.2:
         return random.choice((Suppress, Lift))(contact)
     if kind.hard and kind.copies and random.random() < 0.1:
         return Copy(contact)
-    return kind.twisted(random)
+    return kind.edit(random)
 
 
 def _point(random: Random) -> Point:
@@ -176,15 +184,15 @@ _EVENTS: Mapping[str, Callable[[Random], Event]] = {
     "outage": lambda random: Outage(random.choice(OUTAGES), random.uniform(1, 200)),
     "standstill": lambda random: Standstill(random.uniform(1, 40)),
     "jump": lambda random: Jump(random.choice((-100.0, -5.0, 5.0, 60.0, 3600.0))),
-    "another": lambda _: Another(),
+    "another": lambda _: SecondRun(),
     "stop": lambda _: Stop(),
 }
 
 
 def _event(random: Random, kind: _Kind) -> Event:
-    name = random.choice(("twist", "twist", "twist", "copy", *_EVENTS))
+    name = random.choice(("change", "change", "change", "copy", *_EVENTS))
     if name in _EVENTS:
         return _EVENTS[name](random)
     if name == "copy" and kind.hard and kind.copies:
         return Copy(random.choice(kind.contacts))
-    return kind.twisted(random)
+    return kind.edit(random)

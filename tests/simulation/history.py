@@ -12,9 +12,9 @@ from tests.simulation.manual_edits import AtVendor
 from tests.simulation.network import Fate
 from tests.simulation.oracle import safety, violations
 from tests.simulation.pair import contact_id, pair
-from tests.simulation.row_changes import Sources, Twisted
-from tests.simulation.scenes import BESIDES, SCENES, fill
-from tests.simulation.world import LONGEST_WINDOW, Ran, World
+from tests.simulation.row_changes import SourceEdit, Sources
+from tests.simulation.scenes import SCENES, SECOND_DESTINATION, fill
+from tests.simulation.world import LONGEST_WINDOW, RunResult, World
 from tests.support.virtual_time import Deadlock, run
 
 
@@ -45,7 +45,7 @@ class Jump:
 
 
 @dataclass(frozen=True)
-class Another:
+class SecondRun:
     """Somebody starts a second run."""
 
 
@@ -75,9 +75,9 @@ class Copy:
     contact: int
 
 
-Deed = Twisted | Suppress | Lift | Copy | AtVendor
+PersonEvent = SourceEdit | Suppress | Lift | Copy | AtVendor
 """What people do: in the source, here, or at the vendor."""
-Event = Deed | Outage | Standstill | Jump | Another | Stop
+Event = PersonEvent | Outage | Standstill | Jump | SecondRun | Stop
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Night:
     """The share of requests that something happens to."""
     events: tuple[tuple[int, Event], ...] = ()
     """Each when the process waits for the so manieth time."""
-    then: tuple[Deed, ...] = ()
+    afterwards: tuple[PersonEvent, ...] = ()
     """What happens once the run is over."""
 
 
@@ -106,22 +106,22 @@ class History:
     find_first: bool = True
     tight: bool = False
     """Whether the vendor has a second, longer limit."""
-    at_last: tuple[Deed, ...] = ()
+    final_events: tuple[PersonEvent, ...] = ()
     """What happens once clean runs have judged everybody and refusals have become dead letters."""
     recreates: bool = False
     """Whether contacts deleted at the vendor are created again."""
-    lets_be: bool = False
+    keeps_removed: bool = False
     """Whether nothing happens to who leaves, whatever the scene says."""
 
 
 @dataclass(frozen=True)
-class Told:
+class HistoryResult:
     """How a history went."""
 
-    wrong: tuple[str, ...]
-    ran: tuple[Ran, ...] = ()
-    happened: tuple[Event, ...] = ()
-    """The events that came to pass, and the twists between runs."""
+    violations: tuple[str, ...]
+    runs: tuple[RunResult, ...] = ()
+    events: tuple[Event, ...] = ()
+    """The events that came to pass, and the edits between runs."""
 
 
 PATIENCE = 1
@@ -138,26 +138,26 @@ Bases = dict[tuple[str, str, int], World]
 _PREPARED: Bases = {}
 
 
-def play(history: History, bases: Bases | None = None) -> Told:
+def play(history: History, bases: Bases | None = None) -> HistoryResult:
     """Play it from the start, or from a world that was prepared before (they are kept, in ``bases`` if given)."""
     kept = _PREPARED if bases is None else bases
     key = (history.pair, history.scene, history.destinations)
     if key not in kept:
         kept[key] = run(_prepared(history))
     try:
-        return run(_Play(history, kept[key]).told())
+        return run(_Play(history, kept[key]).result())
     except Deadlock as error:
-        return Told((f"everything stands still: {error}",))
+        return HistoryResult((f"everything stands still: {error}",))
 
 
 async def _prepared(history: History) -> World:
     """The world as it stands before the nights in question, in step. Frozen: only copies of it go on."""
     scene = SCENES[history.scene]
     world = World(pair(history.pair), 0, scene.on_removed, history.destinations)
-    for tags in scene.met:
-        world.meet(1, scene.after[1].key, frozenset(tags))
-    besides = BESIDES.before if history.destinations > 1 else {}
-    for source in (scene.gone, scene.before):
+    for tags in scene.strangers:
+        world.add_stranger(1, scene.after[1].key, frozenset(tags))
+    besides = SECOND_DESTINATION.before if history.destinations > 1 else {}
+    for source in (scene.two_nights_ago, scene.before):
         fill(world, {**source, **besides})
         await world.run()
         await world.settle()
@@ -172,44 +172,48 @@ class _Play:
         self._happened: list[Event] = []
         self._leapt = False
 
-    async def told(self) -> Told:
+    async def result(self) -> HistoryResult:
         history, scene = self._history, SCENES[self._history.scene]
         world = self._world = self._base.copy(history.seed)
         world.find_first = history.find_first
         world.recreates = history.recreates
-        world.on_removed = OnRemoved.IGNORE if history.lets_be else scene.on_removed
+        world.on_removed = (
+            OnRemoved.IGNORE if history.keeps_removed else scene.on_removed
+        )
         world.limit(tight=history.tight)
-        beside = BESIDES if history.destinations > 1 else None
+        beside = SECOND_DESTINATION if history.destinations > 1 else None
         self._sources = Sources(
             {**scene.before, **(beside.before if beside else {})},
             {**scene.after, **(beside.after if beside else {})},
         )
         fill(world, self._sources.now)
-        ran: list[Ran] = []
+        ran: list[RunResult] = []
         for night in history.nights:
             ran += await self._night(night)
-        world.weather.faults = world.weather.ends = world.still_until = 0.0
+        world.weather.faults = world.weather.ends = world.database_stalled_until = 0.0
         await world.settle()
-        if history.at_last:
+        if history.final_events:
             for _ in range(_UNTIL_DEAD):
                 ran.append(await world.run())
                 await world.settle()
-            for deed in history.at_last:
-                self._befall(deed)
-            self._happened += history.at_last
+            for event in history.final_events:
+                self._apply(event)
+            self._happened += history.final_events
         wrong = list(safety(world))
-        clean: list[Ran] = []
-        while len(clean) < NIGHTS and not (clean and clean[-1].quiet):
+        clean: list[RunResult] = []
+        while len(clean) < NIGHTS and not (clean and clean[-1].is_quiet):
             clean.append(await world.run())
             await world.settle()
         wrong += violations(world)
         wrong += _fell_short(clean)
-        return Told(tuple(dict.fromkeys(wrong)), (*ran, *clean), tuple(self._happened))
+        return HistoryResult(
+            tuple(dict.fromkeys(wrong)), (*ran, *clean), tuple(self._happened)
+        )
 
-    async def _night(self, night: Night) -> list[Ran]:
+    async def _night(self, night: Night) -> list[RunResult]:
         world = self._world
         world.weather.faults = night.faults
-        others: list[asyncio.Task[Ran]] = []
+        others: list[asyncio.Task[RunResult]] = []
         ran = [
             await world.run(dies_at=night.dies_at, events=self._events(night, others))
         ]
@@ -217,21 +221,21 @@ class _Play:
         if self._leapt:
             await asyncio.sleep(LONGEST_WINDOW)
             self._leapt = False
-        for event in night.then:
-            self._befall(event)
-        self._happened += night.then
+        for event in night.afterwards:
+            self._apply(event)
+        self._happened += night.afterwards
         return ran
 
     def _events(
-        self, night: Night, others: list[asyncio.Task[Ran]]
+        self, night: Night, others: list[asyncio.Task[RunResult]]
     ) -> Mapping[int, Callable[[Life], None]]:
         def happening(event: Event) -> Callable[[Life], None]:
-            return lambda life: self._happen(event, life, others)
+            return lambda life: self._handle(event, life, others)
 
         return {point: happening(event) for point, event in night.events}
 
-    def _happen(
-        self, event: Event, life: Life, others: list[asyncio.Task[Ran]]
+    def _handle(
+        self, event: Event, life: Life, others: list[asyncio.Task[RunResult]]
     ) -> None:
         world, loop = self._world, asyncio.get_running_loop()
         self._happened.append(event)
@@ -239,24 +243,24 @@ class _Play:
             case Outage(fate, seconds):
                 world.weather.outage, world.weather.ends = fate, loop.time() + seconds
             case Standstill(seconds):
-                world.still_until = loop.time() + seconds
+                world.database_stalled_until = loop.time() + seconds
             case Jump(seconds) if seconds < 0 or (
                 not others and "renew lease: committed" in life.points
             ):
-                world.jumped += seconds
+                world.clock_offset += seconds
                 self._leapt = self._leapt or seconds > 0
-            case Another() if not self._leapt:
+            case SecondRun() if not self._leapt:
                 others.append(loop.create_task(world.run(), context=elsewhere()))
             case Stop():
-                life.told_to_stop = True
-            case Twisted() | Suppress() | Lift() | Copy() | AtVendor():
-                self._befall(event)
+                life.stop_requested = True
+            case SourceEdit() | Suppress() | Lift() | Copy() | AtVendor():
+                self._apply(event)
 
-    def _befall(self, event: Deed) -> None:
+    def _apply(self, event: PersonEvent) -> None:
         world = self._world
         match event:
-            case Twisted():
-                self._sources.let(event)
+            case SourceEdit():
+                self._sources.apply(event)
                 fill(world, self._sources.now)
             case Suppress(contact):
                 world.suppress(contact_id(contact))
@@ -265,10 +269,12 @@ class _Play:
             case AtVendor(act, contact):
                 world.act(act, contact_id(contact), contact)
             case Copy(contact) if contact in self._sources.now:
-                world.meet(contact, self._sources.now[contact].key, frozenset({"x"}))
+                world.add_stranger(
+                    contact, self._sources.now[contact].key, frozenset({"x"})
+                )
 
 
-def _fell_short(clean: Sequence[Ran]) -> Iterator[str]:
+def _fell_short(clean: Sequence[RunResult]) -> Iterator[str]:
     """What clean runs over one source must not end with, the first one first."""
     for number, ran in enumerate(clean, 1):
         if ran.stopped is not None:
@@ -283,7 +289,7 @@ def _fell_short(clean: Sequence[Ran]) -> Iterator[str]:
         if numbers:
             said = late[numbers[-1] - PATIENCE - 1].messages[contact]
             yield f"{contact} is put off in clean runs {', '.join(map(str, numbers))}: {said}"
-    if not clean[-1].quiet:
+    if not clean[-1].is_quiet:
         yield f"clean run {len(clean)} has work again: {clean[-1].requests} requests, {dict(clean[-1].outcomes)}"
 
 

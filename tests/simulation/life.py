@@ -29,13 +29,13 @@ class Life:
         self.points: list[str] = []
         """The places where it waited, in order; counted from 1."""
         self.dead = False
-        self.told_to_stop = False
+        self.stop_requested = False
         """By a signal: it is to end cleanly."""
         self.on_death: Callable[[], None] = lambda: None
         self._random = random
         self._dies_at = dies_at
         self._events = events or {}
-        self._still = still
+        self._remaining_stall = still
         self._task: asyncio.Task[Any] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -67,7 +67,9 @@ class Life:
     async def hop(self, what: str) -> None:
         """A way to the database or back (``tests.support.memory.database.Hop``)."""
         self.point(what)
-        await asyncio.sleep(max(self._random.uniform(0, SLOWEST), self._still()))
+        await asyncio.sleep(
+            max(self._random.uniform(0, SLOWEST), self._remaining_stall())
+        )
         if self.dead:
             raise asyncio.CancelledError
 

@@ -28,7 +28,7 @@ class AtVendor:
 
 
 @dataclass
-class ByHand:
+class ManualEdits:
     """What was done so far."""
 
     made: set[str] = field(default_factory=set)
@@ -41,23 +41,27 @@ class ByHand:
     """Contacts of ours whose copies were merged with others: which of two people such a copy is, nobody can tell."""
 
 
-def delete(screen: Screen, by_hand: ByHand, external_id: str, now: float) -> None:
+def delete(
+    screen: Screen, manual_edits: ManualEdits, external_id: str, now: float
+) -> None:
     """Delete a contact."""
     screen.delete(external_id)
-    by_hand.deleted[external_id] = now
+    manual_edits.deleted[external_id] = now
 
 
-def recreate(screen: Screen, by_hand: ByHand, external_id: str, now: float) -> str:
+def recreate(
+    screen: Screen, manual_edits: ManualEdits, external_id: str, now: float
+) -> str:
     """Delete a contact and enter the same one again; its new id."""
     made = screen.recreate(external_id)
-    by_hand.deleted[external_id] = now
-    by_hand.made.add(made)
+    manual_edits.deleted[external_id] = now
+    manual_edits.made.add(made)
     return made
 
 
 def merge(
     screen: Screen,
-    by_hand: ByHand,
+    manual_edits: ManualEdits,
     into: str,
     other: str,
     contacts: set[str],
@@ -65,9 +69,9 @@ def merge(
 ) -> str:
     """Make one contact of two; the id of the one that is left."""
     left = screen.merge(into, other)
-    by_hand.merged |= contacts
-    by_hand.made.add(left)
-    by_hand.deleted |= {each: now for each in (into, other) if each != left}
+    manual_edits.merged |= contacts
+    manual_edits.made.add(left)
+    manual_edits.deleted |= {each: now for each in (into, other) if each != left}
     return left
 
 

@@ -22,7 +22,7 @@ _STANDING = (Status.SYNCED, Status.DEAD, Status.SUPPRESSED)
 
 def violations(world: World) -> list[str]:
     """Everything that is wrong, in words."""
-    remotes = {remote.external_id: remote for remote in held(world)}
+    remotes = {remote.external_id: remote for remote in vendor_contacts(world)}
     differs = {
         contact_id: list(_differs(world, contact_id, remotes))
         for contact_id in world.rows()
@@ -54,10 +54,10 @@ def safety(world: World) -> Iterator[str]:
         worst = world.twin.limiter.worst(limit).calls
         if worst > limit.calls:
             yield f"{worst} requests in {limit.per:g} seconds, {limit.calls} are allowed"
-    yield from world.wrong
+    yield from world.violations
 
 
-def held(world: World) -> list[Remote]:
+def vendor_contacts(world: World) -> list[Remote]:
     """The vendor's contacts, as the twin holds them."""
     contacts = world.twin.contacts(world.clock())
     return [
@@ -68,8 +68,8 @@ def held(world: World) -> list[Remote]:
 def _marked(world: World) -> dict[str, list[Remote]]:
     """Vendor contacts by the contact they were last written for; without strangers that we never wrote to."""
     found: dict[str, list[Remote]] = {}
-    can = world.pair.can
-    for remote in held(world):
+    can = world.pair.capabilities
+    for remote in vendor_contacts(world):
         mark = remote.fields.get(world.pair.mark)
         emptied = can.delete is not None and bool(can.delete.keeps)
         if not (
@@ -87,7 +87,7 @@ def _duplicates(world: World, excused: Container[str]) -> Iterator[str]:
             for remote in remotes
             if not _is_elsewhere(world, contact_id, remote, excused)
         ]
-        if len(copies) > 1 and contact_id not in world.doubled:
+        if len(copies) > 1 and contact_id not in world.possible_duplicates:
             yield f"{contact_id} is there {len(copies)} times"
     owners: dict[str, list[str]] = {}
     for contact_id, external_id in world.external_ids().items():
@@ -99,13 +99,15 @@ def _duplicates(world: World, excused: Container[str]) -> Iterator[str]:
 
 def _deleted(world: World, remotes: Mapping[str, Remote]) -> Iterator[str]:
     """Who was always selected, under one match key, still has the same vendor contact."""
-    for contact_id, external_id in world.at_first.items():
+    for contact_id, external_id in world.initial_external_ids.items():
         keys = {key for _, key in world.places[contact_id]}
-        stayed = contact_id in world.wishes and contact_id not in world.ever_left
+        stayed = (
+            contact_id in world.desired_rows and contact_id not in world.ever_removed
+        )
         if (
             stayed
             and len(keys) == 1
-            and external_id not in {*remotes, *world.by_hand.deleted}
+            and external_id not in {*remotes, *world.manual_edits.deleted}
         ):
             yield f"{contact_id} was selected all the time, and {external_id} is not there any more"
 
@@ -115,7 +117,7 @@ def _is_elsewhere(
 ) -> bool:
     """Whether somebody made a copy by hand that nobody looks for, or that has another match key than is asked for."""
     key, row = world.pair.key, world.rows().get(contact_id)
-    if key is None or remote.external_id not in world.by_hand.made:
+    if key is None or remote.external_id not in world.manual_edits.made:
         return False
     return (
         row is None
@@ -128,15 +130,15 @@ def _losses(
     world: World, excused: Container[str], all_remotes: Mapping[str, Remote]
 ) -> Iterator[str]:
     known = world.written_down()
-    looks_up = bool(world.pair.can.find_by)
+    looks_up = bool(world.pair.capabilities.find_by)
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
             # Where nobody can be looked up, one whose create is unknown and who left is out of reach until it returns.
-            if remote.external_id in world.by_hand.made:
+            if remote.external_id in world.manual_edits.made:
                 continue  # somebody made it there, and nothing was sent about it since
             if contact_id in excused or contact_id in {
                 *world.suppressed,
-                *world.doubled,
+                *world.possible_duplicates,
             }:
                 continue  # nobody may ask for it, or nobody can tell which one it is
             if contact_id not in world.rows() and _has_a_double(
@@ -152,12 +154,15 @@ def _losses(
 def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
     """Every row's contact is in step as far as the state says, or stands where a report counts it."""
     states = world.states()
-    silent = {*world.silent, *(each for each in world.wishes if at_vendor(world, each))}
-    for contact_id, wish in world.wishes.items():
+    silent = {
+        *world.withheld,
+        *(each for each in world.desired_rows if at_vendor(world, each)),
+    }
+    for contact_id, desired in world.desired_rows.items():
         state = states.get(contact_id, StateRow())
         if state.status in (Status.REJECTED, Status.DEAD) and contact_id not in excused:
             yield f"{contact_id} is {state.status} ({state.code}), and nothing is in its way"
-        elif state.status is Status.SUPPRESSED and contact_id not in world.silent:
+        elif state.status is Status.SUPPRESSED and contact_id not in world.withheld:
             yield f"{contact_id} is suppressed, and nobody wants it to be"
         elif state.status is Status.GONE and contact_id in excused:
             continue
@@ -165,7 +170,7 @@ def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
             yield f"{contact_id} is {state.status}: it is neither in step nor counted as standing"
         elif (
             state.status is Status.SYNCED
-            and wish.flaw
+            and desired.flaw
             and contact_id in excused.keys() - silent
         ):
             yield f"{contact_id} counts as in step, but {excused[contact_id]}"
@@ -175,8 +180,10 @@ def _shared_keys(world: World) -> Iterator[str]:
     """Of several rows that ask for one match key, one at most is in step."""
     in_step: dict[int, list[str]] = {}
     for contact_id, state in sorted(world.states().items()):
-        if contact_id in world.wishes and state.status is Status.SYNCED:
-            in_step.setdefault(world.wishes[contact_id].key, []).append(contact_id)
+        if contact_id in world.desired_rows and state.status is Status.SYNCED:
+            in_step.setdefault(world.desired_rows[contact_id].key, []).append(
+                contact_id
+            )
     for contacts in in_step.values():
         if world.pair.key is not None and len(contacts) > 1:
             yield f"{' and '.join(contacts)} have one match key, and both count as in step"
@@ -196,9 +203,9 @@ def _differs(
 def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
     yield from _tags_differ(world, set(row[TAGS]), remote)
     if world.pair.lists:
-        by_hand = remote.external_id in world.by_hand.made
-        yield from _lists_differ(set(row[LISTS]), remote, others=by_hand)
-    can = world.pair.can
+        manual_edits = remote.external_id in world.manual_edits.made
+        yield from _lists_differ(set(row[LISTS]), remote, others=manual_edits)
+    can = world.pair.capabilities
     clears = [
         pattern
         for write in (can.update, can.upsert)
@@ -209,7 +216,9 @@ def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
         theirs = remote.fields.get(name)
         if name in (TAGS, LISTS, OPTED_OUT):
             continue
-        unseen = remote.external_id in world.by_hand.made and matches(name, can.hidden)
+        unseen = remote.external_id in world.manual_edits.made and matches(
+            name, can.hidden
+        )
         if value is None and unseen:
             continue  # nobody sees what somebody wrote there by hand
         if value is None:
@@ -247,11 +256,11 @@ def _same(world: World, name: str, ours: Json, theirs: Json) -> bool:
 
 def _tags_differ(world: World, ours: set[str], remote: Remote) -> Iterator[str]:
     theirs, before = set(remote.tags), set(world.strangers.get(remote.external_id, ()))
-    mixed = world.by_hand.mixed.get(remote.external_id, frozenset())
+    mixed = world.manual_edits.mixed.get(remote.external_id, frozenset())
     if _adds_tags(world) and (missing := ours - theirs):
         yield f"tags {sorted(missing)} are missing"
     # Of a create that died without an outcome nobody can tell its tags from those of somebody else.
-    if gone := before - theirs - world.in_doubt:
+    if gone := before - theirs - world.unknown_tags:
         yield f"tags {sorted(gone)} were set by somebody else and are gone"
     if _removes_tags(world) and (extra := theirs - ours - before - mixed):
         yield f"tags {sorted(extra)} are too many"
@@ -270,18 +279,20 @@ def _lists_differ(ours: set[str], remote: Remote, *, others: bool) -> Iterator[s
 
 def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]:
     """Contacts that left the source."""
-    looks_up = bool(world.pair.can.find_by)
+    looks_up = bool(world.pair.capabilities.find_by)
     ours = world.written_down()
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
             if (
-                remote.external_id in world.by_hand.made
-                or contact_id in world.by_hand.merged
+                remote.external_id in world.manual_edits.made
+                or contact_id in world.manual_edits.merged
             ):
                 continue
-            if contact_id in {*world.rows(), *world.suppressed, *world.doubled} or not (
-                looks_up or remote.external_id in ours
-            ):
+            if contact_id in {
+                *world.rows(),
+                *world.suppressed,
+                *world.possible_duplicates,
+            } or not (looks_up or remote.external_id in ours):
                 continue
             if remote.external_id not in ours and _has_a_double(
                 world, remote, all_remotes
@@ -312,7 +323,7 @@ def _is_asked_for_elsewhere(world: World, contact_id: str, remote: Remote) -> bo
 
 def _left(world: World, remote: Remote) -> Iterator[str]:
     """What is wrong with the copy of a contact that left the source."""
-    can = world.pair.can
+    can = world.pair.capabilities
     if world.on_removed is OnRemoved.DELETE and can.delete:
         yield "was not deleted"
     if world.on_removed is not OnRemoved.UNTAG:
@@ -339,7 +350,7 @@ def _has_a_double(world: World, remote: Remote, remotes: Mapping[str, Remote]) -
 
 
 def _adds_tags(world: World) -> bool:
-    can = world.pair.can
+    can = world.pair.capabilities
     writes = (can.create, can.update, can.upsert)
     return can.add_tags is not None or any(
         write.add_tags != 0 for write in writes if write
@@ -347,7 +358,7 @@ def _adds_tags(world: World) -> bool:
 
 
 def _removes_tags(world: World) -> bool:
-    can = world.pair.can
+    can = world.pair.capabilities
     return can.remove_tags is not None or any(
         write.remove_tags != 0 for write in (can.update, can.upsert) if write
     )

@@ -37,7 +37,7 @@ class Flaw(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredRow:
     """One source row, by the numbers of its values."""
 
     key: int
@@ -68,7 +68,7 @@ class Pair:
         return self.subject.vendor
 
     @property
-    def can(self) -> Capabilities:
+    def capabilities(self) -> Capabilities:
         return self.subject.vendor.capabilities
 
     @property
@@ -78,7 +78,7 @@ class Pair:
     @property
     def rekeys(self) -> bool:
         """Whether a vendor contact's match key can be changed."""
-        writes = (self.can.update, self.can.upsert)
+        writes = (self.capabilities.update, self.capabilities.upsert)
         return self.key is None or any(
             matches(self.key, write.fields) for write in writes if write
         )
@@ -86,7 +86,7 @@ class Pair:
     @property
     def one_each(self) -> bool:
         """Whether the vendor holds one contact of each match key."""
-        writes = (self.can.create, self.can.upsert)
+        writes = (self.capabilities.create, self.capabilities.upsert)
         return any(self.key in write.keyed_by for write in writes if write)
 
     def twin(self) -> Twin:
@@ -103,7 +103,7 @@ class Pair:
     @property
     def lists(self) -> bool:
         """Whether contacts can be put on lists."""
-        return self.can.join_lists is not None
+        return self.capabilities.join_lists is not None
 
     @property
     def mapping(self) -> Mapping:
@@ -143,15 +143,15 @@ class Pair:
             )
         return row
 
-    def whole_row(self, contact: int, wish: Wish) -> Row:
+    def whole_row(self, contact: int, desired: DesiredRow) -> Row:
         """A source row with every column, and what is wrong with it."""
-        row = self.row(contact, wish.key, wish.values, wish.tags) | {
-            OPTED_OUT: wish.opted_out
+        row = self.row(contact, desired.key, desired.values, desired.tags) | {
+            OPTED_OUT: desired.opted_out
         }
         if self.lists:
-            row[LISTS] = [f"list-{tag}" for tag in wish.tags]
+            row[LISTS] = [f"list-{tag}" for tag in desired.tags]
         spoiled = {Flaw.VALUE: self.values[0], Flaw.KEY: self.key}.get(
-            wish.flaw or Flaw.REFUSED
+            desired.flaw or Flaw.REFUSED
         )
         if spoiled:
             row[spoiled] = [row[spoiled]]

@@ -45,7 +45,7 @@ BATCH = 3
 
 
 @dataclass(frozen=True)
-class Settings:
+class AccountSettings:
     """What the files of an account's destinations say."""
 
     vendor: Vendor
@@ -59,7 +59,7 @@ class Process:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AccountSettings,
         database: Database,
         tables: Mapping[str, Table],
         network: Network,
@@ -179,7 +179,7 @@ class Process:
             return None
         capabilities = self._settings.vendor.capabilities
         found = [
-            _Beside(
+            _OtherDestination(
                 each,
                 capabilities,
                 self._tables[each.destination],
@@ -212,7 +212,7 @@ async def _recreations(task: Task, store: Contacts) -> Sequence[str]:
     return await store.gone(all_of_them=True) if task.recreates else ()
 
 
-class _Beside:
+class _OtherDestination:
     """Another destination of the account (``engine.neighbours.Neighbour``)."""
 
     def __init__(
@@ -277,7 +277,7 @@ class _Stopping:
         self._life = life
 
     def is_set(self) -> bool:
-        return self._life.told_to_stop or self._pacing.stopped is not None
+        return self._life.stop_requested or self._pacing.stopped is not None
 
     async def wait(self) -> None:
         """Wait for ever: in a life that ends, every wait is cut off by its end."""

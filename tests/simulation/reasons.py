@@ -23,13 +23,13 @@ def reasons(
     """
     found = {
         contact_id: reason
-        for contact_id in world.wishes
+        for contact_id in world.desired_rows
         if (reason := _own(world, contact_id))
     }
     judged = _Judged(world, remotes, in_step)
     while more := {
         contact_id: reason
-        for contact_id in world.wishes
+        for contact_id in world.desired_rows
         if contact_id not in found and (reason := judged.in_the_way(contact_id, found))
     }:
         found |= more
@@ -38,10 +38,10 @@ def reasons(
 
 def _own(world: World, contact_id: str) -> str:
     """The reason that lies in the contact itself."""
-    if contact_id in world.silent:
+    if contact_id in world.withheld:
         return "nothing may be sent about it"
-    if by_hand := at_vendor(world, contact_id):
-        return by_hand
+    if manual_edits := at_vendor(world, contact_id):
+        return manual_edits
     codes = {
         row.code
         for (_, owner), row in world.database.states.items()
@@ -54,26 +54,26 @@ def _own(world: World, contact_id: str) -> str:
         return (
             "the vendor answered for another contact where it was asked about this one"
         )
-    if contact_id in world.doubled and "http_422" in codes:
+    if contact_id in world.possible_duplicates and "http_422" in codes:
         return "nobody is looked up, and a contact of the vendor's had its match key when it was refused for good"
     return {
         None: "",
         Flaw.VALUE: "its row has a bad value",
         Flaw.KEY: "its row has a bad match key" if world.pair.key else "",
         Flaw.REFUSED: "the vendor refuses its value",
-    }[world.wishes[contact_id].flaw]
+    }[world.desired_rows[contact_id].flaw]
 
 
 def at_vendor(world: World, contact_id: str) -> str:
     """The reason that lies in what somebody did to its copy."""
-    if contact_id in world.by_hand.merged:
+    if contact_id in world.manual_edits.merged:
         return "somebody merged its copy with another one"
     states = [
         row for (_, owner), row in world.database.states.items() if owner == contact_id
     ]
     if any(row.status is Status.GONE for row in states) and not world.recreates:
         return "somebody deleted its copy"
-    deleted = world.by_hand.deleted
+    deleted = world.manual_edits.deleted
     copies = [row.external_id for row in states if row.external_id in deleted]
     last = world.last_sent.get(contact_id, -inf)
     if any(last <= deleted[each or ""] for each in copies):
@@ -82,7 +82,7 @@ def at_vendor(world: World, contact_id: str) -> str:
         row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match")
         for row in states
     )
-    if waits and (world.by_hand.made or deleted):
+    if waits and (world.manual_edits.made or deleted):
         return "somebody made a copy with its match key by hand, and nobody looks at that one"
     return ""
 
@@ -120,13 +120,13 @@ class _Judged:
 
     def _rivals(self, contact_id: str) -> list[str]:
         """The other contacts whose rows ask for the same key; a bad row asks for nothing."""
-        wishes = self.world.wishes
+        desired_rows = self.world.desired_rows
         return [
             other
-            for other, wish in wishes.items()
+            for other, desired in desired_rows.items()
             if other != contact_id
-            and wish.key == wishes[contact_id].key
-            and wish.flaw not in (Flaw.VALUE, Flaw.KEY)
+            and desired.key == desired_rows[contact_id].key
+            and desired.flaw not in (Flaw.VALUE, Flaw.KEY)
         ]
 
     def _copies(self, contact_id: str) -> list[str]:
@@ -149,5 +149,6 @@ class _Judged:
         """The contact of the source that a vendor's contact belongs to."""
         ids = self.world.external_ids()
         return next(
-            (each for each in self.world.wishes if ids.get(each) == external_id), None
+            (each for each in self.world.desired_rows if ids.get(each) == external_id),
+            None,
         )

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from tests.simulation.pair import Flaw, Wish
-from tests.simulation.scenes import Source, is_beside
+from tests.simulation.pair import DesiredRow, Flaw
+from tests.simulation.scenes import Source, is_in_second_destination
 
 
-class Twist(StrEnum):
+class RowChange(StrEnum):
     """What happens to a source row."""
 
     REVERTS = "reverts"
@@ -38,22 +38,22 @@ class Twist(StrEnum):
 
 
 MILD = (
-    Twist.REVERTS,
-    Twist.CHANGES_KEY,
-    Twist.CHANGES,
-    Twist.TAGS,
-    Twist.LEAVES,
-    Twist.COMES,
-    Twist.INHERITS,
+    RowChange.REVERTS,
+    RowChange.CHANGES_KEY,
+    RowChange.CHANGES,
+    RowChange.TAGS,
+    RowChange.LEAVES,
+    RowChange.COMES,
+    RowChange.INHERITS,
 )
 """After these everybody can be brought in step, unless somebody is suppressed."""
 
 
 @dataclass(frozen=True)
-class Twisted:
-    """A twist of one contact's row."""
+class SourceEdit:
+    """A change of one contact's row."""
 
-    twist: Twist
+    change: RowChange
     contact: int
 
 
@@ -67,64 +67,71 @@ class Sources:
         """The match key somebody gave up last at either destination."""
         self._fresh = 20
 
-    def let(self, twisted: Twisted) -> None:
+    def apply(self, edit: SourceEdit) -> None:
         """Let it happen."""
-        contact = twisted.contact
+        contact = edit.contact
         self._fresh += 1
-        was, wish = self.now.get(contact), self._wish(twisted)
-        if was is not None and (wish is None or wish.key != was.key):
-            self._freed[is_beside(contact)] = was.key
-        if wish is None:
+        was, desired = self.now.get(contact), self._desired(edit)
+        if was is not None and (desired is None or desired.key != was.key):
+            self._freed[is_in_second_destination(contact)] = was.key
+        if desired is None:
             self.now.pop(contact, None)
         else:
-            self.now[contact] = wish
+            self.now[contact] = desired
 
-    def _wish(self, twisted: Twisted) -> Wish | None:
+    def _desired(self, edit: SourceEdit) -> DesiredRow | None:
         """What the contact's row holds afterwards; None: there is none."""
-        contact, twist = twisted.contact, twisted.twist
-        was, wish = self._before.get(contact), self.now.get(contact)
-        match twist:
-            case Twist.REVERTS:
+        contact, change = edit.contact, edit.change
+        was, desired = self._before.get(contact), self.now.get(contact)
+        match change:
+            case RowChange.REVERTS:
                 return was
-            case Twist.LEAVES:
+            case RowChange.LEAVES:
                 return None
-            case Twist.INHERITS if wish is None and (
-                key := self._freed[is_beside(contact)]
+            case RowChange.INHERITS if desired is None and (
+                key := self._freed[is_in_second_destination(contact)]
             ):
-                return Wish(key, (1, 2), ("a", "b"))
-            case Twist.COMES if wish is None:
-                return was or Wish(self._fresh, (1, 2), ("a",))
-        return wish and self._changed(twist, contact, wish)
+                return DesiredRow(key, (1, 2), ("a", "b"))
+            case RowChange.COMES if desired is None:
+                return was or DesiredRow(self._fresh, (1, 2), ("a",))
+        return desired and self._changed(change, contact, desired)
 
-    def _changed(self, twist: Twist, contact: int, wish: Wish) -> Wish:
+    def _changed(
+        self, change: RowChange, contact: int, desired: DesiredRow
+    ) -> DesiredRow:
         fresh = self._fresh
         values = (fresh, fresh)
-        tags = {True: ("c",), False: ("a",)}["a" in wish.tags]
-        wanted = self._others(contact, self._before) or [wish]
-        shared = self._others(contact, self.now) or [wish]
-        changes: dict[Twist, dict[str, Any]] = {
-            Twist.CHANGES_KEY: {"key": fresh},
-            Twist.CHANGES: {"values": values, "tags": ("b", f"t{fresh}"), "flaw": None},
-            Twist.TAGS: {"tags": tags},
-            Twist.WANTS: {"key": wanted[0].key},
-            Twist.SHARES: {"key": shared[-1].key},
-            Twist.SPOILS: {"flaw": Flaw.VALUE},
+        tags = {True: ("c",), False: ("a",)}["a" in desired.tags]
+        wanted = self._others(contact, self._before) or [desired]
+        shared = self._others(contact, self.now) or [desired]
+        changes: dict[RowChange, dict[str, Any]] = {
+            RowChange.CHANGES_KEY: {"key": fresh},
+            RowChange.CHANGES: {
+                "values": values,
+                "tags": ("b", f"t{fresh}"),
+                "flaw": None,
+            },
+            RowChange.TAGS: {"tags": tags},
+            RowChange.WANTS: {"key": wanted[0].key},
+            RowChange.SHARES: {"key": shared[-1].key},
+            RowChange.SPOILS: {"flaw": Flaw.VALUE},
             # Where the vendor has no match key the row stays as it is, and what was wrong with it too.
-            Twist.SPOILS_KEY: {"flaw": wish.flaw or Flaw.KEY},
-            Twist.REFUSED: {"values": values, "flaw": Flaw.REFUSED},
-            Twist.CORRECTED: {"values": values, "flaw": None},
-            Twist.OPTS_OUT: {"opted_out": True},
-            Twist.OPTS_IN: {"opted_out": False},
-            Twist.MOVES: {"moved": not wish.moved},
+            RowChange.SPOILS_KEY: {"flaw": desired.flaw or Flaw.KEY},
+            RowChange.REFUSED: {"values": values, "flaw": Flaw.REFUSED},
+            RowChange.CORRECTED: {"values": values, "flaw": None},
+            RowChange.OPTS_OUT: {"opted_out": True},
+            RowChange.OPTS_IN: {"opted_out": False},
+            RowChange.MOVES: {"moved": not desired.moved},
         }
-        return replace(wish, **changes.get(twist, {}))
+        return replace(desired, **changes.get(change, {}))
 
-    def _others(self, contact: int, source: Source) -> list[Wish]:
+    def _others(self, contact: int, source: Source) -> list[DesiredRow]:
         """What the others of its destination ask for, the one before it first."""
         beside = [
             each
             for each in source
-            if each != contact and is_beside(each) is is_beside(contact)
+            if each != contact
+            and is_in_second_destination(each) is is_in_second_destination(contact)
         ]
         return [
             source[each]

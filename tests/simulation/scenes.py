@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from syncengine.model.mapping import OnRemoved
-from tests.simulation.pair import CLEARED, Flaw, Wish, contact_id
+from tests.simulation.pair import CLEARED, DesiredRow, Flaw, contact_id
 from tests.simulation.world import DESTINATIONS, World
 
-Source = Mapping[int, Wish]
+Source = Mapping[int, DesiredRow]
 """Contact to what it asks for."""
 
 
@@ -19,18 +19,18 @@ class Scene:
 
     before: Source
     after: Source
-    gone: Source = field(default_factory=dict)
+    two_nights_ago: Source = field(default_factory=dict)
     """Who was there the night before the last one."""
-    met: tuple[tuple[str, ...], ...] = ()
+    strangers: tuple[tuple[str, ...], ...] = ()
     """The tags of the contacts with the key of contact 1 that the vendor held before us."""
     on_removed: OnRemoved = OnRemoved.UNTAG
 
 
-_ANN = Wish(1, (1, 1), ("a", "b"))
-_BOB = Wish(2, (2, 2), ("b",))
-_CAT = Wish(3, (3, CLEARED), ())
-_DAN, _EVE = Wish(4, (4, 4), ("d",)), Wish(5, (5, 5), ("e",))
-_NEXT = Wish(3, (9, 9), ("c", "d"))
+_ANN = DesiredRow(1, (1, 1), ("a", "b"))
+_BOB = DesiredRow(2, (2, 2), ("b",))
+_CAT = DesiredRow(3, (3, CLEARED), ())
+_DAN, _EVE = DesiredRow(4, (4, 4), ("d",)), DesiredRow(5, (5, 5), ("e",))
+_NEXT = DesiredRow(3, (9, 9), ("c", "d"))
 """Of a newcomer with the match key of contact 3."""
 _ABC = {1: _ANN, 2: _BOB, 3: _CAT}
 
@@ -47,26 +47,32 @@ SCENES: Mapping[str, Scene] = {
         on_removed=OnRemoved.DELETE,
     ),
     "back": Scene(
-        {2: _BOB}, {1: replace(_ANN, tags=("c",)), 2: _BOB}, gone={1: _ANN, 2: _BOB}
+        {2: _BOB},
+        {1: replace(_ANN, tags=("c",)), 2: _BOB},
+        two_nights_ago={1: _ANN, 2: _BOB},
     ),
     "taken over": Scene({1: _ANN}, {2: replace(_ANN, values=(6, 6), tags=("b", "c"))}),
     "handed on": Scene({1: _ANN}, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1)}),
     "swapped": Scene(
         {1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}
     ),
-    "met": Scene({2: _BOB}, {1: _ANN, 2: replace(_BOB, key=8)}, met=(("a", "x"),)),
+    "met": Scene(
+        {2: _BOB}, {1: _ANN, 2: replace(_BOB, key=8)}, strangers=(("a", "x"),)
+    ),
     "all at once": Scene(
-        {1: _ANN, 2: _BOB, 3: _CAT, 4: Wish(4, (4, 4), ("d",))},
+        {1: _ANN, 2: _BOB, 3: _CAT, 4: DesiredRow(4, (4, 4), ("d",))},
         {
             1: replace(_ANN, tags=("b",), values=(7, 1)),
             2: replace(_BOB, key=3),
             3: replace(_CAT, key=2, values=(3, 3)),
-            5: Wish(4, (5, 5), ("a", "d")),
-            6: Wish(6, (6, CLEARED), ("e",)),
+            5: DesiredRow(4, (5, 5), ("a", "d")),
+            6: DesiredRow(6, (6, CLEARED), ("e",)),
         },
     ),
     "met twice": Scene(
-        {2: _BOB}, {1: _ANN, 2: _BOB, 3: replace(_CAT, key=1)}, met=(("a", "x"), ("y",))
+        {2: _BOB},
+        {1: _ANN, 2: _BOB, 3: replace(_CAT, key=1)},
+        strangers=(("a", "x"), ("y",)),
     ),
     "shared": Scene(
         {1: _ANN, 2: _BOB},
@@ -136,32 +142,34 @@ SCENES: Mapping[str, Scene] = {
     "let be": Scene(
         {1: _ANN, 2: _BOB},
         {2: replace(_BOB, tags=("a",)), 5: replace(_EVE, key=1)},
-        gone={3: _CAT},
+        two_nights_ago={3: _CAT},
         on_removed=OnRemoved.IGNORE,
     ),
 }
 
 
-BESIDES = Scene(
-    {11: Wish(11, (1, 2), ("a",)), 12: Wish(12)},
-    {11: Wish(11, (2, 2), ("b",)), 13: Wish(13)},
+SECOND_DESTINATION = Scene(
+    {11: DesiredRow(11, (1, 2), ("a",)), 12: DesiredRow(12)},
+    {11: DesiredRow(11, (2, 2), ("b",)), 13: DesiredRow(13)},
 )
 """What a second destination in the account holds and is to hold, where there is one."""
 
 
-def is_beside(contact: int) -> bool:
+def is_in_second_destination(contact: int) -> bool:
     """Whether a contact is one of the second destination's."""
-    return contact >= min(BESIDES.before)
+    return contact >= min(SECOND_DESTINATION.before)
 
 
 def fill(world: World, source: Source) -> None:
     """Make the sources hold just this."""
     for table in world.tables.values():
         table.rows.clear()
-    for number, wish in source.items():
-        destination = DESTINATIONS[is_beside(number) != wish.moved]
+    for number, desired in source.items():
+        destination = DESTINATIONS[is_in_second_destination(number) != desired.moved]
         world.tables[destination].rows[contact_id(number)] = world.pair.whole_row(
-            number, wish
+            number, desired
         )
-    world.wishes = {contact_id(number): wish for number, wish in source.items()}
-    world.ask_anew()
+    world.desired_rows = {
+        contact_id(number): desired for number, desired in source.items()
+    }
+    world.note_rows()

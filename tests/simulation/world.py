@@ -25,10 +25,17 @@ from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Seed, Twin
 from tests.simulation.life import SLOWEST, Life, Point
-from tests.simulation.manual_edits import Act, ByHand, delete, is_there, merge, recreate
+from tests.simulation.manual_edits import (
+    Act,
+    ManualEdits,
+    delete,
+    is_there,
+    merge,
+    recreate,
+)
 from tests.simulation.network import Network, Weather
-from tests.simulation.pair import Flaw, Pair, Wish
-from tests.simulation.process import Process, Settings
+from tests.simulation.pair import DesiredRow, Flaw, Pair
+from tests.simulation.process import AccountSettings, Process
 from tests.support.memory.database import Database, StateRow
 from tests.support.memory.source import Row, Table
 
@@ -46,7 +53,7 @@ _ANSWERING = 3 * SLOWEST
 
 
 @dataclass(frozen=True)
-class Ran:
+class RunResult:
     """How a run went."""
 
     points: tuple[str, ...]
@@ -64,7 +71,7 @@ class Ran:
     """Requests for those that were tried for others that are refused alike, and were refused as before."""
 
     @property
-    def quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """Whether it came to its end and had nothing to do but to try whether others are still refused."""
         return not (
             self.died or self.requests - self.of_probes or self.outcomes or self.stopped
@@ -101,36 +108,36 @@ class World:
         self.weather = Weather()
         self.misdirected = Counter[str]()
         """The vendor's contacts, and how often an answer about one named another."""
-        self.still_until = 0.0
+        self.database_stalled_until = 0.0
         """The loop's time until which no statement comes through to the database."""
-        self.jumped = 0.0
+        self.clock_offset = 0.0
         """Seconds the database's clock is ahead."""
         self.recreates = False
         """Whether contacts deleted at the vendor are created again."""
-        self.by_hand = ByHand()
+        self.manual_edits = ManualEdits()
         self.last_sent: dict[str, float] = {}
         """Contact to the loop's time when the last write about it went out."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
-        self.wishes: Mapping[str, Wish] = {}
+        self.desired_rows: Mapping[str, DesiredRow] = {}
         """What the sources hold, by contact."""
         self.suppressed: dict[str, float] = {}
         """Contact to the loop's time since when nothing may be sent about it."""
         self.opted_out: dict[str, float] = {}
         """The same where the contact's own row says so."""
-        self.left: dict[str, float] = {}
+        self.removed_since: dict[str, float] = {}
         """Contact to the loop's time since when no source has its row."""
-        self.asked: dict[int, set[str]] = {}
+        self.askers: dict[int, set[str]] = {}
         """The contacts that ever asked for a match key."""
         self.places: dict[str, set[tuple[bool, int]]] = {}
         """Contact to where it was, and by which match key."""
-        self.at_first: dict[str, str] = {}
+        self.initial_external_ids: dict[str, str] = {}
         """The vendor contacts that contacts had at the beginning."""
-        self.ever_left: set[str] = set()
+        self.ever_removed: set[str] = set()
         """Contacts that no source selected for a while."""
-        self.in_doubt: set[str] = set()
+        self.unknown_tags: set[str] = set()
         """Tags that creates without an outcome may have carried."""
-        self.wrong: list[str] = []
+        self.violations: list[str] = []
         """What must never happen, and did."""
         self._epoch = 0
         self._started, self._frozen = EPOCH, False
@@ -144,7 +151,7 @@ class World:
         )
 
     def clock_of_database(self) -> float:
-        return self.clock() + self.jumped
+        return self.clock() + self.clock_offset
 
     def limit(self, *, tight: bool) -> None:
         """Let the vendor count from now on, by one limit or by two."""
@@ -177,14 +184,14 @@ class World:
             made.tables[name].rows = dict(table.rows)
         made.strangers = dict(self.strangers)
         made.places = {contact: set(places) for contact, places in self.places.items()}
-        made.asked = {key: set(contacts) for key, contacts in self.asked.items()}
+        made.askers = {key: set(contacts) for key, contacts in self.askers.items()}
         for name in _TABLES:
             setattr(made.database, name, copy.deepcopy(getattr(self.database, name)))
         made._epoch = self._epoch
-        made.at_first = made.external_ids()
+        made.initial_external_ids = made.external_ids()
         return made
 
-    def meet(self, contact: int, key: int, tags: frozenset[str]) -> None:
+    def add_stranger(self, contact: int, key: int, tags: frozenset[str]) -> None:
         """Let somebody else make a contact with this match key, where the vendor lets more than one have it."""
         name = self.pair.key
         if name is None:
@@ -212,18 +219,23 @@ class World:
         screen, now = self.twin.screen(self.clock()), asyncio.get_running_loop().time()
         match act:
             case Act.DELETES:
-                delete(screen, self.by_hand, external_id, now)
+                delete(screen, self.manual_edits, external_id, now)
             case Act.RECREATES:
-                made = recreate(screen, self.by_hand, external_id, now)
+                made = recreate(screen, self.manual_edits, external_id, now)
                 self.strangers[made] = self._tags_of(made)
             case Act.MERGES | Act.ABSORBS:
                 self._merge(screen, contact_id, external_id, swapped=act is Act.ABSORBS)
             case Act.MERGES_STRANGER:
-                self.meet(contact, 60 + contact, frozenset({"x"}))
+                self.add_stranger(contact, 60 + contact, frozenset({"x"}))
                 stranger = next(reversed(self.strangers), None)
                 if stranger is not None and is_there(self.twin, stranger, self.clock()):
                     left = merge(
-                        screen, self.by_hand, stranger, external_id, {contact_id}, now
+                        screen,
+                        self.manual_edits,
+                        stranger,
+                        external_id,
+                        {contact_id},
+                        now,
                     )
                     self.strangers[left] = self._tags_of(left) & {"x"}
 
@@ -236,12 +248,12 @@ class World:
                 both = (external_id, other_id) if swapped else (other_id, external_id)
                 left = merge(
                     screen,
-                    self.by_hand,
+                    self.manual_edits,
                     *both,
                     {contact_id, other},
                     asyncio.get_running_loop().time(),
                 )
-                self.by_hand.mixed[left] = self._tags_of(left)
+                self.manual_edits.mixed[left] = self._tags_of(left)
                 return
 
     def _tags_of(self, external_id: str) -> frozenset[str]:
@@ -256,20 +268,20 @@ class World:
         *,
         dies_at: Point = 0,
         events: Mapping[int, Callable[[Life], None]] | None = None,
-    ) -> Ran:
+    ) -> RunResult:
         """A run in a process of its own, which dies at the given point, if it comes so far."""
         life = Life(
             Random(self.random.random()),
             dies_at=dies_at,
             events=events,
-            still=self._still,
+            still=self._remaining_stall,
         )
         network = Network(
             self.twin,
             self.clock,
             Random(self.random.random()),
             self.weather,
-            self.pair.can,
+            self.pair.capabilities,
             self.refuses,
             self.misdirected,
         )
@@ -286,7 +298,7 @@ class World:
             )
             for name in self.destinations
         )
-        settings = Settings(self.pair.vendor, tasks, ACCOUNT, self.limits)
+        settings = AccountSettings(self.pair.vendor, tasks, ACCOUNT, self.limits)
         process = Process(
             settings,
             self.database,
@@ -299,22 +311,24 @@ class World:
         gone, there = self._gone(), self._ids_there()
         stopped = await self._lived(life, process)
         if not self.recreates:
-            made = self._ids_there() - there - self.by_hand.made - set(self.strangers)
+            made = (
+                self._ids_there() - there - self.manual_edits.made - set(self.strangers)
+            )
             again = [
                 place
                 for place in sorted(gone)
                 if self.database.states[place].external_id in made
             ]
-            self.wrong += [
+            self.violations += [
                 f"{contact_id} was gone, and was created again unasked"
                 for _, contact_id in again
             ]
-        self.in_doubt |= {
+        self.unknown_tags |= {
             tag for row in self.database.known.values() if row.pending and row.pending.creates
             for tag in row.pending.add_tags
         }  # fmt: skip
         if network.lost:
-            self.in_doubt |= {
+            self.unknown_tags |= {
                 tag for row in self.rows().values() for tag in row["tags"]
             }
         short = {
@@ -336,8 +350,8 @@ class World:
         }
         fates = {fate.value: number for fate, number in network.fates.items()}
         if isinstance(stopped, LeaseHeld) and network.fates:
-            self.wrong.append("a run that was refused the account sent requests")
-        return Ran(
+            self.violations.append("a run that was refused the account sent requests")
+        return RunResult(
             tuple(life.points),
             life.dead,
             process.requests,
@@ -368,12 +382,12 @@ class World:
     def _ids_there(self) -> set[str]:
         return {str(each["id"]) for each in self.twin.contacts(self.clock())}
 
-    def _still(self) -> float:
-        return self.still_until - asyncio.get_running_loop().time()
+    def _remaining_stall(self) -> float:
+        return self.database_stalled_until - asyncio.get_running_loop().time()
 
     def suppress(self, contact_id: str) -> None:
         """Commit that nothing may be sent about a contact any more."""
-        if contact_id not in self.suppressed and self._still() <= 0:
+        if contact_id not in self.suppressed and self._remaining_stall() <= 0:
             self.suppressed[contact_id] = asyncio.get_running_loop().time()
             self.database.suppressed[_named(contact_id)] = "suppressed"
 
@@ -391,37 +405,42 @@ class World:
                     Status.PENDING if row.status is Status.REMOVED else row.status
                 )
 
-    def ask_anew(self) -> None:
+    def note_rows(self) -> None:
         """The sources were changed: whoever opts out in them is to be let alone from now on."""
-        since = max(asyncio.get_running_loop().time(), self.still_until)
-        gone = set().union(*self.asked.values()) - self.wishes.keys()
-        self.ever_left |= gone
-        self.left = {
-            contact_id: self.left.get(contact_id, since) for contact_id in sorted(gone)
+        since = max(asyncio.get_running_loop().time(), self.database_stalled_until)
+        gone = set().union(*self.askers.values()) - self.desired_rows.keys()
+        self.ever_removed |= gone
+        self.removed_since = {
+            contact_id: self.removed_since.get(contact_id, since)
+            for contact_id in sorted(gone)
         }
-        now = {contact_id for contact_id, wish in self.wishes.items() if wish.opted_out}
+        now = {
+            contact_id
+            for contact_id, desired in self.desired_rows.items()
+            if desired.opted_out
+        }
         self.opted_out = {
             contact_id: self.opted_out.get(contact_id, since)
             for contact_id in sorted(now)
         }
-        for contact_id, wish in self.wishes.items():
-            self.asked.setdefault(wish.key, set()).add(contact_id)
-            self.places.setdefault(contact_id, set()).add((wish.moved, wish.key))
+        for contact_id, desired in self.desired_rows.items():
+            self.askers.setdefault(desired.key, set()).add(contact_id)
+            self.places.setdefault(contact_id, set()).add((desired.moved, desired.key))
 
     @property
-    def doubled(self) -> set[str]:
+    def possible_duplicates(self) -> set[str]:
         """Contacts that may be there twice: nobody looked whether somebody's copy has their match key.
 
         Or they changed their match key and their destination: nothing tells the vendor, or us, that they are the same.
         """
-        shared = (contacts for contacts in self.asked.values() if len(contacts) > 1)
+        shared = (contacts for contacts in self.askers.values() if len(contacts) > 1)
         moved = {
             contact_id for contact_id, places in self.places.items() if _are_two(places)
         }
         return moved if self.find_first else moved.union(*shared)
 
     @property
-    def silent(self) -> set[str]:
+    def withheld(self) -> set[str]:
         """Contacts about whom nothing may be sent."""
         return {*self.suppressed, *self.opted_out}
 
@@ -430,7 +449,7 @@ class World:
         texts = {
             row[name]
             for contact_id, row in self.rows().items()
-            if self.wishes[contact_id].flaw is Flaw.REFUSED
+            if self.desired_rows[contact_id].flaw is Flaw.REFUSED
             for name in self.pair.values
         }
         return request.writes and bool(texts & set(_texts(request.json)))
@@ -449,25 +468,26 @@ class World:
         said = {
             "was suppressed": self.suppressed.get(contact_id, inf),
             # Behind the row the suppressions are read, and then the database may stand still.
-            "opted out": max(opted_out, self.still_until),
+            "opted out": max(opted_out, self.database_stalled_until),
             "left": max(
-                self.left.get(contact_id, inf) if wanted else inf, self.still_until
+                self.removed_since.get(contact_id, inf) if wanted else inf,
+                self.database_stalled_until,
             ),
         }
         for what, at in said.items():
             if now - at > _ANSWERING:
-                self.wrong.append(
+                self.violations.append(
                     f"a request about {contact_id} {now - at:.1f} s after it {what}"
                 )
         if epoch < self._epoch:
-            self.wrong.append(
+            self.violations.append(
                 "a run sent a request after another one had taken the account over and sent some"
             )
         self._epoch = max(self._epoch, epoch)
 
     async def settle(self) -> None:
         """Let everything under way arrive."""
-        await asyncio.sleep(self.pair.can.settles_within)
+        await asyncio.sleep(self.pair.capabilities.settles_within)
 
     def rows(self) -> Mapping[str, Row]:
         """What all sources ask for, by contact."""

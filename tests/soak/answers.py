@@ -17,17 +17,19 @@ def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
     failed = False
     for name in names:
         began = time.monotonic()
-        told = answered(tuple(subjects(name)), wanted, first)
+        result = answered(tuple(subjects(name)), wanted, first)
         seconds = time.monotonic() - began
-        ends = ", ".join(f"{kind} {count}" for kind, count in sorted(told.ends.items()))
-        say(
-            f"{name}: {told.answers} answers in {told.exchanges} exchanges, {seconds:.0f} s: {ends}"
+        ends = ", ".join(
+            f"{kind} {count}" for kind, count in sorted(result.ends.items())
         )
-        if told.contained:
+        say(
+            f"{name}: {result.answers} answers in {result.exchanges} exchanges, {seconds:.0f} s: {ends}"
+        )
+        if result.contained:
             say(
-                f"  contained, though the adapter did not foresee them: {told.contained}"
+                f"  contained, though the adapter did not foresee them: {result.contained}"
             )
-        for what, count in told.wrong.most_common(_SHOWN):
+        for what, count in result.wrong.most_common(_SHOWN):
             say(f"  wrong {count} times: {what}")
-        failed = failed or bool(told.wrong)
+        failed = failed or bool(result.wrong)
     return not failed

@@ -1,13 +1,13 @@
-"""What was counted, and how it is told."""
+"""The figures of a soak, and the table it is printed in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 
-from tests.simulation.history import Told
+from tests.simulation.history import HistoryResult
 from tests.simulation.network import Fate
-from tests.simulation.row_changes import Twisted
+from tests.simulation.row_changes import SourceEdit
 
 
 def say(text: str = "", end: str = "\n") -> None:
@@ -25,7 +25,7 @@ class Figures:
     deaths: int = 0
     faults: int = 0
     """Requests that something happened to."""
-    twists: int = 0
+    edits: int = 0
     """Changes of source rows, in mid-run or between runs."""
     events: int = 0
     """Outages, standstills, jumps of the clock, second runs, signals."""
@@ -33,23 +33,23 @@ class Figures:
     """Histories in which something was."""
 
     @classmethod
-    def of(cls, told: Told) -> Figures:
+    def of(cls, result: HistoryResult) -> Figures:
         """One history's."""
-        twists = sum(isinstance(event, Twisted) for event in told.happened)
+        edits = sum(isinstance(event, SourceEdit) for event in result.events)
         return cls(
             histories=1,
-            runs=len(told.ran),
-            requests=sum(sum(ran.fates.values()) for ran in told.ran),
-            deaths=sum(ran.died for ran in told.ran),
+            runs=len(result.runs),
+            requests=sum(sum(ran.fates.values()) for ran in result.runs),
+            deaths=sum(ran.died for ran in result.runs),
             faults=sum(
                 number
-                for ran in told.ran
+                for ran in result.runs
                 for fate, number in ran.fates.items()
                 if fate != Fate.FINE
             ),
-            twists=twists,
-            events=len(told.happened) - twists,
-            violated=bool(told.wrong),
+            edits=edits,
+            events=len(result.events) - edits,
+            violated=bool(result.violations),
         )
 
     def __add__(self, other: Figures) -> Figures:

@@ -7,8 +7,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.simulation.drawing import drawn
-from tests.simulation.history import History, Told, play
+from tests.simulation.drawing import draw_history
+from tests.simulation.history import History, HistoryResult, play
 from tests.soak.figures import Figures, say
 
 
@@ -27,7 +27,7 @@ class Failure:
 
     vendor: str
     seed: int
-    wrong: tuple[str, ...]
+    violations: tuple[str, ...]
 
     @property
     def command(self) -> str:
@@ -35,7 +35,7 @@ class Failure:
 
     def __str__(self) -> str:
         return "\n    ".join(
-            (f"{self.vendor}, seed {self.seed}:", *self.wrong, self.command)
+            (f"{self.vendor}, seed {self.seed}:", *self.violations, self.command)
         )
 
 
@@ -53,34 +53,34 @@ def _play(piece: Slice) -> tuple[Figures, list[Failure]]:
     figures, failures = Figures(), []
     for seed in range(piece.first, piece.first + piece.seeds):
         try:
-            told = play(drawn(piece.vendor, seed))
+            result = play(draw_history(piece.vendor, seed))
         except Exception as error:  # noqa: BLE001 - one more thing that must not happen; the others go on
-            told = Told((f"it broke: {error!r}",))
-        figures += Figures.of(told)
-        if told.wrong:
-            failures.append(Failure(piece.vendor, seed, told.wrong))
+            result = HistoryResult((f"it broke: {error!r}",))
+        figures += Figures.of(result)
+        if result.violations:
+            failures.append(Failure(piece.vendor, seed, result.violations))
     return figures, failures
 
 
 def replayed(vendor: str, seed: int) -> bool:
     """Play one history and tell it in full; whether nothing was violated."""
-    history = drawn(vendor, seed)
-    told = play(history)
-    say("\n".join(account(history, told)))
-    if told.wrong:
-        say(f"\n{Failure(vendor, seed, told.wrong)}")
+    history = draw_history(vendor, seed)
+    result = play(history)
+    say("\n".join(account(history, result)))
+    if result.violations:
+        say(f"\n{Failure(vendor, seed, result.violations)}")
     else:
         say("\nnothing was violated")
-    return not told.wrong
+    return not result.violations
 
 
-def account(history: History, told: Told) -> Iterator[str]:
+def account(history: History, result: HistoryResult) -> Iterator[str]:
     """What was drawn, and what came of it run by run."""
     look = "looks up first" if history.find_first else "spares look-ups"
     yield f"{history.pair}: {history.scene}, {history.destinations} destinations, {look}"
     for number, night in enumerate(history.nights, 1):
         yield f"night {number}: {night}"
-    for number, ran in enumerate(told.ran, 1):
+    for number, ran in enumerate(result.runs, 1):
         end = (
             "died"
             if ran.died

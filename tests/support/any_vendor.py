@@ -187,8 +187,8 @@ def _destination(pair: Pair, url: str) -> dict[str, Any]:
     settings |= {"settles_within": 0.1}
     names = [name for name in pair.columns if name != "tags"]
     keyed = {"match_on": [pair.key]} if pair.key else {}
-    writes = filter(None, (pair.can.create, pair.can.upsert))
-    takes_tags = pair.can.add_tags is not None or any(
+    writes = filter(None, (pair.capabilities.create, pair.capabilities.upsert))
+    takes_tags = pair.capabilities.add_tags is not None or any(
         write.add_tags != 0 for write in writes
     )
     return {

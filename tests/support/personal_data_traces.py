@@ -176,7 +176,7 @@ class Noise:
 
 def values_of(pair: Pair, number: int) -> dict[str, str]:
     """A contact's values that are texts, by field."""
-    can = pair.can
+    can = pair.capabilities
     writes = [write for write in (can.create, can.update, can.upsert) if write]
     return {
         name: value

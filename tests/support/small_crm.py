@@ -208,7 +208,7 @@ def pair_of(vendor: str) -> Pair:
 
 
 def takes_tags(pair: Pair) -> bool:
-    can = pair.can
+    can = pair.capabilities
     return can.add_tags is not None or any(
         write.add_tags != 0 for write in (can.create, can.upsert) if write
     )
@@ -281,7 +281,7 @@ def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any
         "limits": limits,
         "in_flight": 4,
         "on_null": "clear",
-        "on_removed": "delete" if pair.can.delete else "untag",
+        "on_removed": "delete" if pair.capabilities.delete else "untag",
         "fields": {name: name for name in pair.columns if name != "tags"},
         **({"tags": {"from": "tags"}} if takes_tags(pair) else {}),
         "brakes": {"removals": {"share": 1.0, "at_least": 1000}},

@@ -28,7 +28,7 @@ async def assert_in_step(here: Crm) -> None:
         for number, contacts in held.items()
         if number not in here.people
     }
-    if here.pair.can.delete:
+    if here.pair.capabilities.delete:
         assert sorted(left_over) == [], "left and was not deleted"
     elif _takes_tags_back(here):
         assert [
@@ -71,7 +71,7 @@ def _assert_same(
 
 
 def _takes_tags_back(here: Crm) -> bool:
-    can = here.pair.can
+    can = here.pair.capabilities
     return can.remove_tags is not None or any(
         write.remove_tags != 0 for write in (can.update, can.upsert) if write
     )

@@ -8,20 +8,22 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.simulation.history import History, Stop, Told
-from tests.simulation.row_changes import Twist, Twisted
-from tests.simulation.world import Ran
+from tests.simulation.history import History, HistoryResult, Stop
+from tests.simulation.row_changes import RowChange, SourceEdit
+from tests.simulation.world import RunResult
 from tests.soak import __main__ as command
 from tests.soak import play
 from tests.soak.figures import Figures, table
 
-RAN = Ran(
+RAN = RunResult(
     (), died=True, requests=3, fates={"fine": 2, "late": 1}, outcomes={}, stopped=None
 )
 
 
-def _plays(monkeypatch: pytest.MonkeyPatch, told: Callable[[History], Told]) -> None:
-    monkeypatch.setattr(play, "play", told)
+def _plays(
+    monkeypatch: pytest.MonkeyPatch, result: Callable[[History], HistoryResult]
+) -> None:
+    monkeypatch.setattr(play, "play", result)
 
 
 def test_a_failing_seed_is_named_with_the_command_that_plays_it_again(
@@ -29,7 +31,9 @@ def test_a_failing_seed_is_named_with_the_command_that_plays_it_again(
 ) -> None:
     _plays(
         monkeypatch,
-        lambda history: Told(("somebody is there twice",) if history.seed == 8 else ()),
+        lambda history: HistoryResult(
+            ("somebody is there twice",) if history.seed == 8 else ()
+        ),
     )
     figures, (failure,) = play._play(play.Slice("charles", 7, 3))
     assert (figures.histories, figures.violated) == (3, 1)
@@ -41,24 +45,24 @@ def test_a_failing_seed_is_named_with_the_command_that_plays_it_again(
 def test_a_history_that_breaks_is_a_failure_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def breaks(history: History) -> Told:
+    def breaks(history: History) -> HistoryResult:
         if history.seed == 7:
             raise ZeroDivisionError
-        return Told(())
+        return HistoryResult(())
 
     _plays(monkeypatch, breaks)
     figures, failures = play._play(play.Slice("charles", 7, 2))
-    assert [(failure.seed, failure.wrong) for failure in failures] == [
+    assert [(failure.seed, failure.violations) for failure in failures] == [
         (7, ("it broke: ZeroDivisionError()",))
     ]
     assert figures.histories == 2
 
 
 def test_figures_are_counted_and_summed_for_every_vendor() -> None:
-    told = Told((), (RAN, RAN), (Stop(), Twisted(Twist.LEAVES, 1)))
-    one = Figures.of(told)
+    result = HistoryResult((), (RAN, RAN), (Stop(), SourceEdit(RowChange.LEAVES, 1)))
+    one = Figures.of(result)
     assert one == Figures(
-        histories=1, runs=2, requests=6, deaths=2, faults=2, twists=1, events=1
+        histories=1, runs=2, requests=6, deaths=2, faults=2, edits=1, events=1
     )
     last = table({"charles": one, "dm_champ": one + one}).splitlines()[-1]
     assert last.split() == ["all", "3", "6", "18", "6", "6", "3", "3", "0"]
