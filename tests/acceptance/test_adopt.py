@@ -1,4 +1,7 @@
-"""``adopt`` makes known whom an account holds already: linked by a match key, nothing written, nothing guessed."""
+"""``adopt`` makes known whom an account holds already.
+
+Linked by a match key, nothing written, nothing guessed.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""What a person does at a vendor's own screen, and how each contact ends: every vendor, every act, every policy.
+"""What a person does at a vendor's own screen, and how each contact ends: every vendor,
+every act, every policy.
 
-The ends are written down here; three clean runs later nothing is sent any more, whatever was done.
+The ends are written down here; three clean runs later nothing is sent any more,
+whatever was done.
 """
 
 from __future__ import annotations

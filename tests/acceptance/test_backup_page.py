@@ -1,4 +1,7 @@
-"""The page on backup, restore and loss: every command of it is run, and prints what stands there."""
+"""The page on backup, restore and loss.
+
+Every command of it is run, and prints what stands there.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One value that nobody can be sent ends with its contact; a column that could never be right ends before a run."""
+"""One value that nobody can be sent ends with its contact.
+
+A column that could never be right ends before a run.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +61,9 @@ async def test_one_value_stops_nobody_else_and_costs_nothing_once_it_is_a_dead_l
     destination = {**RESPOND_IO, "fields": _FIELDS, "tags": {"from": "labels"}}
     async with people(database, tmp_path, {"respond_io": destination}) as here:
         await here.source.execute(
-            "ALTER TABLE crm.people ADD matched text, ADD j json, ADD n numeric, ADD f float8, ADD d date, "
-            "ADD at timestamptz, ADD big text, ADD x text, ADD labels text[]"
+            "ALTER TABLE crm.people ADD matched text, ADD j json, ADD n numeric, "
+            "ADD f float8, ADD d date, ADD at timestamptz, ADD big text, ADD x text, "
+            "ADD labels text[]"
         )
         await here.add(range(1, 21))
         await here.source.execute("UPDATE crm.people SET matched = id")
@@ -124,10 +128,17 @@ async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(
     async with people(database, tmp_path, {"respond_io": destination}) as here:
         await here.add(range(1, 21))
         await here.source.execute(
-            "CREATE VIEW crm.seen AS SELECT id, tags, 1 / (id - 7) AS ratio, opted_in FROM crm.people"
+            "CREATE VIEW crm.seen AS SELECT id, tags, 1 / (id - 7) AS ratio, "
+            "opted_in FROM crm.people"
         )
-        said = 'destinations/respond_io.yaml: fields.score.from: column "ratio" of crm.seen in the state database'
-        why = "cannot be computed for contact 7: something is divided by zero (SQLSTATE 22012). Correct the row"
+        said = (
+            "destinations/respond_io.yaml: fields.score.from: "
+            'column "ratio" of crm.seen in the state database'
+        )
+        why = (
+            "cannot be computed for contact 7: "
+            "something is divided by zero (SQLSTATE 22012). Correct the row"
+        )
         for verb in (("check",), ("plan",), ("run",), ("run", "--contact", "7")):
             code, told = await here.command(*verb)
             assert code == 2, told
@@ -196,7 +207,8 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(
             report = await here.run("respond_io")
             assert (report.status, exit_code(report)) == ("incomplete", 1), report.error
             rows = await here.source.fetch(
-                "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 AND outcome = 'rejected'",
+                "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 "
+                "AND outcome = 'rejected'",
                 report.run_id,
             )
             assert {row["contact_id"] for row in rows} == set(ids)
@@ -209,7 +221,8 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(
         plan = await here.plan("respond_io")
         assert (plan.error, plan.requests) == (None, 0)
 
-        # A changed row is looked at again, whoever left is let go of, and a backfill compares them too.
+        # A changed row is looked at again, whoever left is let go of, and a backfill
+        # compares them too.
         await here.source.execute(
             "UPDATE crm.texts SET name = 'Bea' WHERE id = $1", long[0]
         )
@@ -231,14 +244,16 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(
         code, said = await here.command("check")
         assert code == 0
         assert (
-            f"note respond_io: source: 1 row has a key longer than {LONGEST_KEY} characters"
-            in said
-        )
+            f"note respond_io: source: 1 row has a key longer than {LONGEST_KEY} "
+            "characters"
+        ) in said
 
 
 _COLUMNS = (
-    "ADD vip integer, ADD news text, ADD pair boolean[], ADD words text, ADD objects jsonb, ADD points point, "
-    "ADD lists jsonb, ADD numbers bigint[], ADD flagged bool_domain, ADD span int4range, ADD at time, ADD day date"
+    "ADD vip integer, ADD news text, ADD pair boolean[], ADD words text, ADD objects "
+    "jsonb, ADD points point, "
+    "ADD lists jsonb, ADD numbers bigint[], ADD flagged bool_domain, ADD span "
+    "int4range, ADD at time, ADD day date"
 )
 
 
@@ -267,7 +282,10 @@ _COLUMNS = (
         ),
         (
             {"tags": {"from": "pair"}},
-            'tags.from: column "pair" has type boolean[], and has to be an array of texts',
+            (
+                'tags.from: column "pair" has type boolean[], and has to be an array '
+                "of texts"
+            ),
         ),
         (
             {"tags": {"from": "flagged"}},
@@ -279,11 +297,17 @@ _COLUMNS = (
         ),
         (
             {"fields": {"crm_id": "id", "x": {"from": "pair", "as": "text"}}},
-            'fields.x.from: column "pair" has type boolean[], of which as: text makes nothing',
+            (
+                'fields.x.from: column "pair" has type boolean[], of which as: '
+                "text makes nothing"
+            ),
         ),
         (
             {"fields": {"crm_id": "id", "x": {"from": "at", "as": "date"}}},
-            'fields.x.from: column "at" has type time without time zone, of which as: date',
+            (
+                'fields.x.from: column "at" has type time without time zone, of which '
+                "as: date"
+            ),
         ),
         (
             {"fields": {"crm_id": "id", "x": {"from": "day", "as": "number"}}},
@@ -291,11 +315,17 @@ _COLUMNS = (
         ),
         (
             {"source": {"key": "span"}},
-            'source.key: the key column "span" has type int4range, whose text cannot tell',
+            (
+                'source.key: the key column "span" has type int4range, whose text '
+                "cannot tell"
+            ),
         ),
         (
             {"source": {"key": "objects"}},
-            'source.key: the key column "objects" has type jsonb, whose text cannot tell',
+            (
+                'source.key: the key column "objects" has type jsonb, whose text '
+                "cannot tell"
+            ),
         ),
         ({"tags": {"columns": {"t": "flagged"}}}, None),
         ({"tags": {"from": "lists"}}, None),
@@ -380,9 +410,9 @@ async def test_a_key_that_comes_twice_or_not_at_all_is_counted_by_check_and_neve
         assert code == 2
         assert f'{file}: source.key: column "name" is NULL in 2 of 6 rows' in said
         assert (
-            f'{file}: source.key: column "name" of crm.people holds 1 key more than once'
-            in said
-        )
+            f'{file}: source.key: column "name" of crm.people holds 1 key more '
+            "than once"
+        ) in said
         assert "anna" not in said
         assert (await here.plan("respond_io")).error is not None
         assert exit_code(await here.run("respond_io")) == 2
@@ -410,7 +440,8 @@ async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add(range(1, 6))
         await here.source.execute(
-            f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA crm TO {role}; GRANT SELECT ON crm.people TO {role}; "
+            f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA crm TO {role}; "
+            f"GRANT SELECT ON crm.people TO {role}; "
             "ALTER TABLE crm.people ENABLE ROW LEVEL SECURITY"
         )
         try:
@@ -433,13 +464,17 @@ async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(
             ) == (0, True), said
             assert (await here.run("respond_io")).contacts["applied"] == 3
 
-            # Nor does a query hide it, or a view that reads with the rights of whoever asks.
+            # Nor does a query hide it, or a view that reads with the rights of whoever
+            # asks.
             await here.source.execute("DROP POLICY three ON crm.people")
             here.configure(
                 "respond_io", source={"query": "SELECT * FROM crm.people", "key": "id"}
             )
             code, said = await here.command("check")
-            told = f"row level security of the source query applies to the role {role}, which sees no row of it"
+            told = (
+                f"row level security of the source query applies to the role {role}, "
+                "which sees no row of it"
+            )
             assert (code, told in said) == (2, True), said
         finally:
             await here.source.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")

@@ -1,4 +1,6 @@
-"""What would be drastic stops before its first request, says what would have happened, and passes once accepted."""
+"""What would be drastic stops before its first request, says what would have happened,
+and passes once accepted.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +55,9 @@ async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
             code, said = await here.command(verb)
             assert (code, _requests(here)) == (2, sent)
             assert (
-                f"{name}: brake removals: 10 of 20 known contacts (50.0%) left the source"
-                in said
-            )
+                f"{name}: brake removals: 10 of 20 known contacts (50.0%) left "
+                "the source"
+            ) in said
             assert f"the run would have {would}. The brake allows up to 5%" in said
             assert (
                 f"`syncengine run -d {name} --accept removals` lets it pass this once"
@@ -64,7 +66,8 @@ async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
             assert f"{here.destination_file(name)}: brakes.removals" in said
             assert "Nothing was sent" in said
         run_id, status, error = await here.one(
-            "SELECT run_id, status, error FROM syncengine.sync_run ORDER BY run_id DESC LIMIT 1"
+            "SELECT run_id, status, error FROM syncengine.sync_run "
+            "ORDER BY run_id DESC LIMIT 1"
         )
         assert (status, "brake removals" in error) == ("refused", True)
         code, said = await here.command("retry", str(run_id))
@@ -289,7 +292,8 @@ async def test_a_brake_that_there_is_not_cannot_be_accepted(
         assert await here.command("run", "--accept", "removal") == (
             2,
             (
-                'syncengine: --accept: "removal" is neither a brake nor a change that can be '
+                'syncengine: --accept: "removal" is neither a brake nor a change that '
+                "can be "
                 'accepted; did you mean "removals"?\n'
             ),
         )
@@ -303,11 +307,13 @@ async def test_a_retry_trips_the_brakes_of_a_run_that_never_came_to_them(
         sent = await _in_step(here)
         await here.remove(range(1, 11))
         died = await here.source.fetchval(
-            "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, status) "
-            "VALUES ('charles', 'charles', 'sync', 1, 'died') RETURNING run_id"
+            "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, "
+            "status) VALUES ('charles', 'charles', 'sync', 1, 'died') "
+            "RETURNING run_id"
         )
         await here.source.execute(
-            "INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) VALUES ($1, 1, 'removals', $2)",
+            "INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) "
+            "VALUES ($1, 1, 'removals', $2)",
             died,
             [str(number) for number in range(1, 11)],
         )

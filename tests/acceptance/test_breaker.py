@@ -1,4 +1,6 @@
-"""In mid-run: what goes wrong for everybody in the same way halts the account and is held against nobody."""
+"""In mid-run: what goes wrong for everybody in the same way halts the account and is
+held against nobody.
+"""
 
 from __future__ import annotations
 

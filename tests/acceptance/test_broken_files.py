@@ -23,7 +23,10 @@ async def _break(here: People, how: str) -> str:
         return f"{file}: is not valid YAML"
     if how == "ending":
         file.rename(file.with_suffix(".yml"))
-        return f"{file.with_suffix('.yml')}: is not read: a destination's file ends in .yaml"
+        return (
+            f"{file.with_suffix('.yml')}: is not read: "
+            "a destination's file ends in .yaml"
+        )
     here.configure(
         "charles",
         settings={**RESPOND_IO["settings"]},
@@ -66,12 +69,14 @@ async def test_others_go_on(database: str, tmp_path: Path, how: str) -> None:
         assert (await here.command("suppress", "--contact", "3"))[0] == 0
         assert (await here.command("suppress", "--contact", "3", "--lift"))[0] == 0
         run = await here.one(
-            "SELECT max(run_id) AS id FROM syncengine.sync_run WHERE destination = 'respond_io'"
+            "SELECT max(run_id) AS id FROM syncengine.sync_run "
+            "WHERE destination = 'respond_io'"
         )
         code, said = await here.command("retry", str(run["id"]))
         assert code == 0, said
         run = await here.one(
-            "SELECT max(run_id) AS id FROM syncengine.sync_run WHERE destination = 'charles'"
+            "SELECT max(run_id) AS id FROM syncengine.sync_run "
+            "WHERE destination = 'charles'"
         )
         code, said = await here.command("retry", str(run["id"]))
         assert (code, told in said) == (2, True), said
@@ -96,7 +101,8 @@ async def test_who_is_forgotten_is_open_where_the_file_is_broken(
         assert dict(map(tuple, receipts))["charles"] == "open"
         assert 1 in here.held("charles")
         known = await here.one(
-            "SELECT count(*) AS left FROM syncengine.sync_known WHERE destination = 'charles'"
+            "SELECT count(*) AS left FROM syncengine.sync_known "
+            "WHERE destination = 'charles'"
         )
         assert known["left"] == 2, "what is needed to ask the vendor later is kept"
 

@@ -1,4 +1,7 @@
-"""Another source behind an unchanged destination is noticed; the same one, written in another way, is not."""
+"""Another source behind an unchanged destination is noticed.
+
+The same one, written in another way, is not.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ QUERY = """SELECT * FROM crm.people
 WHERE name <> 'No  body'"""
 LAID_OUT = {
     "one line": "SELECT * FROM crm.people WHERE name <> 'No  body'",
-    "comments": "SELECT * -- everything\nFROM crm.people /* of /* the */ CRM */ WHERE name <> 'No  body' -- but one",
+    "comments": (
+        "SELECT * -- everything\nFROM crm.people /* of /* the */ CRM */ "
+        "WHERE name <> 'No  body' -- but one"
+    ),
     "small letters": "select *   from CRM.People where NAME<>'No  body'",
 }
 OTHERWISE = {
@@ -44,12 +50,15 @@ async def _copy(staging: str, rows: int) -> None:
     connection = await asyncpg.connect(staging)
     try:
         await connection.execute(
-            "CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, name text, phone text, "
-            "tags text[] NOT NULL DEFAULT '{}', opted_in boolean NOT NULL DEFAULT true, company text)"
+            "CREATE SCHEMA crm; "
+            "CREATE TABLE crm.people (id integer PRIMARY KEY, name text, phone text, "
+            "tags text[] NOT NULL DEFAULT '{}', "
+            "opted_in boolean NOT NULL DEFAULT true, company text)"
         )
         await connection.execute(
             "INSERT INTO crm.people (id, name, phone) "
-            "SELECT i, 'Test ' || i, '+49160' || lpad(i::text, 7, '0') FROM generate_series(1, $1) AS i",
+            "SELECT i, 'Test ' || i, '+49160' || lpad(i::text, 7, '0') "
+            "FROM generate_series(1, $1) AS i",
             rows,
         )
     finally:

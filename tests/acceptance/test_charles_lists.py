@@ -1,4 +1,7 @@
-"""charles keeps several phones and addresses of one kind: a list is that many values."""
+"""charles keeps several phones and addresses of one kind.
+
+A list is that many values.
+"""
 
 from __future__ import annotations
 

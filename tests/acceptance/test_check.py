@@ -15,7 +15,8 @@ from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 OWN_PACKAGE = f"the package syncengine {__version__}"
 
 EMPTY = (
-    "note {}: source: the role {} sees no row of crm.people, so a run would send nothing. It is empty, `where` selects "
+    "note {}: source: the role {} sees no row of crm.people, so a run would send "
+    "nothing. It is empty, `where` selects "
     "none, or row level security of a table behind it hides them"
 )
 NOT_ASKED = (
@@ -49,7 +50,10 @@ async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(
         )
         role = await here.source.fetchval("SELECT current_user")
         assert await checked(here, 0) == [
-            "ok   configuration: syncengine.yaml, with the destinations charles, respond_io",
+            (
+                "ok   configuration: syncengine.yaml, with the destinations charles, "
+                "respond_io"
+            ),
             "ok   database: database crm: reachable, schema up to date",
             f"note consent: {NEW_STATE}",
             "ok   charles: source: crm.people by id (int4), 3 columns, 0 rows",
@@ -81,11 +85,13 @@ async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(
         has = "(it has: id, name, phone, tags, opted_in, company)"
         assert bad == [
             (
-                "BAD  charles: source: destinations/charles.yaml: source.table: there is no table or view crm.peoples "
+                "BAD  charles: source: destinations/charles.yaml: source.table: "
+                "there is no table or view crm.peoples "
                 'in the state database (database crm); did you mean "crm.people"?'
             ),
             (
-                'BAD  respond_io: source: destinations/respond_io.yaml: fields.firstName.from: column "nmae" is not in '
+                "BAD  respond_io: source: destinations/respond_io.yaml: "
+                'fields.firstName.from: column "nmae" is not in '
                 f'crm.people {has}; did you mean "name"?'
             ),
             (
@@ -142,7 +148,8 @@ async def test_without_a_database_the_vendors_are_asked_all_the_same(
         here.environ["STATE_URL"] = "postgresql://me:geheim@127.0.0.1:1/crm"
         assert (await checked(here, 2))[1:3] == [
             (
-                "BAD  database: syncengine.yaml: database: database crm: nothing listens "
+                "BAD  database: syncengine.yaml: database: database crm: "
+                "nothing listens "
                 "there; check host and port, and whether the server runs"
             ),
             "ok   respond_io: credentials: accepted at http://respond_io",
@@ -173,7 +180,8 @@ async def test_a_source_that_is_away_is_one_line_for_all_who_read_it(
         )
         (one,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
         assert one.startswith(
-            "BAD  charles, respond_io: source: destinations/charles.yaml: source.database, "
+            "BAD  charles, respond_io: source: destinations/charles.yaml: "
+            "source.database, "
         )
 
 
@@ -209,7 +217,10 @@ async def test_what_a_run_would_refuse_is_told_before(
         here.environ["CHARLES_URL"] += "/elsewhere"
         bad = [line for line in await checked(here, 2) if line.startswith("BAD")]
         assert len(bad) == 1
-        told = "charles: base_url was http://charles and is now http://charles/elsewhere (destinations/charles.yaml)."
+        told = (
+            "charles: base_url was http://charles and is now http://charles/elsewhere "
+            "(destinations/charles.yaml)."
+        )
         assert bad[0].startswith(f"BAD  charles: identity: {told}")
 
 
@@ -238,11 +249,13 @@ async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
         ]
         assert notes == [
             (
-                "note champ: caution: settings.bot_active: the bot answers every contact that is created, and a "
+                "note champ: caution: settings.bot_active: "
+                "the bot answers every contact that is created, and a "
                 "campaign may write to it at once"
             ),
             (
-                "note respond_io: caution: destinations/respond_io.yaml: on_removed: respond_io cannot delete "
+                "note respond_io: caution: destinations/respond_io.yaml: on_removed: "
+                "respond_io cannot delete "
                 "contacts, so removed contacts are reported as unsupported"
             ),
         ]
@@ -261,7 +274,8 @@ async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(
         lines = await checked(here, 2)
         assert [line for line in lines if "proxy" in line] == [
             (
-                "note proxy: HTTPS_PROXY is set in the environment, but not used by charles. A destination that has "
+                "note proxy: HTTPS_PROXY is set in the environment, but not used by "
+                "charles. A destination that has "
                 "to go through a proxy says so itself, such as proxy: ${HTTPS_PROXY}"
             ),
             (
@@ -288,23 +302,28 @@ async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(
         database, tmp_path / "world", {"respond_io": {**RESPOND_IO, "fields": fields}}
     ) as here:
         await here.source.execute(
-            "ALTER TABLE crm.people ADD born timestamptz, ADD seen timestamptz, ADD since timestamp, ADD until date"
+            "ALTER TABLE crm.people ADD born timestamptz, ADD seen timestamptz, "
+            "ADD since timestamp, ADD until date"
         )
         notes = [line for line in await checked(here, 0) if "dates: " in line]
         assert notes == [
             (
-                'note respond_io: dates: fields.birthday: column "born" (timestamp with time zone) holds moments, '
-                "whose date is taken in UTC; `zone` in the field names another time zone"
+                "note respond_io: dates: fields.birthday: "
+                'column "born" (timestamp with time zone) holds moments, '
+                "whose date is taken in UTC; `zone` in the field names another time "
+                "zone"
             ),
             (
-                'note respond_io: dates: fields.first_seen: column "seen" (timestamp with time zone) holds moments, '
+                "note respond_io: dates: fields.first_seen: "
+                'column "seen" (timestamp with time zone) holds moments, '
                 "whose date is taken in Europe/Berlin"
             ),
         ]
         await here.add([1, 2])
         await here.source.execute(
-            "UPDATE crm.people SET born = '1980-06-02 00:00+02', seen = '1980-06-02 00:00+02', "
-            "since = '1980-06-02 00:00', until = '1980-06-02' WHERE id = 1"
+            "UPDATE crm.people SET born = '1980-06-02 00:00+02', "
+            "seen = '1980-06-02 00:00+02', since = '1980-06-02 00:00', "
+            "until = '1980-06-02' WHERE id = 1"
         )
         await here.source.execute(
             "UPDATE crm.people SET until = '0044-03-15 BC' WHERE id = 2"
@@ -361,7 +380,10 @@ async def test_contacts_of_a_destination_without_a_file_are_bad_before_the_run(
         assert not [line for line in await checked(here, 0) if line.startswith("BAD")]
         here.configure("a", where="id > 0")
         (bad,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
-        told = "2 contacts of this run belong to b of the same account, for which there is no file"
+        told = (
+            "2 contacts of this run belong to b of the same account, for which there "
+            "is no file"
+        )
         assert told in bad
         assert told in str((await here.run("a")).error)
 
@@ -382,11 +404,16 @@ async def test_a_form_that_hardly_a_value_has_is_named_by_field_and_column(
         await here.change(3, name="3")
         (said,) = [line for line in await checked(here, 0) if ": values: " in line]
         assert said == (
-            "note respond_io: values: destinations/respond_io.yaml: fields.firstName: 2 of 3 values looked at of "
-            'column "name" are invalid, such as one that is not a number. For each of them its contact is rejected '
+            "note respond_io: values: destinations/respond_io.yaml: fields.firstName: "
+            "2 of 3 values looked at of "
+            'column "name" are invalid, such as one that is not a number. '
+            "For each of them its contact is rejected "
             "(invalid_value): correct the mapping or the rows"
         )
-        told = 'column "name" for field "firstName" is not a number: correct the row or the mapping'
+        told = (
+            'column "name" for field "firstName" is not a number: '
+            "correct the row or the mapping"
+        )
         assert (await here.plan("respond_io")).public()["invalid"] == {told: 2}
         _, said = await here.command("plan")
         assert f"respond_io: invalid_value at 2: {told}" in said

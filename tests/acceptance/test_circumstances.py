@@ -1,4 +1,7 @@
-"""What several contacts are refused with alike is one problem: one is tried each night, and all once it is mended."""
+"""What several contacts are refused with alike is one problem.
+
+One is tried each night, and all once it is mended.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people_project import BOTH, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
-_WORDS = "The field 'city' is required (request {number}7): +49151000000{number} of Name {number}"
+_WORDS = (
+    "The field 'city' is required (request {number}7): "
+    "+49151000000{number} of Name {number}"
+)
 _REST = {1, 2, 4, 6, 8, 9, 10}
 _REFUSED = {3, 5, 7}
 
@@ -79,7 +85,8 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
         assert await _standing(here, vendor) == dict.fromkeys(_REFUSED, ("dead", 0))
         (remark,) = report.remarks
         assert remark.startswith(
-            "3 contacts are rejected for the same reason (http_422), such as contact 3: "
+            "3 contacts are rejected for the same reason (http_422), such as contact "
+            "3: "
         )
         assert "is required" in remark
         assert "correct the row" not in remark
@@ -455,7 +462,8 @@ async def test_dead_letters_are_tried_again_by_code(
             3,
         )
         run = await here.one(
-            "SELECT kind, retry_of FROM syncengine.sync_run ORDER BY run_id DESC LIMIT 1"
+            "SELECT kind, retry_of FROM syncengine.sync_run ORDER BY run_id DESC "
+            "LIMIT 1"
         )
         assert tuple(run) == ("retry", None)
         assert (await here.command("retry", "--dead"))[0] == 0

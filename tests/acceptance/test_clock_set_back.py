@@ -1,4 +1,7 @@
-"""The clock of the state's database is set back: nobody waits for an hour, neither for a lease nor for an answer."""
+"""The clock of the state's database is set back.
+
+Nobody waits for an hour, neither for a lease nor for an answer.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from syncengine.cli.exits import exit_code
 from tests.support.people_project import RESPOND_IO, people
 
 NAME = "respond_io"
-_BACK = "UPDATE syncengine.sync_lease SET released = false, expires_at = clock_timestamp() + interval '1 hour'"
+_BACK = (
+    "UPDATE syncengine.sync_lease "
+    "SET released = false, expires_at = clock_timestamp() + interval '1 hour'"
+)
 
 
 @pytest.mark.asyncio
@@ -63,7 +69,8 @@ async def test_what_was_sent_before_the_clock_was_set_back_is_settled_in_its_own
         await here.add([1])
         assert exit_code(await here.run(NAME)) == 0
         await here.source.execute(
-            "UPDATE syncengine.sync_state SET source_hash = NULL, external_id = NULL, status = 'pending'"
+            "UPDATE syncengine.sync_state "
+            "SET source_hash = NULL, external_id = NULL, status = 'pending'"
         )
         await here.source.execute(
             "UPDATE syncengine.sync_known SET pending_at = clock_timestamp() + interval '1 hour', pending = "

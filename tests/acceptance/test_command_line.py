@@ -1,4 +1,7 @@
-"""The command as people and programs meet it: help, mistakes, exit codes, what goes to stdout and what to stderr."""
+"""The command as people and programs meet it.
+
+Help, mistakes, exit codes, what goes to stdout and what to stderr.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +161,10 @@ async def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path: Path) -
         "run --limit 0": 'Invalid value "0" for --limit. Must be >= 1.',
         "run --limit many": 'Invalid value for --limit: unable to convert "many" into int.',
         "run everything": "unexpected argument: everything",
-        "retry": "retry: name the run (`syncengine retry 12`), or say --dead for all dead letters",
+        "retry": (
+            "retry: name the run (`syncengine retry 12`), or say --dead for all dead "
+            "letters"
+        ),
         "merge a b": 'Command "merge" parameter --destination requires an argument.',
         "--log-format xml run": 'Invalid value "xml" for --log-format. Choose from: "console", "json".',
         "--config": "Parameter --config requires an argument.",
@@ -210,9 +216,9 @@ async def test_a_database_that_cannot_be_used_is_told_by_every_verb(
         for verb, one in zip(CALLS, unreachable, strict=True):
             assert one.code == 2, (verb, one)
             assert (
-                "database crm at 127.0.0.1:1 as user me: nothing listens there; check host"
-                in one.out + one.err
-            ), verb
+                "database crm at 127.0.0.1:1 as user me: nothing listens there; "
+                "check host"
+            ) in one.out + one.err, verb
             assert "geheim" not in one.out + one.err
         for one in outdated:
             assert one.code == 2, one
@@ -286,7 +292,10 @@ async def process(
     stdout: int,
     stderr: int = asyncio.subprocess.PIPE,
 ) -> tuple[int | None, str]:
-    """The installed command itself: its exit code, and its errors where they are piped."""
+    """The installed command itself.
+
+    Its exit code, and its errors where they are piped.
+    """
     command = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,5 +1,8 @@
-"""One thing changes in a destination's file between two runs: what is sent for it, what the vendor then holds, why it
-is sent, and that it is sent once."""
+"""One thing changes in a destination's file between two runs.
+
+What is sent for it, what the vendor then holds, why it is sent, and that it is sent
+once.
+"""
 
 from __future__ import annotations
 
@@ -373,7 +376,9 @@ def played(vendor: str) -> list[Cell]:
 
 @asynccontextmanager
 async def in_step(database: str, folder: Path, vendor: str) -> AsyncIterator[People]:
-    """Six contacts that the vendor has, two that are not selected, and one whose plan ended."""
+    """Six contacts that the vendor has, two that are not selected, and one whose plan
+    ended.
+    """
     file = {**KINDS[vendor].file, **_COMMON}
     if not KINDS[vendor].retag:
         del file["tags"]
@@ -383,7 +388,8 @@ async def in_step(database: str, folder: Path, vendor: str) -> AsyncIterator[Peo
         )
         await here.add((*EVERYBODY, *NEWCOMERS), tags=["a"])
         await here.source.execute(
-            "UPDATE crm.people SET company = 'Company ' || id, email = 'p' || id || '@x.example'"
+            "UPDATE crm.people SET company = 'Company ' || id, "
+            "email = 'p' || id || '@x.example'"
         )
         await here.source.execute(
             "UPDATE crm.people SET plan = 'pro' WHERE id IN (1, 3, 5)"
@@ -470,7 +476,10 @@ async def _deviations(here: People, cell: Cell, vendor: str) -> AsyncIterator[st
             yield f"contact {number} holds {found}"
     again = await here.run("crm")
     if (again.requests, again.contacts["changed"], exit_code(again)) != (0, 0, 0):
-        yield f"the run after it sends {again.requests} requests, exit code {exit_code(again)}"
+        yield (
+            f"the run after it sends {again.requests} requests, exit code "
+            f"{exit_code(again)}"
+        )
 
 
 def _compared(
@@ -479,7 +488,8 @@ def _compared(
     told = tuple(tuple(each.public().values()) for each in plan.causes)
     yield "causes", told, cell.causes
     yield "requests", (sent, report.requests), (cell.requests, cell.requests)
-    # A contact that was found would cost less, and finding costs requests of its own: plan says what is sent.
+    # A contact that was found would cost less, and finding costs requests of its own:
+    # plan says what is sent.
     yield "requests in plan", plan.requests, cell.requests
     yield "contacts in plan", plan.contacts, report.contacts["changed"]
     yield "unsupported", report.contacts["unsupported"], cell.unsupported

@@ -47,7 +47,8 @@ async def test_what_was_refused_since_the_dump_stays_refused(
             [
                 "3 suppressions and 1 erasure read, 4 of them new here",
                 (
-                    "1 forgotten contact has data here again. Nothing is sent about them. Erase them again, once "
+                    "1 forgotten contact has data here again. "
+                    "Nothing is sent about them. Erase them again, once "
                     "`syncengine run --accept restored` has accepted the restore:"
                 ),
                 "  syncengine forget 2",
@@ -189,6 +190,7 @@ async def test_data_without_their_salt_are_refused_by_every_verb(
 
 async def _suppressions(here: People) -> list[tuple[str, str]]:
     rows = await here.source.fetch(
-        "SELECT encode(subject_hash, 'hex') AS subject, reason FROM syncengine.sync_suppression ORDER BY 1"
+        "SELECT encode(subject_hash, 'hex') AS subject, reason "
+        "FROM syncengine.sync_suppression ORDER BY 1"
     )
     return [(row["subject"], row["reason"]) for row in rows]

@@ -1,4 +1,7 @@
-"""A mistake of ours, or of an adapter, ends with one contact or with one account; all others go on."""
+"""A mistake of ours, or of an adapter, ends with one contact or with one account.
+
+All others go on.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ def _broken(*_: object, **__: object) -> Any:
 
 
 def _breaks_for(destination: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on no batch of this destination can be prepared, for a reason that nobody foresaw."""
+    """From now on no batch of this destination can be prepared, for a reason that
+    nobody foresaw.
+    """
     prepare = Preparer.prepare
 
     async def prepared(
@@ -132,7 +137,8 @@ async def test_an_answer_that_an_adapter_stumbles_over_is_an_unknown_write_of_th
             row["message"] for row in (await here.outcomes(report.run_id)).values()
         }
         assert message.startswith(
-            "PUT /api/v1beta/contacts: the answer (status 200) cannot be read (ZeroDivisionError"
+            "PUT /api/v1beta/contacts: the answer (status 200) cannot be read "
+            "(ZeroDivisionError"
         )
         assert _SECRET not in message
         assert (await here.run("charles")).contacts["applied"] == len(_CONTACTS)

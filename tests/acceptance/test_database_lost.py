@@ -1,4 +1,7 @@
-"""The database goes away in the middle of a run: the run waits, sends nothing, and goes on or ends with the truth."""
+"""The database goes away in the middle of a run.
+
+The run waits, sends nothing, and goes on or ends with the truth.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +157,10 @@ def _answer(here: Crm) -> None:
 
 
 async def _sends_nothing_more(here: Crm, run: Command) -> int:
-    """What was under way is answered, and the run is at its wits' end; how many requests it has sent."""
+    """What was under way is answered, and the run is at its wits' end.
+
+    How many requests it has sent.
+    """
     journal = here.sandbox.journal(here.vendor)
     sent = journal.total
     await until(lambda: all(entry.status is not None for entry in journal.log))

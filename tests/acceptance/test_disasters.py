@@ -1,4 +1,6 @@
-"""What can befall a source overnight stops the run before its first request, which says what would have happened."""
+"""What can befall a source overnight stops the run before its first request, which says
+what would have happened.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A vendor that takes one contact a phone, and says so in one of three ways; with lists, and with tags that stay."""
+"""A vendor that takes one contact a phone, and says so in one of three ways.
+
+With lists, and with tags that stay.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,9 @@ async def champ(
     more_fields: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[People]:
-    """Ten people in two lists and with a tag each, and an empty vendor that reformats what it shows."""
+    """Ten people in two lists and with a tag each, and an empty vendor that reformats
+    what it shows.
+    """
     own = {**DESTINATION["settings"], "custom_fields": "create", **settings}
     mapped = {**DESTINATION["fields"], **(more_fields or {})}
     destination = {**DESTINATION, "settings": own, "fields": mapped}
@@ -383,7 +388,8 @@ async def test_who_shares_a_phone_is_not_written_over(
         await here.add(range(1, 41))
         shared = "'+49151' || lpad(((id + 1) / 2)::text, 7, '0')"
         await here.source.execute(
-            f"UPDATE crm.people SET phone = {shared}, company = 'p' || id || '@example.org'"
+            f"UPDATE crm.people SET phone = {shared}, "
+            "company = 'p' || id || '@example.org'"
         )
 
         first = await here.run(NAME)
@@ -430,8 +436,8 @@ async def test_a_number_that_was_moved_there_tags_nobody_else(
             for number, state in (await here.states(NAME)).items()
         }
         screen = twin.screen(0.0)
-        # 1 and 4 swap their numbers, 2 takes its own with it, 3 does too and has an address, 6 has the number that
-        # its row gets, and 7 is deleted.
+        # 1 and 4 swap their numbers, 2 takes its own with it, 3 does too and has an
+        # address, 6 has the number that its row gets, and 7 is deleted.
         screen.move("phoneNumber", ids[1], ids[4], "+" + phone(4))
         screen.edit(ids[2], {"phoneNumber": "+" + phone(20)})
         screen.edit(ids[3], {"phoneNumber": "+" + phone(30)})

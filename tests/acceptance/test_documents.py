@@ -1,8 +1,8 @@
 """Every code block of README and docs does what it says.
 
 Commands run, in order, on a machine like their reader's. YAML is loaded, SQL prepared,
-Python compiled, cron lines parsed. A block that cannot be run stands below a comment with
-the reason, and its commands are parsed instead.
+Python compiled, cron lines parsed. A block that cannot be run stands below a comment
+with the reason, and its commands are parsed instead.
 """
 
 from __future__ import annotations

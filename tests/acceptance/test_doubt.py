@@ -1,4 +1,6 @@
-"""What an answer that never came leaves in doubt is not forgotten, whatever becomes of the row meanwhile."""
+"""What an answer that never came leaves in doubt is not forgotten, whatever becomes of
+the row meanwhile.
+"""
 
 from __future__ import annotations
 

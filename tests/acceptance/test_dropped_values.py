@@ -1,4 +1,7 @@
-"""Values that a vendor drops with a success: one contact is sent with them each night, and all once they are taken."""
+"""Values that a vendor drops with a success.
+
+One contact is sent with them each night, and all once they are taken.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ def bare(field: str) -> str:
 
 def not_taken(field: str) -> str:
     """The sentence on a field that the vendor did not take."""
-    return f'the vendor did not take field "{field}": define it there, or take it out of the mapping'
+    return (
+        f'the vendor did not take field "{field}": '
+        "define it there, or take it out of the mapping"
+    )
 
 
 def mapped(name: str, *, cities: bool = False) -> dict[str, Any]:
@@ -88,7 +94,8 @@ async def test_one_is_tried_each_night_and_all_follow(
             (str(number), not_taken(FIELDS[name])) for number in (1, 2, 3)
         ]
         told = (
-            f'3 contacts, such as contact 3, are in step except for field "{FIELDS[name]}": {not_taken(FIELDS[name])}. '
+            "3 contacts, such as contact 3, are in step except for field "
+            f'"{FIELDS[name]}": {not_taken(FIELDS[name])}. '
             "One of them is tried each night, and all once the vendor takes it"
         )
         assert report.remarks == (told.replace("contact 3", "contact 1"),)

@@ -1,4 +1,7 @@
-"""``on_removed`` that changes after contacts left: what is said of them, and ``run --removed``."""
+"""``on_removed`` that changes after contacts left.
+
+What is said of them, and ``run --removed``.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,10 @@ async def test_they_are_told_of_and_deleted_when_that_is_asked_for(
         await _left(here, vendor)
         here.configure(vendor, on_removed="delete")
         told = (
-            "2 contacts that left the source earlier are still at the vendor and not deleted, because "
-            f"on_removed was not delete then. `syncengine run --removed -d {vendor}` applies it to them"
+            "2 contacts that left the source earlier are still at the vendor and not "
+            "deleted, because "
+            "on_removed was not delete then. "
+            f"`syncengine run --removed -d {vendor}` applies it to them"
         )
         assert told in (await here.plan(vendor)).remarks
         report = await here.run(vendor)
@@ -59,9 +64,9 @@ async def test_their_tags_are_removed_once(database: str, tmp_path: Path) -> Non
         here.configure("respond_io", on_removed="untag")
         (remark,) = (await here.run("respond_io")).remarks
         assert (
-            "2 contacts that left the source earlier are still at the vendor and not untagged"
-            in remark
-        )
+            "2 contacts that left the source earlier are still at the vendor and "
+            "not untagged"
+        ) in remark
         report = await here.run("respond_io", removed=True)
         assert (dict(report.actions), report.remarks) == ({"remove_tags": 2}, ())
         held = here.held("respond_io")

@@ -1,4 +1,7 @@
-"""Commands beside a run whose state is in the embedded server: they use that server, and the run feels them."""
+"""Commands beside a run whose state is in the embedded server.
+
+They use that server, and the run feels them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ async def test_who_is_suppressed_beside_a_run_is_not_sent_and_other_verbs_work_t
     async with _held_up(database, tmp_path) as (here, run):
         code, said = await here.command("suppress", "--contact", str(_LAST))
         assert code == 0, said
-        # What asks the vendor is told that the run holds the account, as with any other server.
+        # What asks the vendor is told that the run holds the account, as with any other
+        # server.
         for verb, expected in {
             "check": 0,
             "plan": 0,
@@ -49,7 +53,10 @@ async def test_who_is_suppressed_beside_a_run_is_not_sent_and_other_verbs_work_t
 async def _held_up(
     database: str, folder: Path
 ) -> AsyncIterator[tuple[People, Command]]:
-    """A run that waits for the vendor; its state and its source are in the embedded server."""
+    """A run that waits for the vendor.
+
+    Its state and its source are in the embedded server.
+    """
     async with people(database, folder, {NAME: {**RESPOND_IO, "in_flight": 1}}) as here:
         here.configure_engine(database="embedded", lease_ttl="3s")
         assert (await here.command("migrate"))[0] == 0
@@ -57,10 +64,12 @@ async def _held_up(
             connection = await asyncpg.connect(dsn)
             await connection.execute(
                 "CREATE SCHEMA crm; "
-                "CREATE TABLE crm.people (id integer PRIMARY KEY, name text, phone text, tags text[])"
+                "CREATE TABLE crm.people (id integer PRIMARY KEY, name text, "
+                "phone text, tags text[])"
             )
             await connection.execute(
-                "INSERT INTO crm.people (id, name, phone) SELECT id, 'Name', '+49151' || lpad(id::text, 7, '0') "
+                "INSERT INTO crm.people (id, name, phone) "
+                "SELECT id, 'Name', '+49151' || lpad(id::text, 7, '0') "
                 "FROM generate_series(1, $1) AS t (id)",
                 _LAST,
             )

@@ -1,4 +1,7 @@
-"""What a run tells its log: JSON lines on stderr, by destination, account and contact, and never a value."""
+"""What a run tells its log.
+
+JSON lines on stderr, by destination, account and contact, and never a value.
+"""
 
 from __future__ import annotations
 

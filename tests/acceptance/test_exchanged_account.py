@@ -1,4 +1,7 @@
-"""A destination that points at another account starts anew there: no id and no value of the former one is believed."""
+"""A destination that points at another account starts anew there.
+
+No id and no value of the former one is believed.
+"""
 
 from __future__ import annotations
 
@@ -142,7 +145,8 @@ async def test_whoever_is_killed_while_it_starts_anew_goes_on_looking_up(
         holds.release()
         here.heal("second")
         await here.source.execute(
-            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() - interval '1 hour'"
+            "UPDATE syncengine.sync_lease "
+            "SET expires_at = clock_timestamp() - interval '1 hour'"
         )
         report = await here.run(NAME)
         assert (report.status, report.actions.get("create", 0)) == ("done", 0), (

@@ -1,4 +1,7 @@
-"""The first sync, interrupted as often as it pleases, and coming back to it: nothing is a surprise but what is one."""
+"""The first sync, interrupted as often as it pleases, and coming back to it.
+
+Nothing is a surprise but what is one.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ async def test_the_five_steps_on_5000_rows_need_no_consent_however_often_they_ar
         await _interrupted(here, after=1500, by=signal.SIGINT, code=130)
         await _interrupted(here, after=1500, by=signal.SIGKILL, code=-signal.SIGKILL)
         await here.source.execute(
-            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() - interval '1 hour'"
+            "UPDATE syncengine.sync_lease "
+            "SET expires_at = clock_timestamp() - interval '1 hour'"
         )
         assert 2500 < len(here.held(NAME)) < MANY
         code, said = await here.command("run")
@@ -53,9 +57,9 @@ async def test_the_five_steps_on_5000_rows_need_no_consent_however_often_they_ar
         code, said = await here.command("run")
         assert (code, here.requests(NAME)) == (2, sent)
         assert (
-            "5000 of these (100.0%) are no longer in the source, and 5000 that are not known"
-            in said
-        )
+            "5000 of these (100.0%) are no longer in the source, and 5000 that "
+            "are not known"
+        ) in said
 
 
 async def _interrupted(
@@ -211,13 +215,13 @@ async def test_growth_is_measured_against_what_a_run_last_compared(
                 assert told is not None
                 assert "would have created 25 contacts, while 30 are known here" in told
                 assert (
-                    "the source has 55 rows, 25 more than the 30 it had when a run last compared it"
-                    in told
-                )
+                    "the source has 55 rows, 25 more than the 30 it had when a "
+                    "run last compared it"
+                ) in told
                 assert (
-                    f"`syncengine run -d {NAME} --accept creates` lets it pass this once"
-                    in told
-                )
+                    f"`syncengine run -d {NAME} --accept creates` lets it pass "
+                    "this once"
+                ) in told
         assert (await here.run(NAME, limit=3)).status == "done", "three are no surprise"
         assert (await here.run(NAME, contacts=("40",))).status == "done"
         report = await here.run(NAME)
@@ -286,9 +290,9 @@ async def test_a_where_that_was_widened_is_growth_and_a_new_destination_is_none(
         here.configure(NAME, where="id > 20")
         report = await here.run(NAME)
         assert (
-            "20 of these (100.0%) are no longer in the source, and 40 that are not known"
-            in str(report.error)
-        )
+            "20 of these (100.0%) are no longer in the source, and 40 that are "
+            "not known"
+        ) in str(report.error)
 
 
 @pytest.mark.asyncio
@@ -319,15 +323,17 @@ async def test_a_retry_judges_other_keys_as_well(database: str, tmp_path: Path) 
         await here.add(range(1, 21))
         await here.run(NAME)
         died = await here.source.fetchval(
-            "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, status) "
-            "VALUES ('charles', 'charles', 'sync', 1, 'died') RETURNING run_id"
+            "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, "
+            "status) VALUES ('charles', 'charles', 'sync', 1, 'died') "
+            "RETURNING run_id"
         )
         await here.source.execute(NEW_KEYS)
         for number, (kind, first) in enumerate(
             (("removals", 1), ("changes", 100001)), 1
         ):
             await here.source.execute(
-                "INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) VALUES ($1, $2, $3, $4)",
+                "INSERT INTO syncengine.sync_batch (run_id, number, kind, "
+                "contact_ids) VALUES ($1, $2, $3, $4)",
                 died,
                 number,
                 kind,

@@ -1,4 +1,6 @@
-"""What ``plan`` tells is what the next ``run`` does, request by request, and telling it changes nothing."""
+"""What ``plan`` tells is what the next ``run`` does, request by request, and telling it
+changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,10 @@ async def test_a_run_sends_what_plan_told(database: str, tmp_path: Path) -> None
 
 
 async def _live(here: People, random: Random) -> None:
-    """Some come, some leave, some change; they share few phones, so that many lose one and get it back."""
+    """Some come, some leave, some change.
+
+    They share few phones, so that many lose one and get it back.
+    """
     rows = {row["id"] for row in await here.source.fetch("SELECT id FROM crm.people")}
     new = range(1 + max(rows, default=0), 5 + max(rows, default=0))
     await here.remove(random.sample(sorted(rows), len(rows) // 8))

@@ -1,4 +1,6 @@
-"""``forget`` erases one contact everywhere, gives a receipt for each destination, and survives a crash half-way."""
+"""``forget`` erases one contact everywhere, gives a receipt for each destination, and
+survives a crash half-way.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ async def traces(here: People, contact: str = "1") -> list[str]:
 
 async def free_the_lease(here: People) -> None:
     await here.source.execute(
-        "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released"
+        "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() "
+        "WHERE NOT released"
     )
 
 
@@ -67,7 +70,8 @@ async def test_every_destination_gives_its_receipt_and_nothing_is_left_here(
         }
         assert "contacts-cleanup" in receipts["charles"].message
         assert receipts["respond_io"].message == (
-            f"respond_io's API cannot delete: ask them to delete contact {external_id}, and quote the law"
+            "respond_io's API cannot delete: "
+            f"ask them to delete contact {external_id}, and quote the law"
         )
         assert [here.held(name).keys() for name in ("charles", "chartmogul")] == [
             {2},
@@ -209,9 +213,8 @@ async def test_what_was_answered_before_a_crash_is_told_by_asking_again(
         assert receipt.status is uninterrupted.status
         assert "nothing is known" not in receipt.message
         if name == "dm_champ":
-            assert (
-                receipt.message
-                == f"dm_champ keeps part of it: ask them to delete contact {external_id}"
+            assert receipt.message == (
+                f"dm_champ keeps part of it: ask them to delete contact {external_id}"
             )
         assert (await forgotten(here))[name].status is uninterrupted.status
         assert await traces(here) == []
@@ -397,8 +400,9 @@ async def test_a_destination_without_a_file_is_left_open_while_a_run_works_on_it
         await here.runs()
         here.destination_file(name).unlink()
         await here.source.execute(
-            "UPDATE syncengine.sync_lease SET released = false, expires_at = clock_timestamp() + interval '1 hour' "
-            "WHERE account = $1",
+            "UPDATE syncengine.sync_lease "
+            "SET released = false, expires_at = clock_timestamp() + interval '1 "
+            "hour' WHERE account = $1",
             name,
         )
         receipt = (await forgotten(here))[name]

@@ -1,4 +1,7 @@
-"""``forget`` of a contact that the vendor does not have any more: nothing is called deleted that was not."""
+"""``forget`` of a contact that the vendor does not have any more.
+
+Nothing is called deleted that was not.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,8 @@ async def test_who_is_not_there_is_not_called_deleted(
         receipt = await _forgotten(here)
         assert receipt.status is Erased.DONE
         assert receipt.message.startswith(
-            f"nothing was deleted: {here.name} had no such contact any more (deleted or "
+            f"nothing was deleted: {here.name} had no such contact any more (deleted "
+            "or "
         )
         assert (await _forgotten(here)).message == "nothing is known of it there"
         there = await _forgotten(here, 2)

@@ -1,4 +1,7 @@
-"""``forget`` of a contact whose link a lost state took along: the vendor is asked before anything is called done."""
+"""``forget`` of a contact whose link a lost state took along.
+
+The vendor is asked before anything is called done.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A process that is frozen past its lease and thaws: the run that took over is not disturbed by a single byte."""
+"""A process that is frozen past its lease and thaws.
+
+The run that took over is not disturbed by a single byte.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ async def test_a_holder_frozen_past_its_lease_writes_and_sends_nothing_after_it_
         database, tmp_path, "respond_io", seed=1, lease_ttl="4s", limits=()
     ) as here:
         holder = await _frozen_with_answers_on_their_way(here)
-        # Not moved forward: the frozen process goes by its own clock, and both have to say that the lease is over.
+        # Not moved forward: the frozen process goes by its own clock, and both have to
+        # say that the lease is over.
         await until_true(
             here.source,
             "SELECT expires_at < clock_timestamp() FROM syncengine.sync_lease",
@@ -46,7 +50,10 @@ async def test_a_holder_frozen_past_its_lease_writes_and_sends_nothing_after_it_
 async def test_a_holder_that_believes_in_its_lease_still_writes_nothing_once_another_has_it(
     database: str, tmp_path: Path
 ) -> None:
-    """Clocks may lie, as that of a database does that fails over: the fence holds all the same."""
+    """Clocks may lie, as that of a database does that fails over.
+
+    The fence holds all the same.
+    """
     async with crm(database, tmp_path, "respond_io", seed=2) as here:
         holder = await _frozen_with_answers_on_their_way(here)
         await here.let_leases_run_out()
@@ -76,11 +83,17 @@ async def test_who_is_frozen_inside_a_transaction_is_thrown_out_before_those_who
     )
 
 
-_TIMEOUTS = "SELECT name, setting FROM pg_settings WHERE name IN ('idle_in_transaction_session_timeout', 'lock_timeout')"  # noqa: E501
+_TIMEOUTS = (
+    "SELECT name, setting FROM pg_settings "
+    "WHERE name IN ('idle_in_transaction_session_timeout', 'lock_timeout')"
+)
 
 
 async def _frozen_with_answers_on_their_way(here: Crm) -> Command:
-    """A run that stands still: some contacts are created, more calls of theirs and other contacts are to come."""
+    """A run that stands still.
+
+    Some contacts are created, more calls of theirs and other contacts are to come.
+    """
     await here.add(20)
     here.sandbox.faults(here.vendor).configure([_CREATES])
     holder = here.start()
@@ -94,7 +107,9 @@ async def _frozen_with_answers_on_their_way(here: Crm) -> Command:
 
 
 async def _freeze_between_transactions(holder: Command, here: Crm) -> None:
-    """Inside one it would hold the lease's row until the server throws it out, and the test would take as long."""
+    """Inside one it would hold the lease's row until the server throws it out, and the
+    test would take as long.
+    """
     holder.freeze()
     while not await here.source.fetchval(_NOBODY_IS_INSIDE):
         holder.thaw()
@@ -117,7 +132,10 @@ def _says_that_the_lease_is_lost(holder: Command) -> None:
 
 
 async def _everything(here: Crm) -> Mapping[str, list[str]]:
-    """Every row of the state, as text; and the version of each, so that a write of the same values shows too."""
+    """Every row of the state, as text.
+
+    And the version of each, so that a write of the same values shows too.
+    """
     tables = await here.source.fetch(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine'"
     )

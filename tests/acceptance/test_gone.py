@@ -1,4 +1,6 @@
-"""Contacts that somebody deleted, merged or created again at the vendor, at every vendor there is."""
+"""Contacts that somebody deleted, merged or created again at the vendor, at every
+vendor there is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What each role has to be granted, and nothing more: SELECT on the source, rows of the state, migrations apart."""
+"""What each role has to be granted, and nothing more.
+
+SELECT on the source, rows of the state, migrations apart.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ async def _close(connection: asyncpg.Connection[asyncpg.Record], dsn: str) -> No
 
 
 async def _two_nights(here: People) -> None:
-    """Everything a role is needed for: what it is not granted, some of this asks for."""
+    """Everything a role is needed for.
+
+    What it is not granted, some of this asks for.
+    """
     await here.add(range(1, 9), tags=["vip"])
     code, said = await here.command("check")
     assert code == 0, said
@@ -99,7 +105,10 @@ async def _two_nights(here: People) -> None:
 
 
 async def _may_write(connection: asyncpg.Connection[asyncpg.Record], role: str) -> bool:
-    asked = "SELECT has_table_privilege($1, 'crm.people', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')"
+    asked = (
+        "SELECT has_table_privilege($1, 'crm.people', 'INSERT, UPDATE, DELETE, "
+        "TRUNCATE, TRIGGER')"
+    )
     found: bool = await connection.fetchval(asked, role)
     return found
 

@@ -1,4 +1,7 @@
-"""Nights made up from a seed: shared, swapped and inherited phones, leavers who return, contacts made by hand."""
+"""Nights made up from a seed.
+
+Shared, swapped and inherited phones, leavers who return, contacts made by hand.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,8 @@ async def test_every_night_brings_both_vendors_in_step(
                     happened |= {fate.code for fate in expected.fates.values()}
         last = [await here.run() for _ in range(3)]
     assert happened >= HARD
-    # Nobody is deferred for ever: from the fourth night over an unchanged source on all are alike.
+    # Nobody is deferred for ever: from the fourth night over an unchanged source on all
+    # are alike.
     for reports in last[1:]:
         assert {
             (exit_code(report), report.requests, report.contacts["changed"])
@@ -127,8 +131,8 @@ async def _fates(
     connection: asyncpg.Connection[asyncpg.Record], run_id: int | None
 ) -> dict[int, Fate]:
     rows = await connection.fetch(
-        "SELECT contact_id::bigint, outcome, coalesce(code, '') AS code, unsupported FROM syncengine.sync_outcome "
-        "WHERE run_id = $1",
+        "SELECT contact_id::bigint, outcome, coalesce(code, '') AS code, unsupported "
+        "FROM syncengine.sync_outcome WHERE run_id = $1",
         run_id,
     )
     return {
@@ -143,7 +147,8 @@ async def _owners(
     connection: asyncpg.Connection[asyncpg.Record], name: str
 ) -> dict[str, int]:
     rows = await connection.fetch(
-        "SELECT contact_id::bigint, external_id FROM syncengine.external_ids WHERE destination = $1",
+        "SELECT contact_id::bigint, external_id FROM syncengine.external_ids "
+        "WHERE destination = $1",
         name,
     )
     owners = {row["external_id"]: row["contact_id"] for row in rows}

@@ -1,4 +1,7 @@
-"""Vendors that answer anything at all, in one run with one that is innocent: every way ends with its own account."""
+"""Vendors that answer anything at all, in one run with one that is innocent.
+
+Every way ends with its own account.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ _HOSTILE: dict[str, Any] = {
     "tags": {"from": "tags"},
 }
 _PACED: Mapping[str, Mapping[str, Any]] = {
-    # The forged answer has to find its connection idle: no request goes out while it is on its way.
+    # The forged answer has to find its connection idle: no request goes out while it is
+    # on its way.
     "desync": {"limits": [{"calls": 1, "per": "500ms"}]},
 }
 _MEASURED = """
@@ -65,7 +69,9 @@ async def _beside_an_innocent(
 
 
 async def _measured(here: People, *arguments: str) -> tuple[int, str, str, float]:
-    """Exit code, stdout, stderr and the peak of memory (MB) of the command in a process of its own."""
+    """Exit code, stdout, stderr and the peak of memory (MB) of the command in a process
+    of its own.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

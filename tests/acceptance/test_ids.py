@@ -1,4 +1,7 @@
-"""An answer may name another contact than was meant: nobody is moved onto somebody else's contact by it."""
+"""An answer may name another contact than was meant.
+
+Nobody is moved onto somebody else's contact by it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SIGKILL of the real command between all that matters: no duplicate, no lost id, and the next run finishes the job."""
+"""SIGKILL of the real command between all that matters.
+
+No duplicate, no lost id, and the next run finishes the job.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``check`` looks at a contact that is known here: credentials that lead to another account are no good ones."""
+"""``check`` looks at a contact that is known here.
+
+Credentials that lead to another account are no good ones.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ async def test_one_known_contact_is_looked_at_and_others_only_if_it_is_not_there
         assert (code, requests) == (0, alone + 1)
         assert "the vendor has a contact that is known here" in line
 
-        newest = "SELECT contact_id FROM syncengine.sync_state ORDER BY synced_at DESC, contact_id LIMIT 1"
+        newest = (
+            "SELECT contact_id FROM syncengine.sync_state "
+            "ORDER BY synced_at DESC, contact_id LIMIT 1"
+        )
         last = await here.source.fetchval(newest)
         (external_id,) = [
             row["external_id"]

@@ -1,4 +1,7 @@
-"""What a row may hold at most comes back in every vendor's answer: it is applied, and silent the next night."""
+"""What a row may hold at most comes back in every vendor's answer.
+
+It is applied, and silent the next night.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +45,15 @@ _ODD_TAGS = (
 async def _one_row(
     database: str, folder: Path, vendor: str, value: str, tags: tuple[str, ...] = ()
 ) -> AsyncIterator[tuple[World, Congress]]:
-    """A source of one row; ``value`` is the SQL of what goes to a field of any name, where the vendor has one."""
+    """A source of one row; ``value`` is the SQL of what goes to a field of any name,
+    where the vendor has one.
+    """
     async with congress(database, folder, vendor) as (here, members):
         listed = "ARRAY[" + ", ".join(f"'{tag}'" for tag in tags) + "]::text[]"
         query = (
-            "SELECT 'a1' AS id, 'Adams' AS last_name, 'anna@congress.example' AS own_email, "
-            f"'+14155550123' AS own_phone, NULL::text AS nothing, {value} AS value, {listed} AS tags"
+            "SELECT 'a1' AS id, 'Adams' AS last_name, "
+            "'anna@congress.example' AS own_email, '+14155550123' AS own_phone, "
+            f"NULL::text AS nothing, {value} AS value, {listed} AS tags"
         )
         here.file.write_text(
             yaml.safe_dump(

@@ -190,9 +190,9 @@ async def test_an_opt_out_at_the_vendor_is_given_up_by_its_own_word(
         here.configure(NAME, settings={**kept, "lower_opt_outs": ["firstName"]})
         report = await here.run(NAME)
         assert (
-            "brake consent: firstName is no longer an opt-out that is kept at the vendor"
-            in str(report.error)
-        )
+            "brake consent: firstName is no longer an opt-out that is kept at the "
+            "vendor"
+        ) in str(report.error)
         assert exit_code(await here.run(NAME, accept=frozenset({"consent"}))) == 0
 
 

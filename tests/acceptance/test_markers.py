@@ -1,4 +1,6 @@
-"""A state that is older than its marker, or another one than before, is refused until accepted."""
+"""A state that is older than its marker, or another one than before, is refused until
+accepted.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +142,8 @@ async def test_who_has_another_match_key_at_the_vendor_is_created_and_said(
             in report.remarks[0]
         )
         created = await here.source.fetch(
-            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 AND 'create' = ANY (actions)",
+            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 "
+            "AND 'create' = ANY (actions)",
             report.run_id,
         )
         assert [row["contact_id"] for row in created] == ["1"]

@@ -1,4 +1,7 @@
-"""``merge`` of a contact's copy with a stranger: whichever the vendor leaves, the contact has it afterwards."""
+"""``merge`` of a contact's copy with a stranger.
+
+Whichever the vendor leaves, the contact has it afterwards.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ every_pair = pytest.mark.parametrize(
 
 
 async def pair(here: People, name: str, older: str, **columns: Any) -> tuple[str, str]:
-    """Return the copy of contact 1 and a stranger with a note and a tag, one of which is there for longer."""
+    """Return the copy of contact 1 and a stranger with a note and a tag, one of which
+    is there for longer.
+    """
     strangers: list[str] = []
 
     def meet() -> None:

@@ -1,4 +1,7 @@
-"""Contacts that the vendor does not hold count for nothing: those never reached, and those that left."""
+"""Contacts that the vendor does not hold count for nothing.
+
+Those never reached, and those that left.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ async def test_a_first_sync_that_the_vendor_refuses_at_once_makes_nobody_known(
         assert (refused.status, refused.contacts["deferred"]) == ("halted", len(_MANY))
         here.environ["RESPOND_IO_TOKEN"] = token
 
-        # Nobody is known, so other keys surprise nobody, and nothing is in doubt: no look-up is added.
+        # Nobody is known, so other keys surprise nobody, and nothing is in doubt: no
+        # look-up is added.
         await here.source.execute("UPDATE crm.people SET id = id + 100000")
         planned = await here.plan(NAME)
         assert (planned.brake, planned.actions, planned.requests) == (

@@ -142,7 +142,10 @@ async def test_untag_is_more_than_charles_can_and_that_is_said_once(
             (
                 number,
                 "unsupported",
-                'the vendor cannot take tag "new", tag "vip" away, or did not: do that there',
+                (
+                    'the vendor cannot take tag "new", tag "vip" away, or did not: '
+                    "do that there"
+                ),
             )
             for number in ("2", "3")
         ]

@@ -1,4 +1,7 @@
-"""A vendor that is down, slow or overrun: its contacts are deferred, nobody else waits, and the next run finishes."""
+"""A vendor that is down, slow or overrun.
+
+Its contacts are deferred, nobody else waits, and the next run finishes.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ _TOLD |= dict.fromkeys(
     [way for way in _DOWN if "cut" in way], "no answer (10 times); is the vendor down,"
 )
 _TOLD["half answers"] = (
-    "an answer that cannot be read (10 times); does something between here and the API answer"
+    "an answer that cannot be read (10 times); "
+    "does something between here and the API answer"
 )
 
 

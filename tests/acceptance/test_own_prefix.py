@@ -15,13 +15,16 @@ from tests.support.people_project import RESPOND_IO, People, people
 NAME = "respond_io"
 OURS: dict[str, Any] = {**RESPOND_IO, "tags": {"from": "tags", "prefix": "crm:"}}
 _LOST = (
-    "TRUNCATE syncengine.sync_destination, syncengine.sync_lease, syncengine.sync_run, syncengine.sync_batch, "
-    "syncengine.sync_state, syncengine.sync_known, syncengine.sync_key, syncengine.sync_outcome CASCADE"
+    "TRUNCATE syncengine.sync_destination, syncengine.sync_lease, "
+    "syncengine.sync_run, syncengine.sync_batch, syncengine.sync_state, "
+    "syncengine.sync_known, syncengine.sync_key, syncengine.sync_outcome CASCADE"
 )
 
 
 async def _lost_state(here: People) -> None:
-    """The vendor holds two tags that we set, the row asks for one of them, and the state is lost."""
+    """The vendor holds two tags that we set, the row asks for one of them, and the
+    state is lost.
+    """
     await here.add([1], tags=["vip", "old"])
     assert exit_code(await here.run(NAME)) == 0
     assert set(here.held(NAME)[1]["tags"]) == {

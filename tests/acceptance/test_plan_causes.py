@@ -148,13 +148,16 @@ async def test_two_changes_are_told_each_by_itself_and_as_json(
             {"cause": "tags_mapping_changed", "contacts": 3},
         ]
         _, said = await here.command("plan")
-        changed = "mapping of first_name changed: 3; mapping of last_name changed: 3; mapping of the tags changed: 3"
+        changed = (
+            "mapping of first_name changed: 3; mapping of last_name changed: 3; "
+            "mapping of the tags changed: 3"
+        )
         assert f"charles: why: {changed}" in said
         _, said = await here.command("run")
         assert (
-            "the configuration changed since the last whole run: mapping of first_name changed: 3 contacts"
-            in said
-        )
+            "the configuration changed since the last whole run: "
+            "mapping of first_name changed: 3 contacts"
+        ) in said
 
 
 @pytest.mark.asyncio
@@ -164,7 +167,11 @@ async def test_a_backfill_tells_who_is_out_of_step(
     async with people(database, tmp_path, {NAME: FILE}) as here:
         await here.add(range(1, 4))
         await here.run(NAME)
-        known = "UPDATE syncengine.sync_known SET fields = fields || '{\"firstName\": \"Else\"}' WHERE contact_id = '2'"
+        known = (
+            "UPDATE syncengine.sync_known "
+            'SET fields = fields || \'{"firstName": "Else"}\' '
+            "WHERE contact_id = '2'"
+        )
         await here.source.execute(known)
         assert await causes(here) == {}
         assert await causes(here, backfill=True) == {

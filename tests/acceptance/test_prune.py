@@ -1,4 +1,6 @@
-"""``prune`` deletes what is old, in short transactions, and takes nothing from a run that is under way."""
+"""``prune`` deletes what is old, in short transactions, and takes nothing from a run
+that is under way.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,9 @@ async def _past(
     """A run of so many days ago."""
     run = {"status": "done", "ended": True, **columns}
     run_id: int = await here.source.fetchval(
-        "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, status, started_at, ended_at) "
-        "SELECT $1, $1, 'sync', 1, $2, at, CASE WHEN $3 THEN at END FROM (VALUES (now() - make_interval(days => $4))) "
+        "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, status, "
+        "started_at, ended_at) SELECT $1, $1, 'sync', 1, $2, at, "
+        "CASE WHEN $3 THEN at END FROM (VALUES (now() - make_interval(days => $4))) "
         "AS t (at) RETURNING run_id",
         destination,
         run["status"],
@@ -41,7 +44,8 @@ async def _past(
     ids = [str(number) for number in range(contacts)]
     await here.source.execute(
         "INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) "
-        "SELECT $1, row_number() OVER (), 'changes', ARRAY[id] FROM unnest($2::text[]) AS t (id)",
+        "SELECT $1, row_number() OVER (), 'changes', ARRAY[id] "
+        "FROM unnest($2::text[]) AS t (id)",
         run_id,
         ids,
     )
@@ -57,7 +61,8 @@ async def _past(
 async def _minutes(here: People, *days: int) -> None:
     await here.source.execute(
         "INSERT INTO syncengine.sync_quota (account, quota, minute, reserved) "
-        "SELECT 'respond_io', 'q', now() - make_interval(days => d), 7 FROM unnest($1::integer[]) AS t (d)",
+        "SELECT 'respond_io', 'q', now() - make_interval(days => d), 7 "
+        "FROM unnest($1::integer[]) AS t (d)",
         days,
     )
 
@@ -131,7 +136,10 @@ async def test_minutes_go_that_no_limit_looks_back_at(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
-        kept = "SELECT array_agg(extract(day FROM now() - minute)::int ORDER BY minute DESC) FROM syncengine.sync_quota"
+        kept = (
+            "SELECT array_agg(extract(day FROM now() - minute)::int "
+            "ORDER BY minute DESC) FROM syncengine.sync_quota"
+        )
         await _minutes(here, 1, 34, 36, 58, 61)
         here.configure("respond_io", limits=[{"calls": 5, "per": "60d"}])
         assert (await prune(here.config)).quota_minutes == 1
@@ -214,7 +222,10 @@ async def test_the_command_tells_what_it_deleted(database: str, tmp_path: Path) 
         code, said = await here.command("prune")
         assert (code, said) == (
             0,
-            "Nothing was deleted: no run is older than 90 days. The newest run of each destination is always kept.\n",
+            (
+                "Nothing was deleted: no run is older than 90 days. "
+                "The newest run of each destination is always kept.\n"
+            ),
         )
 
 

@@ -1,4 +1,7 @@
-"""The Python API as its users have it: in scripts, threads, notebooks and under asyncio."""
+"""The Python API as its users have it.
+
+In scripts, threads, notebooks and under asyncio.
+"""
 
 from __future__ import annotations
 

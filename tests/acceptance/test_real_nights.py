@@ -1,4 +1,7 @@
-"""Six nights of real contacts, to both vendors: exact contents, fewest requests, silence when nothing changed."""
+"""Six nights of real contacts, to both vendors.
+
+Exact contents, fewest requests, silence when nothing changed.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +119,8 @@ def _charles(here: World) -> dict[str, tuple[dict[str, object], set[str]]]:
 async def _unsupported(here: World, run_id: int | None) -> set[str]:
     async with here.database() as connection:
         rows = await connection.fetch(
-            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 AND unsupported IS NOT NULL",
+            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 "
+            "AND unsupported IS NOT NULL",
             run_id,
         )
     return {row["contact_id"] for row in rows}

@@ -1,4 +1,7 @@
-"""A run of contacts that are named says why it sent nothing about them; a limited one, how many it left."""
+"""A run of contacts that are named says why it sent nothing about them.
+
+A limited one, how many it left.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,10 @@ async def test_what_a_vendor_cannot_express_is_told_of_a_contact_in_step(
         await here.change(1, tags=[])
         await here.run("charles")
         said = await _why(here, 1, "charles")
-        why = 'what the vendor cannot express: the vendor cannot take tag "vip" away, or did not: do that there'
+        why = (
+            "what the vendor cannot express: "
+            'the vendor cannot take tag "vip" away, or did not: do that there'
+        )
         assert f"contact 1: nothing was sent: it is in step except for {why}" in said
 
 

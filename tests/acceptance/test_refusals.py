@@ -267,7 +267,8 @@ async def test_a_refusal_that_was_held_back_is_in_its_batch_s_totals(
         here.fail("respond_io", *(refusing(number) for number in range(1, 14)))
         report = await here.run("respond_io")
         batches = await here.source.fetch(
-            "SELECT totals::text FROM syncengine.sync_batch WHERE run_id = $1 ORDER BY number",
+            "SELECT totals::text FROM syncengine.sync_batch WHERE run_id = $1 "
+            "ORDER BY number",
             report.run_id,
         )
         refused = '{"rejected": 4}'

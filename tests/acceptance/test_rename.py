@@ -93,7 +93,8 @@ async def test_every_table_that_names_destinations_is_renamed(
         await here.run("old")
         await here.command("forget", "2")
         await here.source.execute(
-            "INSERT INTO syncengine.sync_wait VALUES ('old', '3', 'old', '1', '{phone}', 'x')"
+            "INSERT INTO syncengine.sync_wait "
+            "VALUES ('old', '3', 'old', '1', '{phone}', 'x')"
         )
         columns = await here.source.fetch(
             "SELECT c.table_name, c.column_name FROM information_schema.columns AS c "
@@ -163,7 +164,8 @@ async def test_what_a_refused_first_run_left_under_the_new_name_is_dropped(
         ids = await _ids(here, "old")
         _move_file(here, "old", "new")
         await here.source.execute(
-            "INSERT INTO syncengine.sync_state (destination, contact_id, status) VALUES ('new', '1', 'dead')"
+            "INSERT INTO syncengine.sync_state (destination, contact_id, status) "
+            "VALUES ('new', '1', 'dead')"
         )
         assert (await here.command("rename", "old", "new"))[0] == 0
         assert await _ids(here, "new") == ids
@@ -207,9 +209,9 @@ async def test_of_two_files_made_one_the_other_contacts_are_given_over_once_acce
         report = await here.run("one", accept=frozenset({"no_file"}))
         assert (exit_code(report), report.contacts["rejected"]) == (0, 0), report
         assert (
-            "taken over from other destinations, with their vendor contacts: 3 contacts of two"
-            in report.remarks
-        )
+            "taken over from other destinations, with their vendor contacts: "
+            "3 contacts of two"
+        ) in report.remarks
         assert plan.requests_least <= report.requests <= plan.requests_most
         for _ in range(2):
             report = await here.run("one")

@@ -1,4 +1,6 @@
-"""``verify --repair`` mends what it was asked to mend, and nothing that somebody decided at the vendor."""
+"""``verify --repair`` mends what it was asked to mend, and nothing that somebody
+decided at the vendor.
+"""
 
 from __future__ import annotations
 
@@ -185,9 +187,8 @@ async def test_contacts_without_a_copy_are_named(database: str, tmp_path: Path) 
         await here.run(NAME)
         report = await verified(here, NAME, contacts=["1", "77"])
         assert (exit_code(report), report.compared, report.requests) == (1, 1, 1)
-        assert (
-            report.error
-            == "respond_io: no vendor contact is known of contact 77: nothing to compare"
+        assert report.error == (
+            "respond_io: no vendor contact is known of contact 77: nothing to compare"
         )
 
 

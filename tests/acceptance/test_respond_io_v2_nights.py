@@ -1,4 +1,7 @@
-"""respond.io v2 over whole nights: every kind of column, the queue of new contacts, contacts that were there before."""
+"""respond.io v2 over whole nights.
+
+Every kind of column, the queue of new contacts, contacts that were there before.
+"""
 
 from __future__ import annotations
 
@@ -119,8 +122,9 @@ async def test_every_kind_of_column_is_written_once(
         assert again.requests == 0
         await _do(
             world,
-            "UPDATE people SET last = 'Brandt', email = NULL, stage = 'Won', visits = visits + 1, vip = NOT vip, "
-            "seen = NULL, tags = ARRAY['c'] WHERE id <= 3",
+            "UPDATE people SET last = 'Brandt', email = NULL, stage = 'Won', "
+            "visits = visits + 1, vip = NOT vip, seen = NULL, tags = ARRAY['c'] "
+            "WHERE id <= 3",
         )
         changed, again = await _nights(world)
         assert changed.contacts["applied"] == 3
@@ -146,7 +150,8 @@ async def test_every_kind_of_column_is_written_once(
         )
         await _do(
             world,
-            "UPDATE people SET stage = NULL WHERE id = 1; DELETE FROM people WHERE id = 2",
+            "UPDATE people SET stage = NULL WHERE id = 1; "
+            "DELETE FROM people WHERE id = 2",
         )
         removed, again = await _nights(world)
         assert removed.actions == {"set_lifecycle": 1, "delete": 1}

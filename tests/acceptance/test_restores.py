@@ -1,4 +1,6 @@
-"""A state that was restored from a backup, at every vendor there is, and what holds then."""
+"""A state that was restored from a backup, at every vendor there is, and what holds
+then.
+"""
 
 from __future__ import annotations
 

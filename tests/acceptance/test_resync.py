@@ -1,4 +1,6 @@
-"""A re-sync believes nothing but the vendors' ids, and takes nothing back that a person said."""
+"""A re-sync believes nothing but the vendors' ids, and takes nothing back that a person
+said.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ TAGGED = {**RESPOND_IO, "tags": {"from": "tags", "prefix": "crm:"}}
 
 
 def _by_hand(here: People, fields: dict[str, Any]) -> dict[int, str]:
-    """Change the same fields of every contact at the vendor; return the vendor's ids."""
+    """Change the same fields of every contact at the vendor.
+
+    Return the vendor's ids.
+    """
     ids = {number: str(contact["id"]) for number, contact in here.held(NAME).items()}
     for external_id in ids.values():
         _screen(here).edit(external_id, fields)
@@ -74,7 +79,9 @@ async def test_it_mends_whatever_is_there_otherwise_and_writes_nothing_else(
 async def test_one_that_is_interrupted_goes_on_with_an_ordinary_run(
     database: str, tmp_path: Path, limit: int | None
 ) -> None:
-    """What was to be distrusted was so before the first request, also when it is killed."""
+    """What was to be distrusted was so before the first request, also when it is
+    killed.
+    """
     async with people(database, tmp_path / "config", {NAME: TAGGED}) as here:
         await here.add(range(1, 9), name="Ann", tags=["a"])
         assert exit_code(await here.run(NAME)) == 0
@@ -116,7 +123,9 @@ async def test_one_contact_alone(database: str, tmp_path: Path) -> None:
 
 
 async def test_consent_is_never_lowered(database: str, tmp_path: Path) -> None:
-    """Neither the one at the vendor nor the one that was known of a contact that is gone."""
+    """Neither the one at the vendor nor the one that was known of a contact that is
+    gone.
+    """
     settings = {**RESPOND_IO["settings"], "opt_outs": {"newsletter": False}}
     fields = {**RESPOND_IO["fields"], "newsletter": "opted_in"}
     keys = {**RESPOND_IO, "settings": settings, "fields": fields, "on_gone": "recreate"}
@@ -210,7 +219,8 @@ async def test_the_forecast_and_the_brakes_hold(database: str, tmp_path: Path) -
         assert (refused.status, refused.requests) == ("refused", 0)
         assert "run -d respond_io --resync --accept nulls" in (refused.error or "")
         row = await here.one(
-            "SELECT count(*) AS number FROM syncengine.sync_known WHERE pending IS NOT NULL"
+            "SELECT count(*) AS number FROM syncengine.sync_known "
+            "WHERE pending IS NOT NULL"
         )
         assert row["number"] == 0
         await here.source.execute("UPDATE crm.people SET name = 'Ann'")

@@ -1,4 +1,6 @@
-"""``retry RUN``: exactly the contacts that did not make it, with the values they have now."""
+"""``retry RUN``: exactly the contacts that did not make it, with the values they have
+now.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ _ONLY: dict[str, dict[str, object]] = {"respond_io": dict(RESPOND_IO)}
 
 
 async def _fall_short(here: People, vendor: str) -> int:
-    """A run of twelve in three batches: 2 and 7 are refused, the answer for 6 is lost, nothing is heard of 11."""
+    """A run of twelve in three batches.
+
+    2 and 7 are refused, the answer for 6 is lost, nothing is heard of 11.
+    """
     await here.add(range(1, 13))
     here.fail(
         vendor,
@@ -220,9 +225,9 @@ async def test_a_retry_of_a_destination_that_is_no_more_says_so(
         code, said = await here.command("retry", str(former))
         assert code == 2
         assert (
-            f'retry {former}: that run was for destination "charles", which has no file here now'
-            in said
-        )
+            f'retry {former}: that run was for destination "charles", which has '
+            "no file here now"
+        ) in said
 
 
 def _names(here: People, vendor: str) -> dict[int, object]:

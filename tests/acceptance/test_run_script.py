@@ -18,7 +18,10 @@ _VERBS = {"demo", "docs", "test", "bench", "lint", "soak", "syncengine", "wheel"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout as far as ``run`` looks at it before it installs; under a name that shells stumble over."""
+    """A checkout as far as ``run`` looks at it before it installs.
+
+    Under a name that shells stumble over.
+    """
     checkout = tmp_path / "a checkout"
     checkout.mkdir()
     for name in ("run", "requirements.lock", "requirements-dev.lock"):

@@ -1,4 +1,7 @@
-"""Who was suppressed or forgotten by an id is recognised under another; who shares a phone is somebody else."""
+"""Who was suppressed or forgotten by an id is recognised under another.
+
+Who shares a phone is somebody else.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ ACCEPTED = frozenset({"source", "creates", "shrunk_source"})
 
 async def _give_uids(here: People) -> None:
     await here.source.execute(
-        "ALTER TABLE crm.people ADD COLUMN IF NOT EXISTS uid text UNIQUE; UPDATE crm.people SET uid = (id + 100)::text"
+        "ALTER TABLE crm.people ADD COLUMN IF NOT EXISTS uid text UNIQUE; "
+        "UPDATE crm.people SET uid = (id + 100)::text"
     )
 
 
@@ -125,9 +129,9 @@ async def test_suppressions_by_id_alone_have_to_be_settled_first(
             said = str(report.error)
             assert "the source's key was id and is now uid" in said
             assert (
-                "2 suppressed contacts and 1 forgotten contact are known by a former id only"
-                in said
-            )
+                "2 suppressed contacts and 1 forgotten contact are known by a "
+                "former id only"
+            ) in said
             assert "--accept suppressions" in said
         assert "--accept suppressions" in str(
             (await here.plan(NAME, accept=ACCEPTED)).brake

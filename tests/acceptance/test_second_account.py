@@ -1,4 +1,7 @@
-"""One key is one account, whatever it is called: its limit counts once, in every configuration over one state."""
+"""One key is one account, whatever it is called.
+
+Its limit counts once, in every configuration over one state.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +52,10 @@ async def test_another_name_for_one_key_is_refused_by_name(
         there = _other(here, tmp_path / "two", "second")
         there.environ["RESPOND_IO_URL"] = spelled(here.environ["RESPOND_IO_URL"])
         said = (
-            'destinations/second.yaml: account: the state knows these credentials as account "respond_io" of '
-            "respond_io, and the vendor counts their requests together, so nothing was sent under another name. Write "
+            "destinations/second.yaml: account: "
+            'the state knows these credentials as account "respond_io" of '
+            "respond_io, and the vendor counts their requests together, so nothing "
+            "was sent under another name. Write "
             "account: respond_io here, or use a key of its own"
         )
         for verb, refused in (
@@ -233,7 +238,10 @@ async def test_a_file_under_a_new_name_is_refused_until_it_has_its_old_one(
         assert (code, back in " ".join(told.split())) == (2, True), told
         here.destinations["renamed"] = here.destinations.pop("whatsapp")
         here.configure("renamed", account="whatsapp")
-        said = "account whatsapp is known to have the destination whatsapp with 3 contacts, for which there is no file"
+        said = (
+            "account whatsapp is known to have the destination whatsapp with 3 "
+            "contacts, for which there is no file"
+        )
         for verb in ("check", "plan", "run", "adopt"):
             code, told = await here.command(verb)
             assert (code, said in " ".join(told.split())) == (2, True), (verb, told)
@@ -287,7 +295,10 @@ async def test_of_two_names_for_one_account_the_one_that_the_state_knows_is_to_b
             await here.source.execute(f"TRUNCATE {lost}")
         sent = here.requests("respond_io")
         here.configure("second", **RESPOND_IO)
-        said = "account: has the same credentials as whatsapp.yaml, and the vendor counts their requests together: "
+        said = (
+            "account: has the same credentials as whatsapp.yaml, and the vendor "
+            "counts their requests together: "
+        )
         said += "write account: whatsapp in both files"
         for verb in (
             ("check",),
@@ -335,7 +346,8 @@ async def test_of_two_names_that_the_state_does_not_know_the_first_is_to_be_writ
 
 async def _are_of_one_owner_each(here: People) -> None:
     rows = await here.source.fetch(
-        "SELECT external_id FROM syncengine.sync_state WHERE external_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
+        "SELECT external_id FROM syncengine.sync_state WHERE external_id IS NOT NULL "
+        "GROUP BY 1 HAVING count(*) > 1"
     )
     assert rows == []
 
@@ -355,7 +367,10 @@ async def test_an_account_with_a_new_name_has_no_second_writer(
         for accepted in (frozenset[str](), frozenset({"account"})):
             report = await here.run(name, accept=accepted)
             assert (report.status, exit_code(report)) == ("held", 3)
-            said = "destinations of account other were in account respond_io, and another run is working on that one"
+            said = (
+                "destinations of account other were in account respond_io, and "
+                "another run is working on that one"
+            )
             assert said in str(report.error)
         assert here.requests(name) <= sent + 2, "what the other run sends meanwhile"
         here.sandbox.holds(name).release()
@@ -492,7 +507,10 @@ async def test_a_long_limit_counts_what_was_sent_under_the_former_name(
         report = await here.run(name, accept=frozenset({"account"}))
         assert (report.status, report.requests) == ("halted", 0), report.error
         assert "limits" in str(report.error)
-        accounts = "SELECT DISTINCT account FROM syncengine.sync_quota UNION SELECT account FROM syncengine.sync_run"
+        accounts = (
+            "SELECT DISTINCT account FROM syncengine.sync_quota UNION SELECT account "
+            "FROM syncengine.sync_run"
+        )
         assert [row["account"] for row in await here.source.fetch(accounts)] == [
             "other"
         ]
@@ -511,9 +529,9 @@ async def test_a_key_of_a_few_characters_is_refused(
         code, said = await here.command(*verb.split())
         assert code == 2
         assert (
-            "respond_io.yaml: settings.token: ${RESPOND_IO_TOKEN} is shorter than 8 characters"
-            in said
-        )
+            "respond_io.yaml: settings.token: "
+            "${RESPOND_IO_TOKEN} is shorter than 8 characters"
+        ) in said
         assert "[secret]" not in said
         assert here.requests("respond_io") == 0
 
@@ -537,7 +555,8 @@ async def test_an_address_that_was_remembered_in_another_spelling_is_the_same(
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.run("respond_io")
         await here.source.execute(
-            "UPDATE syncengine.sync_destination SET base_url = upper(left(base_url, 4)) || substr(base_url, 5) || '/'"
+            "UPDATE syncengine.sync_destination "
+            "SET base_url = upper(left(base_url, 4)) || substr(base_url, 5) || '/'"
         )
         config = load_config(here.file, here.environ)
         (report,) = await app.run(config, (), app.RunRequest())

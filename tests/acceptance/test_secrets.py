@@ -1,4 +1,6 @@
-"""Nothing that a noisy, failing run leaves behind holds a secret or a value of a contact; ``sync_known`` alone may."""
+"""Nothing that a noisy, failing run leaves behind holds a secret or a value of a
+contact; ``sync_known`` alone may.
+"""
 
 from __future__ import annotations
 

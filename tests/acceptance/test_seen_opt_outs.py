@@ -1,4 +1,7 @@
-"""An opt-out that was read at the vendor outlives the contact there: it is created again with it, and never without."""
+"""An opt-out that was read at the vendor outlives the contact there.
+
+It is created again with it, and never without.
+"""
 
 from __future__ import annotations
 

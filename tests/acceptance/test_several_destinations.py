@@ -1,4 +1,7 @@
-"""Several destinations in one account share its pace; several runs of one account do not happen at once."""
+"""Several destinations in one account share its pace.
+
+Several runs of one account do not happen at once.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ _ONE_ACCOUNT = {
 async def test_two_destinations_of_one_account_share_its_quota(
     database: str, tmp_path: Path
 ) -> None:
-    # One at a time: a request that has its permit when the quota turns out to be used up may be kept back.
+    # One at a time: a request that has its permit when the quota turns out to be used
+    # up may be kept back.
     day = {"limits": [{"calls": 30, "per": "1d"}], "max_wait": "1s", "in_flight": 1}
     destinations = {name: {**keys, **day} for name, keys in _ONE_ACCOUNT.items()}
     async with people(database, tmp_path, destinations) as here:
@@ -94,7 +98,10 @@ async def test_a_wrong_key_stops_every_destination_of_its_account_with_one_reque
 
 @asynccontextmanager
 async def _held_at_the_vendor(here: People) -> AsyncIterator[Command]:
-    """A run whose first request respond_io does not answer while the block lasts; its lease is renewed all the time."""
+    """A run whose first request respond_io does not answer while the block lasts.
+
+    Its lease is renewed all the time.
+    """
     holds = here.sandbox.holds("respond_io")
     here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, times=1))
     command = here.start("run", "-d", "respond_io")
@@ -105,7 +112,8 @@ async def _held_at_the_vendor(here: People) -> AsyncIterator[Command]:
         try:
             while True:
                 await connection.execute(
-                    "UPDATE syncengine.sync_lease SET expires_at = expires_at + interval '1 ms'"
+                    "UPDATE syncengine.sync_lease "
+                    "SET expires_at = expires_at + interval '1 ms'"
                 )
                 await asyncio.sleep(0.05)
         finally:
@@ -135,9 +143,9 @@ async def test_of_two_runs_at_once_the_second_is_refused(
             code, said = await here.command("run", "-d", "respond_io")
             assert code == 3
             assert (
-                f"another run is working on account respond_io: {holder['holder']}, whose lease runs until"
-                in said
-            )
+                "another run is working on account respond_io: "
+                f"{holder['holder']}, whose lease runs until"
+            ) in said
             assert "Nothing was sent. Wait for it to end, or stop it there" in said
             code, said = await here.command("run", "-d", "respond_io", "--json")
             report = printed(said)

@@ -1,4 +1,6 @@
-"""Contacts that move between destinations of one account, or are wanted by several of them."""
+"""Contacts that move between destinations of one account, or are wanted by several of
+them.
+"""
 
 from __future__ import annotations
 
@@ -292,7 +294,10 @@ async def test_what_another_destination_of_the_account_owns_is_not_written_over(
         for night in range(4):
             report = await here.run("two")
             assert report.requests == 0
-            told = f"{two} and {one} want different values of first_name for 2 contacts of the account, such as contact 1"  # noqa: E501
+            told = (
+                f"{two} and {one} want different values of first_name for 2 contacts "
+                "of the account, such as contact 1"
+            )
             assert any(told in remark for remark in report.remarks) is (night < 3)
             assert (await here.run("one")).requests == 0
         assert (exit_code(report), report.contacts["rejected"]) == (0, 0)
@@ -421,7 +426,8 @@ async def test_a_contact_whose_former_destination_has_to_settle_it_first_is_defe
         await _synced(here)
         before = _there(here, "respond_io")
         await here.source.execute(
-            "UPDATE syncengine.sync_state SET status = 'suppressed' WHERE destination = 'two' AND contact_id = '5'"
+            "UPDATE syncengine.sync_state SET status = 'suppressed' "
+            "WHERE destination = 'two' AND contact_id = '5'"
         )
         await _move(here, 5)
         report = await here.run("one")

@@ -290,7 +290,10 @@ async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(
         await here.change(2, company="silver")
         assert (await here.run(name)).contacts["unsupported"] == 3
 
-        untagged = 'leaves it as it is: the vendor cannot take tag "vip" away, or did not: do that there. '
+        untagged = (
+            'leaves it as it is: the vendor cannot take tag "vip" away, or did not: '
+            "do that there. "
+        )
         told = (await shown(here, "1"))[name].next_run
         assert (
             told
@@ -335,8 +338,14 @@ async def test_what_stays_unknown_after_the_next_run_is_told_as_such(
                 if remark.startswith("an earlier request")
             ]
 
-        kept = 'an earlier request got no answer (field "custom_properties.old"): its outcome stays '
-        settles = "an earlier request got no answer: the next run settles its outcome before anything else"
+        kept = (
+            'an earlier request got no answer (field "custom_properties.old"): '
+            "its outcome stays "
+        )
+        settles = (
+            "an earlier request got no answer: "
+            "the next run settles its outcome before anything else"
+        )
         old = {"custom_properties.old": "x"}
         first_name = {"first_name": "Other"}
         assert await told({"fields": old}) == [

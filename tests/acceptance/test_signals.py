@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT: what is under way is finished and written down; the second one stops at once."""
+"""SIGTERM and SIGINT: what is under way is finished and written down.
+
+The second one stops at once.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ async def test_the_first_signal_lets_what_is_under_way_finish(
             row["outcome"] == "deferred" for row in (await here.outcomes(1)).values()
         )
         assert f"{22 - came_to} contacts were not reached before the run ended" in said
-        waiting = "SELECT sum(cardinality(contact_ids)) FROM syncengine.sync_batch WHERE run_id = 1 AND status = 'waiting'"  # noqa: E501
+        waiting = (
+            "SELECT sum(cardinality(contact_ids)) FROM syncengine.sync_batch "
+            "WHERE run_id = 1 AND status = 'waiting'"
+        )
         assert await here.source.fetchval(waiting) == 22 - came_to
         assert "Traceback" not in said
 
@@ -105,9 +111,9 @@ async def test_the_second_signal_stops_at_once_and_the_next_run_settles(
         assert await command.ended() == code, "although the vendor has not answered yet"
         said = command.said()
         assert (
-            "Stopped at once: the outcome of the last requests is unknown, and the next run settles it"
-            in said
-        )
+            "Stopped at once: the outcome of the last requests is unknown, and "
+            "the next run settles it"
+        ) in said
         assert "Traceback" not in said
         here.sandbox.holds("respond_io").release()
         here.heal("respond_io")
@@ -182,7 +188,10 @@ async def test_a_signal_before_the_first_request_does_not_wait_for_the_source(
         await here.source.execute(_WAITS)
         await here.source.execute("SELECT pg_advisory_lock(7)")
         command = here.start("run")
-        waiting = "SELECT count(*) = $1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        waiting = (
+            "SELECT count(*) = $1 FROM pg_locks WHERE locktype = 'advisory' "
+            "AND NOT granted"
+        )
         assert await command.comes_to(until_true(here.source, waiting, len(vendors))), (
             command.said()
         )

@@ -25,7 +25,9 @@ _NARROW = {**RESPOND_IO, "in_flight": 1, "where": "opted_in", "on_removed": "unt
 async def _while_a_run_waits(
     here: People, **options: object
 ) -> AsyncIterator[asyncio.Task[RunReport]]:
-    """The block happens after the diff, while the run's first request is held at the vendor."""
+    """The block happens after the diff, while the run's first request is held at the
+    vendor.
+    """
     holds = here.sandbox.holds("respond_io")
     here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, times=1))
     run = asyncio.create_task(here.run("respond_io", **options))
@@ -99,7 +101,10 @@ async def test_who_returns_between_diff_and_load_keeps_its_tags(
         await here.run("respond_io")
         await here.remove(range(1, 9))
         async with _while_a_run_waits(here, accept=frozenset({"removals"})) as run:
-            newest = "SELECT contact_ids[1] FROM syncengine.sync_batch ORDER BY run_id DESC, number DESC"
+            newest = (
+                "SELECT contact_ids[1] FROM syncengine.sync_batch "
+                "ORDER BY run_id DESC, number DESC"
+            )
             returning = int(await here.source.fetchval(newest))
             await here.add([returning], tags=["vip"])
         assert exit_code(run.result()) == 0
@@ -130,7 +135,10 @@ async def test_a_column_dropped_since_yesterday_is_named_and_nothing_is_sent(
                 2 if verb == "check" else 0
             )  # for the credentials, and for a contact that is known here
             assert (code, here.requests("respond_io") - sent) == (2, asked)
-            column = f'{here.destination_file("respond_io")}: fields.phone.from: column "phone"'
+            column = (
+                f"{here.destination_file('respond_io')}: fields.phone.from: "
+                'column "phone"'
+            )
             assert f"{column} is not in crm.people (it has: id, name, " in said
         assert "Nothing was sent to respond_io" in (await here.command("run"))[1]
         states = await here.states("respond_io")
@@ -204,8 +212,10 @@ async def _source_elsewhere(
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(
-            "CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, name text, phone text, "
-            "tags text[] NOT NULL DEFAULT '{}', opted_in boolean NOT NULL DEFAULT true); "
+            "CREATE SCHEMA crm; "
+            "CREATE TABLE crm.people (id integer PRIMARY KEY, name text, phone text, "
+            "tags text[] NOT NULL DEFAULT '{}', "
+            "opted_in boolean NOT NULL DEFAULT true); "
             "INSERT INTO crm.people (id, name, phone) "
             "SELECT n, 'Name ' || n, '+49152' || n FROM generate_series(1, 24) AS n"
         )
@@ -233,7 +243,8 @@ async def test_a_source_in_another_database_is_synced_night_after_night(
         }
         assert (await here.run("respond_io")).requests == 0
         await source.execute(
-            "UPDATE crm.people SET name = 'New' WHERE id = 5; DELETE FROM crm.people WHERE id = 6"
+            "UPDATE crm.people SET name = 'New' WHERE id = 5; "
+            "DELETE FROM crm.people WHERE id = 6"
         )
         report = await here.run("respond_io")
         assert (exit_code(report), report.requests) == (0, 1)
@@ -277,7 +288,8 @@ async def test_a_source_s_database_that_goes_away_in_mid_run_ends_it_and_the_nex
                 f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'
             )
             await here.source.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1",
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = $1",
                 name,
             )
         report = run.result()

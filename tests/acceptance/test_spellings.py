@@ -1,4 +1,7 @@
-"""Contacts that people imported before us, in every spelling of the phone: found, or named, and never mistaken."""
+"""Contacts that people imported before us, in every spelling of the phone.
+
+Found, or named, and never mistaken.
+"""
 
 from __future__ import annotations
 
@@ -221,7 +224,8 @@ async def test_a_tag_reaches_a_contact_under_its_other_spelling(
         for number in EVERYBODY:
             await here.change(number, tags=["vip"])
         report = await here.run("dm_champ")
-        # A phone cannot be changed there: the other spelling stays, and is reported once.
+        # A phone cannot be changed there: the other spelling stays, and is reported
+        # once.
         assert report.contacts["rejected"] == 0
         tagged = {
             each["id"]

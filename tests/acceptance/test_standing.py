@@ -1,4 +1,6 @@
-"""Contacts that are not in step and not tried any more are counted by every run and every plan, with exit code 0."""
+"""Contacts that are not in step and not tried any more are counted by every run and
+every plan, with exit code 0.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,10 @@ async def test_every_run_and_every_plan_counts_who_is_not_tried_any_more(
         code, said = await here.command("run")
         assert (
             code,
-            "left alone until something changes: 1 dead letter, 1 unsupported, 1 suppressed, 1 opted out"
+            (
+                "left alone until something changes: "
+                "1 dead letter, 1 unsupported, 1 suppressed, 1 opted out"
+            )
             in said,
         ) == (
             0,

@@ -1,4 +1,7 @@
-"""``syncengine status``: what the state knows, without a request and without the source."""
+"""``syncengine status``.
+
+What the state knows, without a request and without the source.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +50,13 @@ async def test_it_counts_erasures_that_a_person_has_to_finish(
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
         await here.source.execute(
-            "INSERT INTO syncengine.sync_erasure"
-            " (contact_hash, destination, contact_id, status, to_ask, salted)"
-            " SELECT sha256(convert_to(id, 'UTF8')), destination, id, status, to_ask, fingerprint"
-            " FROM syncengine.sync_salt, (VALUES ('1', 'respond_io', 'open', ''),"
-            " ('2', 'respond_io', 'impossible', 'ask'), ('3', 'respond_io', 'done', ''),"
-            " ('4', 'elsewhere', 'open', '')) AS t (id, destination, status, to_ask)"
+            "INSERT INTO syncengine.sync_erasure (contact_hash, destination, "
+            "contact_id, status, to_ask, salted) "
+            "SELECT sha256(convert_to(id, 'UTF8')), destination, id, status, to_ask, "
+            "fingerprint FROM syncengine.sync_salt, (VALUES ('1', 'respond_io', "
+            "'open', ''), ('2', 'respond_io', 'impossible', 'ask'), ('3', "
+            "'respond_io', 'done', ''), ('4', 'elsewhere', 'open', '')) AS t (id, "
+            "destination, status, to_ask)"
         )
         code, said = await here.command("status", "--json")
         assert (code, printed(said)["open_erasures"]) == (0, 2)

@@ -1,4 +1,7 @@
-"""What cron, supervisors and containers hand over: closed or full streams, a dash for a file, a user without a name."""
+"""What cron, supervisors and containers hand over.
+
+Closed or full streams, a dash for a file, a user without a name.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ async def _shell(
     redirections: str, environ: Mapping[str, str], *arguments: str, given: str = ""
 ) -> _End:
     """The command with these redirections of a shell, such as ``>&-``."""
-    line = f"exec {shlex.join([sys.executable, '-m', 'syncengine', *arguments])} {redirections}"
+    line = (
+        f"exec {shlex.join([sys.executable, '-m', 'syncengine', *arguments])} "
+        f"{redirections}"
+    )
     process = await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",

@@ -1,4 +1,6 @@
-"""Nothing is sent about who is suppressed or has opted out, whatever a run has planned already."""
+"""Nothing is sent about who is suppressed or has opted out, whatever a run has planned
+already.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,10 @@ async def test_whose_suppression_was_lifted_does_not_stand_as_suppressed(
 async def test_what_a_run_has_planned_is_not_sent_once_somebody_is_suppressed(
     database: str, tmp_path: Path
 ) -> None:
-    """The suppression comes while the contact's look-up is under way: its create must not follow."""
+    """The suppression comes while the contact's look-up is under way.
+
+    Its create must not follow.
+    """
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1])
         here.fail(NAME, Rule(FaultKind.HOLD_AFTER_COMMIT, method="GET", times=1))
@@ -193,7 +198,10 @@ async def test_a_column_is_asked_once_more_before_each_request(
 async def test_who_leaves_the_source_in_mid_run_is_not_sent_where_a_column_says_who_opted_out(
     database: str, tmp_path: Path, change: str
 ) -> None:
-    """One change of the row may set the column and end ``where``: the column cannot be read any more."""
+    """One change of the row may set the column and end ``where``.
+
+    The column cannot be read any more.
+    """
     destination = {
         **RESPOND_IO,
         "opted_out": "gone",
@@ -423,7 +431,8 @@ async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
 ) -> None:
     phone: Any = {"from": "phone", "as": "e164", "region": "DE", "on_invalid": "skip"}
     email: Any = {"from": "company", "as": "lower"}
-    # The other field gives the list's national numbers their region where the phone itself has none.
+    # The other field gives the list's national numbers their region where the phone
+    # itself has none.
     fields = {
         "crm_id": "id",
         "phone": phone if form == "mapped" else "phone",
@@ -669,9 +678,9 @@ async def test_the_hashes_of_earlier_versions_hold(
         await here.add([1, 2, 3])
         await here.change(2, company="Ann <ANN@x.de>")
         await here.source.execute(
-            "INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, salted) "
-            "SELECT sha256(salt || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), 'suppressed', "
-            "fingerprint "
+            "INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, "
+            "salted) SELECT sha256(salt || convert_to(subject, 'UTF8')), "
+            "split_part(subject, ':', 1), 'suppressed', fingerprint "
             "FROM syncengine.sync_salt, unnest($1::text[]) AS t (subject)",
             [f"phone:{phone(1).lstrip('+')}", "email:ann@x.de"],
         )

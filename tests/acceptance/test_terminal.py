@@ -1,4 +1,7 @@
-"""Whatever a vendor says, and whatever a row, a column or a file is called: nothing of it steers the terminal."""
+"""Whatever a vendor says, and whatever a row, a column or a file is called.
+
+Nothing of it steers the terminal.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,8 @@ def _steered(said: str) -> list[str]:
 async def _fill(here: People, column: str) -> None:
     quoted = column.replace('"', '""')
     await here.source.execute(
-        f'CREATE TABLE crm.nasty (id text COLLATE "C" PRIMARY KEY, "{quoted}" text, phone text)'
+        f'CREATE TABLE crm.nasty (id text COLLATE "C" PRIMARY KEY, "{quoted}" text, '
+        "phone text)"
     )
     await here.source.execute(
         "INSERT INTO crm.nasty VALUES ('1', 'Name 1', '+4915100001')"

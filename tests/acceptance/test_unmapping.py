@@ -1,4 +1,7 @@
-"""What is taken out of a mapping: left at the vendor, or removed there (``on_unmap``)."""
+"""What is taken out of a mapping.
+
+Left at the vendor, or removed there (``on_unmap``).
+"""
 
 from __future__ import annotations
 

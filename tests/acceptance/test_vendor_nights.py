@@ -1,4 +1,6 @@
-"""Real contacts over real nights for every vendor there is, on good nights and on hostile ones."""
+"""Real contacts over real nights for every vendor there is, on good nights and on
+hostile ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``verify`` tells what others did to our contacts at the vendor; ``--repair`` has the next run mend it."""
+"""``verify`` tells what others did to our contacts at the vendor.
+
+``--repair`` has the next run mend it.
+"""
 
 from __future__ import annotations
 
@@ -262,11 +265,13 @@ async def test_a_contact_that_no_look_up_can_find_for_sure_is_not_called_gone(
 ) -> None:
     async with champ(database, tmp_path) as here:
         await here.source.execute(
-            "UPDATE syncengine.sync_known SET match_field = 'email', match_key = fields->>'email', "
+            "UPDATE syncengine.sync_known "
+            "SET match_field = 'email', match_key = fields->>'email', "
             "fields = fields - 'phoneNumber' WHERE contact_id IN ('1', '2')"
         )
         await here.source.execute(
-            "UPDATE syncengine.sync_known SET match_field = NULL, match_key = NULL, fields = '{}' "
+            "UPDATE syncengine.sync_known "
+            "SET match_field = NULL, match_key = NULL, fields = '{}' "
             "WHERE contact_id = '3'"
         )
         # Of those with one address the vendor shows one.
@@ -441,7 +446,10 @@ async def test_an_emptied_account_is_said_to_be_one_and_nobody_offers_to_repair_
 
         here.sandbox.twin(name).screen(0.0).empty()
         code, said = await here.command("verify", "-d", name)
-        sentence = f"{name}: the vendor does not have any of the 4 contacts known here that were looked at: the "
+        sentence = (
+            f"{name}: the vendor does not have any of the 4 contacts known here that "
+            "were looked at: the "
+        )
         assert (code, sentence in said, "--repair" in said) == (1, True, False)
         assert "credentials lead to another account, or it was emptied" in str(
             (await verified(here, name)).error

@@ -1,5 +1,7 @@
-"""The owner of a view that is synced runs code in our sessions, and gets nothing by it: nothing is written with our
-rights, nothing of the state is read where it could be kept, and no later statement is another one than we meant.
+"""The owner of a view that is synced runs code in our sessions, and gets nothing by it.
+
+Nothing is written with our rights, nothing of the state is read where it could be kept,
+and no later statement is another one than we meant.
 """
 
 from __future__ import annotations
@@ -211,7 +213,8 @@ async def _nights(here: People) -> None:
             arguments == ("check",)
         )
     await here.source.execute(
-        "UPDATE evil.people_t SET name = 'New'; DELETE FROM evil.people_t WHERE id::text = '13'"
+        "UPDATE evil.people_t SET name = 'New'; "
+        "DELETE FROM evil.people_t WHERE id::text = '13'"
     )
     code, said = await here.command("run", "--accept", "removals")
     assert code == 0, said
@@ -229,7 +232,8 @@ async def _nothing_gained(here: People) -> None:
     assert await one("SELECT count(*) FROM evil.loot") == 0
     assert (
         await one(
-            "SELECT count(*) FROM syncengine.sync_suppression WHERE subject_hash = '\\x00'"
+            "SELECT count(*) FROM syncengine.sync_suppression "
+            "WHERE subject_hash = '\\x00'"
         )
         == 1
     )

@@ -1,4 +1,6 @@
-"""Whoever waits for a match key of a contact that cannot move is judged, costs nothing, and is tried in time."""
+"""Whoever waits for a match key of a contact that cannot move is judged, costs nothing,
+and is tried in time.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ async def is_refused(here: People) -> None:
 
 
 async def is_suppressed(here: People) -> None:
-    """By the phone it moves to: by its id, who asks for its old phone would be taken for the same person."""
+    """By the phone it moves to.
+
+    By its id, who asks for its old phone would be taken for the same person.
+    """
     await app.suppress(here.config, [NEW_PHONE])
     await moves_away(here)
 
@@ -65,7 +70,8 @@ STUCK: dict[str, tuple[Act, str, Act]] = {
     "has the key of another": (
         lambda here: here.change(1, phone=phone(2)),
         (
-            "was rejected (duplicate_match_key), because contact respond_io/2 has the match key it asks for; "
+            "was rejected (duplicate_match_key), because contact respond_io/2 has the "
+            "match key it asks for; "
             "contact respond_io/2 is in step with its row"
         ),
         moves_away,
@@ -261,7 +267,10 @@ async def test_a_run_about_some_contacts_brings_nobody_else_back(
 async def test_only_a_run_about_everybody_tries_those_again_whose_key_was_let_go(
     database: str, tmp_path: Path
 ) -> None:
-    """Two destinations in one account: contact 100 + N of the second one shares the phone of contact N of the first."""
+    """Two destinations in one account.
+
+    Contact 100 + N of the second one shares the phone of contact N of the first.
+    """
     ways = {**RESPOND_IO, "match_on": ["phone"], "account": "one"}
     both = {"a": {**ways, "where": "id < 100"}, "b": {**ways, "where": "id >= 100"}}
     async with people(database, tmp_path, both) as here:
@@ -277,7 +286,8 @@ async def test_only_a_run_about_everybody_tries_those_again_whose_key_was_let_go
             0,
         ]
         await here.source.execute(
-            "UPDATE crm.people SET phone = '+49152' || lpad(id::text, 7, '0') WHERE id < 100"
+            "UPDATE crm.people SET phone = '+49152' || lpad(id::text, 7, '0') "
+            "WHERE id < 100"
         )
         assert (await here.run("a")).contacts["applied"] == 10
 
@@ -294,7 +304,10 @@ async def test_only_a_run_about_everybody_tries_those_again_whose_key_was_let_go
                 report.contacts["applied"],
             ) == ("done", begun, begun)
             assert plan.contacts == begun
-        sizes = "SELECT max(cardinality(contact_ids)) FROM syncengine.sync_batch WHERE run_id = $1"
+        sizes = (
+            "SELECT max(cardinality(contact_ids)) FROM syncengine.sync_batch "
+            "WHERE run_id = $1"
+        )
         assert (await here.one(sizes, report.run_id))[0] == 4, (
             "those that come back keep to batch_size"
         )

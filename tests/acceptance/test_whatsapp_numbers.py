@@ -1,4 +1,7 @@
-"""WhatsApp knows people in Brazil, Mexico and Argentina by another number than E.164: nobody is made twice for that."""
+"""WhatsApp knows people in Brazil, Mexico and Argentina by another number than E.164.
+
+Nobody is made twice for that.
+"""
 
 from __future__ import annotations
 

@@ -67,7 +67,8 @@ async def test_a_stage_that_is_none_is_refused_here(
         report = await here.run(NAME)
         assert (report.contacts["applied"], report.contacts["rejected"]) == (2, 1)
         rejected = await here.source.fetch(
-            "SELECT contact_id, code, message FROM syncengine.sync_outcome WHERE outcome = 'rejected'"
+            "SELECT contact_id, code, message FROM syncengine.sync_outcome "
+            "WHERE outcome = 'rejected'"
         )
         assert [(each["contact_id"], each["code"]) for each in rejected] == [
             ("2", "invalid_value")

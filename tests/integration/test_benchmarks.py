@@ -1,4 +1,7 @@
-"""Every benchmark runs, on next to nothing, and prints its table. What it measures then means nothing."""
+"""Every benchmark runs, on next to nothing, and prints its table.
+
+What it measures then means nothing.
+"""
 
 from __future__ import annotations
 

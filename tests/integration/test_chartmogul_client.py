@@ -1,4 +1,7 @@
-"""ChartMogul's own Python client, unchanged, against the twin: the twin answers as that client expects."""
+"""ChartMogul's own Python client, unchanged, against the twin.
+
+The twin answers as that client expects.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Statements that every batch, or every request, waits for: they look at no more than they are about."""
+"""Statements that every batch, or every request, waits for.
+
+They look at no more than they are about.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Connections: what goes wrong is said in plain words, without the password; what a pooler gets back is as it was."""
+"""Connections: what goes wrong is said in plain words, without the password.
+
+What a pooler gets back is as it was.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,8 @@ from syncengine.storage.state.migrate import migrate, require_current
             "database crm at db as user me",
         ),
         ("postgresql://db", "database (default) at db"),
-        # Not percent-encoded, so that the password ends up where a host, path or port belongs.
+        # Not percent-encoded, so that the password ends up where a host, path or port
+        # belongs.
         ("postgresql://sync:pa/ss@db/crm", "the database"),
         ("postgresql://sync:12/pass@db/crm", "the database"),
         ("postgresql://sync:pa#ss@db/crm", "the database"),
@@ -190,7 +194,10 @@ async def test_parameters_of_a_url_are_honoured(database: str) -> None:
         ),
         (
             "channel_binding=require",
-            "channel_binding may only be disable or prefer here; take it out of the URL",
+            (
+                "channel_binding may only be disable or prefer here; "
+                "take it out of the URL"
+            ),
         ),
         ("gssencmode=require", "gssencmode may only be disable or prefer here"),
         ("client_encoding=LATIN1", "client_encoding may only be auto or utf8"),
@@ -233,7 +240,8 @@ async def test_a_state_that_cannot_hold_every_text_is_refused(
             "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
         )
         await admin.execute(
-            f"CREATE DATABASE {name} ENCODING {encoding} TEMPLATE template0 LOCALE 'C' {provider}"
+            f"CREATE DATABASE {name} ENCODING {encoding} TEMPLATE template0 LOCALE "
+            f"'C' {provider}"
         )
         odd = await connect(
             urlunsplit(urlsplit(empty_database)._replace(path=f"/{name}"))
@@ -324,7 +332,10 @@ async def test_a_transaction_has_known_settings_and_leaves_none_behind(
     database: str,
 ) -> None:
     async with open_pool(database, size=1) as pool:
-        asked = "SELECT name, setting FROM pg_settings WHERE source = 'session' OR name = 'TimeZone' ORDER BY name"
+        asked = (
+            "SELECT name, setting FROM pg_settings "
+            "WHERE source = 'session' OR name = 'TimeZone' ORDER BY name"
+        )
         async with pool.acquire() as connection:
             before = await connection.fetch(asked)
             async with transaction(connection, statement_timeout=1.5):
@@ -411,13 +422,15 @@ async def test_a_source_is_only_read(database: str, statement: str) -> None:
 
 @pytest.mark.asyncio
 async def test_the_state_knows_postgres_s_own_names_alone(database: str) -> None:
-    """Also where another client of a pooler left its own behind, and made a type of that name for itself."""
+    """Also where another client of a pooler left its own behind, and made a type of
+    that name for itself.
+    """
     connection = await connect(database)
     try:
         await connection.execute(
-            "CREATE SCHEMA elsewhere;"
-            "CREATE FUNCTION elsewhere.now() RETURNS text LANGUAGE sql AS $$SELECT 'planted'$$;"
-            "SET search_path = elsewhere, pg_catalog; CREATE TYPE pg_temp.text AS (planted boolean)"
+            "CREATE SCHEMA elsewhere;CREATE FUNCTION elsewhere.now() RETURNS text "
+            "LANGUAGE sql AS $$SELECT 'planted'$$;SET search_path = elsewhere, "
+            "pg_catalog; CREATE TYPE pg_temp.text AS (planted boolean)"
         )
         asked = "SELECT now()::text, pg_typeof(NULL::text)::oid = 25"
         async with transaction(connection):

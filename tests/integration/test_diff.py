@@ -1,4 +1,6 @@
-"""Every way of the diff finds what a plain comparison in Python finds, for random sources and states."""
+"""Every way of the diff finds what a plain comparison in Python finds, for random
+sources and states.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A contact's state, told by versions of its row; the source's rows have versions 1 to 3."""
+    """A contact's state, told by versions of its row.
+
+    The source's rows have versions 1 to 3.
+    """
 
     status: str
     acknowledged: int | None
@@ -124,9 +129,9 @@ async def _fill(
     async with both.state.acquire() as connection:
         await connection.execute("DELETE FROM syncengine.sync_state")
         await connection.executemany(
-            "INSERT INTO syncengine.sync_state"
-            " (destination, contact_id, contact_number, source_hash, status, rejected_hash)"
-            " VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO syncengine.sync_state (destination, contact_id, "
+            "contact_number, source_hash, status, rejected_hash) "
+            "VALUES ($1, $2, $3, $4, $5, $6)",
             [
                 (
                     destination,
@@ -177,7 +182,9 @@ def _check(
 def _ways(
     both: Scene, source: Source, *, everything: bool
 ) -> Sequence[AsyncIterator[Differences]]:
-    """Every way that is right for this source, with ranges small enough to have several."""
+    """Every way that is right for this source, with ranges small enough to have
+    several.
+    """
     numbered = source.kind == "number"
     ways = [
         stream_differences(
@@ -281,7 +288,8 @@ async def test_many_contacts_in_many_ranges(
     await both.execute(
         "UPDATE contacts SET name = 'm' WHERE id % 1000 = 0",
         "DELETE FROM contacts WHERE id % 1001 = 0",
-        "INSERT INTO contacts SELECT n, 'new' FROM generate_series(-5, 180010, 3601) AS n WHERE n % 3 <> 0",
+        "INSERT INTO contacts SELECT n, 'new' "
+        "FROM generate_series(-5, 180010, 3601) AS n WHERE n % 3 <> 0",
     )
     found = await both.diff(source)
     ids = range(3, 180001, 3)
@@ -331,7 +339,8 @@ async def test_a_contact_known_under_a_key_that_was_no_number(together: Scene) -
     )
     await together.settle(source)
     await together.execute(
-        "INSERT INTO syncengine.sync_state (destination, contact_id, status) VALUES ('whatsapp', 'c-1', 'synced')",
+        "INSERT INTO syncengine.sync_state (destination, contact_id, status) "
+        "VALUES ('whatsapp', 'c-1', 'synced')",
         "UPDATE syncengine.sync_state SET contact_number = NULL WHERE contact_id = '2'",
     )
     found = await together.diff(source)
@@ -341,7 +350,8 @@ async def test_a_contact_known_under_a_key_that_was_no_number(together: Scene) -
 @pytest.mark.asyncio
 async def test_a_diff_left_early_gives_its_connections_back(apart: Scene) -> None:
     await apart.execute(
-        "CREATE VIEW contacts AS SELECT n AS id, repeat('x', 100) AS name FROM generate_series(1, 300000) AS n"
+        "CREATE VIEW contacts AS SELECT n AS id, repeat('x', 100) AS name "
+        "FROM generate_series(1, 300000) AS n"
     )
     source = await apart.inspect(
         SourceSpec(table="contacts", key="id", columns=("name",))
@@ -358,7 +368,8 @@ async def test_a_diff_left_early_gives_its_connections_back(apart: Scene) -> Non
 @pytest.mark.asyncio
 async def test_errors_in_the_middle_name_the_source(apart: Scene) -> None:
     await apart.execute(
-        "CREATE VIEW contacts AS SELECT n AS id, 10 / (500 - n) AS x FROM generate_series(1, 900) AS n"
+        "CREATE VIEW contacts AS SELECT n AS id, 10 / (500 - n) AS x "
+        "FROM generate_series(1, 900) AS n"
     )
     source = await apart.inspect(SourceSpec(table="contacts", key="id", columns=("x",)))
     told = r'column "x" of contacts cannot be computed for contact 500: something is divided by zero \(SQLSTATE 22012\)'

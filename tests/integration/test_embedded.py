@@ -1,4 +1,6 @@
-"""The embedded server: it starts anywhere, has one owner and perhaps visitors, and never outlives them."""
+"""The embedded server: it starts anywhere, has one owner and perhaps visitors, and
+never outlives them.
+"""
 
 from __future__ import annotations
 

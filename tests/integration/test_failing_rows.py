@@ -1,4 +1,7 @@
-"""A row that cannot be computed is named: which contact, which column, what is wrong with it."""
+"""A row that cannot be computed is named.
+
+Which contact, which column, what is wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,16 @@ async def _table(here: Scene, kind: str = "integer", *, rows: int = 300) -> None
         "DROP TABLE IF EXISTS kept",
         "CREATE EXTENSION IF NOT EXISTS citext",
         f"CREATE TABLE kept (id {kind} PRIMARY KEY, a integer, b integer, c text)",
-        f"INSERT INTO kept SELECT {_KEYS[kind]}, n, 7, 'yes' FROM generate_series(1, {rows}) AS n",
+        f"INSERT INTO kept SELECT {_KEYS[kind]}, n, 7, 'yes' "
+        f"FROM generate_series(1, {rows}) AS n",
         "ANALYZE kept",
     )
 
 
 async def _view(here: Scene) -> Source:
     await here.execute(
-        "CREATE VIEW contacts AS SELECT id, a / b AS ratio, c::boolean AS flag, a FROM kept"
+        "CREATE VIEW contacts AS SELECT id, a / b AS ratio, c::boolean AS flag, a "
+        "FROM kept"
     )
     return await here.inspect(_spec("contacts"))
 
@@ -133,7 +138,8 @@ async def test_where_is_named_if_it_fails(together: Scene) -> None:
     source = await together.inspect(_spec("kept", where="a / b >= 0 -- all of them"))
     said = await _said(together, source)
     assert said.startswith(
-        "where: where of kept cannot be computed for contacts 7, 9: something is divided by zero"
+        "where: where of kept cannot be computed for contacts 7, 9: "
+        "something is divided by zero"
     )
 
 
@@ -158,7 +164,10 @@ async def test_no_more_than_twenty_are_named(together: Scene) -> None:
         ("CASE WHEN a = 7 THEN '2025-13-01' ELSE '2025-01-01' END::date", "22008"),
         ("now() AT TIME ZONE CASE WHEN a = 7 THEN 'Nowhere/x' ELSE 'UTC' END", "22023"),
         (
-            "convert_from(CASE WHEN a = 7 THEN '\\xff' ELSE '\\x41' END::bytea, 'UTF8')",
+            (
+                "convert_from(CASE WHEN a = 7 THEN '\\xff' ELSE '\\x41' END::bytea, "
+                "'UTF8')"
+            ),
             "22021",
         ),
         ("c ~ CASE WHEN a = 7 THEN '(' ELSE 'a' END", "2201B"),
@@ -177,13 +186,16 @@ async def test_every_error_that_a_row_can_bring_about(
     await together.execute(
         "DROP DOMAIN IF EXISTS positive CASCADE",
         "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
-        "CREATE OR REPLACE FUNCTION raised(a integer) RETURNS integer STABLE LANGUAGE plpgsql AS "
-        "$$ BEGIN IF a = 7 THEN RAISE 'a secret'; END IF; RETURN a; END $$",
-        f"CREATE VIEW contacts AS SELECT id, a, {computed} AS ratio, true AS flag FROM kept",
+        "CREATE OR REPLACE FUNCTION raised(a integer) RETURNS integer STABLE "
+        "LANGUAGE plpgsql AS $$ BEGIN IF a = 7 THEN RAISE 'a secret'; END IF; "
+        "RETURN a; END $$",
+        f"CREATE VIEW contacts AS SELECT id, a, {computed} AS ratio, true AS flag "
+        "FROM kept",
     )
     said = await _said(together, await together.inspect(_spec("contacts")))
     assert said.startswith(
-        'fields.score.from: column "ratio" of contacts cannot be computed for contact 7: '
+        'fields.score.from: column "ratio" of contacts cannot be computed for contact '
+        "7: "
     )
     assert f"(SQLSTATE {sqlstate})" in said
     assert "secret" not in said
@@ -198,9 +210,11 @@ async def test_a_volatile_function_is_computed_by_whatever_reads(
 ) -> None:
     await _table(together, kind)
     await together.execute(
-        "CREATE OR REPLACE FUNCTION volatile(a integer) RETURNS integer LANGUAGE plpgsql AS "
-        "$$ BEGIN IF a IN (7, 9) THEN RAISE 'a secret'; END IF; RETURN a; END $$",
-        "CREATE VIEW contacts AS SELECT id, a, volatile(a) AS ratio, true AS flag FROM kept",
+        "CREATE OR REPLACE FUNCTION volatile(a integer) RETURNS integer LANGUAGE "
+        "plpgsql AS $$ BEGIN IF a IN (7, 9) THEN RAISE 'a secret'; END IF; RETURN a; "
+        "END $$",
+        "CREATE VIEW contacts AS SELECT id, a, volatile(a) AS ratio, true AS flag "
+        "FROM kept",
     )
     said = await _said(together, await together.inspect(_spec("contacts")))
     assert "a function behind it raised an error (SQLSTATE P0001)" in said
@@ -217,14 +231,14 @@ async def test_a_view_that_fails_as_a_whole_names_nobody(together: Scene) -> Non
     await _table(together)
     await together.execute(
         "UPDATE kept SET b = 0 WHERE id = 7",
-        "CREATE VIEW contacts AS WITH computed AS MATERIALIZED (SELECT id, a, a / b AS ratio, true AS flag FROM kept) "
-        "SELECT * FROM computed",
+        "CREATE VIEW contacts AS WITH computed AS MATERIALIZED (SELECT id, a, "
+        "a / b AS ratio, true AS flag FROM kept) SELECT * FROM computed",
     )
     said = await _said(together, await together.inspect(_spec("contacts")))
     assert (
-        "divided by zero (SQLSTATE 22012); which row it is cannot be told: contacts fails before single rows"
-        in said
-    )
+        "divided by zero (SQLSTATE 22012); which row it is cannot be told: "
+        "contacts fails before single rows"
+    ) in said
 
 
 @pytest.mark.asyncio
@@ -256,7 +270,8 @@ async def test_a_key_that_utf8_cannot_hold_is_reported_as_such(database: str) ->
             "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
         )
         await admin.execute(
-            f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' {provider}"
+            f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' "
+            f"{provider}"
         )
         try:
             async with scene(
@@ -268,12 +283,14 @@ async def test_a_key_that_utf8_cannot_hold_is_reported_as_such(database: str) ->
                 )
                 said = await _said(apart, await apart.inspect(_spec("kept")))
                 assert said.startswith(
-                    'source.key: the key, column "id" of kept, holds a text that cannot be converted to UTF-8: '
+                    'source.key: the key, column "id" of kept, holds a text that '
+                    "cannot be converted to UTF-8: "
                 )
                 assert "(SQLSTATE 22P05)" in said
                 assert "correct the key in that row" in said
                 await apart.execute(
-                    "CREATE VIEW contacts AS SELECT id, a, 1 / (a - 1) AS ratio, true AS flag FROM kept"
+                    "CREATE VIEW contacts AS "
+                    "SELECT id, a, 1 / (a - 1) AS ratio, true AS flag FROM kept"
                 )
                 said = await _said(
                     apart, await apart.inspect(_spec("contacts", where="a = 1"))

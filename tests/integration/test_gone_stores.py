@@ -1,4 +1,6 @@
-"""What the stores keep of contacts that are gone at the vendor, in Postgres and in memory alike."""
+"""What the stores keep of contacts that are gone at the vendor, in Postgres and in
+memory alike.
+"""
 
 from __future__ import annotations
 

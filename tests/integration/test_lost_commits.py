@@ -1,4 +1,6 @@
-"""A database that is away for a moment, before it commits or after, costs a run nothing and does nothing twice."""
+"""A database that is away for a moment, before it commits or after, costs a run nothing
+and does nothing twice.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The migrations' runner, on a real Postgres: each file once, in order, by any number of starters, and never edited."""
+"""The migrations' runner, on a real Postgres.
+
+Each file once, in order, by any number of starters, and never edited.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ async def connection(empty_database: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writer:
-    """Writes a migration into a folder of this test's own, which stands in for the shipped one."""
+    """Writes a migration into a folder of this test's own, which stands in for the
+    shipped one.
+    """
     monkeypatch.setattr(runner, "shipped", lambda _: tmp_path)
 
     def write(name: str, sql: str) -> Path:
@@ -155,18 +160,21 @@ async def test_many_starters_apply_each_file_once(
     )
     write(
         "0002_two.sql",
-        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_number ON syncengine.one (number)",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_number ON syncengine.one "
+        "(number)",
     )
     write("0003_three.sql", "CREATE TABLE syncengine.three ()")
     write(
         "0004_four.sql",
-        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_again ON syncengine.one (number)",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_again ON syncengine.one "
+        "(number)",
     )
     starters = [await asyncpg.connect(empty_database) for _ in range(8)]
     try:
         applied = await asyncio.gather(*(migrate(starter) for starter in starters))
         valid = await starters[0].fetchval(
-            "SELECT count(*) FROM pg_index WHERE indrelid = 'syncengine.one'::regclass AND indisvalid"
+            "SELECT count(*) FROM pg_index "
+            "WHERE indrelid = 'syncengine.one'::regclass AND indisvalid"
         )
     finally:
         for starter in starters:
@@ -185,11 +193,13 @@ async def test_no_lock_is_left_behind(connection: Connection, write: Writer) -> 
     write("0001_one.sql", "CREATE TABLE syncengine.one (number int)")
     write(
         "0002_two.sql",
-        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_number ON syncengine.one (number)",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_number ON syncengine.one "
+        "(number)",
     )
     write(
         "0003_bad.sql",
-        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_bad ON syncengine.one (nothing)",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY one_bad ON syncengine.one "
+        "(nothing)",
     )
     with pytest.raises(
         StorageError, match=r"0003_bad\.sql failed \(look for what it left"
@@ -261,7 +271,8 @@ async def _give_up_creating_schemas(connection: Connection) -> None:
         )  # a role that every server has
     else:
         await connection.execute(
-            "DO $$ BEGIN EXECUTE format('REVOKE CREATE ON DATABASE %I FROM CURRENT_USER', current_database()); END $$"
+            "DO $$ BEGIN EXECUTE format('REVOKE CREATE ON DATABASE %I "
+            "FROM CURRENT_USER', current_database()); END $$"
         )
 
 

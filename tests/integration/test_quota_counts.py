@@ -1,4 +1,7 @@
-"""Counts of long windows in Postgres: minutes are moved back, so that no test waits for them."""
+"""Counts of long windows in Postgres.
+
+Minutes are moved back, so that no test waits for them.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,8 @@ class State:
         )
         for shift in (-a_thousand_years, a_thousand_years - minutes):
             await self.pool.execute(
-                "UPDATE syncengine.sync_quota SET minute = minute + $1::integer * interval '1 minute'",
+                "UPDATE syncengine.sync_quota "
+                "SET minute = minute + $1::integer * interval '1 minute'",
                 shift,
             )
 
@@ -63,8 +67,9 @@ class State:
 async def state(database: str) -> AsyncIterator[State]:
     async with open_pool(database) as pool:
         await pool.execute(
-            "INSERT INTO syncengine.sync_lease (account, holder, epoch, expires_at, released)"
-            " VALUES ('acme', 'test', 1, clock_timestamp() + interval '1 hour', false)"
+            "INSERT INTO syncengine.sync_lease (account, holder, epoch, expires_at, "
+            "released) VALUES ('acme', 'test', 1, "
+            "clock_timestamp() + interval '1 hour', false)"
         )
         yield State(pool)
 
@@ -87,7 +92,10 @@ async def test_quotas_and_accounts_are_counted_apart(state: State) -> None:
 
 
 async def test_the_counts_in_memory_are_those_in_postgres(state: State) -> None:
-    """Ages are multiples of ten minutes, windows are not: it does not matter when a minute of the real clock ends."""
+    """Ages are multiples of ten minutes, windows are not.
+
+    It does not matter when a minute of the real clock ends.
+    """
     random, minute = Random(3), 0
     windows = [(40, HOUR - 300.0), (90, 3 * HOUR - 300.0)]
     memory, counts = Quotas(lambda: minute * 60.0), state.counts()
@@ -130,6 +138,7 @@ async def test_runs_that_kept_the_quota_are_not_counted_twice(state: State) -> N
     await state.ran(6, minutes_ago=10)
     await state.counts().reserve("all", [(20, DAY)], 2)
     await state.pool.execute(
-        "UPDATE syncengine.sync_run SET started_at = (SELECT max(minute) FROM syncengine.sync_quota) + interval '59 s'"
+        "UPDATE syncengine.sync_run SET started_at = (SELECT max(minute) "
+        "FROM syncengine.sync_quota) + interval '59 s'"
     )
     assert await state.counts().reserve("all", [(20, DAY)], 20) == (12, 0.0)

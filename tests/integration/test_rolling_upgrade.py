@@ -1,4 +1,7 @@
-"""A newer version migrates the state while runs of this one are under way: they finish, and new ones are refused."""
+"""A newer version migrates the state while runs of this one are under way.
+
+They finish, and new ones are refused.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ from tests.support.people_project import RESPOND_IO, people
 from tests.support.small_crm import report
 
 _ALL = range(1, 31)
-_ROWS_COUNT_AS = "SELECT count(*) FROM syncengine.sync_state WHERE added_not_null = 'as before' AND added IS NULL"
+_ROWS_COUNT_AS = (
+    "SELECT count(*) FROM syncengine.sync_state WHERE added_not_null = 'as before' "
+    "AND added IS NULL"
+)
 
 
 @pytest.mark.asyncio
@@ -86,7 +92,10 @@ async def test_every_statement_still_fits_the_next_schema(
 async def test_a_migration_leaves_a_table_in_use_to_its_users(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a long diff uses it: what comes after would else wait behind the migration, leases among it."""
+    """As a long diff uses it.
+
+    What comes after would else wait behind the migration, leases among it.
+    """
     reader, other, migrating = [await asyncpg.connect(database) for _ in range(3)]
     try:
         left = asyncio.Event()
@@ -122,7 +131,10 @@ async def _newer_version(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[str]:
-    """The migrations of a version that expands every table there is; the newest one's name."""
+    """The migrations of a version that expands every table there is.
+
+    The newest one's name.
+    """
     files = shutil.copytree(shipped("migrations"), folder / "migrations")
     newest = f"{len(list(files.glob('*.sql'))) + 1:04}_expand.sql"
     tables = await connection.fetch(
@@ -142,8 +154,14 @@ def _expanded(tables: Sequence[str]) -> str:
         "ADD COLUMN added_not_null text NOT NULL DEFAULT 'as before';"
         for table in tables
     ]
-    more = "CREATE TABLE syncengine.sync_more (run_id bigint NOT NULL REFERENCES syncengine.sync_run ON DELETE CASCADE);"  # noqa: E501
-    index = "CREATE INDEX sync_state_by_added ON syncengine.sync_state (destination, added);"
+    more = (
+        "CREATE TABLE syncengine.sync_more (run_id bigint NOT NULL REFERENCES "
+        "syncengine.sync_run ON DELETE CASCADE);"
+    )
+    index = (
+        "CREATE INDEX sync_state_by_added ON syncengine.sync_state (destination, "
+        "added);"
+    )
     return "\n".join([*columns, more, index])
 
 

@@ -208,9 +208,9 @@ async def test_the_customer_that_exists_is_shown_and_accepted() -> None:
         ):
             assert (await response.json())["exists"] == exists
         assert (
-            f"a value of the field customer_uuid that exists there: {exists['customer_uuid']}"
-            in described(sandbox, ["chartmogul"])
-        )
+            "a value of the field customer_uuid that exists there: "
+            f"{exists['customer_uuid']}"
+        ) in described(sandbox, ["chartmogul"])
         twin = sandbox.twin("chartmogul")
         assert isinstance(twin, ChartMogulTwin)
         customer = twin.store.account.customers[exists["customer_uuid"]]

@@ -1,4 +1,6 @@
-"""A change in a column of any type is seen, an equal rewrite is not, and values come as JSON values."""
+"""A change in a column of any type is seen, an equal rewrite is not, and values come as
+JSON values.
+"""
 
 from __future__ import annotations
 
@@ -324,7 +326,10 @@ async def test_more_columns_than_a_function_takes_arguments(here: Scene) -> None
 async def test_text_that_cannot_be_converted_ends_with_its_contact(
     here: Scene, database: str
 ) -> None:
-    """WIN1252 has bytes that mean nothing; whoever reads such a row reads none of those beside it."""
+    """WIN1252 has bytes that mean nothing.
+
+    Whoever reads such a row reads none of those beside it.
+    """
     name = f"{urlsplit(database).path.removeprefix('/')}_win"
     async with here.state.acquire() as admin:
         provider = (

@@ -1,4 +1,7 @@
-"""Sources of every kind: keys, tables, views and queries, each diffed and read for real."""
+"""Sources of every kind.
+
+Keys, tables, views and queries, each diffed and read for real.
+"""
 
 from __future__ import annotations
 

@@ -21,9 +21,10 @@ async def here(database: str) -> AsyncIterator[Scene]:
     async with scene(database) as opened:
         await opened.execute(
             "CREATE SCHEMA crm",
-            "CREATE TABLE crm.contacts"
-            " (id bigint PRIMARY KEY, first_name text, mobile text, score numeric, extra json)",
-            "INSERT INTO crm.contacts SELECT n, 'Ann', '+49 151 000' || n, n FROM generate_series(1, 20) AS n",
+            "CREATE TABLE crm.contacts (id bigint PRIMARY KEY, first_name text, "
+            "mobile text, score numeric, extra json)",
+            "INSERT INTO crm.contacts SELECT n, 'Ann', '+49 151 000' || n, n "
+            "FROM generate_series(1, 20) AS n",
         )
         yield opened
 
@@ -132,7 +133,10 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
         (
             SourceSpec(table="crm.contacts", key="extra", columns=()),
             "source.key",
-            'the key column "extra" has type json, whose text cannot tell contacts apart for sure; choose a column',
+            (
+                'the key column "extra" has type json, whose text cannot tell '
+                "contacts apart for sure; choose a column"
+            ),
         ),
         (
             SourceSpec(
@@ -144,7 +148,10 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
         (
             SourceSpec(table="crm.contacts", key="id", columns=(), where="score"),
             "where",
-            'it compares or returns another type than is asked for: "score" (SQLSTATE 42804)',
+            (
+                "it compares or returns another type than is asked for: "
+                '"score" (SQLSTATE 42804)'
+            ),
         ),
     ],
 )
@@ -192,7 +199,10 @@ async def test_what_does_more_than_read_is_refused(
         if name is None:
             await here.inspect(spec)
         else:
-            what = f"calls {name}(), which does more than read; a source is only read, so leave it out"
+            what = (
+                f"calls {name}(), which does more than read; "
+                "a source is only read, so leave it out"
+            )
             assert await _problems(here, spec) == [Problem(place, what)]
 
 
@@ -200,12 +210,16 @@ async def test_what_does_more_than_read_is_refused(
 async def test_a_view_that_does_more_than_read_is_refused(here: Scene) -> None:
     await here.execute(
         "CREATE SEQUENCE numbers",
-        "CREATE VIEW counting AS SELECT id, nextval('numbers') AS number FROM crm.contacts",
+        "CREATE VIEW counting AS SELECT id, nextval('numbers') AS number "
+        "FROM crm.contacts",
         "CREATE VIEW above AS SELECT * FROM counting",
         "CREATE MATERIALIZED VIEW counted AS SELECT * FROM counting",
         "CREATE VIEW later AS SELECT * FROM counted",
     )
-    what = "the view public.counting calls nextval(), which does more than read; a source is only read, so leave it out"
+    what = (
+        "the view public.counting calls nextval(), which does more than read; "
+        "a source is only read, so leave it out"
+    )
     for table in ("counting", "above"):
         spec = SourceSpec(table=table, key="id", columns=())
         assert await _problems(here, spec) == [Problem("source.table", what)]
@@ -246,7 +260,8 @@ async def test_missing_rights(here: Scene, database: str) -> None:
 async def test_rows_without_a_key(here: Scene, constraint: str) -> None:
     await here.execute(
         f"CREATE TABLE keyless (id integer {constraint}, name text)",
-        "INSERT INTO keyless SELECT nullif(n, 3 * (n / 3)), 'n' FROM generate_series(1, 9) AS n",
+        "INSERT INTO keyless SELECT nullif(n, 3 * (n / 3)), 'n' "
+        "FROM generate_series(1, 9) AS n",
     )
     source = await here.inspect(
         SourceSpec(table="keyless", key="id", columns=("name",))
@@ -255,7 +270,8 @@ async def test_rows_without_a_key(here: Scene, constraint: str) -> None:
     with pytest.raises(SourceError) as caught:
         await here.diff(source)
     assert str(caught.value) == (
-        'source.key: 3 selected rows of keyless have no key: column "id" is NULL; every contact needs one. '
+        'source.key: 3 selected rows of keyless have no key: column "id" is NULL; '
+        "every contact needs one. "
         "Fill it in, or leave these rows out (where)"
     )
     chosen = await here.inspect(
@@ -359,9 +375,11 @@ async def test_where_is_applied_again_when_rows_are_loaded(here: Scene) -> None:
 @pytest.mark.asyncio
 async def test_settings_of_the_role_change_nothing(here: Scene, database: str) -> None:
     await here.execute(
-        "CREATE TABLE crm.times (id integer PRIMARY KEY, at timestamptz, ats timestamptz[], took interval, raw bytea,"
-        " score double precision, scores double precision[])",
-        "INSERT INTO crm.times VALUES (1, now(), ARRAY[now()], '1 mon 2 days 03:04:05', 'x', pi(), ARRAY[pi()])",
+        "CREATE TABLE crm.times (id integer PRIMARY KEY, at timestamptz, "
+        "ats timestamptz[], took interval, raw bytea, score double precision, "
+        "scores double precision[])",
+        "INSERT INTO crm.times VALUES (1, now(), ARRAY[now()], "
+        "'1 mon 2 days 03:04:05', 'x', pi(), ARRAY[pi()])",
     )
     spec = SourceSpec(
         table="crm.times",

@@ -1,4 +1,5 @@
-"""Every named statement is prepared against the migrated schema; templates with the fragments of sample sources.
+"""Every named statement is prepared against the migrated schema; templates with the
+fragments of sample sources.
 
 Statements that make tables (the demo's) are run before, since others stand on them.
 """

@@ -1,4 +1,6 @@
-"""One suite for the stores in Postgres and for those in memory, on which the simulations stand: both behave alike."""
+"""One suite for the stores in Postgres and for those in memory, on which the
+simulations stand: both behave alike.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,7 @@ async def _die(
     )
 
 
-# --- contacts -------------------------------------------------------------------------------------------------------
+# --- contacts -------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -138,7 +140,9 @@ async def test_an_intent_is_kept_whole_and_older_than_any_vendor_needs(
 async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
     stores: Stores, status: Status
 ) -> None:
-    """One that left, or is a dead letter, would be found by no diff once its row vanished or reverted."""
+    """One that left, or is a dead letter, would be found by no diff once its row
+    vanished or reverted.
+    """
     await stores.contacts.record(1, [Record("7", KNOWN, status, 11, 2, 12)])
     assert await _load(stores, "7") == ContactState("7", KNOWN, status, 11, 2, 12)
     await stores.contacts.intend([Intent("7", Pending(add_tags=frozenset({"x"})))])
@@ -334,7 +338,7 @@ async def test_destinations_have_states_of_their_own(
     assert await other.contacts.load(["7"]) == {}
 
 
-# --- links ----------------------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -637,7 +641,7 @@ async def test_ownership_holds_in_the_whole_account_and_not_beyond(
     assert await elsewhere.contacts.link("7", "ext") == LinkResult()
 
 
-# --- match keys -----------------------------------------------------------------------------------------------------
+# --- match keys -----------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -766,7 +770,7 @@ async def test_a_dead_duplicate_is_freed_once_it_loses_no_key(stores: Stores) ->
     assert await stores.keys.freed() == []
 
 
-# --- waits ----------------------------------------------------------------------------------------------------------
+# --- waits ----------------------------------------------------------------------------
 
 
 async def _wait(stores: Stores, contact_id: str, owner: str) -> None:
@@ -864,7 +868,7 @@ async def test_a_ring_of_waits_is_read_once(stores: Stores) -> None:
     }
 
 
-# --- batches --------------------------------------------------------------------------------------------------------
+# --- batches --------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -971,7 +975,7 @@ async def test_runs_have_batches_and_numbers_of_their_own(
     ]
 
 
-# --- the fence ------------------------------------------------------------------------------------------------------
+# --- the fence ------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -1094,7 +1098,7 @@ async def _refused(acquiring: Awaitable[object]) -> LeaseHeld:
     return refused.value
 
 
-# --- the source -----------------------------------------------------------------------------------------------------
+# --- the source -----------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -1159,7 +1163,7 @@ async def test_a_diff_finds_what_is_new_changed_unsettled_or_gone(
     )
 
 
-# --- contacts refused alike -----------------------------------------------------------------------------------------
+# --- contacts refused alike -----------------------------------------------------------
 
 CITY, ZIP = Refusal(-77, "http_422"), Refusal(78, "http_400")
 

@@ -1,6 +1,8 @@
-"""Every type of Postgres under every ``as``: what is sent, or who refuses it. Each cell is stated.
+"""Every type of Postgres under every ``as``: what is sent, or who refuses it. Each cell
+is stated.
 
-``TYPE`` is refused by check, plan and run for the column's type; ``VALUE`` is rejected for that contact alone.
+``TYPE`` is refused by check, plan and run for the column's type; ``VALUE`` is rejected
+for that contact alone.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ _UUID = "abcdef00-0000-0000-0000-000000000001"
 _NEVER = (VALUE, VALUE, VALUE)
 _AT, _IN_UTC = "2025-06-01 23:30:00+02", "2025-06-01T21:30:00+00:00"
 
-# Columns: type, literal | plain, text, lower | number, boolean, date | e164 (region DE).
+# Columns: type, literal | plain, text, lower | number, boolean, date | e164 (region
+# DE).
 _ROWS: list[tuple[Any, ...]] = [
     ("boolean", "true", True, "true", TYPE, 1, True, TYPE, TYPE),
     ("boolean", "false", False, "false", TYPE, 0, False, TYPE, TYPE),
@@ -194,7 +197,8 @@ _ROWS: list[tuple[Any, ...]] = [
     ("hstore", "'a=>1'", {"a": "1"}, TYPE, TYPE, TYPE, TYPE, TYPE, TYPE),
 ]
 
-# Types that are text to everybody: sent as they are, which is no number, no truth, no day and no phone here.
+# Types that are text to everybody: sent as they are, which is no number, no truth, no
+# day and no phone here.
 _TEXTS = [
     ("varchar(30)", "'Zoë'", "Zoë"),
     ("char(5)", "'Ab'", "Ab"),
@@ -209,7 +213,8 @@ _TEXTS = [
     ("macaddr8", "'08:00:2b:01:02:03:04:05'", "08:00:2b:01:02:03:04:05"),
 ]
 
-# All other types: sent as Postgres writes them, plain or as: text; no other form is made of them.
+# All other types: sent as Postgres writes them, plain or as: text; no other form is
+# made of them.
 _WRITTEN = [
     ("money", "5", "$5.00"),
     ("time", "'10:00'", "10:00:00"),
@@ -399,9 +404,11 @@ async def test_tags(here: Scene, kind: str, literal: str, tags: Json) -> None:
 async def test_every_type_of_this_server_is_in_the_table(here: Scene) -> None:
     async with here.source.acquire() as connection:
         there = await connection.fetch(
-            "SELECT t.typname AS name FROM pg_type AS t WHERE t.typnamespace = 'pg_catalog'::regnamespace"
-            " AND t.typtype IN ('b', 'r', 'm') AND t.typarray <> 0"
-            " AND NOT EXISTS (SELECT FROM pg_type AS e WHERE e.oid = t.typelem AND e.typarray = t.oid)"
+            "SELECT t.typname AS name FROM pg_type AS t "
+            "WHERE t.typnamespace = 'pg_catalog'::regnamespace "
+            "AND t.typtype IN ('b', 'r', 'm') AND t.typarray <> 0 "
+            "AND NOT EXISTS (SELECT FROM pg_type AS e WHERE e.oid = t.typelem "
+            "AND e.typarray = t.oid)"
         )
         named = [_name(kind) for kind, _, _ in _table()]
         stated = await connection.fetch(

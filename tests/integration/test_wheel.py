@@ -36,7 +36,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel unpacked, which is what installing a pure one without its dependencies amounts to."""
+    """The wheel unpacked, which is what installing a pure one without its dependencies
+    amounts to.
+    """
     target = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(target)
@@ -92,7 +94,8 @@ def test_it_holds_every_file_that_is_not_python(wheel: Path) -> None:
 def test_its_command_works(installed: Path) -> None:
     start = (
         "import sys; from importlib.metadata import distribution; "
-        "[command] = distribution('syncengine').entry_points; sys.exit(command.load()())"
+        "[command] = distribution('syncengine').entry_points; "
+        "sys.exit(command.load()())"
     )
     answer = _run(installed, start, "--help")
     assert answer.returncode == 0, answer.stderr
@@ -100,7 +103,10 @@ def test_its_command_works(installed: Path) -> None:
 
 
 def test_it_finds_its_own_files(installed: Path) -> None:
-    where = "import sys; from syncengine.shipped import shipped; print(shipped(sys.argv[1]))"
+    where = (
+        "import sys; from syncengine.shipped import shipped; "
+        "print(shipped(sys.argv[1]))"
+    )
     for name in ("migrations", "config"):
         answer = _run(installed, where, name)
         assert answer.stdout.strip() == str(

@@ -1,4 +1,6 @@
-"""Keys and contacts go unencrypted to this machine only, unless somebody says that it is meant."""
+"""Keys and contacts go unencrypted to this machine only, unless somebody says that it
+is meant.
+"""
 
 from __future__ import annotations
 

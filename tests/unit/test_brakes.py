@@ -1,4 +1,7 @@
-"""The brake for creates: what an unfinished first sync has left to do is none of its business."""
+"""The brake for creates.
+
+What an unfinished first sync has left to do is none of its business.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Why a contact is worked on, told from what is known, what is sent, and what changed in the configuration."""
+"""Why a contact is worked on, told from what is known, what is sent, and what changed
+in the configuration.
+"""
 
 from __future__ import annotations
 

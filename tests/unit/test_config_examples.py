@@ -1,4 +1,7 @@
-"""The examples people copy: they load as they are, what they call a default is one, and editors can check them."""
+"""The examples people copy.
+
+They load as they are, what they call a default is one, and editors can check them.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,8 @@ def loaded(folder: Path, *, defaults_spelled_out: bool) -> Config:
         }
         if defaults_spelled_out:
             file.write_text(_DEFAULT.sub(r"\1\2", text), encoding="utf-8")
-    # Everybody's own, since two destinations with the same credentials have to share an account.
+    # Everybody's own, since two destinations with the same credentials have to share an
+    # account.
     return load_config(
         folder / "syncengine.yaml", {name: f"value-of-{name}" for name in variables}
     )
@@ -133,7 +137,10 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 
 def test_the_schema_is_up_to_date() -> None:
-    told = "the models or the vendors changed: ./run syncengine schema > /tmp/schema.json && mv /tmp/schema.json config/"  # noqa: E501
+    told = (
+        "the models or the vendors changed: "
+        "./run syncengine schema > /tmp/schema.json && mv /tmp/schema.json config/"
+    )
     assert (CONFIG / "schema.json").read_text(encoding="utf-8") == as_text(), told
 
 

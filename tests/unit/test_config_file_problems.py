@@ -1,4 +1,6 @@
-"""What is told of the common file, of files that cannot be read, and of several files that do not go together."""
+"""What is told of the common file, of files that cannot be read, and of several files
+that do not go together.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,8 @@ VENDORS = ", ".join(vendors.names())
         (
             "keep_outcomes: 30d",
             (
-                "keep_outcomes: must be 35d or more: limits with long windows count the "
+                "keep_outcomes: must be 35d or more: "
+                "limits with long windows count the "
                 "requests of past runs by their outcomes"
             ),
         ),
@@ -100,7 +103,8 @@ def test_of_the_common_file_it_is_told_what_is_wrong(
             {"STATE": ""},
             [
                 (
-                    "the environment variable STATE is set, but empty; give it the database's URL, or unset it to use "
+                    "the environment variable STATE is set, but empty; "
+                    "give it the database's URL, or unset it to use "
                     "embedded"
                 )
             ],
@@ -138,7 +142,8 @@ def test_a_key_of_the_other_kind_of_file_brings_the_keys_there_are(
     }
     (told,) = problems(tmp_path, files)
     assert told.startswith(
-        "syncengine.yaml: fields: there is no such key; there are: database, source, batch_size, "
+        "syncengine.yaml: fields: there is no such key; there are: "
+        "database, source, batch_size, "
     )
 
 
@@ -149,16 +154,23 @@ def test_a_key_of_the_other_kind_of_file_brings_the_keys_there_are(
             "{}",
             [
                 (
-                    "source: names no table and no query: write table: SCHEMA.NAME or query: SELECT ..., "
+                    "source: names no table and no query: write table: "
+                    "SCHEMA.NAME or query: SELECT ..., "
                     "here or in syncengine.yaml"
                 ),
-                "source.key: is missing: name the column that tells contacts apart, here or in syncengine.yaml",
+                (
+                    "source.key: is missing: name the column that tells contacts "
+                    "apart, here or in syncengine.yaml"
+                ),
             ],
         ),
         (
             "{table: crm.contacts}",
             [
-                "source.key: is missing: name the column that tells contacts apart, here or in syncengine.yaml"
+                (
+                    "source.key: is missing: name the column that tells contacts "
+                    "apart, here or in syncengine.yaml"
+                )
             ],
         ),
     ],
@@ -199,7 +211,8 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(
         (
             "fields:\n\tname: name",
             (
-                "is not valid YAML: found character '\\t' that cannot start any token (line 2, column 1); "
+                "is not valid YAML: found character '\\t' that cannot start any token "
+                "(line 2, column 1); "
                 "indent with blanks, not with tabs"
             ),
         ),
@@ -213,18 +226,23 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(
         (
             "where: name = 'a' and note: b",
             (
-                "is not valid YAML: mapping values are not allowed here (line 1, column 27); "
+                "is not valid YAML: mapping values are not allowed here (line 1, "
+                "column 27); "
                 "a value with a colon in it needs quotes"
             ),
         ),
         (
             "vendor: 'charles",
-            "is not valid YAML: found unexpected end of stream (line 1, column 17); a quote is not closed",
+            (
+                "is not valid YAML: found unexpected end of stream (line 1, column "
+                "17); a quote is not closed"
+            ),
         ),
         (
             "fields: {a: b",
             (
-                "is not valid YAML: expected ',' or '}', but got '<stream end>' (line 1, "
+                "is not valid YAML: expected ',' or '}', but got '<stream end>' (line "
+                "1, "
                 "column 14); a { or [ is not closed"
             ),
         ),
@@ -254,8 +272,14 @@ def test_every_missing_variable_is_told_at_once(tmp_path: Path) -> None:
     assert problems(tmp_path, files, {"KEY": ""}) == [
         "syncengine.yaml: database: the environment variable STATE is not set",
         "syncengine.yaml: source.database: the environment variable CRM is not set",
-        "destinations/a.yaml: settings.token: the environment variable TOKEN is not set",
-        "destinations/b.yaml: settings.api_key: the environment variable KEY is set, but empty",
+        (
+            "destinations/a.yaml: settings.token: "
+            "the environment variable TOKEN is not set"
+        ),
+        (
+            "destinations/b.yaml: settings.api_key: "
+            "the environment variable KEY is set, but empty"
+        ),
     ]
 
 
@@ -294,7 +318,8 @@ ACCOUNTS = [
         "",
         GOOD["respond_io"],
         (
-            "account: has the same credentials as a.yaml, and the vendor counts their requests together: write "
+            "account: has the same credentials as a.yaml, and the vendor counts their "
+            "requests together: write "
             "account: a in both files"
         ),
     ),
@@ -302,7 +327,8 @@ ACCOUNTS = [
         "account: main",
         GOOD["respond_io"],
         (
-            "account: has the same credentials as a.yaml, and the vendor counts their requests together: write "
+            "account: has the same credentials as a.yaml, and the vendor counts their "
+            "requests together: write "
             "account: main in both files"
         ),
     ),
@@ -315,7 +341,8 @@ ACCOUNTS = [
         "account: main",
         changed(
             GOOD["respond_io"],
-            'account: main\nsettings: {base_url: "https://eu.respond.io/api/v1", token: "${TOKEN}"}',
+            "account: main\nsettings: {base_url: "
+            '"https://eu.respond.io/api/v1", token: "${TOKEN}"}',
         ),
         "settings.base_url: {same} another base_url; {make}",
     ),
@@ -323,7 +350,8 @@ ACCOUNTS = [
         "account: main",
         changed(
             GOOD["respond_io"],
-            'account: main\nsettings: {base_url: "https://app.respond.io/api/v1", token: "${KEY}"}',
+            "account: main\nsettings: {base_url: "
+            '"https://app.respond.io/api/v1", token: "${KEY}"}',
         ),
         "settings: {same} other credentials; {make}",
     ),
@@ -377,7 +405,10 @@ def test_a_file_with_a_wrong_name_is_told_with_a_right_one(tmp_path: Path) -> No
     ] == [
         f"destinations/a.yml: {ends} mv destinations/a.yml destinations/a.yaml",
         f"destinations/b.YAML: {ends} mv destinations/b.YAML destinations/b.yaml",
-        f"destinations/Mein CRM.yaml: {names} mv 'destinations/Mein CRM.yaml' destinations/mein_crm.yaml",
+        (
+            f"destinations/Mein CRM.yaml: {names} mv 'destinations/Mein CRM.yaml' "
+            "destinations/mein_crm.yaml"
+        ),
     ]
 
 
@@ -385,7 +416,8 @@ def test_a_folder_without_destinations_brings_what_to_copy(tmp_path: Path) -> No
     (told,) = problems(tmp_path, {"destinations/crm.yaml.example": GOOD["charles"]})
     first, *copies = told.splitlines()
     assert first.endswith(
-        "destinations: holds no destination; copy the commented example of your vendor, and edit it:"
+        "destinations: holds no destination; "
+        "copy the commented example of your vendor, and edit it:"
     )
     assert [line.split()[0] for line in copies] == ["cp"] * len(vendors.names())
     for line, name in zip(copies, vendors.names(), strict=True):

@@ -1,4 +1,7 @@
-"""What is wrong with a destination's file, as its writer is told: file, key, what is wrong, what to write instead."""
+"""What is wrong with a destination's file, as its writer is told.
+
+File, key, what is wrong, what to write instead.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ KEYS = [
     ("Vendor: respond_io", 'Vendor: there is no such key; did you mean "vendor"?'),
     (
         "vendor: respondio",
-        f'vendor: there is no vendor "respondio"; there are: {VENDORS}; did you mean "respond_io"?',
+        (
+            f'vendor: there is no vendor "respondio"; there are: {VENDORS}; '
+            'did you mean "respond_io"?'
+        ),
     ),
     ("vendor: nobody", f'vendor: there is no vendor "nobody"; there are: {VENDORS}'),
     ("vendor: 3", f"vendor: {TEXT}"),
@@ -100,8 +106,10 @@ SETTINGS = [
         [
             "settings.token: is missing",
             (
-                "settings.api_key: there is no such key; there are: base_url, settles_within, opt_outs, "
-                "lower_opt_outs, token, viber, viber_alphabet, viber_calls, clear_with, look_up_phones"
+                "settings.api_key: there is no such key; there are: "
+                "base_url, settles_within, opt_outs, "
+                "lower_opt_outs, token, viber, viber_alphabet, viber_calls, "
+                "clear_with, look_up_phones"
             ),
         ],
     ),
@@ -136,7 +144,10 @@ SETTINGS = [
     ),
     (
         'settings: {base_url: "http://app.respond.io/api/v1", token: "${TOKEN}"}',
-        "settings.base_url: sends keys and contacts unencrypted; use https, or say allow_http: true if that is meant",
+        (
+            "settings.base_url: sends keys and contacts unencrypted; "
+            "use https, or say allow_http: true if that is meant"
+        ),
     ),
 ]
 FIELDS = [
@@ -179,7 +190,10 @@ FIELDS = [
     ),
     (
         "fields: {crm_id: id, birthday: {from: born, as: date, zone: Europe/Atlantis}}",
-        "fields.birthday.zone: must be a time zone by its name, such as Europe/Berlin or UTC",
+        (
+            "fields.birthday.zone: must be a time zone by its name, such as "
+            "Europe/Berlin or UTC"
+        ),
     ),
     (
         "fields: {crm_id: {from: id, on_invalid: skip}}",
@@ -212,7 +226,10 @@ FIELDS = [
     ),
     (
         "match_on: []",
-        "match_on: is missing: respond_io recognises contacts by any field; map one, and name it here",
+        (
+            "match_on: is missing: respond_io recognises contacts by any field; "
+            "map one, and name it here"
+        ),
     ),
     ("tags: tags", f"tags: {MEMBERS}"),
     ("tags: {}", f"tags: {ONE_OF}"),
@@ -293,7 +310,10 @@ VARIABLES = [
     ("in_flight: ${MANY:-many}", "in_flight: must be a whole number"),
     (
         "in_flight: ${MANY-4}",
-        "in_flight: holds a ${ that begins no variable: write ${NAME} or ${NAME:-default}, or $${ for the text ${",
+        (
+            "in_flight: holds a ${ that begins no variable: "
+            "write ${NAME} or ${NAME:-default}, or $${ for the text ${"
+        ),
     ),
     (
         "where: country = '${COUNTRY}' and plan = '${PLAN}'",

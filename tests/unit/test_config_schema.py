@@ -1,4 +1,6 @@
-"""``config/schema.json`` and the engine accept the same files, as far as one file alone decides that."""
+"""``config/schema.json`` and the engine accept the same files, as far as one file alone
+decides that.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,8 @@ def test_what_the_engine_takes_the_schema_takes_and_nothing_else(
         ]
         if bool(told) != bool(complaints):
             wrong.append(
-                f"{file.name}\n    engine: {told or 'takes it'}\n    schema: {complaints or 'takes it'}"
+                f"{file.name}\n    engine: {told or 'takes it'}\n    schema: "
+                f"{complaints or 'takes it'}"
             )
     assert not wrong, "\n".join(wrong)
 
@@ -154,7 +157,9 @@ def test_what_the_engine_takes_the_schema_takes_and_nothing_else(
 def test_what_it_cannot_say_is_left_to_the_engine(
     folder: Path, changes: dict[str, object], told: str
 ) -> None:
-    """JSON Schema compares no names with each other, knows no phone numbers and no environment."""
+    """JSON Schema compares no names with each other, knows no phone numbers and no
+    environment.
+    """
     content = {**good("respond_io"), **changes}
     assert told in told_of(folder, File("", content))
     assert VALIDATOR.is_valid(content)

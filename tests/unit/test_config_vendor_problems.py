@@ -10,8 +10,10 @@ from syncengine import vendors
 from tests.support.sample_configs import GOOD, changed, loaded, of, problems
 
 CHARLES_HAS = (
-    "charles has no such field (it has: custom_properties.NAME, first_name, middle_name, last_name, "
-    "external_channel_reference_id, phone_numbers.NAME, email_addresses.NAME, external_reference_id)"
+    "charles has no such field (it has: "
+    "custom_properties.NAME, first_name, middle_name, last_name, "
+    "external_channel_reference_id, phone_numbers.NAME, email_addresses.NAME, "
+    "external_reference_id)"
 )
 
 
@@ -41,12 +43,18 @@ def test_what_the_changes_below_are_made_to_is_good(
         (
             "charles",
             "match_on: [first_name]",
-            'match_on: charles cannot recognise contacts by "first_name", only by external_reference_id',
+            (
+                'match_on: charles cannot recognise contacts by "first_name", only by '
+                "external_reference_id"
+            ),
         ),
         (
             "charles",
             "match_on: [external_reference_id]",
-            'match_on: "external_reference_id" is not a key of fields; map it there first',
+            (
+                'match_on: "external_reference_id" is not a key of fields; '
+                "map it there first"
+            ),
         ),
         (
             "charles",
@@ -66,30 +74,43 @@ def test_what_the_changes_below_are_made_to_is_good(
         (
             "chartmogul",
             "match_on: []",
-            "match_on: is missing: chartmogul recognises contacts by email or external_id; map one, and name it here",
+            (
+                "match_on: is missing: chartmogul recognises contacts by email or "
+                "external_id; map one, and name it here"
+            ),
         ),
         (
             "chartmogul",
             "match_on: [customer_uuid]",
-            'match_on: chartmogul cannot recognise contacts by "customer_uuid", only by email or external_id',
+            (
+                'match_on: chartmogul cannot recognise contacts by "customer_uuid", '
+                "only by email or external_id"
+            ),
         ),
         (
             "chartmogul",
             "in_flight: 11",
             (
-                "in_flight: must be 10 or less: chartmogul refuses connections beyond a number, and counts those of "
+                "in_flight: must be 10 or less: chartmogul refuses connections beyond "
+                "a number, and counts those of "
                 "other integrations too"
             ),
         ),
         (
             "respond_io_v2",
             "match_on: [firstName]",
-            "match_on: respond_io_v2 creates and updates contacts by phone or email: map one of them, and name it here",
+            (
+                "match_on: respond_io_v2 creates and updates contacts by phone or "
+                "email: map one of them, and name it here"
+            ),
         ),
         (
             "whautomate",
             "fields: {name: name, phoneNumber: phone, city: city}",
-            "fields.city: whautomate has no such field (it has: customFields.NAME, name, phoneNumber, stage, notes)",
+            (
+                "fields.city: whautomate has no such field (it has: "
+                "customFields.NAME, name, phoneNumber, stage, notes)"
+            ),
         ),
         (
             "whautomate",
@@ -98,7 +119,10 @@ def test_what_the_changes_below_are_made_to_is_good(
         ),
         (
             "whautomate",
-            'settings: {base_url: "https://api.whautomate.com", api_key: "${KEY}", location_id: ""}',
+            (
+                'settings: {base_url: "https://api.whautomate.com", api_key: '
+                '"${KEY}", location_id: ""}'
+            ),
             "settings.location_id: must not be empty",
         ),
     ],
@@ -111,6 +135,9 @@ def test_what_a_vendor_cannot_do_is_told(
 
 
 def test_a_default_comes_in_the_form_of_its_field(tmp_path: Path) -> None:
-    fields = "fields: {crm_id: id, plan: {from: plan, as: lower, default: Free}, age: {from: age, as: number, default: '7'}}"  # noqa: E501
+    fields = (
+        "fields: {crm_id: id, plan: {from: plan, as: lower, default: Free}, age: "
+        "{from: age, as: number, default: '7'}}"
+    )
     (destination,) = loaded(tmp_path, fields).destinations
     assert [field.default for field in destination.mapping.fields] == [None, "free", 7]

@@ -1,4 +1,7 @@
-"""Ways to write a configuration: anchors under keys of their own, single names for lists, texts with a dollar."""
+"""Ways to write a configuration.
+
+Anchors under keys of their own, single names for lists, texts with a dollar.
+"""
 
 from __future__ import annotations
 
@@ -62,8 +65,14 @@ def test_a_secret_behind_an_anchor_is_found_where_it_is_used(tmp_path: Path) -> 
         'settings: {base_url: "https://app.respond.io/api/v1", token: "${TOKEN}"}',
         "settings: *all",
     )
-    text = f"x-all: &all {{base_url: 'https://app.respond.io/api/v1', token: abcdefghij}}\n{text}"
-    told = "settings.token: secrets come from the environment only: write ${NAME} here, without a default"
+    text = (
+        f"x-all: &all {{base_url: 'https://app.respond.io/api/v1', token: "
+        f"abcdefghij}}\n{text}"
+    )
+    told = (
+        "settings.token: secrets come from the environment only: "
+        "write ${NAME} here, without a default"
+    )
     assert problems(tmp_path, {"destinations/crm.yaml": text}) == of(
         "destinations/crm.yaml", told
     )
@@ -77,7 +86,10 @@ def test_a_single_match_field_needs_no_list(tmp_path: Path, vendor: str) -> None
 
 
 def test_single_names_in_settings_need_no_list(tmp_path: Path) -> None:
-    settings = 'settings: {base_url: "https://api.whautomate.com", api_key: "${KEY}", location_id: a, '
+    settings = (
+        'settings: {base_url: "https://api.whautomate.com", api_key: '
+        '"${KEY}", location_id: a, '
+    )
     one = loaded(
         tmp_path / "one", settings + "found_by: phoneNumber, tagged: vip}", "whautomate"
     )

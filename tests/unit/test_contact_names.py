@@ -1,4 +1,7 @@
-"""What messages call a contact: one line, never nothing, and what a shell takes for the same id."""
+"""What messages call a contact.
+
+One line, never nothing, and what a shell takes for the same id.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Once an attempt may have been carried out nothing that comes after makes it certain that it was not."""
+"""Once an attempt may have been carried out nothing that comes after makes it certain
+that it was not.
+"""
 
 from __future__ import annotations
 

@@ -82,7 +82,10 @@ def test_what_is_not_surely_one_address_is_refused_without_repeating_it(
     ],
 )
 def test_a_long_text_costs_little(text: str) -> None:
-    """It would block everybody else's turn: what is too long to be one address is not looked into."""
+    """It would block everybody else's turn.
+
+    What is too long to be one address is not looked into.
+    """
     with pytest.raises(NotReadError):
         read_email(text)
     assert emails_within(text + " ann@x.de, (ben@x.de).") == {"ann@x.de", "ben@x.de"}

@@ -1,4 +1,6 @@
-"""A vendor contact that one of ours was just given is not given to another, though the state does not know it yet."""
+"""A vendor contact that one of ours was just given is not given to another, though the
+state does not know it yet.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ class Unhurried(Line):
 
 
 class Unaware:
-    """A state that is told everything late: it knows of no owner. Notes who was made one."""
+    """A state that is told everything late: it knows of no owner.
+
+    Notes who was made one.
+    """
 
     def __init__(self) -> None:
         self.owners_made: list[tuple[str, str]] = []

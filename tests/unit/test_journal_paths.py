@@ -1,4 +1,6 @@
-"""The sandbox's journal shows no phone number and no e-mail address, in whatever form a path has them."""
+"""The sandbox's journal shows no phone number and no e-mail address, in whatever form a
+path has them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Refusals and silences in a row: what is held against a contact, and what stops the account."""
+"""Refusals and silences in a row.
+
+What is held against a contact, and what stops the account.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ def test_what_one_more_refusal_counts_and_weighs(
 
 
 def tripped(*refusals: str | int) -> bool:
-    """After these: a code is a refusal that is news, a number one of code "x" that weighs so much, "" an acceptance."""
+    """After these: a code is a refusal that is news, a number one of code "x" that
+    weighs so much, "" an acceptance.
+    """
     rows, trips = RefusalStreak(), False
     for refusal in refusals:
         if refusal == "":
@@ -135,7 +140,10 @@ def test_a_run_in_which_nobody_was_accepted_is_one_row(
 def test_bad_rows_next_to_each_other_let_others_through_before_long(
     length: int,
 ) -> None:
-    """Each night those who were acquitted before speak for the data: it takes few nights, and every night gets on."""
+    """Each night those who were acquitted before speak for the data.
+
+    It takes few nights, and every night gets on.
+    """
     acquitted, places = 0, []
     while True:
         rows = RefusalStreak()
@@ -207,7 +215,10 @@ class Watched:
 
     @property
     def out(self) -> dict[str, tuple[str, int]]:
-        """Contact to outcome and refusals held against it; each came out once and in its batch."""
+        """Contact to outcome and refusals held against it.
+
+        Each came out once and in its batch.
+        """
         assert len({record.contact_id for _, record in self.told}) == len(self.told)
         assert all(str(batch) == record.contact_id for batch, record in self.told)
         return {
@@ -376,7 +387,8 @@ def test_an_outage_names_what_there_was_most_of_and_ends_with_a_judgement() -> N
     for status in (None, 502, 502):
         outage.add(status)
     assert outage.describe() == (
-        "an error of the vendor's own (2 times), no answer (1 times); does the vendor tell of an outage?"
+        "an error of the vendor's own (2 times), no answer (1 times); "
+        "does the vendor tell of an outage?"
     )
     outage.end()
     assert not any(outage.add(None) for _ in range(TRIPS_AFTER - 1))
@@ -395,7 +407,7 @@ def test_contacts_whom_nobody_judges_halt_the_account_when_they_are_in_a_row(
     assert not watched.stopped
     watched.fail(99, 200)
     assert (
-        "the vendor judged none of 10 contacts in a row: an answer that cannot be read (10 times)"
-        in watched.why
-    )
+        "the vendor judged none of 10 contacts in a row: "
+        "an answer that cannot be read (10 times)"
+    ) in watched.why
     assert "The last (contact 99): said of 99" in watched.why

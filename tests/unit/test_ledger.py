@@ -147,7 +147,9 @@ def test_a_dump_stays_small_and_gives_nothing_back_early() -> None:
 
 
 def restored(was: list[Limit], now: list[Limit], elapsed: float = 0.0) -> Ledger:
-    """The ledger under new limits, after one GET was answered under the old ones right before the dump."""
+    """The ledger under new limits, after one GET was answered under the old ones right
+    before the dump.
+    """
     old = Ledger(was, SETTLES_WITHIN)
     old.answered(taken(old, 0.0), 0.0)
     new = Ledger(now, SETTLES_WITHIN)
@@ -194,7 +196,9 @@ def test_a_lowered_limit_waits_until_enough_has_left_the_window() -> None:
 def test_a_limit_nobody_counted_for_waits_for_requests_that_were_given_up_right_before(
     was: list[Limit],
 ) -> None:
-    """They may arrive until ``settles_within`` later, and no limit then had a page to note them on."""
+    """They may arrive until ``settles_within`` later, and no limit then had a page to
+    note them on.
+    """
     new = restored(was, [Limit(3, 10.0)])
     assert free(new, SETTLES_WITHIN + WINDOW - 0.1) == 0
     assert free(new, SETTLES_WITHIN + WINDOW) == 3

@@ -1,4 +1,6 @@
-"""What a column's value becomes in each form, and what is refused instead of being cut to fit."""
+"""What a column's value becomes in each form, and what is refused instead of being cut
+to fit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A database that is waited for is told of once, however many wait, and once when it is back; a stop cuts it short."""
+"""A database that is waited for is told of once, however many wait, and once when it is
+back; a stop cuts it short.
+"""
 
 from __future__ import annotations
 

@@ -300,6 +300,9 @@ def test_readings_are_many_rather_than_few() -> None:
     "text", ["0171" + " " * 300_000 + "1", "\t/" * 150_000 + "0171 1000006"]
 )
 def test_a_long_text_costs_little(text: str) -> None:
-    """It would block everybody else's turn: what is too long to be one number is not looked into."""
+    """It would block everybody else's turn.
+
+    What is too long to be one number is not looked into.
+    """
     with pytest.raises(NotReadError):
         read_phone(text, "DE")

@@ -87,7 +87,10 @@ NEWCOMERS: dict[str, Row] = {
         Wish({"a": 1}, lists="l m n"),
         "create a=1 lists.l=True; join_lists lists.m=True lists.n=True",
     ),
-    "a create carries what the vendor tells contacts apart by, however little room there is": (
+    (
+        "a create carries what the vendor tells contacts apart by, however little "
+        "room there is"
+    ): (
         TELLING,
         NEW,
         Wish({"a": 1, "email": "", "phone": "1", "ref": "7"}),

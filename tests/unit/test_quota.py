@@ -1,4 +1,6 @@
-"""Long windows, with counts in memory that an integration test holds to those in Postgres."""
+"""Long windows, with counts in memory that an integration test holds to those in
+Postgres.
+"""
 
 from __future__ import annotations
 

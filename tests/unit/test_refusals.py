@@ -1,4 +1,7 @@
-"""What refusals have in common: the vendor's words, without what differs from contact to contact."""
+"""What refusals have in common.
+
+The vendor's words, without what differs from contact to contact.
+"""
 
 from __future__ import annotations
 

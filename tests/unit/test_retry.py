@@ -27,7 +27,10 @@ FINE = Response(200, {}, b"{}")
 
 @dataclass
 class Vendor:
-    """Answers one request after the other as it is told, from then on well; also the brakes."""
+    """Answers one request after the other as it is told, from then on well.
+
+    Also the brakes.
+    """
 
     answers: list[Exception]
     sent: list[float] = field(default_factory=list)

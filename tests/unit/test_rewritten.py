@@ -1,4 +1,6 @@
-"""Contacts that would become another person under the same id, and those that only change."""
+"""Contacts that would become another person under the same id, and those that only
+change.
+"""
 
 from __future__ import annotations
 

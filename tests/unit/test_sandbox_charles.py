@@ -155,7 +155,10 @@ _PHONE = """id person type value created_at updated_at comment deleted active ch
 is_portable portability"""
 
 
-_EMAIL = "id person type value created_at updated_at comment deleted active channel_user proxy_vendor"
+_EMAIL = (
+    "id person type value created_at updated_at comment deleted active channel_user "
+    "proxy_vendor"
+)
 
 
 _USER = """id person updated_at created_at last_source_fetch_at broker external_person_reference_id

@@ -13,7 +13,7 @@ from syncengine.sandbox.twins.dm_champ.twin import DmChampTwin
 from syncengine.sandbox.twins.twin import TwinRequest
 from tests.support.dm_champ_client import GONE, PHONE, Client
 
-# --- who may ask ----------------------------------------------------------------------------------------------------
+# --- who may ask ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_routes_tell_no_id_and_no_key() -> None:
     assert routes == ["PUT /contacts/{id}", "GET /contacts/tags/{id}", "GET /?"]
 
 
-# --- contacts -------------------------------------------------------------------------------------------------------
+# --- contacts -------------------------------------------------------------------------
 
 
 def test_fields_left_out_of_a_create_get_defaults_that_look_like_data() -> None:

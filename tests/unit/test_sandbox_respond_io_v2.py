@@ -11,7 +11,7 @@ from syncengine.sandbox.twins import load
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.respond_io_v2_client import EMAIL, GONE, ILSE, PHONE, Client, pairs
 
-# --- coming in ------------------------------------------------------------------------------------------------------
+# --- coming in ------------------------------------------------------------------------
 
 
 def test_no_authorization_meets_the_network_and_a_wrong_one_the_api() -> None:
@@ -94,7 +94,7 @@ def test_a_429_has_its_headers(switches: dict[str, Any], names: dict[str, str]) 
     )
 
 
-# --- contacts -------------------------------------------------------------------------------------------------------
+# --- contacts -------------------------------------------------------------------------
 
 
 def test_a_create_answers_without_an_id_and_refuses_known_contacts() -> None:
@@ -310,7 +310,7 @@ def test_a_deleted_contact_is_not_found() -> None:
     assert client.upsert(PHONE) != contact
 
 
-# --- the sandbox's own ----------------------------------------------------------------------------------------------
+# --- the sandbox's own ----------------------------------------------------------------
 
 
 def test_a_seeded_contact_is_stored_until_the_reset() -> None:

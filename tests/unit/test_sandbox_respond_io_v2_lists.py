@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.respond_io_v2_client import EMAIL, GONE, PHONE, Client, field, pairs
 
-# --- tags, stages, channels -----------------------------------------------------------------------------------------
+# --- tags, stages, channels -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_channels_and_messages_are_lists() -> None:
     assert client.call("GET", "/contact/id:1/message/list") == GONE
 
 
-# --- lists ----------------------------------------------------------------------------------------------------------
+# --- lists ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_checkbox_is_compared_with_a_boolean_alone() -> None:
     assert client.status("POST", "/contact/list", body) == 400
 
 
-# --- merging --------------------------------------------------------------------------------------------------------
+# --- merging --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("mode", "tags"), [("both", ["a", "b"]), ("older", ["a"])])

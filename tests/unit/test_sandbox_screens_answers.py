@@ -1,4 +1,6 @@
-"""What the vendors answer after somebody has changed settings or contacts at their screens."""
+"""What the vendors answer after somebody has changed settings or contacts at their
+screens.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Signals end a command even where the work does not listen, and where nobody reads what it says."""
+"""Signals end a command even where the work does not listen, and where nobody reads
+what it says.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ sys.exit(stopped.exit_code)
 def _working(
     settings: str = "", *, deaf: bool, errors: str = os.devnull
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command whose work has begun; what is ``deaf`` hears neither a stop nor a cancellation."""
+    """A command whose work has begun.
+
+    What is ``deaf`` hears neither a stop nor a cancellation.
+    """
     code = _DEAF.format(heeds=deaf, settings=settings)
     with (
         Path(errors).open("w", encoding="utf-8") as stderr,

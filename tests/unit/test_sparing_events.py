@@ -1,4 +1,6 @@
-"""A database that stays away is told of when it begins, every half minute, and once when it is back."""
+"""A database that stays away is told of when it begins, every half minute, and once
+when it is back.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ JOB = Job(1, ContactState("7"), Desired("7", {"ref": "7"}, keys=(KEY,)), 1, Plan
 async def stopped_after(
     seconds: float, *, by_call: bool
 ) -> AsyncIterator[tuple[Stopping, Pacing]]:
-    """An account that is halted, or whose whole call is told to stop, when so much time has passed."""
+    """An account that is halted, or whose whole call is told to stop, when so much time
+    has passed.
+    """
     stop = asyncio.Event()
     async with (
         Pacing((), in_flight=2, settles_within=5.0) as pacing,
@@ -74,7 +76,10 @@ def now() -> float:
 
 
 class Waiters:
-    """One contact whose create the vendor still has in its queue: its second turn would be due in 100 seconds."""
+    """One contact whose create the vendor still has in its queue.
+
+    Its second turn would be due in 100 seconds.
+    """
 
     turns = 0
 

@@ -73,7 +73,10 @@ def test_large_numbers_and_long_names_stay_whole(
         "whatsapp_de: rejected: 3 no_match_key",
         "whatsapp_de: nothing is sent about: 2 opted_out",
         "whatsapp_de: 12 unsupported",
-        "whatsapp_de: left alone until something changes: 168 dead letters, 4 opted out",
+        (
+            "whatsapp_de: left alone until something changes: "
+            "168 dead letters, 4 opted out"
+        ),
         "Nothing was sent.",
     ):
         assert line in text.splitlines()

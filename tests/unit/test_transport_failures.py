@@ -1,4 +1,6 @@
-"""Failures on the way: what is said, whether the request may have arrived, what becomes of the permit."""
+"""Failures on the way: what is said, whether the request may have arrived, what becomes
+of the permit.
+"""
 
 from __future__ import annotations
 
@@ -361,7 +363,9 @@ async def test_once_the_run_is_to_stop_what_is_under_way_is_not_waited_for_long(
 async def test_every_error_of_the_library_is_translated(
     kind: type[aiohttp.ClientError],
 ) -> None:
-    """One that a new release adds, and that fits no line of the table but the last, fails here."""
+    """One that a new release adds, and that fits no line of the table but the last,
+    fails here.
+    """
     error = kind.__new__(kind)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         error._certificate_error = ssl.SSLCertVerificationError(1, SECRET)

@@ -1,4 +1,6 @@
-"""What arrives on a connection without having been asked for is no answer, and ends the connection."""
+"""What arrives on a connection without having been asked for is no answer, and ends the
+connection.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ FORGED = answer(b'"forged"')
 
 
 class Vendor:
-    """Answers each request with its own path; ``then`` does something unasked behind each answer."""
+    """Answers each request with its own path.
+
+    ``then`` does something unasked behind each answer.
+    """
 
     def __init__(
         self, then: Then | None = None, behind: bytes = b"", before: bytes = b""

@@ -1,4 +1,7 @@
-"""aiohttp sends GET, PUT and DELETE a second time when a connection drops: each attempt needs a permit of its own."""
+"""aiohttp sends GET, PUT and DELETE a second time when a connection drops.
+
+Each attempt needs a permit of its own.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ async def test_two_drops_in_a_row_are_a_failure() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_no_second_permit_no_second_sending(method: str) -> None:
-    """The account is stopped between the attempts; that the first may have arrived is remembered."""
+    """The account is stopped between the attempts.
+
+    That the first may have arrived is remembered.
+    """
     gate = NotedGate()
     seen: list[str] = []
 

@@ -1,4 +1,6 @@
-"""What the transport puts on the wire and what it reads from it, against a server of raw bytes."""
+"""What the transport puts on the wire and what it reads from it, against a server of
+raw bytes.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +155,9 @@ async def test_a_wrongly_packed_answer_is_no_answer() -> None:
 
 @pytest.mark.asyncio
 async def test_nothing_leaves_when_the_lease_is_lost() -> None:
-    """The gate is asked when the connection stands, and not one byte is written after it says no."""
+    """The gate is asked when the connection stands, and not one byte is written after
+    it says no.
+    """
     seen: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:

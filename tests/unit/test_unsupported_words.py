@@ -59,8 +59,10 @@ def test_every_code_has_a_sentence() -> None:
 def test_changes_of_one_kind_are_one_sentence() -> None:
     said = in_words([_TAG, _FIELD, Unsupported("tag_not_shown", "new")])
     assert said == (
-        'the vendor did not take tag "vip", tag "new": define it there, or take it out of the mapping; '
-        'the vendor did not take field "custom.plan": define it there, or take it out of the mapping'
+        'the vendor did not take tag "vip", tag "new": '
+        "define it there, or take it out of the mapping; "
+        'the vendor did not take field "custom.plan": '
+        "define it there, or take it out of the mapping"
     )
 
 

@@ -144,7 +144,8 @@ from tests.support.vendors.of_charles import (
             echo(emails=[{"value": "a@b.example", "active": False}]),
             Applied(PERSON, (Unsupported("field_not_shown", "email_addresses.main"),)),
         ),
-        # An empty value that was not sent is only missing where the vendor still holds something.
+        # An empty value that was not sent is only missing where the vendor still holds
+        # something.
         (
             upsert({"first_name": "", "last_name": ""}),
             echo(first_name=None, last_name=""),
@@ -218,7 +219,8 @@ def test_refusal(
     _, found = scripted(charles().send(call), response)
     assert found == Rejected(
         code,
-        f'the vendor refused it with status {status} and says: "{words}"; correct the row or the mapping',
+        f'the vendor refused it with status {status} and says: "{words}"; '
+        "correct the row or the mapping",
         status=status,
         words=words,
     )
@@ -229,7 +231,10 @@ def test_a_refusal_repeats_no_value() -> None:
         {"first_name": "Ilse", "phone_numbers.mobile": "+4915111223344"},
         tags=("patient",),
     )
-    said = "Ilse with +49 151 11223344 or 4915111223344, crm-20418, tagged patient, shares ina@example.org"
+    said = (
+        "Ilse with +49 151 11223344 or 4915111223344, crm-20418, tagged patient, "
+        "shares ina@example.org"
+    )
     _, found = scripted(charles().send(call), error(422, said))
     assert isinstance(found, Rejected)
     assert (
@@ -245,7 +250,8 @@ def test_a_refusal_repeats_no_value() -> None:
         (upsert(), error(403, "no"), "settings.api_key"),
         (DELETE, error(401, "no"), "settings.api_key"),
         (DELETE, error(403, "no"), "settings.api_key"),
-        # The path of an upsert names no contact, so nothing but the address can be unknown.
+        # The path of an upsert names no contact, so nothing but the address can be
+        # unknown.
         (upsert(), error(404, "no such tenant"), "settings.base_url"),
         (upsert(), html(404), "settings.base_url"),
         (DELETE, html(404), "settings.base_url"),

@@ -1,4 +1,7 @@
-"""The contract suite, for every vendor of our own. Another package has three lines of this."""
+"""The contract suite, for every vendor of our own.
+
+Another package has three lines of this.
+"""
 
 from __future__ import annotations
 

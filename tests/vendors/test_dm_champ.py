@@ -40,7 +40,7 @@ SILENCED = {
 }
 
 
-# --- requests -------------------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_values_take_the_form_of_their_field(
     assert type(body[field]) is type(written)
 
 
-# --- what may be sent to people -------------------------------------------------------------------------------------
+# --- what may be sent to people -------------------------------------------------------
 
 
 def test_nobody_is_answered_by_the_bot_unless_the_row_or_the_operator_says_so() -> None:
@@ -150,7 +150,7 @@ def test_who_is_gone_already_need_not_be_silenced(response: Response) -> None:
     )
 
 
-# --- duplicates -----------------------------------------------------------------------------------------------------
+# --- duplicates -----------------------------------------------------------------------
 
 DUPLICATES = {
     "409": failed(409, "contact already exists"),
@@ -206,7 +206,7 @@ def test_whether_a_create_tells_duplicates_is_a_switch() -> None:
     assert told.keyed_by == untold.keyed_by == ("phoneNumber",)
 
 
-# --- answers --------------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_a_create_is_not_refused_with_404_without_a_list() -> None:
         scripted(dm_champ().send(create()), GONE)
 
 
-# --- tags: they go by phone or e-mail address -------------------------------------------------------------------------
+# --- tags: they go by phone or e-mail address -----------------------------------------
 
 ANOTHER = answer({"success": True, "contactId": "another"})
 HELD_TAGS = answer([{"name": "vip"}])
@@ -431,7 +431,7 @@ def test_a_refused_look_up_refuses_the_tag() -> None:
     assert '"Invalid phone"' in result.message
 
 
-# --- comparisons ----------------------------------------------------------------------------------------------------
+# --- comparisons ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

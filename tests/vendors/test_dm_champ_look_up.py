@@ -1,4 +1,7 @@
-"""How DM Champ is asked: look-ups, details, the probe; and that the key in the query stays there."""
+"""How DM Champ is asked: look-ups, details, the probe.
+
+And that the key in the query stays there.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +156,7 @@ def test_details_are_tags_and_messages() -> None:
         scripted(vendor.details(ID), failed(403, "Nope"))
 
 
-# --- the key --------------------------------------------------------------------------------------------------------
+# --- the key --------------------------------------------------------------------------
 
 
 def test_the_key_in_the_query_is_in_no_text() -> None:

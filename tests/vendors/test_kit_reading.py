@@ -1,4 +1,7 @@
-"""What a contact may hold can be read however a vendor writes it; an odd value spoils nothing beside it."""
+"""What a contact may hold can be read however a vendor writes it.
+
+An odd value spoils nothing beside it.
+"""
 
 from __future__ import annotations
 

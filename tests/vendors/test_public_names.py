@@ -1,4 +1,7 @@
-"""The names that are promised to authors of vendors, frozen: a change is a new ``API_VERSION``."""
+"""The names that are promised to authors of vendors, frozen.
+
+A change is a new ``API_VERSION``.
+"""
 
 from __future__ import annotations
 

@@ -188,7 +188,8 @@ def test_refusal(
 ) -> None:
     assert scripted(respond_io().send(call), response)[1] == Rejected(
         code,
-        f'the vendor refused it with status {status} and says: "{words}"; correct the row or the mapping',
+        f'the vendor refused it with status {status} and says: "{words}"; '
+        "correct the row or the mapping",
         status=status,
         words=words,
     )

@@ -222,7 +222,8 @@ def test_a_403_is_a_refusal_in_json_and_the_networks_in_html(call: Call) -> None
     )[1]
     assert rejected == Rejected(
         "http_403",
-        'the vendor refused it with status 403 and says: "The email already exists on another contact"; '
+        "the vendor refused it with status 403 and says: "
+        '"The email already exists on another contact"; '
         "correct the row or the mapping",
         status=403,
         words="The email already exists on another contact",

@@ -57,7 +57,7 @@ def update(**fields: Json) -> Call:
     return Call(Action.UPDATE, "7", external_id=ID, fields=named)
 
 
-# --- creates --------------------------------------------------------------------------------------------------------
+# --- creates --------------------------------------------------------------------------
 
 
 def test_a_create_names_the_location_and_carries_the_tags() -> None:
@@ -177,7 +177,7 @@ def test_what_a_second_create_does_is_a_switch(
     )
 
 
-# --- updates --------------------------------------------------------------------------------------------------------
+# --- updates --------------------------------------------------------------------------
 
 
 def test_an_update_puts_back_what_others_wrote() -> None:
@@ -295,7 +295,7 @@ def test_a_lost_answer_of_the_read_changed_nothing() -> None:
     assert failed.value.maybe_applied
 
 
-# --- tags and deletion ----------------------------------------------------------------------------------------------
+# --- tags and deletion ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_a_success_that_is_none() -> None:
     assert "has open chats" in result.message
 
 
-# --- look-ups -------------------------------------------------------------------------------------------------------
+# --- look-ups -------------------------------------------------------------------------
 
 
 def found(
@@ -556,7 +556,7 @@ def test_there_is_more_to_tell_than_fields() -> None:
     assert scripted(adapter.details(ID), GONE)[1] == {}
 
 
-# --- the account ----------------------------------------------------------------------------------------------------
+# --- the account ----------------------------------------------------------------------
 
 
 def test_the_probe_looks_for_the_location() -> None:
