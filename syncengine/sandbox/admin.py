@@ -1,6 +1,10 @@
 """The admin endpoint beside a twin.
 
-It shows what the twin stores and what it was sent, and sets how it is to behave.
+It shows what the twin stores and what it was sent, and sets how it is to behave. A
+``GET`` of the endpoint itself lists what it takes (``_HELP``).
+
+Each verb, such as ``PUT faults``, has one function below. Reads may wait and take a
+query; changes happen at once and take the JSON body.
 """
 
 from __future__ import annotations
@@ -27,7 +31,9 @@ from syncengine.sandbox.validation import STRICT, validated
 T = TypeVar("T")
 Query: TypeAlias = Mapping[str, str]
 Reader: TypeAlias = Callable[[Stage, Query], Awaitable[Json]]
+"""A function that answers a GET."""
 Changer: TypeAlias = Callable[[Stage, Json], Json]
+"""A function that answers a POST or PUT, given its body."""
 
 _HELP = {
     "GET contacts": "what it holds now",
@@ -96,11 +102,13 @@ async def answer_admin(
 ) -> Response:
     """Answer ``verb``, the method and the last part of the path, such as ``GET log``.
 
-    Mistakes are answered as ``{"error": ...}`` with status 400.
+    Mistakes are answered as ``{"error": ...}``: 400 for a body or query that does not
+    fit, 404 for an unknown verb or contact, 408 where nothing came in time.
     """
     try:
         body = orjson.loads(request.body) if request.body else None
-        return answer(200, await _result(stage, verb, body, query))
+        result = await _result(stage, verb, body, query)
+        return answer(200, result)
     except orjson.JSONDecodeError as error:
         return answer(400, {"error": f"The body is not valid JSON: {error}"})
     except ValueError as error:
@@ -112,6 +120,7 @@ async def answer_admin(
 
 
 async def _result(stage: Stage, verb: str, body: Json, query: Query) -> Json:
+    """Do what a verb says, and return the body of the answer."""
     read = _READERS.get(verb)
     if read is not None:
         return await read(stage, query)
@@ -166,16 +175,24 @@ async def _held(stage: Stage, query: Query) -> Json:
         async with asyncio.timeout(asked.timeout):
             held = await stage.holds.wait_for(asked.wait_for)
     except TimeoutError:
+        # Waiting for none returns at once, with those that are held by now.
         there = len(await stage.holds.wait_for(0))
         message = (
             f"After {asked.timeout:g} s {there} of {asked.wait_for} requests are held."
         )
         raise TimeoutError(message) from None
-    return [{"id": each.id, **asdict(each.entry), "gone": each.gone()} for each in held]
+    shown = []
+    for each in held:
+        entry = asdict(each.entry)
+        shown.append({"id": each.id, **entry, "gone": each.gone()})
+    return shown
 
 
 def _numbers_of(kind: type[T], query: Query) -> T:
-    """Read a query whose values are numbers."""
+    """Read a query whose values are numbers, which are JSON as they stand.
+
+    Raises ValueError for other values, and for names that the query does not have.
+    """
     numbers = {name: orjson.loads(value) for name, value in query.items()}
     return validated(kind, numbers)
 

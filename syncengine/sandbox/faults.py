@@ -1,6 +1,12 @@
 """Choose the fault, if any, that a request meets.
 
-Pure: it follows from the rules, the seed and the requests before.
+Pure: it follows from the rules, the seed and the requests before. ``Stage`` plays what
+is chosen here. Faults come as JSON over the admin endpoint (``PUT faults``), either as
+rules, such as "the second and third create break off after the commit"::
+
+    [{"kind": "reset", "when": "after", "method": "POST", "after": 1, "times": 2}]
+
+or at random: ``{"random": {"seed": 1, "share": 0.1, "kinds": ["throttle", "reset"]}}``.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from pydantic import ConfigDict, Field
 
 from syncengine.sandbox.twins.twin import TwinRequest
 
+# Unlike under ``validation.STRICT``, values that can be converted are ("2" to 2).
 _STRICT = ConfigDict(extra="forbid")
 _Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 _Seconds: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -60,6 +67,7 @@ class Fault:
 
     kind: FaultKind
     when: Literal["before", "after"] = "before"
+    """Before the commit or after it; not to be confused with ``Rule.after``."""
     seconds: _Seconds = 0.05
     status: Annotated[int, Field(ge=400, le=599)] = 502
     text: str = "Refused by the sandbox"
@@ -109,6 +117,7 @@ class Chance:
 
     seed: int
     share: _Share
+    """Probability that a request meets a fault, from 0 to 1."""
     kinds: Annotated[tuple[FaultKind | Fault, ...], Field(min_length=1)]
 
 
@@ -180,4 +189,6 @@ class Faults:
         if self._chance is None or self._random.random() >= self._chance.share:
             return None
         chosen = self._random.choice(self._chance.kinds)
-        return chosen if isinstance(chosen, Fault) else Fault(chosen)
+        if isinstance(chosen, Fault):
+            return chosen
+        return Fault(chosen)

@@ -1,4 +1,9 @@
-"""Requests that a fault holds back until they are released."""
+"""Requests that a fault holds back until they are released.
+
+With them a test stops the world at a chosen moment: it waits until a request is held
+(``wait_for``), does something meanwhile, such as killing the engine or changing a
+contact, and lets the request go on (``release``).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +17,13 @@ from syncengine.sandbox.journal import Entry
 
 @dataclass(frozen=True, slots=True)
 class HeldRequest:
-    """A request that waits; ``gone`` returns whether its client has left."""
+    """A request that waits."""
 
     id: int
     entry: Entry
+    """The request in the journal."""
     gone: Callable[[], bool]
+    """Returns whether the client has left."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -30,7 +37,10 @@ class Holds:
         """Notified when a request has begun to wait."""
 
     async def hold(self, entry: Entry, gone: Callable[[], bool]) -> None:
-        """Wait until released."""
+        """Wait until the request is released; raises nothing where its client leaves.
+
+        ``gone`` is shown to whoever looks at the waiting requests.
+        """
         held = HeldRequest(next(self._ids), entry, gone)
         self._waiting[held.id] = held
         async with self._grown:
@@ -42,7 +52,10 @@ class Holds:
             self._waiting.pop(held.id, None)
 
     async def wait_for(self, number: int) -> tuple[HeldRequest, ...]:
-        """Return the waiting requests, once there are at least ``number``."""
+        """Return the waiting requests, once there are at least ``number``.
+
+        Waits without end; callers set a timeout.
+        """
         async with self._grown:
             await self._grown.wait_for(lambda: len(self._waiting) >= number)
             return tuple(self._waiting.values())

@@ -1,4 +1,9 @@
-"""Record the requests that a twin was sent. Pure: the time is an argument."""
+"""Record the requests that a twin was sent. Pure: the time is an argument.
+
+Tests and benchmarks read here how many requests a run has cost, and whether it kept to
+the limits. Nothing personal is recorded: some vendors have phones and e-mail addresses
+in their paths, and ``impersonal`` takes them out.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import TwinLimit
 
 _KEPT_ENTRIES = 10_000
+"""Requests kept one by one; the counts cover all."""
 _PERSONAL = re.compile(
     r"""(?xi)
       (?<=phone:)[^/]+              # what follows "phone:" in an identifier
@@ -28,19 +34,19 @@ _ONE_MINUTE = TwinLimit(calls=1, per=60.0)
 
 @dataclass(slots=True)
 class Entry:
-    """One request.
-
-    ``status`` is None while it is being answered, 0 when the connection was dropped
-    instead.
-    """
+    """One request."""
 
     at: float
+    """Time of its arrival, in seconds since 1970."""
     method: str
     path: str
     """Without the phones and addresses that some vendors know contacts by."""
     route: str
+    """The method and the path's pattern, such as ``PUT /contact/{id}``."""
     status: int | None = None
+    """None while it is being answered, 0 when the connection was dropped instead."""
     fault: str | None = None
+    """The kind of fault that it met, if any."""
 
 
 def impersonal(path: str) -> str:
@@ -96,9 +102,10 @@ class Journal:
     def report(self, limiter: Limiter, per: float | None = None) -> dict[str, Json]:
         """Return what was sent, in numbers.
 
-        ``refused`` counts the answers 429; ``worst_window`` is each limit's fullest,
-        else a minute's. With ``per`` seconds there are also ``per_window``, and the
-        fullest sliding window of that length.
+        ``refused`` counts the answers 429. ``worst_window`` has an entry for each limit
+        in force, with its fullest window; where none is in force, for one minute. With
+        ``per`` seconds it has one more, for sliding windows of that length, and
+        ``per_window`` counts the requests of each such stretch of time.
         """
         limits = list(limiter.limits) or [_ONE_MINUTE]
         if per:
@@ -119,6 +126,7 @@ class Journal:
 
 
 def _fullest_window(limiter: Limiter, limit: TwinLimit) -> dict[str, Json]:
+    """Return a limit with the number of requests in its fullest window (``worst``)."""
     # A window that is no limit in force allows no particular number of calls.
     calls = limit.calls if limit in limiter.limits else None
     worst = limiter.worst(limit).calls

@@ -45,11 +45,12 @@ class Limiter:
     def __init__(self, limits: Sequence[TwinLimit] = ()) -> None:
         self._limits = tuple(limits)
         self._counters: dict[tuple[str, int], LimitCounter] = {}
-        """By scope and number of the limit."""
+        """By scope and number of the limit; made when a scope sends its first
+        request."""
         self._arrivals: defaultdict[tuple[str, str], array[float]] = defaultdict(
             lambda: array("d")
         )
-        """Times by scope and method."""
+        """Times of all requests, refused ones too, by scope and method."""
 
     @property
     def limits(self) -> tuple[TwinLimit, ...]:
@@ -77,10 +78,12 @@ class Limiter:
         covering = list(self._covering(method, scope))
         # Every limit is looked at before a place is taken in any: a request that one of
         # them refuses must use up nothing of the others.
-        waits = [each.free_in(now) for each in covering if each.left(now) == 0]
+        full = [each for each in covering if each.left(now) == 0]
+        waits = [each.free_in(now) for each in full]
         for each in covering:
-            if not waits or each.limit.count_refused:
+            if not full or each.limit.count_refused:
                 each.take(now)
+        # The request would be let in once the last of the full limits has a place.
         return max(waits, default=None)
 
     def standing(
@@ -95,11 +98,13 @@ class Limiter:
             left = each.left(now)
             free_in = 0.0 if left else each.free_in(now)
             standings.append(LimitStanding(each.limit, left, free_in))
-        # Of several full limits the one counts that stays full for longest.
-        return min(standings, key=lambda each: (each.left, -each.free_in), default=None)
+        return min(standings, key=_narrowness, default=None)
 
     def worst(self, limit: TwinLimit) -> FullestWindow:
-        """Return the fullest window of a limit, which need not be in force."""
+        """Return the fullest window of a limit, which need not be in force.
+
+        Scopes are looked at one by one, as the limit counts them.
+        """
         times_by_scope: defaultdict[str, list[float]] = defaultdict(list)
         for (scope, method), times in self._arrivals.items():
             if limit.covers(method):
@@ -119,10 +124,20 @@ class Limiter:
             yield self._counters[scope, number]
 
 
+def _narrowness(standing: LimitStanding) -> tuple[int, float]:
+    """Return the key by which the narrowest of several standings comes first.
+
+    Of several full limits the one counts that stays full for longest.
+    """
+    return standing.left, -standing.free_in
+
+
 def _fullest(times: Sequence[float], limit: TwinLimit) -> int:
     """Return the most of these times, in order, that one window of a limit holds."""
     fullest = 0
     window: deque[float] = deque()
+    # The fullest window ends at one of the requests: it is enough to look, at each, how
+    # many of those before it are still in the same window.
     for at in times:
         while window and limit.is_over(window[0], at):
             window.popleft()

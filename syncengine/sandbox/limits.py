@@ -1,7 +1,13 @@
 """One strict limit, and three ways to count it.
 
-A sliding window, fixed periods, or a bucket of tokens: vendors differ, and few of them
-say which they use.
+Vendors differ, and few of them say which they use. Ten calls a second, say:
+
+- *sliding*: no window of one second, wherever it begins, sees an eleventh request
+- *fixed*: the count begins anew at each full second, so that the end of one and the
+  start of the next together may see twenty
+- *bucket*: ten requests at once, then one more every tenth of a second
+
+``Limiter`` puts several limits together.
 """
 
 from __future__ import annotations
@@ -56,7 +62,11 @@ class TwinLimit:
 
 
 class LimitCounter(Protocol):
-    """The places of one limit in one scope. Times never go back."""
+    """The places of one limit in one scope.
+
+    A place is the right to one request; a request takes it on its arrival. Times are
+    seconds since 1970 and never go back from one call to the next.
+    """
 
     limit: TwinLimit
 
@@ -64,7 +74,10 @@ class LimitCounter(Protocol):
         """Return the number of free places."""
 
     def free_in(self, now: float) -> float:
-        """Return the seconds until a place comes free, when none is."""
+        """Return the seconds until a place comes free.
+
+        Call it only where ``left`` is 0: with free places the result means nothing.
+        """
 
     def take(self, now: float) -> None:
         """Take a place, or, where none is free, note one more that asked for it."""
@@ -82,9 +95,12 @@ def counter_of(limit: TwinLimit) -> LimitCounter:
 
 
 class _SlidingCounter:
+    """Remembers the time of every request in the window."""
+
     def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._taken: deque[float] = deque()
+        """Times of the requests that took a place, oldest first."""
 
     def left(self, now: float) -> int:
         while self._taken and self.limit.is_over(self._taken[0], now):
@@ -103,6 +119,8 @@ class _SlidingCounter:
 
 
 class _FixedCounter:
+    """Counts the requests of the present period."""
+
     def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._period: int | None = None
@@ -129,10 +147,13 @@ class _FixedCounter:
 
 
 class _BucketCounter:
+    """Keeps the level of a bucket, which fills as time goes by."""
+
     def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._size = limit.burst or limit.calls
         self._level = float(self._size)
+        """Free places; the fraction is the part of the next one that has come."""
         self._at: float | None = None
         """Time up to which the level is worked out."""
 

@@ -1,4 +1,8 @@
-"""Rename the contacts in an answer, as some vendors do after a merge or by mistake."""
+"""Rename the contacts in an answer, as some vendors do after a merge or by mistake.
+
+An engine that believes such an answer stores the id of one contact for another, and
+sends the next change to the wrong person.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ from syncengine.model.http import Json, Response
 def misnamed(response: Response, ids: Sequence[str]) -> Response:
     """Replace each contact's id in an answer by the next one in ``ids``.
 
-    The answer stays as it is where it is not JSON, or where there are fewer than two
-    contacts.
+    ``ids`` are those of all contacts; the last one is replaced by the first. The answer
+    stays as it is where it is not JSON, or where there are fewer than two contacts.
     """
     if len(ids) < 2:
         return response
@@ -28,7 +32,10 @@ def misnamed(response: Response, ids: Sequence[str]) -> Response:
 
 
 def _renamed(value: Json, other_ids: Mapping[str, str]) -> Json:
-    """Replace every id anywhere in a JSON value, whatever the field."""
+    """Replace every id anywhere in a JSON value, whatever the field.
+
+    ``other_ids`` maps each id to the one that takes its place.
+    """
     match value:
         case dict():
             return {name: _renamed(part, other_ids) for name, part in value.items()}

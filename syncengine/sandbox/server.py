@@ -1,4 +1,11 @@
-"""The sandbox: twins of vendors behind one HTTP server, each at a path of its own."""
+"""The sandbox: twins of vendors behind one HTTP server, each at a path of its own.
+
+``syncengine sandbox`` serves it from the command line; tests use ``serve``::
+
+    async with serve(["respond_io", "second=respond_io"]) as sandbox:
+        sandbox.url("second")        # http://127.0.0.1:PORT/second
+        sandbox.admin_url("second")  # http://127.0.0.1:PORT/__sandbox/second
+"""
 
 from __future__ import annotations
 
@@ -102,12 +109,14 @@ class Sandbox:
         return await stage.answer(request, wire)
 
     async def _answer_admin(self, path: str, request: TwinRequest) -> Response:
+        """Answer a request about a twin; ``path`` is such as ``respond_io/log``."""
         name, _, noun = path.partition("/")
         stage = self._stages.get(name)
         if stage is None:
             return self._no_such_twin()
         verb = f"{request.method} {noun}"
-        return await answer_admin(stage, verb, request, dict(parse_qsl(request.query)))
+        query = dict(parse_qsl(request.query))
+        return await answer_admin(stage, verb, request, query)
 
     def _no_such_twin(self) -> Response:
         message = f"There is no such twin here, only {', '.join(self._stages)}."
@@ -142,7 +151,8 @@ async def serve(
     for each in names:
         name, _, vendor = each.partition("=")
         twin = load(vendor or name)
-        twin.limiter.configure(twin.vendor_limits if vendor_limits else ())
+        if vendor_limits:
+            twin.limiter.configure(twin.vendor_limits)
         stages[name] = Stage(twin, clock)
     sandbox = Sandbox(stages, host)
     server = web.Server(sandbox.answer, access_log=None)

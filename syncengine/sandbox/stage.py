@@ -1,8 +1,20 @@
-"""One twin on the stage of the server: admits a request, plays a fault, answers."""
+"""One twin on the stage of the server: admits a request, plays a fault, answers.
+
+A twin itself never fails: it answers at once, and as its vendor would. All that may go
+wrong between a client and a vendor is played here, around the twin's *commit*, the
+moment at which the vendor has carried the request out:
+
+- before it (the connection breaks, the request changes nothing)
+- after it (the connection breaks, although the vendor has made the contact)
+- later (the client has been told that it failed, and the vendor carries it out then)
+
+``faults`` chooses what goes wrong with which request.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,6 +29,7 @@ from syncengine.sandbox.twins.kit.answers import html_page
 from syncengine.sandbox.twins.twin import Twin, TwinRequest
 
 _PIECES = 8
+"""Number of pieces in which a slow answer comes."""
 _ERROR_PAGE = (
     b"<html><head><title>Error</title></head>"
     b"<body><h1>The server is having a bad day</h1></body></html>"
@@ -31,13 +44,21 @@ class _Visit:
 
     request: TwinRequest
     wire: web.BaseRequest
+    """The same request as aiohttp has it, with the client's connection."""
     entry: Entry
+    """Its entry in the journal."""
     resets: int
     """How often the twin had been reset when the request came."""
 
     def gone(self) -> bool:
         """Return whether the client has left."""
-        return self.wire.transport is None or self.wire.transport.is_closing()
+        transport = self.wire.transport
+        return transport is None or transport.is_closing()
+
+    def drop_connection(self) -> None:
+        """Reset the connection, in place of an answer."""
+        if self.wire.transport is not None:
+            self.wire.transport.abort()
 
 
 class Stage:
@@ -53,8 +74,11 @@ class Stage:
         self.holds = Holds()
         self.clock = clock
         self._late: set[asyncio.Task[None]] = set()
+        """Tasks that commit a request after its client was told that it failed."""
         self._resets = 0
+        """How often the twin was reset."""
         self._in_flight = 0
+        """Number of requests that are being answered now."""
 
     def reset(self) -> None:
         """Forget contacts, requests, faults and late commits; keep switches and limits.
@@ -78,7 +102,7 @@ class Stage:
     async def answer(
         self, request: TwinRequest, wire: web.BaseRequest
     ) -> web.StreamResponse:
-        """Answer a request to the twin."""
+        """Answer a request to the twin; ``wire`` is the same request at aiohttp."""
         self._in_flight += 1
         try:
             return await self._answer(request, wire)
@@ -104,7 +128,8 @@ class Stage:
             self.journal.answered(entry, response.status)
             return as_web_response(response)
         entry.fault = str(fault.kind)
-        return await self._play(fault, _Visit(request, wire, entry, self._resets))
+        visit = _Visit(request, wire, entry, self._resets)
+        return await self._play(fault, visit)
 
     def _refuse_crowd(self) -> Response | None:
         """Return the refusal of a request while too many are under way, else None."""
@@ -120,24 +145,26 @@ class Stage:
         if self._was_reset_since(visit):
             response = None
         if response is None or visit.gone():
-            if visit.wire.transport is not None:
-                visit.wire.transport.abort()
+            visit.drop_connection()
             self._journal_answer(visit, _DROPPED)
             # aiohttp wants a response, although nobody is there to read it.
             return web.Response()
         self._journal_answer(visit, response.status)
-        match fault.kind:
-            case FaultKind.TRUNCATED_JSON:
-                half = response.body[: len(response.body) // 2]
-                return as_web_response(replace(response, body=half))
-            case FaultKind.OTHER_ID:
-                contacts = self.twin.contacts(self.clock())
-                ids = [str(contact["id"]) for contact in contacts]
-                return as_web_response(misnamed(response, ids))
-            case FaultKind.SLOW_DRIP:
-                return await _drip(visit.wire, response, fault.seconds)
-            case _:
-                return as_web_response(response)
+        if fault.kind is FaultKind.SLOW_DRIP:
+            return await _drip(visit.wire, response, fault.seconds)
+        return as_web_response(self._spoiled(fault, response))
+
+    def _spoiled(self, fault: Fault, response: Response) -> Response:
+        """Return an answer as the client gets it: in full, or falsified."""
+        if fault.kind is FaultKind.TRUNCATED_JSON:
+            # The headers fit the shorter body, so that only its JSON is broken.
+            half = response.body[: len(response.body) // 2]
+            return replace(response, body=half)
+        if fault.kind is FaultKind.OTHER_ID:
+            contacts = self.twin.contacts(self.clock())
+            ids = [str(contact["id"]) for contact in contacts]
+            return misnamed(response, ids)
+        return response
 
     async def _response_under(self, fault: Fault, visit: _Visit) -> Response | None:
         """Return the client's answer, or None where the connection is dropped."""
@@ -157,6 +184,7 @@ class Stage:
                 return await self._before_or_after(fault, visit)
 
     async def _hold(self, fault: Fault, visit: _Visit) -> Response | None:
+        """Wait until the request is released, before or after the commit."""
         if fault.kind is FaultKind.HOLD_AFTER_COMMIT:
             response = self._commit(visit)
             await self.holds.hold(visit.entry, visit.gone)
@@ -170,12 +198,15 @@ class Stage:
 
     async def _before_or_after(self, fault: Fault, visit: _Visit) -> Response | None:
         """Play a fault that comes before or after the commit."""
-        committed = self._commit(visit) if fault.when == "after" else None
+        committed = None
+        if fault.when == "after":
+            committed = self._commit(visit)
         if fault.kind is FaultKind.LATENCY:
             await asyncio.sleep(fault.seconds)
             return committed or self._commit(visit)
         if fault.kind is FaultKind.ERROR_HTML:
             return html_page(fault.status, _ERROR_PAGE)
+        # RESET: whatever was committed, the client learns nothing of it.
         return None
 
     def _commit(self, visit: _Visit) -> Response | None:
@@ -205,6 +236,11 @@ class Stage:
             self.journal.answered(visit.entry, status)
 
     def _was_reset_since(self, visit: _Visit) -> bool:
+        """Return whether the twin was reset after a request had arrived.
+
+        Such a request belongs to a test that is over. It must leave no trace in the
+        next one: no contact, no entry of the journal.
+        """
         return visit.resets != self._resets
 
 
@@ -221,8 +257,9 @@ async def _drip(
     """Send a response piece by piece over so many seconds."""
     stream = web.StreamResponse(status=response.status, headers=response.headers)
     stream.content_length = len(response.body)
-    # Rounded up; an empty body has no pieces, but ``range`` needs a step.
-    size = -(-len(response.body) // _PIECES) or 1
+    # Rounded up, and at least 1: an empty body has no pieces, but ``range`` needs a
+    # step.
+    size = max(1, math.ceil(len(response.body) / _PIECES))
     try:
         await stream.prepare(wire)
         for start in range(0, len(response.body), size):

@@ -1,4 +1,13 @@
-"""Acts of a person at a vendor's own screen, past its API."""
+"""Acts of a person at a vendor's own screen, past its API.
+
+Contacts do not change by our requests alone: people at the vendor delete, merge and
+edit them, and undefine fields and tags. Tests play this with the acts here; the admin
+endpoint takes them as JSON (``POST act``)::
+
+    {"act": "merge", "into": "17", "other": "18"}
+
+``perform`` calls the method that ``act`` names, with the other entries as arguments.
+"""
 
 # ruff: noqa: ARG002 - the acts of ``Screen`` name what a vendor's own take
 from __future__ import annotations
@@ -146,13 +155,21 @@ class Screen:
 
 def acts_of(kind: type[Screen]) -> tuple[str, ...]:
     """Return the names of the acts that a vendor's screen has."""
-    return tuple(
-        name for name in _ACTS if getattr(kind, name) is not getattr(Screen, name)
-    )
+    acts = []
+    for name in _ACTS:
+        is_overridden = getattr(kind, name) is not getattr(Screen, name)
+        if is_overridden:
+            acts.append(name)
+    return tuple(acts)
 
 
 def described(kind: type[Screen]) -> dict[str, Json]:
-    """Return the acts of a vendor's screen: what each does, and what it takes."""
+    """Return the acts of a vendor's screen: what each does, and what it takes.
+
+    Each is ``{"does": TEXT, "needs": [...], "takes": [...]}``: the arguments that an
+    act must have, and those that it may.
+    """
+    # From ``Screen`` itself: a vendor's own methods need no docstrings.
     return {name: _description(getattr(Screen, name)) for name in acts_of(kind)}
 
 
@@ -175,8 +192,9 @@ def perform(screen: Screen, act: Mapping[str, Json]) -> Json:
     if name not in acts_of(type(screen)):
         raise lacking(screen, name)
     arguments = {key: value for key, value in act.items() if key != "act"}
+    checked_method = validate_call(getattr(screen, name))
     try:
-        return validate_call(getattr(screen, name))(**arguments)
+        return checked_method(**arguments)
     except ValidationError as error:
         raise ValueError(mistakes_of(error)) from None
 

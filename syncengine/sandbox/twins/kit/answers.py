@@ -20,7 +20,11 @@ class TwinRefusalError(ValueError):
     """
 
     def __init__(self, status: int, content: Json) -> None:
-        """Take the content as ``ApiTwin.refused`` of the vendor's twin expects it."""
+        """Take the content as ``ApiTwin.refused`` of the vendor's twin expects it.
+
+        By default that is a text, which ``refusal`` puts into the vendor's form. Twins
+        whose refusals have several forms override it, and take whole bodies.
+        """
         super().__init__(content)
         self.status = status
         self.content = content

@@ -1,4 +1,14 @@
-"""The part of an API that all twins have in common: admission, routes, refusals."""
+"""The part of an API that all twins have in common: admission, routes, refusals.
+
+The way of a request, with what a vendor's twin says on it::
+
+    admit   refuse_credentials   401 or 403: no place of the limit is used up
+            limiter.arrive       too_many_requests: 429
+    commit  find_route           unknown_path: 404, unknown_method: 405
+            carry_out            the answer, or refused(TwinRefusalError)
+
+Both add the headers about the limit where the vendor sends such.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +43,11 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     """
 
     vendor_limits: ClassVar[tuple[TwinLimit, ...]]
+    """See ``Twin``; with a comment that says whether they are documented."""
     screen_kind: ClassVar[type[StoreScreen[Any, Any]]]
+    """The class of the vendor's screen."""
     routes: ClassVar[TwinRoutes]
+    """The paths of the API, with their methods."""
     max_in_flight: ClassVar[int | None] = None
 
     def __init__(self, store: StoreT) -> None:
@@ -56,7 +69,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     def refusal(
         self, status: int, text: Json, retry_after: float | None = None
     ) -> Response:
-        """Return a refusal in the vendor's own form."""
+        """Return a refusal in the vendor's own form: see ``Twin.refusal``."""
 
     @abstractmethod
     def carry_out(
@@ -65,7 +78,10 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         """Carry out a request whose route and method are known.
 
         ``operation`` is the method and the pattern of the route, ``parts`` are the
-        values in its placeholders. Raises TwinRefusalError.
+        values in its placeholders: ``PUT /contacts/{id}`` and ``("17",)``.
+
+        Raises TwinRefusalError for a request that the vendor refuses. A refused request
+        must have changed nothing, so everything is checked before the first change.
         """
 
     @property
@@ -95,7 +111,10 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         return self.routes.find(request)
 
     def limit_scope(self, request: TwinRequest) -> str:  # noqa: ARG002 - others do look
-        """Return what the limits count by, such as a token; empty: all requests."""
+        """Return what the limits count by, such as a token; empty: all requests.
+
+        Requests of different scopes take no places from each other.
+        """
         return ""
 
     def refused(self, error: TwinRefusalError) -> Response:

@@ -1,4 +1,10 @@
-"""Fields of contacts: names with a prefix, values that are set or cleared."""
+"""Fields of contacts: names with a prefix, values that are set or cleared.
+
+Twins show the fields of a contact flat, in one dict: plain fields under the vendor's
+own names, custom fields and lists under a prefix, such as ``custom.plan``. Inside, most
+of them keep plain and custom fields apart. The functions here go from one form to the
+other.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +15,11 @@ from syncengine.model.http import Json
 
 def under_prefix(fields: Mapping[str, Json], prefix: str) -> dict[str, Json]:
     """Return the fields whose names begin with a prefix, under the names without it."""
-    return {
-        name.removeprefix(prefix): value
-        for name, value in fields.items()
-        if name.startswith(prefix)
-    }
+    found = {}
+    for name, value in fields.items():
+        if name.startswith(prefix):
+            found[name.removeprefix(prefix)] = value
+    return found
 
 
 def with_prefix(fields: Mapping[str, Json], prefix: str) -> dict[str, Json]:

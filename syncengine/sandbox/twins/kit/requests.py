@@ -1,4 +1,8 @@
-"""Read requests: paths, credentials, queries and JSON bodies."""
+"""Read requests: paths, credentials, queries and JSON bodies.
+
+What cannot be read is None or raises the refusal that the caller hands in: each vendor
+has words of its own for it.
+"""
 
 from __future__ import annotations
 
@@ -89,13 +93,15 @@ def query_of(request: TwinRequest) -> dict[str, str]:
 
 def positive_number(text: str) -> int | None:
     """Return a whole number from 1 on that is written in ASCII digits, or None."""
+    # ``isdigit`` alone takes digits of other scripts and superscripts too.
     if not text.isascii() or not text.isdigit():
         return None
-    return int(text) or None
+    number = int(text)
+    return number if number > 0 else None
 
 
 def json_of(request: TwinRequest, invalid: TwinRefusalError) -> Json:
-    """Return the JSON body. Raises ``invalid`` where it is none."""
+    """Return the JSON body. Raises ``invalid``, the vendor's refusal, where it is none."""
     try:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError:

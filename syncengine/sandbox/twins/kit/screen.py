@@ -1,4 +1,9 @@
-"""The acts of a person that are the same at all of our own twins."""
+"""The acts of a person that are the same at all of our own twins.
+
+They are done in terms of the acts that differ: to move a field is to edit two contacts,
+to empty an account is to delete each contact. A vendor's screen defines those others,
+``delete`` and ``edit`` at least.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +22,15 @@ AccountT = TypeVar("AccountT", bound=TwinAccount)
 
 
 class StoreScreen(Screen, Generic[StoreT, AccountT]):
-    """A screen that reaches its contacts through the store of the twin."""
+    """A screen that reaches its contacts through the store of the twin.
+
+    A screen is made for one act: ``now`` (seconds since 1970) is the time of whatever
+    is done at it.
+    """
 
     own_fields: ClassVar[str] = ""
-    """Prefix of a custom field's name where a contact shows it."""
+    """Prefix of a custom field's name where a contact shows it, such as ``custom.``;
+    empty at a vendor that shows custom fields under their bare names."""
 
     def __init__(self, store: StoreT, now: float) -> None:
         self._store = store
@@ -29,6 +39,8 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
     @property
     def _account(self) -> AccountT:
         """The account that the credentials lead to now."""
+        # The annotation is for mypy: a type variable cannot say that this store has
+        # accounts of this type.
         account: AccountT = self._store.account
         return account
 
@@ -48,15 +60,19 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
         key: str | None = None,
         created: float | None = None,
     ) -> str:
-        (made,) = self._store.seed((Seed(fields, tags, key, created),), self._now)
-        return made
+        seed = Seed(fields, tags, key, created)
+        ids = self._store.seed((seed,), self._now)
+        return ids[0]
 
     def recreate(self, contact: str, fields: tuple[str, ...] | None = None) -> str:
         shown = self._shown(contact)
+        entered = shown["fields"]
+        tags = tuple(shown["tags"])
+        if fields is not None:
+            entered = picked(entered, fields)
+            tags = ()
         self.delete(contact)
-        if fields is None:
-            return self.create(shown["fields"], tuple(shown["tags"]), shown["key"])
-        return self.create(picked(shown["fields"], fields), key=shown["key"])
+        return self.create(entered, tags, key=shown["key"])
 
     def define(self, kind: DefinedKind, name: str) -> None:
         # Contacts show custom fields and lists under a prefix; definitions have none.
@@ -73,6 +89,7 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
             self._store.definitions.release(field)
 
     def empty(self) -> None:
+        # ``contacts`` is a list of its own, so deleting meanwhile does no harm.
         for each in self._store.contacts(self._now):
             self.delete(each["id"])
 
@@ -80,18 +97,20 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
         self._store.swap_account(account)
 
     def _shown(self, contact: str) -> dict[str, Json]:
+        """Return a contact in the form of ``Twin.contacts``. Raises LookupError."""
         for each in self._store.contacts(self._now):
             if each["id"] == contact:
                 return each
         raise self._unknown(contact)
 
     def _known(self, contact: str, found: T | None) -> T:
-        """Return what was found under an id. Raises LookupError where nothing was."""
+        """Return ``found``. Raises LookupError, which names the contact, for None."""
         if found is None:
             raise self._unknown(contact)
         return found
 
     def _check_two(self, into: str, other: str) -> None:
+        """Raise ValueError where a merge names the same contact twice."""
         if into == other:
             raise ValueError("A contact cannot be merged into itself.")
 

@@ -1,4 +1,9 @@
-"""Stores of twins: accounts with their contacts, and what is defined in them."""
+"""Stores of twins: accounts with their contacts, and what is defined in them.
+
+A store is all that a twin remembers. It has several accounts because a person may
+exchange the credentials of a destination for those of another account (the act
+``swap``): our engine has to notice that all contacts are strangers then.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +29,14 @@ IDS_APART = 1_000_000
 class Definitions:
     """Names that a person undefined in an account, and fields that a contact must have.
 
-    What nobody has undefined is defined, unless a switch of the twin says otherwise.
+    What nobody has undefined is defined, unless a switch of the twin says otherwise:
+    an adapter can be tried with any field, without defining it first.
     """
 
     def __init__(self) -> None:
         self._undefined: defaultdict[DefinedKind, set[str]] = defaultdict(set)
         self._required: dict[str, bool] = {}
+        """Required fields; True where updates of a contact without one fail too."""
 
     def undefine(self, kind: DefinedKind, name: str) -> None:
         """Take a definition away, as a person does at the vendor's screen."""
@@ -97,6 +104,7 @@ class TwinStore(ABC, Generic[SwitchesT, AccountT]):
     ) -> None:
         self.switches = switches
         self._new_account = new_account
+        # Sets the attributes that a reset sets anew; subclasses add theirs there.
         self.reset()
 
     @property
@@ -106,8 +114,10 @@ class TwinStore(ABC, Generic[SwitchesT, AccountT]):
 
     def configure(self, changes: Mapping[str, Json]) -> None:
         """Change switches by name. Raises ValueError, and then changes nothing."""
+        # The switches are a dataclass, which the bare type variable cannot say.
         switches: Any = self.switches
-        self.switches = validated(type(switches), {**asdict(switches), **changes})
+        changed = {**asdict(switches), **changes}
+        self.switches = validated(type(switches), changed)
 
     def reset(self) -> None:
         """Forget all accounts; the credentials lead to the first one again."""
@@ -135,5 +145,8 @@ def listed(
     tags: Iterable[str] = (),
     key: str | None = None,
 ) -> dict[str, Json]:
-    """Return a contact in the form of ``Twin.contacts``."""
+    """Return a contact in the form of ``Twin.contacts``.
+
+    ``fields`` are flat: see ``kit.fields``.
+    """
     return {"id": contact_id, "key": key, "fields": dict(fields), "tags": list(tags)}
