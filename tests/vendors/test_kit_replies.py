@@ -52,6 +52,11 @@ def test_a_page_in_place_of_the_api_is_a_wrong_address(
     assert halted.value.setting == "settings.base_url"
 
 
+def test_a_megabyte_of_letters_is_judged_at_once() -> None:
+    response = answer({"message": f"contact {'x' * 500_000} not found"}, 404)
+    assert judge(GET, response, {}).not_found
+
+
 def test_null_is_a_refusal_of_the_api_itself() -> None:
     assert judge(PUT, answer(None, 403), {}).body is None
 
