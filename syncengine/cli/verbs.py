@@ -1,8 +1,8 @@
 """Verbs of the command line, registered by importing this module.
 
 Each verb is the function of its name in the module of its name. A verb that Python
-reserves (``import``) has an underscore behind it there. The module is imported when
-its verb is called, so that help comes at once.
+reserves (``import``) has an underscore behind it there, and a hyphen is an underscore.
+The module is imported when its verb is called, so that help comes at once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ VERBS = {
     "import": "Add the suppressions and erasures of an exported file to the state; lift none.",
     "prune": "Delete old runs from the state; other runs may be under way meanwhile.",
     "schema": "Print the JSON Schema of the configuration's files, for editors.",
+    "new-vendor": "Write the package of a new vendor, which passes its own tests at once.",
     "sandbox": "Serve stand-ins for the vendors on this machine, to try a configuration with.",
 }
 """Verb to what it does, as in the first line of its docstring.
@@ -64,7 +65,8 @@ DETAILS = {
 
 def python_name(verb: str) -> str:
     """Return the name of a verb's module and function."""
-    return f"{verb}_" if keyword.iskeyword(verb) else verb
+    name = verb.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 for _verb, _help in VERBS.items():

@@ -11,6 +11,7 @@ import ast
 import importlib.util
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -40,7 +41,7 @@ _CHECKOUT_ONLY = {
     "README.md": "its commands are those of the tutorial, ./run demo and ./run test",
     "CONTRIBUTING.md": "its commands test and lint the checkout itself",
 }
-_LANGUAGES = {"sh", "text", "yaml", "sql", "python", "cron", "json", ""}
+_LANGUAGES = {"sh", "text", "yaml", "sql", "python", "cron", "json", "toml", ""}
 _TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
@@ -134,6 +135,11 @@ async def test_every_statement_is_understood_by_postgres(database: str) -> None:
 @pytest.mark.parametrize("block", list(_all("python")), ids=lambda block: block.place)
 def test_python_is_valid(block: Block) -> None:
     ast.parse(block.text)
+
+
+@pytest.mark.parametrize("block", list(_all("toml")), ids=lambda block: block.place)
+def test_toml_is_valid(block: Block) -> None:
+    assert tomllib.loads(block.text)
 
 
 def test_cron_lines_call_verbs_that_exist() -> None:

@@ -10,28 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.wheels import build_wheel, unpack_wheel
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [
-        sys.executable,
-        "-m",
-        "hatchling",
-        "build",
-        "-t",
-        "wheel",
-        "-d",
-        str(folder),
-    ]
-    answer = subprocess.run(
-        build, cwd=_ROOT, capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-    [wheel] = folder.glob("syncengine-*.whl")
-    return wheel
+    return build_wheel(_ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +26,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     amounts to.
     """
     target = tmp_path_factory.mktemp("installed")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(target)
+    unpack_wheel(wheel, target)
     return target
 
 
@@ -94,7 +79,8 @@ def test_it_holds_every_file_that_is_not_python(wheel: Path) -> None:
 def test_its_command_works(installed: Path) -> None:
     start = (
         "import sys; from importlib.metadata import distribution; "
-        "[command] = distribution('syncengine').entry_points; "
+        "points = distribution('syncengine').entry_points; "
+        "[command] = points.select(group='console_scripts'); "
         "sys.exit(command.load()())"
     )
     answer = _run(installed, start, "--help")

@@ -90,7 +90,7 @@ class Pair:
         return any(self.key in write.keyed_by for write in writes if write)
 
     def twin(self) -> Twin:
-        twin = twins.load(self.subject.module.name)
+        twin = twins.load(self.subject.module.twin or "")
         if self.subject.switches:
             twin.configure(self.subject.switches)
         return twin

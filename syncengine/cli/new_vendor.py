@@ -1,0 +1,38 @@
+"""``syncengine new-vendor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syncengine import vendors
+from syncengine.cli.rendering.layout import print_line
+from syncengine.config.paths import quoted
+from syncengine.errors import ConfigError, Problem
+from syncengine.skeleton import package_of, write_skeleton
+
+
+def new_vendor(name: str, /, *, folder: Path | None = None) -> int:
+    """Write the package of a new vendor, which passes its own tests at once.
+
+    Parameters
+    ----------
+    name
+        The vendor's name, as destinations will say it, such as acme.
+    folder
+        The new folder to write into. Default: NAME-sync, here.
+    """
+    if name in vendors.names():
+        what = f"{vendors.origin(name)} brings a vendor of this name; choose another"
+        raise ConfigError([Problem("NAME", what)])
+    target = folder or Path(package_of(name))
+    try:
+        files = write_skeleton(name, target)
+    except ValueError as error:
+        raise ConfigError([Problem("NAME", str(error))]) from None
+    except OSError as error:
+        raise ConfigError([Problem("--folder", str(error))]) from None
+    print_line(f"{target}: {len(files)} files written. Install and test them:")
+    print_line(f"  cd {quoted(target)}")
+    print_line('  python -m pip install -e ".[test]" && python -m pytest')
+    print_line("README.md there says what to replace, and in which order.")
+    return 0
