@@ -1,4 +1,16 @@
-"""The key each call names its contact by, where it is not the vendor's own id. Pure."""
+"""The key each call names its contact by, where it is not the vendor's own id.
+
+Most vendors take their own id of the contact in every call but the one that creates it.
+Three things differ from vendor to vendor, and ``planning.plan`` asks here about them:
+
+- A vendor without ids of its own knows a contact by one field only
+  (``Capabilities.identity``): ``identity_key``.
+- A create or upsert goes by a field of which the vendor lets no two contacts have the
+  same value (``Write.keyed_by``): ``create_key``, ``upsert_key``.
+- A tag call may name the contact by the present value of a field, such as its phone
+  (``TagCall.addressed_by``). If the same plan changes that field, tag calls have to
+  come behind the change, under the new value, or before it: ``tag_address``.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +28,7 @@ class TagAddress:
     """Name of a contact in a tag call."""
 
     key: MatchKey | None
+    """None: the external id names the contact."""
     early: bool = False
     """True where the key is valid only until the writes change it: the call goes out
     first."""
@@ -26,7 +39,9 @@ def identity_key(
 ) -> tuple[MatchKey | None, tuple[Unsupported, ...]]:
     """Return the key calls go by, and the change of it that the vendor cannot make.
 
-    Where the key is the only identity, the one the contact was created under stays.
+    Where the key is the only identity, the one the contact was created under stays: a
+    call under another key would make a second contact. The change of it that the row
+    asks for is then reported as unsupported.
     """
     desired_key = desired.keys[0] if desired.keys else None
     if capabilities.identity is None:
@@ -61,7 +76,10 @@ def upsert_key(desired: Desired, upsert: Write) -> MatchKey | None:
 
 
 def create_key(desired: Desired, create: Write) -> str | None:
-    """Return the field for a create, of those the vendor tells contacts apart by."""
+    """Return the field for a create, of those the vendor tells contacts apart by.
+
+    Unlike an upsert's it need not be a match field: any with a value will do.
+    """
     for name in create.keyed_by:
         if matches(name, create.fields) and not _is_empty(desired.fields.get(name)):
             return name
@@ -73,8 +91,9 @@ def match_fields_to_carry(
 ) -> Sequence[str]:
     """Return the match fields of which a create needs room for one.
 
-    By that one it could be found again. None where a field it has to carry serves, or
-    where there is no room.
+    By that one the contact could be found again, should the answer be lost. Each of
+    them is tried in a draft of its own. Empty where a field that the create has to carry
+    serves anyway, or where there is no room.
     """
     findable = [
         key.field
@@ -85,6 +104,7 @@ def match_fields_to_carry(
         return ()
     settable = [name for name in findable if matches(name, create.fields)]
     if create.max_fields is None:
+        # With room for all fields it does not matter which one: one draft is enough.
         return settable[:1]
     if create.max_fields <= len(create.must_carry):
         return ()
@@ -96,7 +116,8 @@ def naming_fields(
 ) -> Sequence[str]:
     """Return the fields by which tag calls could name the contact.
 
-    The write that creates it needs room for them. None where it has no limit.
+    The write that creates it needs room for one of them. Empty where it has room for
+    any number of fields.
     """
     if write.max_fields is None:
         return ()
@@ -138,11 +159,11 @@ def tag_address(
     if not call.addressed_by:
         return TagAddress(key)
     unknown_fields = known.pending.fields if known.pending else {}
-    certain = {
-        name: known.fields.get(name)
-        for name in call.addressed_by
-        if name not in unknown_fields
-    }
+    certain: dict[str, Json] = {}
+    for name in call.addressed_by:
+        if name not in unknown_fields:
+            certain[name] = known.fields.get(name)
+    # Behind the writes: the value they set, or one they leave as it is.
     for name in call.addressed_by:
         value = written[name] if name in written else certain.get(name)
         if not _is_empty(value):

@@ -1,6 +1,21 @@
-"""Changes between a known contact and the desired one, for a plan to carry out.
+"""Changes between a known contact and the desired one.
 
-Pure.
+``planning.plan`` calls ``changes_between`` and packs its result into calls. Nothing is
+asked of the vendor here, and what the vendor can express is checked later, in the plan.
+
+In short, a change is desired minus known::
+
+    desired  fields={"name": "Ann", "city": ""}   tags={"vip"}
+    known    fields={"name": "Ann", "city": "X"}  tags={"old"}
+    changes  fields={"city": ""}  add_tags=("vip",)  remove_tags=("old",)
+
+Three things make it longer than a subtraction:
+
+- What is *pending* was sent and has no outcome. Whether the vendor has it is unknown,
+  so it counts as different from whatever is desired, and is sent again.
+- Some fields *accumulate*: the vendor adds each value that is sent to those it has, and
+  never drops one (``Capabilities.accumulates``).
+- Tags and list memberships that somebody else set are never taken away.
 """
 
 from __future__ import annotations
@@ -14,21 +29,24 @@ from syncengine.model.contact import LISTS, Desired, Fields, Known, Pending
 from syncengine.model.http import Json
 
 EMPTY: tuple[Json, ...] = (None, "", [])
-"""Empty values: there is nothing to send for one where the vendor has no value."""
+"""Values that mean "no value". An empty desired value is sent only to replace a value
+that the vendor has."""
 
 
 def equal_as_json(ours: Json, theirs: Json) -> bool:
-    """Return whether values are equal as JSON.
+    """Return whether two values are equal as JSON.
 
-    ``true`` is not 1 there, as ``True`` is in Python.
+    In JSON ``true`` and 1 are different values; in Python ``True == 1`` holds.
     """
-    return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
+    if isinstance(ours, bool) != isinstance(theirs, bool):
+        return False
+    return bool(ours == theirs)
 
 
 def distinct_values(value: Json) -> list[Json]:
-    """Return the values of a field that may have several, each once.
+    """Return the values of a field that accumulates, without empty ones, each once.
 
-    A value that is no list is the only one.
+    A single value is treated as a list of one.
     """
     values = value if isinstance(value, list) else [value]
     distinct: list[Json] = []
@@ -39,20 +57,30 @@ def distinct_values(value: Json) -> list[Json]:
 
 
 def _is_among(value: Json, values: Iterable[Json]) -> bool:
+    """Return whether a value is in a list. JSON objects cannot be put in a set."""
     return any(equal_as_json(value, each) for each in values)
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The changes, before it is checked what the vendor can express."""
+    """Changes to make at the vendor, whether or not it can express them.
+
+    False in a condition when there is nothing to send.
+    """
 
     fields: Fields
-    """Values to set; None: to clear (a list: to leave). Match keys come first: a create
-    split over several calls has to carry them."""
+    """Field name to the value to set. None clears a field; for a list (see
+    ``contact.LISTS``) true joins and None leaves.
+
+    Fields of match keys come first. A create that is split over several calls has to
+    carry them in its first one, or the contact could not be found again."""
     add_tags: tuple[str, ...]
+    """Sorted, so that the same contact always gets the same calls."""
     remove_tags: tuple[str, ...]
+    """Sorted likewise."""
     stays: tuple[Unsupported, ...]
-    """Values the vendor keeps beside the desired one, or instead of none."""
+    """Fields that accumulate and hold a value which is not desired any more. The vendor
+    keeps it, so it is reported and not sent."""
 
     def __bool__(self) -> bool:
         return bool(self.fields or self.add_tags or self.remove_tags)
@@ -66,8 +94,6 @@ def changes_between(
     What is pending may or may not have happened, so it differs from every desired
     value.
     """
-    pending = known.pending or Pending()
-    unknown_tags = (pending.add_tags | pending.remove_tags) - known.found_tags
     fields: dict[str, Json] = {}
     stays: list[Unsupported] = []
     for name in _match_fields_first(desired):
@@ -75,8 +101,11 @@ def changes_between(
         if matches(name, capabilities.accumulates):
             added = _values_to_add(name, value, known)
             if added:
+                # A field that is mapped from a single value is sent as one again.
                 fields[name] = added if isinstance(value, list) else value
-            stays += _values_that_stay(name, value, known)
+            if _has_value_that_stays(value, known.fields.get(name)):
+                code = "change_field" if distinct_values(value) else "clear_field"
+                stays.append(Unsupported(code, name))
         elif _is_changed(name, value, known):
             fields[name] = value
     for name in _lists_to_leave(desired, known):
@@ -84,7 +113,12 @@ def changes_between(
             fields[name] = None
     for name in _unmapped_fields(desired, known, capabilities):
         fields[name] = None
-    add_tags = desired.tags - (known.tags - unknown_tags) - known.found_tags
+
+    # Tags that somebody else set are there, whatever became of our own calls.
+    pending = known.pending or Pending()
+    unknown_tags = (pending.add_tags | pending.remove_tags) - known.found_tags
+    certain_tags = (known.tags - unknown_tags) | known.found_tags
+    add_tags = desired.tags - certain_tags
     remove_tags = _tags_to_remove(desired, known, unknown_tags)
     return Changes(
         fields=fields,
@@ -101,11 +135,12 @@ def _match_fields_first(desired: Desired) -> Iterable[str]:
 
 
 def _is_changed(name: str, value: Json, known: Known) -> bool:
-    """Return whether a field of a single value has to be sent."""
+    """Return whether a field that does not accumulate has to be sent."""
     is_unknown = known.pending is not None and name in known.pending.fields
     if is_unknown:
         return True
     if value in EMPTY:
+        # None, "" and [] are one to us: replacing one by another is no change.
         return known.fields.get(name) not in EMPTY
     if name not in known.fields:
         return True
@@ -117,23 +152,28 @@ def _values_to_add(name: str, value: Json, known: Known) -> list[Json]:
     desired_values = distinct_values(value)
     pending = known.pending
     if pending is not None and pending.distrusted and name in pending.fields:
+        # What we knew may be out of date: every value is sent again.
         return desired_values
-    # What it was known to have it still has, whatever else may have been sent.
+    # An unknown call can only have added values. Those known before it are there still.
     known_values = known.fields.get(name) or []
     return [each for each in desired_values if not _is_among(each, known_values)]
 
 
-def _values_that_stay(name: str, value: Json, known: Known) -> Iterator[Unsupported]:
-    """Yield the change that a field which accumulates cannot make: losing a value."""
-    desired_values = distinct_values(value)
-    known_values = known.fields.get(name) or []
-    if all(_is_among(each, desired_values) for each in known_values):
-        return
-    yield Unsupported("change_field" if desired_values else "clear_field", name)
+def _has_value_that_stays(desired_value: Json, known_values: Json) -> bool:
+    """Return whether a field that accumulates has a value that is not desired.
+
+    ``known_values`` is a list of all values sent so far, or None.
+    """
+    desired_values = distinct_values(desired_value)
+    known_list = known_values or []
+    return not all(_is_among(each, desired_values) for each in known_list)
 
 
 def _lists_to_leave(desired: Desired, known: Known) -> Iterator[str]:
-    """Yield the lists that the contact is on, or may be on, and is to leave."""
+    """Yield the lists that the contact is on, or may be on, and is to leave.
+
+    Some of them may be desired: the caller leaves these out.
+    """
     unknown_fields = known.pending.fields if known.pending else {}
     for name, value in {**known.fields, **unknown_fields}.items():
         if not name.startswith(LISTS):
@@ -154,6 +194,7 @@ def _unmapped_fields(
     it opted out stay as they are.
     """
     if desired.mapped is None:
+        # The usual case: fields that are not mapped any more are left alone.
         return
     kept = desired.mapped | _never_cleared(capabilities)
     unknown_fields = known.pending.fields if known.pending else {}
@@ -167,7 +208,7 @@ def _unmapped_fields(
 
 
 def _never_cleared(capabilities: Capabilities) -> frozenset[str]:
-    """Return the fields that stay as they are, mapped or not."""
+    """Return the fields that are not cleared even when they are not mapped any more."""
     names = [opt_out.field for opt_out in capabilities.opt_outs]
     if capabilities.identity is not None:
         names.append(capabilities.identity)
@@ -180,8 +221,12 @@ def _never_cleared(capabilities: Capabilities) -> frozenset[str]:
 def _tags_to_remove(
     desired: Desired, known: Known, unknown_tags: frozenset[str]
 ) -> frozenset[str]:
+    """Return the tags of ours that the contact has, or may have, and should not."""
     if desired.manages_tags:
         return (known.tags | unknown_tags) - desired.tags
-    # A tag that was to be removed is removed in any case.
-    begun = known.pending.remove_tags if known.pending else frozenset[str]()
-    return (begun & unknown_tags) - desired.tags
+    # Tags are left alone, except where their removal has begun already: it is finished,
+    # or these tags would stay unknown for good.
+    if known.pending is None:
+        return frozenset()
+    begun = known.pending.remove_tags & unknown_tags
+    return begun - desired.tags

@@ -1,7 +1,13 @@
 """Distrust of what is known: after a restore it may be out of date, all of it.
 
-Distrusted values become unknown, so that a contact is read back where the vendor shows
-it, and is sent whole where it does not. Pure.
+``syncengine run --resync`` marks a destination's contacts as distrusted. Their values
+move from what is known to what is pending, and so count as unknown. Each contact is then
+read back where the vendor shows it, which settles them, and is sent whole where it does
+not.
+
+A ``model.distrust.Distrust`` holds what the rule needs to know of the mapping and the
+vendor. ``storage`` applies the same rule to all contacts at once, in SQL; the functions
+here apply it to one.
 """
 
 from __future__ import annotations
@@ -20,53 +26,66 @@ from syncengine.planning.normalise import text
 
 def distrust_of(fields: Sequence[str], capabilities: Capabilities) -> Distrust:
     """Return the distrust of a destination with these mapped fields."""
-    writes = (capabilities.update, capabilities.upsert, capabilities.set_lifecycle)
-    later = [write for write in writes if write is not None]
-    settable = tuple(name for write in later for name in write.fields)
-    clearable = tuple(name for write in later for name in write.clears)
-    plain = [name for name in fields if not name.startswith(LISTS)]
+    # The writes that can change a contact which exists.
+    settable: list[str] = []
+    clearable: list[str] = []
+    for write in (capabilities.update, capabilities.upsert, capabilities.set_lifecycle):
+        if write is not None:
+            settable += write.fields
+            clearable += write.clears
+    fixed: list[str] = []
+    kept: list[str] = []
+    emptied: list[str] = []
+    for name in fields:
+        if name.startswith(LISTS):
+            continue
+        if not matches(name, tuple(settable)):
+            fixed.append(name)
+        if matches(name, capabilities.accumulates):
+            kept.append(name)
+        if matches(name, tuple(clearable)):
+            emptied.append(name)
     return Distrust(
-        fixed=tuple(name for name in plain if not matches(name, settable)),
-        kept=tuple(name for name in plain if matches(name, capabilities.accumulates)),
-        emptied=tuple(name for name in plain if matches(name, clearable)),
+        fixed=tuple(fixed),
+        kept=tuple(kept),
+        emptied=tuple(emptied),
         opt_outs=capabilities.opt_outs,
     )
 
 
 def with_distrust(known: Known, distrust: Distrust) -> Known:
     """Return what is known with its values marked unknown; its vendor id stays."""
+    # These stay known as well, whether or not they become unknown: an opt-out is never
+    # forgotten, and fixed fields cannot have changed.
+    still_known = {*distrust.fixed, *distrust.kept, *_opted_out_in(known, distrust)}
+    known_fields: dict[str, Json] = {}
+    distrusted_fields: dict[str, Json] = {}
+    for name, value in known.fields.items():
+        if name in still_known:
+            known_fields[name] = value
+        if name not in distrust.fixed:
+            distrusted_fields[name] = value
+    # Fields that can be cleared may have a value that is not known: they are unknown
+    # even where nothing was known of them.
+    may_have_value = dict.fromkeys(distrust.emptied)
     pending = known.pending or Pending()
-    opt_outs = {
-        opt_out.field
-        for opt_out in distrust.opt_outs
-        if opt_out.field in known.fields
-        and opt_out.is_opted_out(known.fields[opt_out.field])
-    }
-    still_known = {*distrust.fixed, *distrust.kept, *opt_outs}
-    distrusted = {
-        name: value
-        for name, value in known.fields.items()
-        if name not in distrust.fixed
-    }
-    return replace(
-        known,
-        fields={
-            name: value for name, value in known.fields.items() if name in still_known
-        },
-        tags=frozenset(),
-        pending=replace(
-            pending,
-            # Fields that can be cleared may have a value that is not known: they are
-            # unknown even where nothing was known of them.
-            fields={
-                **dict.fromkeys(distrust.emptied),
-                **distrusted,
-                **pending.fields,
-            },
-            add_tags=known.tags | pending.add_tags,
-            distrusted=True,
-        ),
+    unknown = replace(
+        pending,
+        fields={**may_have_value, **distrusted_fields, **pending.fields},
+        add_tags=known.tags | pending.add_tags,
+        distrusted=True,
     )
+    return replace(known, fields=known_fields, tags=frozenset(), pending=unknown)
+
+
+def _opted_out_in(known: Known, distrust: Distrust) -> set[str]:
+    """Return the fields in which the contact is known to have opted out."""
+    opted_out: set[str] = set()
+    for opt_out in distrust.opt_outs:
+        name = opt_out.field
+        if name in known.fields and opt_out.is_opted_out(known.fields[name]):
+            opted_out.add(name)
+    return opted_out
 
 
 def distrusted_state(state: ContactState, distrust: Distrust) -> ContactState:
@@ -89,19 +108,20 @@ def distrusted_state(state: ContactState, distrust: Distrust) -> ContactState:
 
 
 def known_before_distrust(known: Known) -> Known:
-    """Return what was known before it was distrusted, as far as brakes are concerned.
+    """Return what was known before it was distrusted, for brakes and forecasts.
 
-    They would else take every field and tag for new.
+    They would otherwise take every field and tag for new.
     """
     pending = known.pending
     if pending is None or not pending.distrusted:
         return known
-    values = {
+    # None stands for a field that may have a value of which nothing was known.
+    distrusted_fields = {
         name: value for name, value in pending.fields.items() if value is not None
     }
     return replace(
         known,
-        fields={**values, **known.fields},
+        fields={**distrusted_fields, **known.fields},
         tags=known.tags | pending.add_tags,
         pending=None,
     )
@@ -122,28 +142,30 @@ def known_from_read_back(
     hidden: tuple[str, ...],
     prefix: str,
 ) -> Known:
-    """Return what is known of a distrusted contact now that the vendor has shown it."""
-    pending = known.pending or Pending()
+    """Return what is known of a distrusted contact now that the vendor has shown it.
+
+    The arguments mean what they mean to ``known_from_remote``.
+    """
     shown = known_from_remote(remote, desired, known, same, hidden, prefix=prefix)
+    # What stayed known under distrust, and the vendor does not show, is still true.
     unshown = {
         name: value for name, value in known.fields.items() if name not in remote.fields
     }
-    shown = replace(
-        shown, fields={**unshown, **shown.fields}, key=_present_key(remote, shown, same)
-    )
+    present_key = _present_key(remote, shown, same)
+    shown = replace(shown, fields={**unshown, **shown.fields}, key=present_key)
     if remote.shows_tags:
         return shown
     # Nothing was learned about tags: what was unknown of them stays so.
-    unknown = replace(
+    before = known.pending or Pending()
+    pending: Pending | None = replace(
         shown.pending or Pending(),
-        add_tags=pending.add_tags,
-        remove_tags=pending.remove_tags,
+        add_tags=before.add_tags,
+        remove_tags=before.remove_tags,
     )
+    if pending == Pending():
+        pending = None
     return replace(
-        shown,
-        tags=frozenset(),
-        found_tags=known.found_tags,
-        pending=unknown if unknown != Pending() else None,
+        shown, tags=frozenset(), found_tags=known.found_tags, pending=pending
     )
 
 

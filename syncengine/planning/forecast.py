@@ -1,8 +1,19 @@
-"""Forecast of a run's cost: requests and time. Pure.
+"""Forecast of a run's cost: requests and time.
+
+``app.forecast`` adds up ``expense`` over the contacts of a run, for ``syncengine plan``
+to show; ``duration`` turns the sum into time.
 
 Requests follow from what is planned and what look-ups may find. What a look-up finds is
-not known before it is made, so a cost is a range: at least, usually (where no contact
-is found), and at most.
+not known before it is made, so a cost is a range. For a new contact that is looked up by
+two keys and then created with one request:
+
+- ``least`` 1: the first key finds it, and it is in step;
+- ``usual`` 3: two look-ups find nothing, one request creates it;
+- ``most``: it is found by the last key with other values in every field, or a create
+  says that it exists already, and it is looked up again.
+
+The worst case is worked out by planning against a made-up found contact
+(``_most_for_found``). Retries, rate limits and outages are not part of the forecast.
 """
 
 from __future__ import annotations
@@ -26,18 +37,19 @@ from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
 
 _ANY_ID = "?"
-"""The external id of a contact that may be found."""
+"""External id of a made-up contact, in plans that are counted and never sent."""
 _ANY_VALUE = "?"
-"""A value that a contact that may be found may have."""
+"""Value of its fields: different from whatever is desired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Prices of a destination's exchanges."""
+    """What requests cost at a destination, and the settings that decide about them."""
 
     capabilities: Capabilities
     on_removed: OnRemoved
     find_first: bool
+    """The setting of that name: look up every new contact before it is created."""
     look_up: Callable[[MatchKey], Cost]
     """Cost of one look-up; ``usual`` where no contact is found."""
     extra_requests: Callable[[Call], int]
@@ -52,9 +64,9 @@ class Expense:
     """Cost of one contact."""
 
     look_ups: int
-    """Number of requests of the look-ups where no contact is found."""
+    """Requests of the look-ups alone, where no contact is found."""
     requests: Cost
-    """Number of all requests."""
+    """All requests, those of the look-ups among them."""
 
 
 def expense(
@@ -69,9 +81,15 @@ def expense(
 ) -> Expense:
     """Return what it takes to carry out a contact's plan.
 
-    ``desired`` is None for a removed contact; ``refused`` is true where all there is to
-    do is to settle what was sent before. ``gone``: it was deleted at the vendor and is
-    only looked up; ``recreates``: it is created again.
+    Args:
+        desired: None for a removed contact.
+        known: what the destination is known to hold.
+        plan: what ``plan_contact`` or ``plan_removal`` made of the two.
+        prices: the destination's prices.
+        refused: nothing is sent about the contact, because its row is invalid or it is
+            suppressed. All there is to do is to settle an unknown create.
+        gone: it was deleted at the vendor by somebody else, and is only looked up.
+        recreates: it was deleted there, and is created again.
     """
     if not refused and should_read_back(known, prices.capabilities):
         return _expense_with_read_back(desired, known, prices)
@@ -79,12 +97,14 @@ def expense(
         None if refused else desired,
         known,
         prices.capabilities,
+        # What is created again is looked up first, whatever find_first says.
         find_first=prices.find_first or recreates,
         always=gone,
     )
     if look_up is None:
         return Expense(0, _cost_without_look_up(desired, known, plan, prices))
     if refused:
+        # Whatever is found, nothing follows the look-up.
         after = Cost()
     elif desired is None:
         after = Cost(most=_most_for_removal(known, look_up, prices))
@@ -97,11 +117,11 @@ def expense(
 
 def _expense_with_look_up(look_up: LookUp, after: Cost, prices: Prices) -> Expense:
     """Return the expense of a look-up and what follows it."""
-    costs = [prices.look_up(key) for key in look_up.keys]
-    all_keys = total(costs)
+    cost_by_key = [prices.look_up(key) for key in look_up.keys]
+    all_keys = total(cost_by_key)
     usual = all_keys.usual + after.usual
     # At best the first key finds a contact that is in step.
-    least = min(costs[0].least, usual)
+    least = min(cost_by_key[0].least, usual)
     # "Not found" is not believed before the wait is over: the contact is deferred, and
     # looked up once more.
     rounds = prices.rounds + (1 if look_up.wait > 0 else 0)
@@ -114,7 +134,9 @@ def likely(
 ) -> Plan:
     """Return the plan as far as it can be foreseen.
 
-    For a contact that is read back first it goes by what was known before.
+    A contact that is read back first has a plan that sends everything again, since
+    nothing of it is trusted. Usually the vendor shows what was known before: then only
+    the difference to that is sent.
     """
     if desired is None or not should_read_back(known, capabilities):
         return plan
@@ -133,26 +155,32 @@ def _expense_with_read_back(
     if capabilities.reads:
         read = exactly(1)
     else:
+        # Such a vendor shows a contact only as the result of a look-up.
         keys = keys_at_vendor(known, capabilities)
         read = total(prices.look_up(key) for key in keys)
     if desired is None:
         return Expense(0, read + _cost_of_removal_read_back(known, prices))
     plan = plan_contact(desired, known_before_distrust(known), capabilities)
-    usual = _requests(plan, prices) if isinstance(plan, Plan) else 0
+    usual = _requests(plan, prices)
     most = max(usual, _most_for_found(desired, known, prices))
     if capabilities.reads:
+        # Reading by id tells for certain that it is gone; a look-up does not.
         most = max(most, _most_for_gone(desired, known, prices))
     return Expense(0, read + Cost(0, usual, most))
 
 
 def _cost_of_removal_read_back(known: Known, prices: Prices) -> Cost:
     """Return the requests that remove a contact once it was read back."""
-    policy, capabilities = prices.on_removed, prices.capabilities
-    as_before = known_before_distrust(known)
-    usual = _requests(plan_removal("", as_before, policy, capabilities), prices)
+    usual = _requests_of_removal(known_before_distrust(known), prices)
     with_all_tags = replace(known, tags=_maybe_our_tags(known))
-    most = _requests(plan_removal("", with_all_tags, policy, capabilities), prices)
+    most = _requests_of_removal(with_all_tags, prices)
     return Cost(0, usual, max(usual, most))
+
+
+def _requests_of_removal(known: Known, prices: Prices) -> int:
+    # The contact id is of no account: the calls are counted, not sent.
+    plan = plan_removal("", known, prices.on_removed, prices.capabilities)
+    return _requests(plan, prices)
 
 
 def _most_for_gone(desired: Desired, known: Known, prices: Prices) -> int:
@@ -167,10 +195,15 @@ def _most_for_gone(desired: Desired, known: Known, prices: Prices) -> int:
 
 
 def first_call(plan: Plan, prices: Prices) -> Plan:
-    """Return the plan up to and with its first call."""
+    """Return the plan up to and with its first call.
+
+    A forecast counts no more of a contact that is probed: the probe is refused, as a
+    rule, and then nothing follows.
+    """
     if not plan.calls:
         return Plan()
     call = plan.calls[0]
+    # Each action has a field of its name in the capabilities.
     offer = getattr(prices.capabilities, call.action.value)
     return Plan((call,), requests=offer.requests)
 
@@ -184,11 +217,12 @@ def _cost_without_look_up(
     if desired is None or exists or not plan.calls:
         return exactly(usual)
     existing = _most_for_existing(desired, plan, prices)
-    if not existing:
+    if existing == 0:
         # A create or upsert by key may reach a contact that another one owns: then
         # nothing follows it.
         by_key = _goes_by_key(plan.calls[0], prices.capabilities)
         return Cost(1 if by_key else usual, usual, usual)
+    # At worst the create finds its contact each time, and that is then changed.
     found = _most_for_found(desired, known, prices)
     most = max(usual, prices.rounds * existing + found)
     return Cost(min(usual, 1), usual, most)
@@ -204,17 +238,20 @@ def _cost_after_look_up(
         # unknown any more.
         absent = known_after_not_found(known, prices.capabilities)
         fresh = plan_contact(desired, absent, prices.capabilities)
-    usual = 0
+    usual = _requests(fresh, prices)
     existing = 0
     if isinstance(fresh, Plan):
-        usual = _requests(fresh, prices)
         existing = _most_for_existing(desired, fresh, prices)
     found = _most_for_found(desired, known, prices)
     return Cost(0, usual, max(usual, prices.rounds * existing + found))
 
 
-def _requests(plan: Plan, prices: Prices) -> int:
-    return plan.requests + sum(prices.extra_requests(call) for call in plan.calls)
+def _requests(plan: Plan | Rejected, prices: Prices) -> int:
+    """Return the requests of a plan when nothing goes wrong; 0 for a rejection."""
+    if isinstance(plan, Rejected):
+        return 0
+    extra = sum(prices.extra_requests(call) for call in plan.calls)
+    return plan.requests + extra
 
 
 def _goes_by_key(call: Call, capabilities: Capabilities) -> bool:
@@ -227,7 +264,8 @@ def _goes_by_key(call: Call, capabilities: Capabilities) -> bool:
 def _most_for_existing(desired: Desired, plan: Plan, prices: Prices) -> int:
     """Return the most requests of a create that finds its contact there.
 
-    0 where it never does.
+    The vendor answers such a create "exists already", and the contact is looked up by
+    the vendor's own keys. 0 where no create is answered so.
     """
     create = prices.capabilities.create
     if create is None or not create.keyed_by or not create.tells_existing:
@@ -249,20 +287,20 @@ def _most_for_found(desired: Desired, known: Known, prices: Prices) -> int:
     It was found with other values and without our tags.
     """
     capabilities = prices.capabilities
-    to_empty = {
-        name: _ANY_VALUE
-        for name, value in desired.fields.items()
-        if value in EMPTY and not matches(name, capabilities.accumulates)
-    }
+    # A field that is not known is sent if it has a desired value. To be cleared it has
+    # to be known with some value.
+    to_clear: dict[str, Json] = {}
+    for name, value in desired.fields.items():
+        if value in EMPTY and not matches(name, capabilities.accumulates):
+            to_clear[name] = _ANY_VALUE
     first_key = desired.keys[0] if desired.keys else None
     found = Known(
         _ANY_ID,
         key=known.key or first_key,
-        fields={**to_empty, **_fixed_names(desired, capabilities)},
+        fields={**to_clear, **_fixed_names(desired, capabilities)},
         tags=_maybe_our_tags(known),
     )
-    plan = plan_contact(desired, found, capabilities)
-    return _requests(plan, prices) if isinstance(plan, Plan) else 0
+    return _requests(plan_contact(desired, found, capabilities), prices)
 
 
 def _fixed_names(desired: Desired, capabilities: Capabilities) -> dict[str, Json]:
@@ -295,8 +333,7 @@ def _most_for_removal(known: Known, look_up: LookUp, prices: Prices) -> int:
         tags=_maybe_our_tags(known),
         pending=None,
     )
-    plan = plan_removal("", found, prices.on_removed, prices.capabilities)
-    return _requests(plan, prices)
+    return _requests_of_removal(found, prices)
 
 
 def _maybe_our_tags(known: Known) -> frozenset[str]:
@@ -308,25 +345,27 @@ def _maybe_our_tags(known: Known) -> frozenset[str]:
 def duration(requests: Cost, limits: Sequence[Limit]) -> Duration:
     """Return the time that requests take when sent evenly under the limits.
 
-    The first goes out at once. Of limits for one HTTP method each it is assumed that
-    all requests meet the same one; at best they are spread over all of them.
+    The first goes out at once, so n requests take n - 1 intervals. Which HTTP methods
+    they use is not known. Usually, and at most, all of them meet the slowest limit; at
+    best they are spread over the limits of all methods.
     """
-    common: list[float] = []
-    by_method: dict[str, float] = {}
+    common_rates: list[float] = []
+    rate_by_method: dict[str, float] = {}
     for limit in limits:
         rate = limit.calls / limit.per
         if limit.method is None:
-            common.append(rate)
+            common_rates.append(rate)
         else:
-            by_method[limit.method] = min(rate, by_method.get(limit.method, rate))
-    slow = [*common, *by_method.values()]
-    fast = [*common]
-    if by_method:
-        fast.append(sum(by_method.values()))
+            slowest = rate_by_method.get(limit.method, rate)
+            rate_by_method[limit.method] = min(rate, slowest)
+    slow_rates = [*common_rates, *rate_by_method.values()]
+    fast_rates = [*common_rates]
+    if rate_by_method:
+        fast_rates.append(sum(rate_by_method.values()))
     return Duration(
-        _seconds(requests.least, fast),
-        _seconds(requests.usual, slow),
-        _seconds(requests.most, slow),
+        least=_seconds(requests.least, fast_rates),
+        usual=_seconds(requests.usual, slow_rates),
+        most=_seconds(requests.most, slow_rates),
     )
 
 

@@ -1,9 +1,19 @@
-"""Changes of a configuration by which opted-out contacts would be sent something. Pure.
+"""Changes of a configuration by which opted-out contacts would be sent something.
 
-A condition of SQL is compared as tokens: as a list of conditions joined by AND, each of
-which is a set of alternatives joined by OR. That is enough to see that a condition is
-the same, or stricter. Whatever it does not understand counts as looser, so that a
-person is asked.
+``app.consent_changes`` compares the configuration of a run with the one before it.
+Where consent would be asked for less, the run is braked until a person accepts the
+change by name.
+
+A condition of SQL is not parsed, but cut into tokens and compared: as a list of
+conditions joined by AND, each of which is a set of alternatives joined by OR::
+
+    country = 'DE' and (opted_in or vip)
+    -> [{country = 'DE'}, {opted_in, vip}]
+
+A former condition is still asked for where a present one has the same alternatives, or
+fewer of them: ``opted_in`` alone is stricter than ``opted_in or vip``. That is enough to
+see that a condition is the same, or stricter. Whatever is not understood counts as
+looser, so that a person is asked once too often rather than once too rarely.
 """
 
 from __future__ import annotations
@@ -23,18 +33,24 @@ _OF_CONSENT = re.compile(
     r"|mailing|contactable|reachable|do_?not|dnc|dnd|block|mute|stop|silent",
     re.IGNORECASE,
 )
-"""Words by which a condition is about consent."""
+"""Parts of words, in English, German and French, by which a condition is about
+consent."""
 _OPEN = ("(", "[", "case")
+"""Tokens that open a group. ``case`` is one: an AND inside of it belongs to it."""
 _CLOSE = (")", "]", "end")
 _SET_OPERATIONS = frozenset({"union", "intersect", "except"})
 _AFTER_WHERE = frozenset(
     {"group", "having", "window", "order", "limit", "offset", "fetch", "for"}
 )
+"""First words of the clauses that may follow WHERE in a SELECT."""
 _IS_TRUE = frozenset({("is", "true"), ("=", "true")})
+"""Two tokens that mean nothing behind a boolean column."""
 
 _Tokens: TypeAlias = tuple[str, ...]
+"""Words, signs and literals of SQL, as ``model.sql_tokens`` cuts them: in small letters,
+without comments."""
 _Condition: TypeAlias = frozenset[_Tokens]
-"""A condition as the alternatives that its ORs join; often there is one only."""
+"""The alternatives that OR joins in a condition; often there is only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +58,29 @@ class Loosening:
     """Consent that a changed configuration no longer asks for."""
 
     loosened: tuple[str, ...] = ()
-    """The changes by which consent may be asked for less, in words. Whether anybody is
-    concerned today does not matter: somebody may opt out tomorrow."""
+    """The changes by which consent may be asked for less, in words for a message.
+    Whether anybody is concerned today does not matter: somebody may opt out
+    tomorrow."""
     selects_otherwise: bool = False
-    """True where the source or its condition changed at all. That is looser if it
-    brings back contacts which are known to have left or opted out."""
+    """True where the source or its condition changed at all. By itself that is harmless;
+    the caller has to ask the database whether it brings back contacts that were removed
+    or had opted out."""
 
     @property
     def is_possible(self) -> bool:
+        """Return whether consent may be loosened at all."""
         return bool(self.loosened or self.selects_otherwise)
 
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """Parts of the statement that selects the contacts."""
+    """The statement that selects the contacts, in parts that can be compared."""
 
     conditions: tuple[_Condition, ...]
     """Conditions joined by AND: each of them has to hold."""
-    head: tuple[_Tokens, ...]
-    """The rest of a query: what it reads from where, and how it is ordered."""
-
-    @property
-    def words_of_conditions(self) -> list[str]:
-        return _words_of(self.conditions)
+    other_parts: tuple[_Tokens, ...]
+    """All else in a query: its columns, the tables it reads, the clauses behind WHERE.
+    For a table: its name."""
 
 
 def find_loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
@@ -74,11 +90,11 @@ def find_loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
     is certain to let through no more contacts.
     """
     loosened = [*_loosened_column(now, before), *_loosened_at_vendor(now, before)]
-    present: set[str] = set()
+    present_words: set[str] = set()
     for text in (now.table, now.where, now.query):
-        present.update(tokens(text or ""))
+        present_words.update(tokens(text or ""))
     for word in dropped_words(now, before):
-        if word in present:
+        if word in present_words:
             loosened.append(f"the condition on {word} changed")
         else:
             loosened.append(f"{word} is no longer asked for")
@@ -86,32 +102,42 @@ def find_loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
 
 
 def dropped_words(now: ConsentRules, before: ConsentRules) -> tuple[str, ...]:
-    """Return the words about consent in what is not asked for any more.
+    """Return the words about consent in what is not asked for any more, each once.
 
-    Conditions are what is joined by AND. One is still asked for, wherever it stands
-    now, if a present one has the same alternatives, or fewer of them.
+    Words are columns and functions, such as ``opted_in``.
     """
     former, present = _selection(before), _selection(now)
+    words = _words_of_dropped_conditions(former, present)
+    for part in former.other_parts:
+        if part not in present.other_parts:
+            words += part
+    # A new part of the query may redefine a column that a condition asks for: in
+    # ``SELECT true AS opted_in`` the condition on opted_in means nothing any more.
+    asked_for = set(_words_of(former.conditions))
+    for part in present.other_parts:
+        if part not in former.other_parts:
+            words += [word for word in part if word in asked_for]
+    opt_out_columns = {before.opted_out, now.opted_out}
+    of_consent = [
+        word for word in words if word in opt_out_columns or _is_of_consent(word)
+    ]
+    return tuple(dict.fromkeys(of_consent))
+
+
+def _words_of_dropped_conditions(former: _Selection, present: _Selection) -> list[str]:
     dropped = [
         condition
         for condition in former.conditions
         if not _is_still_asked(condition, present)
     ]
-    words = _words_of(dropped)
-    for part in former.head:
-        if part not in present.head:
-            words += part
-    # A column in a condition may be another one, where the query reads it in a new way.
-    asked = set(former.words_of_conditions)
-    for part in present.head:
-        if part not in former.head:
-            words += [word for word in part if word in asked]
-    columns = {before.opted_out, now.opted_out}
-    of_consent = [word for word in words if word in columns or _is_of_consent(word)]
-    return tuple(dict.fromkeys(of_consent))
+    return _words_of(dropped)
 
 
 def _is_still_asked(condition: _Condition, present: _Selection) -> bool:
+    """Return whether a present condition lets through no more than this one.
+
+    It may stand anywhere, and have fewer alternatives, but no others.
+    """
     return any(other <= condition for other in present.conditions)
 
 
@@ -139,48 +165,61 @@ def _loosened_at_vendor(now: ConsentRules, before: ConsentRules) -> Iterator[str
 
 
 def _selects_otherwise(now: ConsentRules, before: ConsentRules) -> bool:
-    pairs = (
-        (before.where, now.where),
-        (before.table, now.table),
-        (before.query, now.query),
+    """Return whether the source or its condition changed, but for its layout."""
+    is_unchanged = (
+        is_same(before.where or "", now.where or "")
+        and is_same(before.table or "", now.table or "")
+        and is_same(before.query or "", now.query or "")
     )
-    return any(not is_same(former or "", present or "") for former, present in pairs)
+    return not is_unchanged
 
 
 def _selection(rules: ConsentRules) -> _Selection:
-    conditions, head = _parts_of_query(tokens(rules.query or ""))
-    conditions = [*_conditions(tokens(rules.where or "")), *conditions]
+    """Take apart what selects the contacts: a query or a table, and ``where``."""
+    of_query = _selection_of_query(tokens(rules.query or ""))
+    of_where = _conditions(tokens(rules.where or ""))
+    # ``where`` is put around the query, so its conditions hold as well.
+    conditions = (*of_where, *of_query.conditions)
+    other_parts = of_query.other_parts
     if rules.table:
-        head.append(tokens(rules.table))
-    return _Selection(tuple(conditions), tuple(head))
+        other_parts = (*other_parts, tokens(rules.table))
+    return _Selection(conditions, other_parts)
 
 
-def _parts_of_query(query: _Tokens) -> tuple[list[_Condition], list[_Tokens]]:
-    """Return the conditions of a query's WHERE, and the pieces of all else."""
+def _selection_of_query(query: _Tokens) -> _Selection:
+    """Take a SELECT apart: the conditions of its WHERE, and all else."""
+    # Words inside parentheses are blanked out: they belong to a sub-query or a function.
     outside = [word if depth == 0 else "" for word, depth in _with_depth(query)]
     has_where = "where" in outside
     has_set_operation = not _SET_OPERATIONS.isdisjoint(outside)
     if not has_where or has_set_operation:
-        return [], _pieces(query)
+        return _Selection((), tuple(_parts_without_where(query)))
     start = outside.index("where")
     end = start + 1
     while end < len(query) and outside[end] not in _AFTER_WHERE:
         end += 1
-    head = [*_pieces(query[:start]), *_pieces(query[end:])]
-    return _conditions(query[start + 1 : end]), head
+    conditions = _conditions(query[start + 1 : end])
+    before_where = _parts_without_where(query[:start])
+    after_where = _parts_without_where(query[end:])
+    return _Selection(tuple(conditions), (*before_where, *after_where))
 
 
-def _pieces(head: _Tokens) -> list[_Tokens]:
-    """Split the head of a query into its columns and what they are read from."""
-    if not head:
+def _parts_without_where(query: _Tokens) -> list[_Tokens]:
+    """Split a query, or a piece of one, into its columns and what they are read from."""
+    if not query:
         return []
-    if not _SET_OPERATIONS.isdisjoint(head):
-        return [head]
-    return _split(head, {",", "select", "from"})
+    if not _SET_OPERATIONS.isdisjoint(query):
+        # Which part belongs to which SELECT matters: compared as a whole.
+        return [query]
+    return _split(query, {",", "select", "from"})
 
 
 def _conditions(expression: _Tokens) -> list[_Condition]:
-    """Return what a condition joins by AND, each as its alternatives."""
+    """Return what a condition joins by AND, each as its alternatives.
+
+    OR binds less tightly than AND in SQL, so it is split first: ``a and b or c`` is one
+    condition with the alternatives ``a and b`` and ``c``. Those are not split further.
+    """
     expression = _without_parentheses(expression)
     if not _is_balanced(expression):
         # Not understood: it is equal to itself only.
@@ -198,7 +237,10 @@ def _conditions(expression: _Tokens) -> list[_Condition]:
 
 
 def _split(expression: _Tokens, at: AbstractSet[str]) -> list[_Tokens]:
-    """Split at each of these words outside parentheses, but at no AND of a BETWEEN."""
+    """Split at each of these words outside parentheses, but at no AND of a BETWEEN.
+
+    The words themselves and empty parts are left out.
+    """
     parts: list[list[str]] = [[]]
     is_after_between = False
     for word, depth in _with_depth(expression):
@@ -216,8 +258,12 @@ def _split(expression: _Tokens, at: AbstractSet[str]) -> list[_Tokens]:
 
 
 def _plain(expression: _Tokens) -> _Tokens:
-    """Return an expression without parentheses, and a column without ``IS TRUE``."""
+    """Return an expression without parentheses, and a column without ``IS TRUE``.
+
+    ``opted_in``, ``(opted_in)`` and ``opted_in IS TRUE`` select the same rows.
+    """
     expression = _without_parentheses(expression)
+    # Three tokens: column is true. Five: table . column is true.
     has_table = len(expression) == 5 and expression[1] == "."
     is_column = len(expression) == 3 or has_table
     if is_column and expression[-2:] in _IS_TRUE:
@@ -240,6 +286,7 @@ def _with_depth(expression: _Tokens) -> Iterator[tuple[str, int]]:
 
 
 def _is_balanced(expression: _Tokens) -> bool:
+    """Return whether each parenthesis that opens also closes, and the other way."""
     depths = [depth for _, depth in _with_depth(expression)]
     if not depths:
         return True
@@ -251,12 +298,13 @@ def _without_parentheses(expression: _Tokens) -> _Tokens:
     while len(expression) > 1 and expression[0] == "(":
         outside = [word for word, depth in _with_depth(expression) if depth == 0]
         if outside != [")"]:
-            # The first parenthesis is closed before the end.
+            # The first parenthesis is closed before the end, as in ``(a) or (b)``.
             break
         expression = expression[1:-1]
     return expression
 
 
 def _is_of_consent(word: str) -> bool:
-    is_text = word[0] == "'"
-    return not is_text and _OF_CONSENT.search(word) is not None
+    """Return whether a word is about consent; a literal such as ``'stop'`` is not."""
+    is_literal = word[0] == "'"
+    return not is_literal and _OF_CONSENT.search(word) is not None

@@ -1,10 +1,21 @@
-"""Packing of changes into the fewest requests a vendor's capabilities permit. Pure.
+"""Packing of changes into the fewest requests a vendor's capabilities permit.
 
-A plan is a number of writes of each kind plus pure tag and list calls. Writes are few
-kinds (a first one for a new contact, then updates or upserts), so their numbers are
-searched outright, cheapest first; whether the fields fit is a bipartite matching, and
-the tags that found no room in the writes go out in tag calls. Every further write costs
-at least one request, which bounds the search by the best packing found.
+``planning.plan`` calls ``pack`` for each draft. A vendor takes, say, five fields and two
+tags in an update of one request, and ten tags in a tag call of one request: how many of
+each are the fewest requests for seven fields and four tags?
+
+A packing is a number of writes of each kind, plus calls about tags and lists alone. There
+are few kinds of writes (a first one for a new contact, then updates or upserts), so:
+
+1. All selections of writes are tried, the cheapest first (``_selections``).
+2. Tags and lists fill the room in these writes in order, and what is left goes out in
+   calls of their own (``_distribute``, ``_set_calls``).
+3. Whether the fields fit into the writes is a bipartite matching (``_Matching``), since
+   a field may go into one kind of write and not into another.
+4. Every further write costs at least one request, so the search ends where the writes
+   alone cost as much as the best packing found.
+
+Most contacts are done after one or two selections.
 """
 
 from __future__ import annotations
@@ -43,12 +54,15 @@ class BySetChange(NamedTuple, Generic[_T]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WriteKind:
-    """A kind of write as it can be used for one contact."""
+    """A kind of write as it can be used for one contact.
+
+    It is compared and hashed by identity: the same kind may be selected many times.
+    """
 
     action: Action
     write: Write
     carried: Mapping[str, Json]
-    """The must-carry fields of every call, with their values."""
+    """The fields that every call of it carries, changed or not, with their values."""
     opt_outs: tuple[OptOut, ...] = ()
     """Fields in which the contact that is written to may have opted out. Empty for a
     create: there is no contact yet that could have."""
@@ -83,6 +97,7 @@ class WriteKind:
         return frozenset(names)
 
     def _can_write(self, name: str, value: Json, *, has_room: bool) -> bool:
+        """Return whether a call can set the field, or clear it where value is None."""
         if name in self.carried:
             # A field that each call has to carry with a value cannot be cleared by it.
             return value is not None
@@ -177,12 +192,16 @@ def _pack_into(
 def _most_write_requests(
     first: WriteKind | None, later: Sequence[WriteKind], changes: PackableChanges
 ) -> int:
-    """Return an upper bound for the cost of writes: one write for each change."""
-    number = len(changes.fields)
-    number += sum(len(names) for names in changes.set_changes)
+    """Return an upper bound for the cost of writes: one write for each change.
+
+    It ends the search where no packing fits: selections are endless.
+    """
+    number_of_changes = len(changes.fields)
+    for names in changes.set_changes:
+        number_of_changes += len(names)
     first_requests = first.write.requests if first else 0
     dearest_later = max((kind.write.requests for kind in later), default=0)
-    return first_requests + number * dearest_later
+    return first_requests + number_of_changes * dearest_later
 
 
 def _selections(
@@ -205,7 +224,8 @@ def _selections_costing(
 ) -> Iterator[list[WriteKind]]:
     """Yield all selections of these kinds that cost exactly so many requests.
 
-    A kind may be repeated.
+    A kind may be repeated. Of updates at 1 request and upserts at 2, three requests are
+    ``[update, update, update]`` or ``[update, upsert]``.
     """
     if requests == 0:
         yield []
@@ -213,10 +233,10 @@ def _selections_costing(
     if not kinds:
         return
     head, tail = kinds[0], kinds[1:]
-    most = requests // head.write.requests
-    for number in range(most, -1, -1):
-        left = requests - number * head.write.requests
-        for rest in _selections_costing(left, tail):
+    most_of_head = requests // head.write.requests
+    for number in range(most_of_head, -1, -1):
+        requests_left = requests - number * head.write.requests
+        for rest in _selections_costing(requests_left, tail):
             yield [head] * number + rest
 
 
@@ -227,14 +247,15 @@ def _distribute(
     in_writes: list[BySetChange[Names]] = []
     rest = changes
     for kind in writes:
-        taken = []
-        left = []
+        taken_by_change: list[Names] = []
+        left_by_change: list[Names] = []
         for names, room in zip(rest, kind.set_rooms, strict=True):
             # A room of None takes them all.
-            taken.append(names[:room])
-            left.append(names[len(taken[-1]) :])
-        in_writes.append(BySetChange(*taken))
-        rest = BySetChange(*left)
+            taken = names[:room]
+            taken_by_change.append(taken)
+            left_by_change.append(names[len(taken) :])
+        in_writes.append(BySetChange(*taken_by_change))
+        rest = BySetChange(*left_by_change)
     return in_writes, rest
 
 
@@ -255,7 +276,7 @@ def _set_calls(
 ) -> list[tuple[CallDraft, int]] | None:
     """Return the calls for tags and lists that are in no write, with their requests.
 
-    None where the vendor has no such calls.
+    None where the vendor has no such call for some of them.
     """
     calls: list[tuple[CallDraft, int]] = []
     for names, (action, offer) in zip(rest, set_offers(capabilities), strict=True):
@@ -264,6 +285,7 @@ def _set_calls(
         if offer is None:
             return None
         most = offer.max_tags if isinstance(offer, TagCall) else offer.max_lists
+        # Without a limit all go into one call.
         size = most or len(names)
         for start in range(0, len(names), size):
             draft = _set_call(action, names[start : start + size])
@@ -272,6 +294,10 @@ def _set_calls(
 
 
 def _set_call(action: Action, names: Names) -> CallDraft:
+    """Return a call about these tags or lists alone.
+
+    A list is a field: true joins it, None leaves it (see ``contact.LISTS``).
+    """
     match action:
         case Action.ADD_TAGS:
             return CallDraft(action, add_tags=names)
@@ -293,16 +319,18 @@ def _write_drafts(
     A field that one write clears and another has to carry is cleared last, or the other
     write would set it again.
     """
-    drafts = [
-        CallDraft(
-            kind.action,
-            {**kind.carried, **fields, **dict.fromkeys(changes.join_lists, True)},
-            changes.add_tags,
-            changes.remove_tags,
+    drafts: list[CallDraft] = []
+    carried: set[str] = set()
+    for kind, fields, changes in zip(writes, placed, in_writes, strict=True):
+        joined = dict.fromkeys(changes.join_lists, True)
+        draft = CallDraft(
+            action=kind.action,
+            fields={**kind.carried, **fields, **joined},
+            add_tags=changes.add_tags,
+            remove_tags=changes.remove_tags,
         )
-        for kind, fields, changes in zip(writes, placed, in_writes, strict=True)
-    ]
-    carried = {name for kind in writes for name in kind.carried}
+        drafts.append(draft)
+        carried.update(kind.carried)
 
     def clears_carried(draft: CallDraft) -> bool:
         return any(
@@ -320,25 +348,37 @@ def _place_fields(
 
     Returns the fields of each write, or None when some find no place.
     """
-    carried_anyway = {
-        name for kind in writes for name in kind.carried if fields.get(name) is not None
-    }
-    names = [name for name in fields if name not in carried_anyway]
+    carried_anyway: set[str] = set()
+    for kind in writes:
+        carried_anyway.update(kind.carried)
+    # A field that is to be cleared is not among those that are carried with a value.
+    names = [
+        name
+        for name, value in fields.items()
+        if value is None or name not in carried_anyway
+    ]
     rooms = [kind.room for kind in writes]
-    if _total_room(rooms, most=len(fields)) < len(names):
+    # Counting is cheap: most selections that are too small end here.
+    if _total_room(rooms, unlimited=len(fields)) < len(names):
         return None
     matching = _Matching(writes, rooms, fields)
-    if not all(matching.place(name, set()) for name in names):
-        return None
+    for name in names:
+        if not matching.place(name, set()):
+            return None
     return [{name: fields[name] for name in placed} for placed in matching.placed]
 
 
-def _total_room(rooms: Sequence[int | None], most: int) -> int:
-    return sum(most if room is None else room for room in rooms)
+def _total_room(rooms: Sequence[int | None], unlimited: int) -> int:
+    """Return the sum of the rooms; one without a limit counts as ``unlimited``."""
+    return sum(unlimited if room is None else room for room in rooms)
 
 
 class _Matching:
-    """A bipartite matching of fields to writes, found by augmenting paths."""
+    """A bipartite matching of fields to writes, found by augmenting paths.
+
+    Kuhn's algorithm: each field in turn is put into a write with room. Where all that
+    could carry it are full, a field in one of them is moved elsewhere, if it can be.
+    """
 
     def __init__(
         self, writes: Sequence[WriteKind], rooms: Sequence[int | None], fields: Fields

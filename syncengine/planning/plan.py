@@ -1,6 +1,21 @@
-"""Plan of one contact: desired minus known gives calls, or the reason for none.
+"""Plan of one contact: the calls that bring the vendor's copy in step.
 
-Pure.
+``plan_contact`` is called by ``engine.prepare`` for each contact of a batch, and again
+during a contact's attempt when a look-up has shown something new. It goes in steps:
+
+1. ``planning.changes`` subtracts what is known from what is desired.
+2. The writes that this contact could use are collected from the vendor's capabilities:
+   *first* ones, which create a contact that does not exist (a create or an upsert), and
+   *later* ones, which change one that exists (an update, an upsert, the lifecycle). Each
+   is a ``WriteKind``: a write with the fields it has to carry filled in.
+3. For each possible first write, the changes that no write can carry are dropped as
+   unsupported, and ``planning.packing`` divides the others into the fewest requests.
+   That is a draft.
+4. The draft that drops least wins, then the one with the fewest requests. Its calls get
+   the id or key that names the contact (``planning.addresses``).
+
+Tags and lists are *sets*: they change by adding and removing members, inside a write or
+in a call of their own.
 """
 
 from __future__ import annotations
@@ -42,6 +57,7 @@ from syncengine.planning.packing import (
 )
 
 _UNSUPPORTED_CODES = BySetChange("add_tag", "remove_tag", "join_list", "leave_list")
+"""Codes of ``Unsupported``, by the way in which a set changes."""
 _NO_ROOM = BySetChange[int | None](0, 0, 0, 0)
 
 
@@ -61,7 +77,9 @@ class _PlanDraft:
 
     packing: Packing
     dropped: tuple[Unsupported, ...]
+    """Changes that no call of this draft can make."""
     addresses: Mapping[Action, TagAddress]
+    """How its tag calls name the contact, by ``ADD_TAGS`` and ``REMOVE_TAGS``."""
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -75,7 +93,9 @@ def plan_contact(
     """Return the calls that bring the vendor's copy in step, in the fewest requests.
 
     A contact without external id does not exist at the vendor: it is created or
-    upserted first. Raises nothing.
+    upserted first. The result is a plan without calls where the contact is in step, or
+    where the vendor cannot express any of its changes, and a rejection where its values
+    do not suffice or are not allowed. Raises nothing.
     """
     refusal = _check_values(desired, capabilities)
     if refusal is not None:
@@ -87,11 +107,13 @@ def plan_contact(
     key, key_change = identity_key(desired, known, capabilities)
     if exists and not changes:
         return Plan(unsupported=changes.stays + key_change + skipped)
-    firsts: Sequence[WriteKind | None] | Plan | Rejected = [None]
+    # A contact that exists needs no first write: there is one draft then.
+    firsts: Sequence[WriteKind | None] = [None]
     if not exists:
-        firsts = _usable_firsts(desired, known, capabilities)
-    if isinstance(firsts, Plan | Rejected):
-        return firsts
+        usable_firsts = _usable_firsts(desired, known, capabilities)
+        if isinstance(usable_firsts, Plan | Rejected):
+            return usable_firsts
+        firsts = usable_firsts
     later = _usable(_later_kinds(capabilities), desired, known)
     drafts = [
         _draft(changes, first, later, capabilities, key, known) for first in firsts
@@ -116,7 +138,10 @@ def _usable_firsts(
     offered = list(_first_kinds(desired, known, capabilities))
     if not offered:
         return Plan(unsupported=(Unsupported("create", ""),))
-    return _usable(offered, desired, known) or _missing_field(offered[0].write, desired)
+    usable = _usable(offered, desired, known)
+    if not usable:
+        return _missing_field(offered[0].write, desired)
+    return usable
 
 
 def _addressed_calls(
@@ -126,28 +151,33 @@ def _addressed_calls(
     capabilities: Capabilities,
     identity: MatchKey | None,
 ) -> tuple[Call, ...]:
-    """Return the calls of a draft in order, with the keys that name the contact."""
-    keys = {action: address.key for action, address in draft.addresses.items()}
+    """Return the calls of a draft in order, with the keys that name the contact.
+
+    ``identity`` is the key of every action that has no key of its own.
+    """
+    key_by_action: dict[Action, MatchKey | None] = {
+        action: address.key for action, address in draft.addresses.items()
+    }
     at_vendor = keys_at_vendor(known, capabilities)
     if at_vendor:
-        keys[Action.UPDATE] = at_vendor[0]
+        key_by_action[Action.UPDATE] = at_vendor[0]
     if capabilities.upsert and capabilities.upsert.keyed_by:
-        keys[Action.UPSERT] = upsert_key(desired, capabilities.upsert)
-    return tuple(
-        Call(
+        key_by_action[Action.UPSERT] = upsert_key(desired, capabilities.upsert)
+    calls: list[Call] = []
+    for call in _in_order(draft):
+        own_key = key_by_action.get(call.action)
+        addressed = Call(
             action=call.action,
             contact_id=desired.contact_id,
             external_id=known.external_id,
-            key=keys.get(call.action, identity),
-            other_keys=_other_keys(
-                call.action, keys.get(call.action), desired, known, capabilities
-            ),
+            key=key_by_action.get(call.action, identity),
+            other_keys=_other_keys(call.action, own_key, desired, known, capabilities),
             fields=call.fields,
             add_tags=call.add_tags,
             remove_tags=call.remove_tags,
         )
-        for call in _in_order(draft)
-    )
+        calls.append(addressed)
+    return tuple(calls)
 
 
 def _other_keys(
@@ -182,19 +212,22 @@ def _check_values(desired: Desired, capabilities: Capabilities) -> Rejected | No
 
 
 def _without_empty_choices(desired: Desired, capabilities: Capabilities) -> Desired:
-    """Return the contact without empty texts that its fields do not allow.
+    """Return the contact with None in place of empty texts that a field does not take.
 
-    A field with choices has no value then where the empty text is none of them.
+    These are fields that take one of a few values, or whole numbers. The vendor would
+    refuse the empty text there; None clears the field instead.
     """
     empty = [
         name for name in _checked_fields(capabilities) if desired.fields.get(name) == ""
     ]
     if not empty:
         return desired
-    return replace(desired, fields={**desired.fields, **dict.fromkeys(empty)})
+    fields_without_empty = {**desired.fields, **dict.fromkeys(empty)}
+    return replace(desired, fields=fields_without_empty)
 
 
 def _checked_fields(capabilities: Capabilities) -> tuple[str, ...]:
+    """Return the names of the fields that do not take any value."""
     choices = tuple(choice.field for choice in capabilities.choices)
     return (*capabilities.whole_numbers, *choices)
 
@@ -221,17 +254,20 @@ def _first_kinds(
 ) -> Iterator[WriteKind]:
     """Yield the writes that can create a contact.
 
-    Each comes as it is, and with a field that tag calls could name the contact by.
+    Each comes as it is, and once more for each field that tag calls could name the
+    contact by: with that field in the first write, tags can be sent behind it.
     """
     for kind in _creating_kinds(desired, known, capabilities):
         yield kind
         for name in naming_fields(desired, kind.write, capabilities):
-            yield replace(kind, carried={**kind.carried, name: desired.fields[name]})
+            with_name = {**kind.carried, name: desired.fields[name]}
+            yield replace(kind, carried=with_name)
 
 
 def _creating_kinds(
     desired: Desired, known: Known, capabilities: Capabilities
 ) -> Iterator[WriteKind]:
+    """Yield the vendor's upsert and its creates, the preferred one first."""
     # A contact that opted out before, and is created again, is still opted out.
     opt_outs = capabilities.opt_outs_in(known.fields)
     # An upsert is safe to repeat, so it comes first and wins a draw.
@@ -242,18 +278,21 @@ def _creating_kinds(
     create = capabilities.create
     if create:
         carried = _fields_it_takes(opt_outs, create)
-        kept = tuple(each for each in capabilities.opt_outs if each.field in opt_outs)
+        kept_opt_outs = tuple(
+            opt_out for opt_out in capabilities.opt_outs if opt_out.field in opt_outs
+        )
         # A create without a key that can be looked up would be made twice, should its
         # answer be lost.
-        names = match_fields_to_carry(desired, create, capabilities)
-        for name in names:
+        match_fields = match_fields_to_carry(desired, create, capabilities)
+        for name in match_fields:
             with_key = {**carried, name: desired.fields[name]}
-            yield WriteKind(Action.CREATE, create, with_key, kept)
-        if not names:
-            yield WriteKind(Action.CREATE, create, carried, kept)
+            yield WriteKind(Action.CREATE, create, with_key, kept_opt_outs)
+        if not match_fields:
+            yield WriteKind(Action.CREATE, create, carried, kept_opt_outs)
 
 
 def _fields_it_takes(fields: Fields, write: Write) -> dict[str, Json]:
+    """Return those of the fields that a write may set."""
     return {
         name: value for name, value in fields.items() if matches(name, write.fields)
     }
@@ -284,7 +323,8 @@ def _usable(
 def _filled_in(kind: WriteKind, desired: Desired, known: Known) -> WriteKind | None:
     """Return the kind with its must-carry fields filled in.
 
-    None when one has no value or there is no room for them.
+    None where it cannot be used: one of them has no value, or there is no room for
+    them, or the key is missing by which the vendor tells contacts apart.
     """
     write = kind.write
     if not _can_be_keyed(kind, desired):
@@ -339,8 +379,13 @@ def _value_to_carry(
 
 
 def _missing_field(write: Write, desired: Desired) -> Rejected:
+    """Return the rejection of a contact that lacks what its first write needs."""
     absent = [name for name in write.must_carry if desired.fields.get(name) is None]
-    needed = " and ".join(absent) or " or ".join(write.keyed_by)
+    if absent:
+        needed = " and ".join(absent)
+    else:
+        # It carries all it must, so it lacks a key: any one of these would do.
+        needed = " or ".join(write.keyed_by)
     return Rejected(
         "missing_field",
         f"the vendor needs {needed}, which the source leaves empty: "
@@ -357,16 +402,20 @@ def _draft(
     key: MatchKey | None,
     known: Known,
 ) -> _PlanDraft:
-    """Pack the changes that fit somewhere; the vendor cannot express the others."""
+    """Pack the changes that fit somewhere; the vendor cannot express the others.
+
+    ``first`` is the write that creates the contact (None: it exists), ``later`` are
+    those usable behind it, ``key`` is the contact's identity.
+    """
     plain, lists = _without_lists(changes.fields)
     fields, dropped = _expressible_fields(plain, first, later, known, capabilities)
     addresses = _tag_addresses(first, later, fields, key, known, capabilities)
     offers = _addressable_offers(capabilities, addresses)
     desired_sets = BySetChange(
-        changes.add_tags,
-        changes.remove_tags,
-        tuple(name for name, value in lists.items() if value is not None),
-        tuple(name for name, value in lists.items() if value is None),
+        add_tags=changes.add_tags,
+        remove_tags=changes.remove_tags,
+        join_lists=tuple(name for name, value in lists.items() if value is not None),
+        leave_lists=tuple(name for name, value in lists.items() if value is None),
     )
     sets = _expressible_sets(desired_sets, first, later, offers)
     dropped += _dropped_sets(desired_sets, sets)
@@ -395,12 +444,15 @@ def _tag_addresses(
 ) -> dict[Action, TagAddress]:
     """Return how tag calls name the contact, for those calls that can name it."""
     written = {**_surely_carried(first, later, fields), **fields}
+    offers = {
+        Action.ADD_TAGS: capabilities.add_tags,
+        Action.REMOVE_TAGS: capabilities.remove_tags,
+    }
     addresses: dict[Action, TagAddress] = {}
-    for action, offer in (
-        (Action.ADD_TAGS, capabilities.add_tags),
-        (Action.REMOVE_TAGS, capabilities.remove_tags),
-    ):
-        address = tag_address(offer, key, known, written) if offer else None
+    for action, offer in offers.items():
+        if offer is None:
+            continue
+        address = tag_address(offer, key, known, written)
         if address is not None:
             addresses[action] = address
     return addresses
@@ -428,7 +480,9 @@ def _surely_carried(
     if first:
         return first.carried
     if not fields or not later:
+        # No write goes out at all.
         return {}
+    # One of the later writes goes out, and which one is not known yet.
     return {
         name: value
         for name, value in later[0].carried.items()
@@ -445,27 +499,34 @@ def _expressible_fields(
 ) -> tuple[Fields, list[Unsupported]]:
     """Return the changed fields that some write can carry, and the unsupported.
 
-    A field that only the first write can carry takes room there.
+    A later write can be repeated until all its fields have room. The first one is sent
+    once: a field that only it can carry takes room there, and may find none.
     """
-    anytime = frozenset[str]().union(*(kind.writable(changed) for kind in later))
-    expressible = set(anytime)
-    if first and len(anytime) < len(changed):
-        at_first = first.writable(changed)
-        only_at_first = [
-            name for name in changed if name in at_first and name not in anytime
+    writable_later: set[str] = set()
+    for kind in later:
+        writable_later |= kind.writable(changed)
+    expressible = set(writable_later)
+    if first and len(writable_later) < len(changed):
+        writable_first = first.writable(changed)
+        only_first = [
+            name
+            for name in changed
+            if name in writable_first and name not in writable_later
         ]
-        expressible.update(_with_room(only_at_first, first))
-    fields = {name: value for name, value in changed.items() if name in expressible}
-    dropped = [
-        Unsupported(_unsupported_code(name, value, known, capabilities), name)
-        for name, value in changed.items()
-        if name not in expressible
-    ]
+        expressible.update(_with_room(only_first, first))
+    fields: dict[str, Json] = {}
+    dropped: list[Unsupported] = []
+    for name, value in changed.items():
+        if name in expressible:
+            fields[name] = value
+        else:
+            code = _unsupported_code(name, value, known, capabilities)
+            dropped.append(Unsupported(code, name))
     return fields, dropped
 
 
 def _with_room(names: Sequence[str], first: WriteKind) -> Iterator[str]:
-    """Yield the fields that the first write has room for, the first ones of them."""
+    """Yield the fields that the first write has room for, in the order of ``names``."""
     room = first.room
     for name in names:
         if room is None or name in first.carried:
@@ -478,6 +539,7 @@ def _with_room(names: Sequence[str], first: WriteKind) -> Iterator[str]:
 def _unsupported_code(
     name: str, value: Json, known: Known, capabilities: Capabilities
 ) -> str:
+    """Return the code of ``Unsupported`` for a field that no write can carry."""
     if capabilities.lowers_opt_out(name, value):
         return "lower_opt_out"
     if value is None:
@@ -498,18 +560,21 @@ def _expressible_sets(
 ) -> BySetChange[Names]:
     """Return the tags and lists that some call can carry.
 
-    Where only the first write can, it is as many as it has room for.
+    A call of their own, and a later write, can be repeated until all have room. Where
+    only the first write takes them, it is as many as it has room for.
     """
     rooms_at_first = first.set_rooms if first else _NO_ROOM
     rooms_later = [kind.set_rooms for kind in later]
     expressible: list[Names] = []
-    for place, (_, offer) in enumerate(set_offers(offers)):
-        names = desired[place]
-        has_call = offer is not None
-        if has_call or any(rooms[place] != 0 for rooms in rooms_later):
+    # ``index`` is a way in which sets can change: a field of BySetChange.
+    for index, (_, offer) in enumerate(set_offers(offers)):
+        names = desired[index]
+        has_own_call = offer is not None
+        if has_own_call or any(rooms[index] != 0 for rooms in rooms_later):
             expressible.append(names)
         else:
-            expressible.append(names[: rooms_at_first[place]])
+            # A room of None (no limit) takes them all.
+            expressible.append(names[: rooms_at_first[index]])
     return BySetChange(*expressible)
 
 
