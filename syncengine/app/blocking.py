@@ -72,12 +72,14 @@ def _run_in_thread(work: Work[T], stop: threading.Event) -> T:
             result.set_exception(error)
 
     thread = threading.Thread(target=run, name="syncengine")
-    thread.start()
     try:
+        # Inside the block: an interrupt may come while this waits for the thread.
+        thread.start()
         return result.result()
     except KeyboardInterrupt:
         # The interrupt is the caller's: a thread does not get any.
         stop.set()
         raise
     finally:
-        thread.join()
+        if thread.ident is not None:
+            thread.join()

@@ -19,8 +19,8 @@ from syncengine.storage.connect import Pool, connect, open_pool
 from syncengine.storage.failures import (
     MIGRATES,
     describe,
-    name_state,
     state_database,
+    state_named,
     storage_errors,
 )
 from syncengine.storage.server.embedded import embedded
@@ -72,16 +72,16 @@ def state_description(config: Config) -> str:
 
 @asynccontextmanager
 async def state_url(config: Config) -> AsyncIterator[str]:
-    """Return the URL of the state database, which messages name from then on.
+    """Return the URL of the state database, which messages name in this block.
 
     Starts the embedded server where that is configured.
     """
-    name_state(state_description(config))
-    if config.engine.database != EMBEDDED:
-        yield config.engine.database
-        return
-    async with embedded(config.file.parent / FOLDER) as dsn:
-        yield dsn
+    with state_named(state_description(config)):
+        if config.engine.database != EMBEDDED:
+            yield config.engine.database
+            return
+        async with embedded(config.file.parent / FOLDER) as dsn:
+            yield dsn
 
 
 @asynccontextmanager

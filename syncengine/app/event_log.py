@@ -40,36 +40,55 @@ class EventRecord:
 Listener: TypeAlias = Callable[[EventRecord], object]
 """Receives events, one at a time, on the event loop of the run: it must not block."""
 
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """A listener, and the least severe events that it is called with."""
+
+    listener: Listener
+    least: int
+
+
+_subscription: ContextVar[_Subscription | None] = ContextVar(
+    "subscription", default=None
+)
 
 
 @contextmanager
-def listening(listener: Listener | None) -> Iterator[None]:
+def listening(
+    listener: Listener | None, *, least: int = logging.DEBUG
+) -> Iterator[None]:
     """Pass the events of what is called in this block to the listener.
 
-    A context variable, and no global one: tasks that are begun in the block inherit it,
-    and other calls of the process do not see it.
+    Events below the level ``least`` are left out. Without a listener, the one of an outer
+    block stays.
+
+    The listener is kept in a context variable, and not in a global one: tasks that are
+    begun in the block inherit it, and other calls of the process do not see it.
     """
-    before = _listener.get()
-    _listener.set(listener)
+    before = _subscription.get()
+    if listener is not None:
+        _subscription.set(_Subscription(listener, least))
     try:
         yield
     finally:
-        _listener.set(before)
+        _subscription.set(before)
 
 
 def event_log(**context: Json) -> OnEvent:
     """Return a function that sends events out, each with this context."""
-    listener = _listener.get()
+    subscription = _subscription.get()
 
     def emit(event: Event, /, **facts: Json) -> None:
-        level = level_of(event)
-        if listener is None and not _logger.isEnabledFor(level):
+        # Called for every request: where nobody listens, nothing is put together.
+        level = _LEVELS[event]
+        is_heard = subscription is not None and level >= subscription.least
+        if not is_heard and not _logger.isEnabledFor(level):
             return
         record = EventRecord(event, level, {**context, **facts})
         _log(record)
-        if listener is not None:
-            _pass_on(record, listener)
+        if subscription is not None and is_heard:
+            _pass_on(record, subscription.listener)
 
     return emit
 
@@ -144,3 +163,7 @@ def level_of(event: Event) -> int:
             return logging.DEBUG
         case _:
             assert_never(event)
+
+
+_LEVELS = {event: level_of(event) for event in Event}
+"""Severity by event: to look it up is faster than to work it out for each request."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncengine.app.project import Project
 from syncengine.cli import exits
-from syncengine.cli.engine import run_engine, write_event
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import Flag, options
 from syncengine.cli.rendering.checks import print_checks
 from syncengine.cli.rendering.layout import print_json_object
@@ -19,7 +19,7 @@ def check(*, json: Flag = False) -> int:
         Print one JSON object for each check.
     """
     project = Project(options.load())
-    report = run_engine(project.acheck(on_event=write_event))
+    report = run_engine(project.acheck())
     if json:
         for each in report.public():
             print_json_object(each)

@@ -12,9 +12,8 @@ from pathlib import Path
 from textwrap import shorten
 
 from syncengine import app
-from syncengine.app.event_log import listening
 from syncengine.cli import exits
-from syncengine.cli.engine import write_event
+from syncengine.cli.engine import logging_events
 from syncengine.cli.options import options
 from syncengine.cli.progress import ProgressBars
 from syncengine.cli.rendering.layout import (
@@ -46,7 +45,7 @@ adapter's default, since nothing is documented)."""
 def demo() -> int:
     """Sync real contacts to two stand-in vendors, here; leaves nothing behind."""
     received = ReceivedSignal()
-    with listening(write_event):
+    with logging_events():
         code = run_stoppable(_demo, received)
     if received.exit_code is not None:
         return received.exit_code

@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from syncengine.app.event_log import listening
 from syncengine.cli import exits
-from syncengine.cli.engine import write_event
+from syncengine.cli.engine import logging_events
 from syncengine.cli.options import options
 from syncengine.cli.progress import ProgressBars
 from syncengine.cli.rendering.layout import print_json
@@ -44,7 +43,7 @@ def execute(
         with ProgressBars() as bars:
             return await work(config, bars, stop)
 
-    with listening(write_event):
+    with logging_events():
         reports = run_stoppable(work_with_progress, received)
     if reports is None:
         return received.exit_code or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,19 @@ class GlobalOptions:
         from syncengine.logs import set_up  # noqa: PLC0415
 
         loaded = read_config(self.config, os.environ)
-        usual_level: Level = "info" if self.log_format == "json" else "warning"
-        level = self.log_level or usual_level
-        set_up(self.log_format, err, loaded.secrets, level)
+        set_up(self.log_format, err, loaded.secrets, self.least_level)
         return loaded
+
+    @property
+    def least_level(self) -> Level:
+        """Return the level of the least severe lines that are printed."""
+        usual: Level = "info" if self.log_format == "json" else "warning"
+        return self.log_level or usual
+
+    @property
+    def least_severity(self) -> int:
+        """Return that level as a number of the standard module ``logging``."""
+        return logging.getLevelNamesMapping()[self.least_level.upper()]
 
 
 options = GlobalOptions()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncengine.app.project import Project
 from syncengine.cli import exits
-from syncengine.cli.engine import run_engine, write_event
+from syncengine.cli.engine import run_engine
 from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names, options
 from syncengine.cli.rendering.layout import print_json
 from syncengine.cli.rendering.plans import print_plans
@@ -55,7 +55,6 @@ def plan(
             limit=limit,
             contacts=contact,
             accept=accept,
-            on_event=write_event,
         )
     )
     if json:

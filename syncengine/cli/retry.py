@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from syncengine.app.project import Project
-from syncengine.cli.engine import write_event
 from syncengine.cli.execution import execute
 from syncengine.cli.options import Destinations, Flag, Names
 from syncengine.cli.rendering.runs import print_runs
@@ -57,7 +56,6 @@ def retry(
             code=code,
             destinations=destination,
             accept=accept,
-            on_event=write_event,
             progress=progress,
             stop=stop,
         )

@@ -215,9 +215,18 @@ def _is_misread(parts: SplitResult) -> bool:
 _state: ContextVar[str] = ContextVar("state", default="the state database")
 
 
-def name_state(description: str) -> None:
-    """Name the state database in all messages from here on (see ``describe``)."""
+@contextmanager
+def state_named(description: str) -> Iterator[None]:
+    """Name the state database so in all messages of the block (see ``describe``).
+
+    Other calls of the process, which may use another state, do not see the name.
+    """
+    before = _state.get()
     _state.set(f"the state database ({description})")
+    try:
+        yield
+    finally:
+        _state.set(before)
 
 
 def state_database() -> str:

@@ -51,6 +51,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "retry": ("1",),
     "run": (),
     "show": ("1",),
+    "status": (),
     "suppress": (),
     "verify": (),
 }
@@ -258,6 +259,7 @@ async def test_programs_read_objects_on_stdout_and_logs_on_stderr(
         assert await of_each("verify") == both
         assert await of_each("adopt") == both
         assert await of_each("show", "1") == both
+        assert await of_each("status") == both
         assert (await call("suppress", "--contact", "2"))[0]["action"] == "suppressed"
         assert (await call("suppress"))[0]["number"] == 1
         ids = [

@@ -200,7 +200,7 @@ async def test_two_projects_on_one_loop_know_nothing_of_each_other(
             for name, records in heard.items()
         }
         assert totals == {"one": [2], "two": [5]}
-        assert event_log._listener.get() is None
+        assert event_log._subscription.get() is None
 
 
 @pytest.mark.asyncio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from contextvars import Context
 from typing import IO, cast
 
 import orjson
@@ -42,8 +43,10 @@ def _console(*, tty: bool) -> tuple[Console, io.StringIO]:
 def test_without_a_listener_nothing_is_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with listening(None):
+    def halt() -> None:
         event_log(account="a")(Event.ACCOUNT_HALTED, error="down")
+
+    Context().run(halt)
     assert capsys.readouterr() == ("", "")
 
 
