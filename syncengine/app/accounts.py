@@ -118,8 +118,9 @@ async def leased_account(
     async with broken_off_by(stop):
         grant = await store.acquire(name, ttl=ttl, settles_within=settles_within)
     leases.note(grant)
-    # To take a lease may have taken a while, in which it ran already. After this renewal
-    # our own clock bounds how long it lasts: it was read before the database renewed it.
+    # To take a lease may have taken a while, in which it ran already. After this
+    # renewal our own clock bounds how long it lasts: it was read before the database
+    # renewed it.
     asked_at = boot_time()
     await store.renew(grant)
     emit(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
@@ -132,14 +133,15 @@ async def leased_account(
         pacing,
         stop_account_on(stop, pacing) as stopping,
     ):
-        # An account that no destination is remembered by has sent nothing under this name:
-        # where there are former accounts, theirs alone counts.
+        # An account that no destination is remembered by has sent nothing under this
+        # name: where there are former accounts, theirs alone counts.
         if not former or await is_remembered(databases.state, name):
             _count_earlier_requests(pacing, grant)
         try:
             async with broken_off_by(stop):
-                # Only now that our lease is kept: accounts of this call may wait for one
-                # another here, and meanwhile all of their leases have to be renewed.
+                # Only now that our lease is kept: accounts of this call may wait for
+                # one another here, and meanwhile all of their leases have to be
+                # renewed.
                 for left in await former_leases.wait():
                     _count_earlier_requests(pacing, left)
                 # Otherwise a lost request of the last run could arrive behind ours.
@@ -157,7 +159,8 @@ async def leased_account(
         except Exception as error:
             is_lost = isinstance(root_error(error), StorageError | LeaseLost)
             if account.writes.sent == 0 and not is_lost:
-                # What broke the work off is reported, not that the database is away now.
+                # What broke the work off is reported, not that the database is away
+                # now.
                 with suppress(SyncEngineError):
                     await store.release(grant, pacing.ledger.dump(pacing.now()))
             raise

@@ -19,7 +19,7 @@ Work: TypeAlias = Callable[[asyncio.Event], Coroutine[Any, Any, T]]
 """Given an event that is set when it is to stop."""
 
 _POLL = 0.2
-"""Seconds between two looks at the caller's ``stop``, which has no way to wake a loop."""
+"""Seconds between two looks at the caller's ``stop``, which cannot wake a loop."""
 
 
 def run_blocking(work: Work[T], stop: threading.Event | None = None) -> T:
@@ -68,7 +68,7 @@ def _run_in_thread(work: Work[T], stop: threading.Event) -> T:
     def run() -> None:
         try:
             result.set_result(context.run(asyncio.run, _until_stopped(work, stop)))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again by ``result``
             result.set_exception(error)
 
     thread = threading.Thread(target=run, name="syncengine")

@@ -45,7 +45,8 @@ class Candidates:
         Raises SourceError, StorageError.
         """
         if self._request.contacts:
-            # Whoever is named twice gets one attempt: two at a time could be two creates.
+            # Whoever is named twice gets one attempt: two at a time could be two
+            # creates.
             named = dict.fromkeys(map(contact_id_of, self._request.contacts))
             yield DiffSlice(BatchKind.CHANGES, tuple(named))
             return
@@ -105,7 +106,8 @@ class Candidates:
             async for piece in differ:
                 left += await self._left(piece)
                 yield piece
-        # Last, since they are looked at night after night: they must not use a limit up.
+        # Last, since they are looked at night after night: they must not use a limit
+        # up.
         moved = await moved_away(self._databases.state, self._destination.name)
         if moved:
             piece = DiffSlice(BatchKind.REMOVALS, moved)

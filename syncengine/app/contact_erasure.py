@@ -244,5 +244,5 @@ class _EmptySource:
     It is a ``ports.SourceReader``.
     """
 
-    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:  # noqa: ARG002 - the port's
+    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:  # noqa: ARG002
         return ()

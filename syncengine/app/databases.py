@@ -165,7 +165,8 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
     assert source.key is not None
     several = destination.vendor.capabilities.accumulates
     uses = _column_uses(options, several)
-    # Where several keys name a column, messages show the first: it is written last here.
+    # Where several keys name a column, messages show the first: it is written last
+    # here.
     places = {use.column: use.place for use in reversed(uses)}
     return SourceSpec(
         key=source.key,

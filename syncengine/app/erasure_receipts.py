@@ -58,15 +58,15 @@ def _message_of_gone(destination: DestinationConfig) -> str:
     if vendor.capabilities.find_by:
         return f"{message}, and none with its match keys"
     return (
-        f"{message}, and offers no look-up: if it was merged there, have the one that is "
-        "left deleted by hand"
+        f"{message}, and offers no look-up: if it was merged there, have the one that "
+        "is left deleted by hand"
     )
 
 
 def _not_there(vendor: str) -> str:
     return (
-        f"nothing was deleted: {vendor} had no such contact any more (deleted or merged "
-        "there before)"
+        f"nothing was deleted: {vendor} had no such contact any more (deleted or "
+        "merged there before)"
     )
 
 
@@ -124,8 +124,8 @@ def also_of_others(
         for external_id, owner in owned.items()
     )
     message = (
-        f"its match keys find what is another's here ({owners}): forget that one too if "
-        "it is the same person"
+        f"its match keys find what is another's here ({owners}): forget that one too "
+        "if it is the same person"
     )
     if vendor is not None:
         message = f"{_not_there(vendor)}, and {message}"

@@ -21,8 +21,8 @@ _REMINDER = 30.0
 """Seconds between two reminders of a database that stays away."""
 
 _logger = logging.getLogger("syncengine")
-# The library configures no logging: without a handler of the caller's nothing is printed,
-# not even by Python's handler of last resort.
+# The library configures no logging: without a handler of the caller's nothing is
+# printed, not even by Python's handler of last resort.
 _logger.addHandler(logging.NullHandler())
 
 
@@ -60,8 +60,8 @@ def listening(
 ) -> Iterator[None]:
     """Pass the events of what is called in this block to the listener.
 
-    Events below the level ``least`` are left out. Without a listener, the one of an outer
-    block stays.
+    Events below the level ``least`` are left out. Without a listener, the one of an
+    outer block stays.
 
     The listener is kept in a context variable, and not in a global one: tasks that are
     begun in the block inherit it, and other calls of the process do not see it.
@@ -94,7 +94,7 @@ def event_log(**context: Json) -> OnEvent:
 
 
 def _log(record: EventRecord) -> None:
-    """Write an event to the standard logger, with its facts as text and as ``extra``."""
+    """Write an event to the standard logger, its facts as text and as ``extra``."""
     if _logger.isEnabledFor(record.level):
         facts = " ".join(f"{name}={value}" for name, value in record.facts.items())
         message = f"{record.event.value} {facts}".rstrip()
@@ -110,7 +110,7 @@ def _pass_on(record: EventRecord, listener: Listener) -> None:
 
 
 def sparingly(emit: OnEvent, clock: Callable[[], float] = time.monotonic) -> OnEvent:
-    """Return a function that passes events on, and repeats little of an absent database.
+    """Return a function that passes events on, and repeats absences only sparingly.
 
     The lease and the writers of an account notice by themselves that the database is
     away, and each time they try. It is passed on when it begins, as a reminder now and

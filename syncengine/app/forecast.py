@@ -26,7 +26,7 @@ from syncengine.ports import RequestCosts
 from syncengine.storage.state.accounts import holds_contacts
 
 _MOST_INVALID = 20
-"""Largest number of kinds of invalid values that are reported, the most frequent ones."""
+"""Number of kinds of invalid values that are reported: the most frequent ones."""
 
 
 @dataclass(slots=True)
@@ -163,8 +163,8 @@ async def prices_of(reader: Reader) -> Prices:
 async def _look_up_rounds(reader: Reader) -> int:
     """Return how often a contact is looked up where the vendor knows it already.
 
-    Once is enough where nobody but this contact can have what is found: it has one match
-    key, the vendor tells of an existing contact itself, and the account is this
+    Once is enough where nobody but this contact can have what is found: it has one
+    match key, the vendor tells of an existing contact itself, and the account is this
     destination's alone.
     """
     destination = reader.destination

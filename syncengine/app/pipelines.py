@@ -75,7 +75,7 @@ class _Call(Generic[T]):
     failed: Callable[[DestinationConfig, SyncEngineError], Awaitable[T]]
     stop: asyncio.Event
     accounts_by_credentials: dict[str, KnownAccount]
-    """What the state knows of credentials that destinations had under another account."""
+    """Accounts as the state knows them, by the credentials of destinations."""
     leases: LeasesOfCall
     results: dict[str, T] = field(default_factory=dict)
     """Result by destination."""

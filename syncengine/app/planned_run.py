@@ -1,7 +1,7 @@
 """A run of one destination as it would be, without there being one.
 
-It follows ``run_preparation`` step by step, and writes nothing but planned claims of match
-keys into a temporary table.
+It follows ``run_preparation`` step by step, and writes nothing but planned claims of
+match keys into a temporary table.
 """
 
 from __future__ import annotations
@@ -186,7 +186,8 @@ class _PlannedRun:
             self._recognised,
             self._others.neighbours,
         )
-        # Kept only for a run about some contacts: of these it creates again who is gone.
+        # Kept only for a run about some contacts: of these it creates again who is
+        # gone.
         batched: set[str] = set()
         async for batch in self._batches(candidates):
             await self._refuse_strays(batch)
@@ -277,7 +278,7 @@ class _PlannedRun:
         return (*let_go, *await self._reader.waits.moved())
 
     async def _refuse_strays(self, batch: Batch) -> None:
-        """Raise BrakeApplied for contacts that belong to destinations without a file."""
+        """Raise BrakeApplied for contacts of destinations without a file."""
         without_file = self._others.without_file
         if not without_file or NO_FILE in self._request.accept:
             return
@@ -323,8 +324,8 @@ class _DistrustedContacts(Contacts):
 class _UnknownContacts(Contacts):
     """Contacts as a run has them once it has dropped what is known of them."""
 
-    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:  # noqa: ARG002 - the port's
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:  # noqa: ARG002
         return {}
 
-    async def gone(self, *, all_of_them: bool) -> Sequence[str]:  # noqa: ARG002 - the port's
+    async def gone(self, *, all_of_them: bool) -> Sequence[str]:  # noqa: ARG002
         return ()

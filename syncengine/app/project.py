@@ -33,19 +33,20 @@ class Project:
     """A configuration, loaded and ready to be used.
 
     Each method exists twice: ``run`` blocks until the run is over, ``arun`` is for
-    asyncio. The blocking ones work in any thread, and also while an event loop is running
-    (as in Jupyter): then the call has a loop in a thread of its own, and the running loop
-    waits like everything else in its thread. Under asyncio, await ``arun``.
+    asyncio. The blocking ones work in any thread, and also while an event loop is
+    running (as in Jupyter): then the call has a loop in a thread of its own, and the
+    running loop waits like everything else in its thread. Under asyncio, await
+    ``arun``.
 
     A project is not changed by what is done with it: it may be used several times, from
-    several threads, and beside other projects. Nothing is configured for the process: no
-    logging, no signal handlers. Log lines go to the standard logger ``syncengine``; each
-    event is also passed to ``on_event``, which must not block.
+    several threads, and beside other projects. Nothing is configured for the process:
+    no logging, no signal handlers. Log lines go to the standard logger ``syncengine``;
+    each event is also passed to ``on_event``, which must not block.
 
-    Methods raise ``ConfigError``, ``StorageError`` and other kinds of ``RunRefused`` for
-    what concerns the whole call. What concerns one destination is in its report, and
-    ``raise_for_status()`` raises it. Destinations are named as their files are; without
-    names, all are meant.
+    Methods raise ``ConfigError``, ``StorageError`` and other kinds of ``RunRefused``
+    for what concerns the whole call. What concerns one destination is in its report,
+    and ``raise_for_status()`` raises it. Destinations are named as their files are;
+    without names, all are meant.
     """
 
     def __init__(self, config: Config) -> None:
@@ -154,9 +155,9 @@ class Project:
 
         ``backfill`` compares every contact field by field; ``resync`` believes nothing
         that is known of the contacts but their ids; ``removed`` is about contacts that
-        left the source earlier. ``limit`` is the largest number of contacts, ``contacts``
-        are the ids of those to send, ``accept`` the names of brakes and of changed
-        settings that may pass this once.
+        left the source earlier. ``limit`` is the largest number of contacts,
+        ``contacts`` are the ids of those to send, ``accept`` the names of brakes and of
+        changed settings that may pass this once.
 
         ``progress`` receives the progress. Setting ``stop`` ends the run cleanly:
         requests under way are answered and recorded. To cancel the coroutine is safe as
@@ -223,8 +224,8 @@ class Project:
         """Try again, with fresh values, what failed in an earlier run.
 
         ``run_id`` is its number, and ``batch`` restricts it to one of its batches. With
-        ``dead`` it is about all dead letters instead, of these ``destinations`` and with
-        this ``code``. Raises ConfigError for arguments that do not go together.
+        ``dead`` it is about all dead letters instead, of these ``destinations`` and
+        with this ``code``. Raises ConfigError for arguments that do not go together.
         """
         names = tuple(destinations)
         request = retry_request(
@@ -251,7 +252,7 @@ class Project:
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> Reports[RunReport]:
-        """Do what ``aretry`` does, and block until it is done; ``stop`` as in ``run``."""
+        """Do what ``aretry`` does, and block until it is done. See ``run``."""
         return run_blocking(
             lambda stop_run: self.aretry(
                 run_id,
@@ -283,8 +284,8 @@ class Project:
         """Read contacts back from the vendors, and compare them with what was sent.
 
         ``sample`` draws so many at random, ``contacts`` are the ids of some. With
-        ``repair`` the next run sends again what differs: only in these ``fields``, or, with
-        ``recreate``, also contacts that were deleted at the vendor.
+        ``repair`` the next run sends again what differs: only in these ``fields``, or,
+        with ``recreate``, also contacts that were deleted at the vendor.
         """
         with listening(on_event):
             reports = await verify(
@@ -314,7 +315,7 @@ class Project:
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> Reports[VerifyReport]:
-        """Do what ``averify`` does, and block until it is done; ``stop`` as in ``run``."""
+        """Do what ``averify`` does, and block until it is done. See ``run``."""
         return run_blocking(
             lambda stop_verifying: self.averify(
                 *destinations,

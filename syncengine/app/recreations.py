@@ -54,7 +54,7 @@ class Recreations:
         return await self._judged(gone)
 
     async def _judged(self, gone: Sequence[str]) -> Sequence[str]:
-        """Return the contacts, or none where too many of all that are known are gone."""
+        """Return the contacts; none where too many of the known ones are gone."""
         request, destination = self._request, self._destination
         if not gone or request.contacts:
             return gone

@@ -60,8 +60,8 @@ async def prepare(run: RunParts) -> PreparedWork:
     refusal_groups, probes = await preparation.probe()
     contacts = await preparation.add_batches(probes)
     await preparation.judge_scope()
-    # The order of these steps matters. Which match keys are free is known only after all
-    # claims, and the brakes judge the contacts that are brought back, too.
+    # The order of these steps matters. Which match keys are free is known only after
+    # all claims, and the brakes judge the contacts that are brought back, too.
     await claim_keys(run.preparer, run.keys, s.batches)
     contacts += await preparation.bring_back()
     await preparation.refuse_strays()
@@ -102,7 +102,7 @@ class _Preparation:
         return refusal_groups, len(probes)
 
     async def add_batches(self, probes: int) -> int:
-        """Write the contacts that differ into batches; return the number of contacts."""
+        """Write the contacts that differ into batches; return how many there are."""
         run, s = self._run, self._session
         limit = s.request.limit
         if limit is not None:
@@ -147,7 +147,7 @@ class _Preparation:
         return await _add_missing(found, s.batches, s.config.engine.batch_size)
 
     async def refuse_strays(self) -> None:
-        """Raise BrakeApplied for contacts that belong to destinations without a file."""
+        """Raise BrakeApplied for contacts of destinations without a file."""
         s, without_file = self._session, self._run.others.without_file
         if not without_file or NO_FILE in s.request.accept:
             return
@@ -244,7 +244,7 @@ class _Preparation:
 async def _add_missing(
     contact_ids: Sequence[str], batches: Batches, batch_size: int
 ) -> int:
-    """Add contacts that can be tried again; return how many were not part of the run."""
+    """Add contacts that can be tried again; return how many were missing."""
     missing = dict.fromkeys(contact_ids)
     if missing:
         # A contact whose own row changed is in a batch already: two attempts at a time

@@ -89,8 +89,8 @@ async def _facts_of(
         )
     except StorageError as error:
         unread = (
-            f"what else there is to know could not be read ({error}); `syncengine show` "
-            "tells it by contact"
+            f"what else there is to know could not be read ({error}); "
+            "`syncengine show` tells it by contact"
         )
         return _StateFacts(remarks=(unread,))
     noteworthy = (
@@ -101,7 +101,7 @@ async def _facts_of(
 
 
 def _of_resync(run: RunParts) -> Iterator[str]:
-    """Yield the remarks of a re-sync of everybody, as after a loss, on those it created."""
+    """Yield the remarks of a re-sync of everybody on the contacts it created."""
     s = run.session
     if s.request.resync and not s.request.contacts:
         created = run.progress.tally.actions[Action.CREATE.value]

@@ -21,7 +21,7 @@ SUPPRESSIONS = "suppressions"
 CONSENT = "consent"
 """Name to accept that the files ask for less consent than before."""
 RESTORED = "restored"
-"""Name to accept that the state was restored, or takes the place of one that was lost."""
+"""Name to accept that the state was restored, or replaces one that was lost."""
 EMPTY_STATE = "empty_state"
 """Name to accept that nothing is known of a destination's contacts, and that they are
 created without a look-up."""
@@ -67,8 +67,8 @@ class RunRequest:
     code: str | None = None
     """Of them, those refused with this code."""
     removed: bool = False
-    """Only contacts that left the source earlier: ``on_removed`` as it is now is applied
-    to them."""
+    """Only contacts that left the source earlier: ``on_removed`` as it is now is
+    applied to them."""
 
     def __post_init__(self) -> None:
         refuse_unknown_brakes(self.accept)
@@ -123,7 +123,7 @@ class RunRequest:
         return " ".join(map(as_argument, words))
 
     def _verb(self, destination: str) -> Iterator[str]:
-        """Yield the verb and the options that choose the destination and its contacts."""
+        """Yield the verb and the options that choose destination and contacts."""
         if self.retry_of is not None:
             yield from ("retry", str(self.retry_of))
             return

@@ -1,8 +1,8 @@
 """What every verb does around its own work, at one destination.
 
-A verb that may send or write works in a ``session``: the destination is recognised, a run
-is started, the verb does its work, and the run is finished with the verb's report. It
-needs the account's lease, which ``pipelines.side_by_side`` has taken.
+A verb that may send or write works in a ``session``: the destination is recognised, a
+run is started, the verb does its work, and the run is finished with the verb's report.
+It needs the account's lease, which ``pipelines.side_by_side`` has taken.
 
 A verb that writes nothing takes a ``Reader``, which has neither a lease nor a run.
 """
@@ -173,8 +173,8 @@ async def session(
     A verb that is no run (``kind`` None) gets a session that records nothing.
 
     Raises NotStarted where the destination is not what is remembered of it, where its
-    source cannot be read, or where somebody asked for a stop. An error in the block ends
-    the whole account; the next run of the destination then ends this one.
+    source cannot be read, or where somebody asked for a stop. An error in the block
+    ends the whole account; the next run of the destination then ends this one.
     """
     request = request or RunRequest()
     opening = _Opening(destination, account, config, databases)
@@ -237,8 +237,8 @@ class _Opening:
         name, fence = self.destination.name, self.account.fence
         others: Beside | None = None
         if prepared.is_sync:
-            # Before the run starts, which may move the account to a new name: after that
-            # nothing tells any more which destinations were in the former one.
+            # Before the run starts, which may move the account to a new name: after
+            # that nothing tells any more which destinations were in the former one.
             others = await beside(self.destination, self.config, self.databases, fence)
             await self._accept(prepared.recognised)
         run_id = await self._start_run(prepared)
@@ -262,7 +262,7 @@ class _Opening:
         )
 
     async def _accept(self, recognised: Recognised) -> None:
-        """Record what was accepted with this run: a restored or lost state, another key.
+        """Record what was accepted with this run: a restored state, another key.
 
         First of all writes: after a crash right here the run is repeated with the same
         ``--accept``, which then is not needed any more and does no harm.

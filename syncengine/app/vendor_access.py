@@ -107,8 +107,8 @@ class _ReportingSender:
 class _AccountSender:
     """Sender that keeps the account's books (``ports.Sender``).
 
-    It counts the requests that may write, and lets the pacing know what each answer says
-    about the limits.
+    It counts the requests that may write, and lets the pacing know what each answer
+    says about the limits.
     """
 
     def __init__(self, sender: Sender, account: LeasedAccount) -> None:

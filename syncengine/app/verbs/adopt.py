@@ -136,8 +136,8 @@ class _LookingUp:
             async for piece in slices:
                 await s.batches.add(piece.kind, piece.contact_ids)
                 total += len(piece.contact_ids)
-            # All claims come before the first look-up: which of several contacts with one
-            # match key has it is judged over all of them.
+            # All claims come before the first look-up: which of several contacts with
+            # one match key has it is judged over all of them.
             await claim_keys(self._preparer, self._keys, s.batches)
         s.progress.started(s.name, total)
         async for batch in s.batches.waiting():

@@ -57,8 +57,8 @@ _BATCH = 0
 async def merge(config: Config, name: str, into: str, other: str) -> MergeReport:
     """Merge the vendor contact ``other`` into ``into`` (external ids).
 
-    A contact of ours that has ``into`` has the one that is left afterwards, and the next
-    run brings it in step. Raises ConfigError for a vendor that cannot.
+    A contact of ours that has ``into`` has the one that is left afterwards, and the
+    next run brings it in step. Raises ConfigError for a vendor that cannot.
     """
     config = await settled(config)
     (destination,) = config.chosen((name,))
@@ -129,8 +129,8 @@ def _refusal(name: str, owners: dict[str, str], into: str, other: str) -> str:
     owner, others_owner = owners.get(into), owners.get(other)
     if owner is not None and others_owner is not None:
         return (
-            f"{into} is the copy of contact {_owner_name(owner, name)}, and {other} that "
-            f"of contact {_owner_name(others_owner, name)}: each has a row of its own. "
+            f"{into} is the copy of contact {_owner_name(owner, name)}, and {other} "
+            f"that of contact {_owner_name(others_owner, name)}: each has a row of its own. "
             "Take one of the two out of the source first"
         )
     if others_owner is not None:
@@ -138,8 +138,8 @@ def _refusal(name: str, owners: dict[str, str], into: str, other: str) -> str:
         return (
             f"{other} is the copy of contact {_owner_name(others_owner, name)}, which "
             "would lose it. Merge the other way round "
-            f"(`syncengine merge {other} {into} -d {destination}`), or take the contact "
-            "out of the source first"
+            f"(`syncengine merge {other} {into} -d {destination}`), or take the "
+            "contact out of the source first"
         )
     if owner is not None and not owner.startswith(f"{name}/"):
         destination = owner.partition("/")[0]

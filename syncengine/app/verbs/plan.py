@@ -55,6 +55,7 @@ async def _plan(
         return forecast.report(error=refused)
     except SyncEngineError:
         raise
-    except Exception as unforeseen:  # noqa: BLE001 - the other destinations are planned all the same
+    except Exception as unforeseen:  # noqa: BLE001
+        # A mistake of ours or of a vendor's: the other destinations are planned.
         return forecast.report(error=root_error(unforeseen))
     return forecast.report()

@@ -73,8 +73,8 @@ async def _refuse_two_destinations(databases: Databases, old: str, new: str) -> 
         return
     contacts = "1 contact" if number == 1 else f"{number:,} contacts"
     what = (
-        f"{new} has {contacts} at the vendor itself, and two destinations cannot be made "
-        f"one by name: `syncengine run -d {new} --accept no_file` gives {new} those "
+        f"{new} has {contacts} at the vendor itself, and two destinations cannot be "
+        f"made one by name: `syncengine run -d {new} --accept no_file` gives {new} those "
         f"contacts of {old} that it selects"
     )
     raise _refused(old, new, what)

@@ -260,7 +260,7 @@ class _Comparison:
         )
 
     def _has_nobody(self) -> bool:
-        """Return whether the vendor has none of several contacts, which nobody named."""
+        """Return whether the vendor has none of several contacts."""
         seen = self.verification.seen
         if self._request.contacts or seen.compared <= 1:
             return False

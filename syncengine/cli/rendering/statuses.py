@@ -46,6 +46,6 @@ def _print_details(report: StatusReport) -> None:
     if report.open_erasures:
         contacts = "contact" if report.open_erasures == 1 else "contacts"
         print_line(
-            f"{name}: {report.open_erasures} forgotten {contacts} not erased there yet: "
-            "`syncengine forget ID` tries again, or tells what to ask the vendor"
+            f"{name}: {report.open_erasures} forgotten {contacts} not erased there "
+            "yet: `syncengine forget ID` tries again, or tells what to ask the vendor"
         )
