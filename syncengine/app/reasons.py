@@ -17,8 +17,9 @@ from syncengine.planning.mapping import map_row
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
 from syncengine.storage.state.contacts import Contacts
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.fence import NoLease
 from syncengine.storage.state.outcomes import ContactResult, ended_in, last_ended
+from syncengine.storage.state.runs import NO_RUN
 from syncengine.storage.state.standing import standing_of
 
 MOST_EXPLAINED = 20
@@ -82,9 +83,8 @@ async def _why_not_sent(
 ) -> str:
     """Explain why nothing was sent about a contact that the source selects."""
     state, name = databases.state, destination.name
-    # The fence and run of a reader: nothing is written through this store.
-    fence = Fence(state, destination.account, 0)
-    store = Contacts(fence, name, 0, numbered=False)
+    fence = NoLease(state, destination.account)
+    store = Contacts(fence, name, NO_RUN, numbered=False)
     known = (await store.load([row.contact_id])).get(row.contact_id)
     mapped = map_row(row, destination.mapping, destination.vendor.capabilities.identity)
     seen = Seen(

@@ -10,10 +10,10 @@ from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, inspect_source, open_databases
 from syncengine.app.markers import refuse_restored
-from syncengine.app.neighbours import beside
 from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RunRequest
+from syncengine.app.session import Reader
 from syncengine.app.vendor_access import vendor_access
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
@@ -41,7 +41,7 @@ from syncengine.planning.mapping import map_row
 from syncengine.ports import DetailReader
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state.contacts import Contacts
-from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.runs import NO_RUN
 
 
 async def show(
@@ -119,9 +119,8 @@ async def _local_view(
     databases: Databases,
     contact_id: str,
 ) -> _LocalView:
-    # The fence and run of a reader: nothing is written through this store.
-    fence = Fence(databases.state, destination.account, 0)
-    store = Contacts(fence, destination.name, 0, numbered=False)
+    reader = Reader(destination, config, databases)
+    store = reader.contacts
     state = (await store.load([contact_id])).get(contact_id)
     seen = Seen(state or ContactState(contact_id))
     desired: Desired | None = None
@@ -135,7 +134,7 @@ async def _local_view(
         desired = seen.desired
         if remark is not None:
             remarks.append(remark)
-        others = await beside(destination, config, databases, fence)
+        others = await reader.others()
         outlook = await look_ahead(
             destination, databases, store, source, seen, others.neighbours
         )
@@ -236,7 +235,7 @@ async def _remember_opt_outs(
     """
     seen = opt_outs_to_remember(known, remote, destination.vendor.capabilities)
     if seen != known.seen_opt_outs:
-        store = Contacts(account.fence, destination.name, 0, numbered=False)
+        store = Contacts(account.fence, destination.name, NO_RUN, numbered=False)
         await store.remember_opt_outs({contact_id: seen})
 
 
