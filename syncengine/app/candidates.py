@@ -102,6 +102,8 @@ class Candidates:
             everything=self._request.kind in (RunKind.BACKFILL, RunKind.RESYNC),
         )
         left = RemovedCounts()
+        # The slices are passed on while the diff goes on: millions of ids are never in
+        # memory at a time.
         with errors_name_file(self._destination):
             async for piece in differ:
                 left += await self._left(piece)

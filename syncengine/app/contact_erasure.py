@@ -244,5 +244,6 @@ class _EmptySource:
     It is a ``ports.SourceReader``.
     """
 
-    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:  # noqa: ARG002
+    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:
+        del contact_ids  # the port's argument
         return ()

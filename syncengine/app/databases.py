@@ -102,6 +102,8 @@ async def open_databases(
         with storage_errors():
             async with state.acquire() as connection:
                 await migrations.require_current(connection)
+                # Suppressions are salted hashes: with the salt of another state nobody
+                # would be recognised, and everybody be sent to.
                 await consent.require_own_salt(connection)
         sources: dict[str, Pool | StorageError] = {}
         same_accounts = [
@@ -109,6 +111,8 @@ async def open_databases(
         ]
         readers = [*destinations, *same_accounts]
         for configured in dict.fromkeys(each.source.database or "" for each in readers):
+            # Functions behind a view run with the rights of whoever reads it. So a
+            # source is read on connections of its own, which may not write.
             pool = open_pool(configured or url, size=2 + accounts, read_only=True)
             try:
                 sources[configured] = await stack.enter_async_context(pool)

@@ -34,17 +34,25 @@ async def run_destination(s: Session, progress: RunProgress) -> RunReport:
     A refusal comes back as a report. Raises StorageError and LeaseLost when the run
     cannot go on.
     """
+    # First of all: should the database be lost in the next line, the report still says
+    # which run it was.
     progress.run_id = s.run_id
     run = await run_parts(s, progress)
+    # The run is written down, so its number may be noted on this machine, too. Before
+    # the first request: a state that is restored meanwhile is then found out.
     await note(s.destination, s.config, s.databases, accepted=True)
     work = await _do_work(run)
     unreached = 0
     if work is not None and s.ending.status is not RunStatus.REFUSED:
+        # Contacts of batches that were not finished. A refused run tried nobody, and
+        # counts nobody as deferred.
         unreached = await s.batches.left()
         progress.tally.defer(unreached)
     _judge_ending(run)
     await _remember_comparison(run, is_complete=work is not None and not unreached)
     report = await report_of(run, work, unreached)
+    # Last: as long as the run counts as running, the next one of this destination knows
+    # that it died, and looks at what it left.
     await s.finish(report.public())
     return report
 
@@ -59,6 +67,9 @@ async def _do_work(run: RunParts) -> PreparedWork | None:
     try:
         async with broken_off_by(s.account.stopping.requested):
             work = await prepare(run)
+            # From here on the state changes by what the brakes have let pass. Each of
+            # the two is one transaction, and neither does harm if the process dies
+            # behind it: the next run begins with what is remembered.
             await remember_accepted(run)
             await apply_distrust(run)
         run.progress.total = work.contacts
@@ -90,6 +101,8 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
         requests = s.account.pacing.requests - sent_before
         s.progress.advanced(s.name, contacts, requests)
 
+    # In this order: the recorder writes its last outcomes while the connection to the
+    # vendor is open still, and no request goes out any more.
     async with vendor_access(s.destination, s.account) as retrier, recorder.running():
         source_error = await Dispatcher(
             preparer=run.preparer,

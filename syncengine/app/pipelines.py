@@ -98,6 +98,8 @@ class _Call(Generic[T]):
     async def _work_under_lease(
         self, account: str, members: Sequence[DestinationConfig]
     ) -> None:
+        # Before the lease: under two names an account would have two leases, and two
+        # runs at a time could use up its limit twice.
         for destination in members:
             refuse_second_name(destination, self.config, self.accounts_by_credentials)
         former = await former_accounts(account, self.config, self.databases)
@@ -120,8 +122,11 @@ class _Call(Generic[T]):
         writes_before = account.writes.sent
         try:
             self.results[destination.name] = await self._result(destination, account)
+            # Also after a refusal: the newest run is then an earlier one.
             await note(destination, self.config, self.databases)
         except* Exception as errors:
+            # Workers run in task groups, so an error comes alone or in groups of
+            # groups.
             error = await broken_off(errors, account.fence, destination.name)
             if account.pacing.requests > requests_before:
                 # After a request nobody may be told that the run was refused: a refusal

@@ -324,8 +324,10 @@ class _DistrustedContacts(Contacts):
 class _UnknownContacts(Contacts):
     """Contacts as a run has them once it has dropped what is known of them."""
 
-    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:  # noqa: ARG002
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
+        del contact_ids
         return {}
 
-    async def gone(self, *, all_of_them: bool) -> Sequence[str]:  # noqa: ARG002
+    async def gone(self, *, all_of_them: bool) -> Sequence[str]:
+        del all_of_them
         return ()

@@ -88,6 +88,8 @@ class _Preparation:
         Returns what is known of these groups, and the number of contacts.
         """
         run, s = self._run, self._session
+        # Before the diff is read: where a limit allows only so many contacts, probes
+        # come first.
         groups = await run.refusals.groups() if s.request.probes else ()
         probes = await choose(groups, run.refusals, run.preparer, s.request.limit)
         refusal_groups = RefusalGroups(
@@ -111,6 +113,8 @@ class _Preparation:
         async for piece in slices:
             await s.batches.add(piece.kind, piece.contact_ids)
             self.batched += len(piece.contact_ids)
+        # Whether something is taken from a removed contact depends on the other
+        # destinations of the account: they are asked about all of them at once.
         await run.preparer.look_ahead(s.batches.waiting())
         return self.batched + probes
 
@@ -126,6 +130,8 @@ class _Preparation:
     async def _really_removed(self) -> Removed:
         """Count the removed contacts one by one."""
         removed = Removed()
+        # This plans every removal, which takes a while: ``judge_scope`` only asks for
+        # it where the counts of the diff would trip a brake.
         async for batch in self._session.batches.waiting():
             if batch.kind is BatchKind.REMOVALS:
                 removed.add(await self._run.preparer.plan(batch))
@@ -262,6 +268,8 @@ async def _release_without_file(run: RunParts) -> None:
     """Let go of the contacts of destinations without a file, where that is accepted."""
     without_file = run.others.without_file
     if without_file and NO_FILE in run.session.request.accept:
+        # Before the diff: from now on these contacts belong to nobody, and this
+        # destination may take over those that it selects.
         await release(run.session.fence, without_file)
 
 

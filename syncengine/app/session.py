@@ -187,6 +187,8 @@ async def session(
             prepared = await opening.prepare(kind, request)
     except (RunRefused, RunStopped) as error:
         raise NotStarted(error) from error
+    # Errors from here on are not of this destination alone: the database or the lease
+    # is lost. They are not turned into NotStarted, and end the account.
     yield await opening.start(prepared, progress or NoProgress())
 
 

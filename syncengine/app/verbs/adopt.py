@@ -145,6 +145,8 @@ class _LookingUp:
                 s.ending.status = RunStatus.STOPPED
                 return
             await self._look_up(batch)
+            # Links are written by now: should the process die before this line, the next
+            # adoption finds these contacts linked.
             await s.batches.finish(batch.number, {})
             s.advanced(len(batch.contact_ids))
 

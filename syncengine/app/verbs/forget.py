@@ -96,7 +96,9 @@ async def _forget(
         ).run()
         if receipt.status is Erased.OPEN:
             s.ending.status = RunStatus.INCOMPLETE
-        # The report of this run is the receipt, which is kept by itself.
+        # The report of this run is the receipt, which is kept by itself. It comes last:
+        # with it the contact's id is forgotten here, and after a crash in between the
+        # erasure is still open, to be asked for again.
         await s.finish({})
         await erasure.end(s.fence, receipt)
     return receipt

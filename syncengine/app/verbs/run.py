@@ -45,6 +45,8 @@ async def run(
     the whole call.
     """
     config = await settled(config)
+    # Which destination a run to retry belongs to is known only from the state, so the
+    # databases of all are opened.
     destinations = config.destinations
     if request.retry_of is None:
         destinations = config.chosen(tuple(names))
@@ -66,6 +68,8 @@ async def run(
                 request=request,
                 progress=progress,
             ) as s:
+                # Kept outside of the session: what breaks the session off is reported
+                # with the counts up to there.
                 so_far = RunProgress(s.name, account.pacing, s.began)
                 started[s.name] = so_far
                 return await finished(await run_destination(s, so_far))
@@ -110,6 +114,8 @@ def _broken_off(
     if so_far is None:
         return RunReport(destination.name, None, status, error=str(error), cause=error)
     if isinstance(error, CutShort):
+        # Requests were sent, so the run did take place: whoever has no outcome is
+        # deferred. Otherwise nothing was sent, and nobody was deferred by it.
         so_far.break_off()
     return replace(so_far.report(status, str(error)), cause=error)
 

@@ -114,6 +114,8 @@ async def _verify(
                 repair,
             )
             comparison = _Comparison(s, request, verification)
+            # A stop or a halted account ends the comparison early; what was compared up
+            # to there is reported, and repaired unless that needs the whole.
             with s.ending.noted(destination):
                 await comparison.compare()
         comparison.judge()
