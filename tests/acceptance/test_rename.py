@@ -10,6 +10,8 @@ import pytest
 from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.errors import ConfigError
+from syncengine.storage.connect import Pool
+from syncengine.storage.state import renaming
 from tests.support.log_output import printed
 from tests.support.people_project import BOTH, CHARLES, RESPOND_IO, People, people
 
@@ -26,6 +28,32 @@ async def _ids(here: People, destination: str) -> dict[int, str]:
         each: row["external_id"]
         for each, row in (await here.states(destination)).items()
     }
+
+
+@pytest.mark.asyncio
+async def test_contacts_that_a_run_makes_under_the_new_name_meanwhile_stay(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destinations = {"old": {**RESPOND_IO, "account": "shop"}}
+    async with people(database, tmp_path, destinations, twins=("respond_io",)) as here:
+        await here.add([1, 2])
+        await here.run("old")
+        _move_file(here, "old", "new")
+        look = renaming.contacts_there
+
+        async def look_and_run(pool: Pool, destination: str) -> int:
+            found = await look(pool, destination)
+            if not found:
+                # A run under the new name comes between the look and the lease.
+                accepted = frozenset({"no_file"})
+                report = await here.run("new", accept=accepted)
+                assert exit_code(report) == 0
+            return found
+
+        monkeypatch.setattr(renaming, "contacts_there", look_and_run)
+        with pytest.raises(ConfigError, match="new has 2 contacts at the vendor"):
+            await app.rename(here.config, "old", "new")
+        assert len(await _ids(here, "new")) == 2
 
 
 @pytest.mark.asyncio

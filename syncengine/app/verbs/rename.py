@@ -37,6 +37,9 @@ async def rename(config: Config, old: str, new: str) -> RenameReport:
             asyncio.Event(),
             former=former,
         ) as account:
+            # Once more: a run under the new name may have created contacts while the
+            # lease was waited for. To rename would drop their ids.
+            await _refuse_two_destinations(databases, old, new)
             contacts = await renaming.rename(account.fence, old, new)
     return RenameReport(old, new, contacts)
 
