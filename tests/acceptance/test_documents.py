@@ -176,6 +176,54 @@ def test_tests_that_play_a_page_are_there() -> None:
         assert name in (ROOT / test).read_text(encoding="utf-8")
 
 
+_REPORTS = {
+    "run, retry": "RunReport",
+    "plan": "PlanReport",
+    "verify": "VerifyReport",
+    "adopt": "AdoptReport",
+    "status": "StatusReport",
+    "show": "ShowReport",
+    "forget": "Receipt",
+    "merge": "MergeReport",
+    "suppress": "SuppressReport",
+    "export, import": "ConsentReport",
+    "prune": "PruneReport",
+    "rename": "RenameReport",
+}
+"""Sections of the page on JSON, with the class whose ``public`` they describe."""
+
+
+@pytest.mark.parametrize("section", _REPORTS)
+def test_the_page_on_json_names_every_key(section: str) -> None:
+    page = (ROOT / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    text = page.partition(f"## {section}\n")[2].partition("\n## ")[0]
+    first_columns = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    described = {key for cell in first_columns for key in re.findall(r"`(\w+)`", cell)}
+    assert described == _public_keys(_REPORTS[section])
+
+
+def _public_keys(class_name: str) -> set[str]:
+    """Return the keys that a report's ``public`` writes, read from its source."""
+    for file in (ROOT / "syncengine" / "model").glob("*.py"):
+        for part in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(part, ast.ClassDef) and part.name == class_name:
+                return set(_keys(part))
+    raise AssertionError(f"there is no class {class_name}")
+
+
+def _keys(report: ast.ClassDef) -> Iterator[str]:
+    methods = [part for part in report.body if isinstance(part, ast.FunctionDef)]
+    public = next(method for method in methods if method.name == "public")
+    for statement in public.body:
+        if not isinstance(statement, (ast.Assign, ast.Return)):
+            continue
+        if not isinstance(statement.value, ast.Dict):
+            continue
+        for key in statement.value.keys:
+            if isinstance(key, ast.Constant):
+                yield str(key.value)
+
+
 def test_generated_pages_are_up_to_date() -> None:
     file = ROOT / "docs" / "generate.py"
     spec = importlib.util.spec_from_file_location("generate", file)
