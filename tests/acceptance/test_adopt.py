@@ -1,6 +1,7 @@
-"""``adopt`` makes known whom an account holds already.
+"""Adopt the contacts that an account holds already.
 
-Linked by a match key, nothing written, nothing guessed.
+``adopt`` links each by a match key, writes nothing to the vendor, and links nobody it
+is not sure of.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def phone(number: int) -> str:
 
 
 def seed(here: People, number: int, *tags: str, **fields: str) -> str:
-    """Somebody the account holds already."""
+    """Create a contact that the account holds before we come; return its id."""
     (external_id,) = here.sandbox.twin(NAME).seed(
         [Seed({"phone": phone(number), **fields}, tags)], 0.0
     )
@@ -130,7 +131,7 @@ async def test_one_vendor_contact_has_one_owner(database: str, tmp_path: Path) -
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("adopts", [True, False])
-async def test_whoever_is_found_by_a_later_key_is_held_under_that_one(
+async def test_a_contact_found_by_a_later_key_is_known_under_that_one(
     database: str, tmp_path: Path, *, adopts: bool
 ) -> None:
     async with people(
@@ -146,7 +147,9 @@ async def test_whoever_is_found_by_a_later_key_is_held_under_that_one(
 
 
 @pytest.mark.asyncio
-async def test_two_rows_with_one_key_are_told(database: str, tmp_path: Path) -> None:
+async def test_two_rows_with_one_key_are_reported(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add([1, 2])
         await here.change(2, phone=phone(1))
@@ -219,7 +222,7 @@ async def test_the_command_lists_what_needs_a_decision(
 
 
 @pytest.mark.asyncio
-async def test_who_was_deleted_there_is_not_told_to_be_created_by_the_next_run(
+async def test_the_report_does_not_say_that_the_next_run_creates_a_deleted_contact(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:

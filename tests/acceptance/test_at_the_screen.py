@@ -1,8 +1,7 @@
-"""What a person does at a vendor's own screen, and how each contact ends: every vendor,
-every act, every policy.
+"""Acts of a person at a vendor's own screen, and how each contact ends.
 
-The ends are written down here; three clean runs later nothing is sent any more,
-whatever was done.
+Every vendor, act and policy is played, and the expected ends are written down here.
+Three clean runs later nothing is sent any more, whatever was done.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Ends = tuple[str, str]
 
 @dataclass(frozen=True)
 class Act:
-    """Something done to one contact, or to two, whose rows all change afterwards."""
+    """An act on one contact, or on two, whose rows all change afterwards."""
 
     does: Callable[[Anyone, str, str], object]
     """Is given the vendor's ids of the two contacts."""
@@ -39,7 +38,7 @@ class Act:
 
 
 def _stranger(here: Anyone) -> str:
-    """The vendor's id of a contact that nobody of ours is, older than any of ours."""
+    """Return the vendor's id of a contact older than ours that belongs to nobody here."""
     row = here.pair.row(70, 70, (7, 7), ())
     names = (
         *here.pair.others,
@@ -144,7 +143,7 @@ async def test_each_contact_ends_as_it_is_written_down(
 
 
 async def _found(here: Anyone, number: int) -> str:
-    """How a contact stands, by what the vendor holds and what the state says."""
+    """Return how a contact ended, from what the vendor holds and what the state says."""
     state = (await here.states())[contact_id(number)]
     if state["standing"] is not None:
         return str(state["standing"])
@@ -163,7 +162,7 @@ async def _found(here: Anyone, number: int) -> str:
 
 
 async def _is_stable(here: Anyone, wanted: Mapping[int, str]) -> None:
-    """Nothing is sent any more, and every report counts who is not in step."""
+    """Check that nothing is sent any more and that reports count the others."""
     standing = {
         each.value: sum(end == each.value for end in wanted.values())
         for each in Standing

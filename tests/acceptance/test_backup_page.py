@@ -1,6 +1,6 @@
-"""The page on backup, restore and loss.
+"""Run every command of the page on backup, restore and loss.
 
-Every command of it is run, and prints what stands there.
+Each has to print what the page says it prints.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CONTACT_3 = Subject(SubjectKind.CONTACT, "3")
 
 @dataclass
 class Step:
-    """Commands of the page, and what it says they print."""
+    """Commands of the page, and the output it shows below them."""
 
     section: str
     commands: str
@@ -60,14 +60,14 @@ def _steps() -> Iterator[Step]:
 
 @dataclass
 class Shell:
-    """A shell in which the page's commands mean what they mean at its reader's."""
+    """A shell in which the page's commands mean what they mean to its reader."""
 
     here: People
     folder: Path
     steps: list[Step]
 
     async def play(self, section: str, *, until: int | None = None) -> None:
-        """Run the next commands of a section, all of them or so many."""
+        """Run the next commands of a section: all of them, or the given number."""
         for step in [step for step in self.steps if step.section == section][:until]:
             self.steps.remove(step)
             said = await self.run(step.commands)

@@ -1,6 +1,6 @@
-"""One value that nobody can be sent ends with its contact.
+"""A value that no vendor can be sent costs its own contact alone.
 
-A column that could never be right ends before a run.
+A column that could never be right is refused before a run.
 """
 
 from __future__ import annotations
@@ -433,7 +433,7 @@ async def test_a_first_run_over_no_row_says_so(database: str, tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
-async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(
+async def test_row_level_security_that_hides_all_rows_is_refused_else_reported(
     database: str, tmp_path: Path
 ) -> None:
     role = f"reader_{urlsplit(database).path.rpartition('_')[2]}"

@@ -1,5 +1,6 @@
-"""What would be drastic stops before its first request, says what would have happened,
-and passes once accepted.
+"""Drastic changes stop a run before its first request.
+
+The message says what would have happened, and the run passes once that is accepted.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _EVERYBODY = 20
 
 
 async def _in_step(here: People, *names: str) -> dict[str, int]:
-    """Everybody is synced; the requests so far by twin."""
+    """Sync everybody, and return the number of requests so far by twin."""
     await here.add(range(1, _EVERYBODY + 1), tags=["vip"])
     for report in (await here.runs(*names)).values():
         assert exit_code(report) == 0
@@ -40,7 +41,7 @@ def _requests(here: People) -> dict[str, int]:
     [(_UNTAG, "removed our tags from 10 contacts"), (_DELETE, "deleted 10 contacts")],
     ids=["untag", "delete"],
 )
-async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
+async def test_many_removals_send_nothing_until_that_is_accepted(
     database: str,
     tmp_path: Path,
     destinations: Mapping[str, Mapping[str, Any]],
@@ -112,7 +113,7 @@ async def test_the_brake_for_removals_knows_a_share_and_a_number(
 @pytest.mark.parametrize(
     ("leave", "untagged"), [(15, 11), (_EVERYBODY, 16)], ids=["many", "all"]
 )
-async def test_whoever_holds_no_tag_of_ours_is_not_counted_among_those_that_would_be_untagged(
+async def test_contacts_without_a_tag_of_ours_do_not_count_as_untagged(
     database: str, tmp_path: Path, leave: int, untagged: int
 ) -> None:
     async with people(database, tmp_path, _UNTAG) as here:
@@ -164,7 +165,7 @@ async def test_removals_that_are_ignored_need_no_brake(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("on_removed", ["ignore", "untag", "delete"])
-async def test_an_empty_source_stops_the_run_whatever_happens_to_those_who_left(
+async def test_an_empty_source_stops_the_run_whatever_on_removed_says(
     database: str, tmp_path: Path, on_removed: str
 ) -> None:
     async with people(
@@ -233,7 +234,7 @@ async def test_a_first_run_over_an_empty_source_is_nothing_drastic(
         ("vendor", {**RESPOND_IO}, "vendor was charles and is now respond_io"),
     ],
 )
-async def test_a_destination_that_is_not_the_one_remembered_stops_until_that_is_accepted(
+async def test_another_destination_than_the_one_recorded_stops_until_accepted(
     database: str, tmp_path: Path, name: str, keys: dict[str, Any], words: str
 ) -> None:
     destination = CHARLES if name in ("settings", "vendor") else RESPOND_IO

@@ -1,5 +1,6 @@
-"""In mid-run: what goes wrong for everybody in the same way halts the account and is
-held against nobody.
+"""Failures that begin in mid-run and concern every contact alike.
+
+They halt the account, and count against no contact.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _WRITES = {"respond_io": ("POST", "/contact/$"), "charles": ("PUT", "")}
 
 
 def _withdrawn(vendor: str, after: int) -> Rule:
-    """From now on, and for everybody, what was allowed so far is refused."""
+    """Have the vendor refuse to everybody, from now on, what it allowed so far."""
     method, path = _WRITES[vendor]
     return Rule(
         FaultKind.REFUSE,
@@ -35,7 +36,7 @@ async def _rejections(here: People, vendor: str) -> set[int]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", sorted(BOTH))
-async def test_what_is_refused_to_everybody_since_the_middle_of_a_run_halts_it_and_penalises_nobody(
+async def test_what_is_refused_to_everybody_in_mid_run_halts_it_and_penalises_nobody(
     database: str, tmp_path: Path, vendor: str
 ) -> None:
     async with people(database, tmp_path, {vendor: BOTH[vendor]}) as here:
@@ -128,7 +129,7 @@ async def test_bad_rows_before_all_others_halt_one_night_and_not_for_ever(
 
 
 @pytest.mark.asyncio
-async def test_a_mistake_that_stays_for_nights_is_held_against_nobody(
+async def test_a_mistake_that_stays_for_nights_counts_against_nobody(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
@@ -193,7 +194,7 @@ async def test_removals_that_are_all_refused_keep_nobody_else_from_the_vendor_fo
 
 
 @pytest.mark.asyncio
-async def test_the_rest_of_what_is_sent_for_each_contact_may_be_what_everybody_is_refused(
+async def test_a_later_request_of_each_contact_may_be_what_everybody_is_refused(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:

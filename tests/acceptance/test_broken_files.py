@@ -1,4 +1,4 @@
-"""A destination whose file cannot be used stops nobody who asks for another one."""
+"""A destination with an unusable file stops none of the other destinations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 
 async def _break(here: People, how: str) -> str:
-    """Make charles unusable; returns what is said of it."""
+    """Make the file of charles unusable, and return the expected message."""
     file = here.destination_file("charles")
     if how == "missing variable":
         del here.environ["CHARLES_KEY"]

@@ -1,6 +1,6 @@
 """Another source behind an unchanged destination is noticed.
 
-The same one, written in another way, is not.
+The same source, written in another way, is not taken for another one.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ async def test_a_night_that_makes_other_people_of_most_contacts_is_stopped(
 
 
 @pytest.mark.asyncio
-async def test_a_mapping_that_was_changed_is_meant_and_so_is_a_field_that_changes_everywhere(
+async def test_a_changed_mapping_is_meant_and_so_is_a_field_that_changes_everywhere(
     database: str, tmp_path: Path
 ) -> None:
     fields = {**RESPOND_IO["fields"], "company": {"from": "company", "default": "none"}}

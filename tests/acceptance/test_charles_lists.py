@@ -1,7 +1,4 @@
-"""charles keeps several phones and addresses of one kind.
-
-A list is that many values.
-"""
+"""Lists of phones and addresses at charles, which keeps several of one kind."""
 
 from __future__ import annotations
 

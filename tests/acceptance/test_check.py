@@ -1,4 +1,4 @@
-"""``syncengine check``: a list that a newcomer can work off."""
+"""``syncengine check`` prints a list that a newcomer can work off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_ASKED = (
 
 
 async def checked(here: People, code: int, *, files: str = "") -> list[str]:
-    """What check says, without addresses and folders that are other ones each time."""
+    """Return what check prints, without addresses and folders (new ones each time)."""
     ended, said = await here.command("check")
     assert ended == code, said
     text = said.replace(f"{here.file.parent}/", files).replace(
@@ -102,7 +102,7 @@ async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(
 
 
 @pytest.mark.asyncio
-async def test_credentials_and_addresses_are_told_with_file_and_key(
+async def test_credentials_and_addresses_are_named_with_file_and_key(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path / "world", {"respond_io": RESPOND_IO}) as here:
@@ -208,7 +208,7 @@ async def test_every_verb_names_the_database_it_cannot_use(
 
 
 @pytest.mark.asyncio
-async def test_what_a_run_would_refuse_is_told_before(
+async def test_what_a_run_would_refuse_is_reported_before(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path / "world", {"charles": CHARLES}) as here:
@@ -225,7 +225,7 @@ async def test_what_a_run_would_refuse_is_told_before(
 
 
 @pytest.mark.asyncio
-async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
+async def test_what_may_surprise_is_reported(database: str, tmp_path: Path) -> None:
     twins = ("dm_champ", "respond_io")
     champ = {
         "vendor": "dm_champ",
@@ -262,7 +262,7 @@ async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(
+async def test_a_proxy_is_reported_and_one_that_only_the_environment_names_too(
     database: str, tmp_path: Path
 ) -> None:
     nowhere = "http://me:hidden-word@127.0.0.1:1"
@@ -288,7 +288,7 @@ async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(
 
 
 @pytest.mark.asyncio
-async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(
+async def test_the_time_zone_of_a_moment_s_date_is_reported_and_kept(
     database: str, tmp_path: Path
 ) -> None:
     fields = {

@@ -1,6 +1,6 @@
-"""What several contacts are refused with alike is one problem.
+"""Several contacts rejected with one message have one problem in common.
 
-One is tried each night, and all once it is mended.
+One of them is tried each night, and all of them once the problem is mended.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REFUSED = {3, 5, 7}
 
 
 def _alike(numbers: Iterable[int], words: str = _WORDS) -> list[Rule]:
-    """Every contact is refused with its own values and numbers in the vendor's words."""
+    """Return rules that reject contacts, each with its own values in the message."""
     return [
         refusing(number, words.replace("{number}", str(number))) for number in numbers
     ]
@@ -39,7 +39,7 @@ def _alike(numbers: Iterable[int], words: str = _WORDS) -> list[Rule]:
 async def _standing(
     here: People, destination: str = NAME
 ) -> dict[int, tuple[str, int]]:
-    """The dead letters, each with its status and the refusals counted against it."""
+    """Return the dead letters, each with its status and its counted refusals."""
     return {
         number: (state["status"], state["rejections"])
         for number, state in (await here.states(destination)).items()
@@ -48,7 +48,7 @@ async def _standing(
 
 
 async def _night(here: People, destination: str = NAME, **options: Any) -> RunReport:
-    """A run that sends as many requests as its plan says."""
+    """Run, and check that as many requests are sent as the plan says."""
     plan = await here.plan(destination, **options)
     before = here.requests(destination)
     report = await here.run(destination, **options)
@@ -70,7 +70,7 @@ async def _tried(here: People, report: RunReport) -> list[int]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", sorted(BOTH))
-async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_are_taken(
+async def test_three_refused_alike_are_kept_and_one_is_tried_each_night(
     database: str, tmp_path: Path, vendor: str
 ) -> None:
     async with people(database, tmp_path, {vendor: BOTH[vendor]}) as here:

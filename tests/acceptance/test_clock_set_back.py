@@ -1,6 +1,6 @@
 """The clock of the state's database is set back.
 
-Nobody waits for an hour, neither for a lease nor for an answer.
+Nothing waits an hour for it, neither for a lease nor for an answer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The command as people and programs meet it.
 
-Help, mistakes, exit codes, what goes to stdout and what to stderr.
+Help, mistakes, exit codes, and what goes to stdout and what to stderr.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ TWINS = ("charles", "chartmogul")
 
 @dataclass(frozen=True)
 class Said:
-    """How a call ended."""
+    """Exit code and output of a call."""
 
     code: int
     out: str
@@ -72,7 +72,7 @@ class Said:
 
 
 async def syncengine(folder: Path, environ: Mapping[str, str], *arguments: str) -> Said:
-    """A call with its two streams in two files, as from cron."""
+    """Call the command with stdout and stderr in two files, as cron does."""
     out, err = _streams(folder)
     code = await Command(arguments, {**environ, "TERM": "dumb"}, out, err).ended()
     said = Said(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
@@ -89,7 +89,7 @@ def _streams(folder: Path) -> tuple[Path, Path]:
 async def each(
     folder: Path, environ: Mapping[str, str], calls: Sequence[Sequence[str]]
 ) -> list[Said]:
-    """Some calls at the same time."""
+    """Make several calls at the same time."""
     return await asyncio.gather(
         *(
             syncengine(folder / str(number), environ, *call)
@@ -99,7 +99,7 @@ async def each(
 
 
 def objects(text: str) -> list[dict[str, object]]:
-    """Each line is one JSON object, and there is nothing else."""
+    """Parse output of which each line is one JSON object."""
     found = [json.loads(line) for line in text.splitlines()]
     assert found
     assert all(isinstance(line, dict) for line in found)
@@ -156,7 +156,9 @@ async def test_the_sandbox_tells_what_to_write_into_a_destination_and_where_to_l
 
 
 @pytest.mark.asyncio
-async def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path: Path) -> None:
+async def test_a_mistake_on_the_command_line_is_reported_in_one_line(
+    tmp_path: Path,
+) -> None:
     mistakes = {
         "runn": 'Unknown command "runn". Did you mean "run"?',
         "run --limt 5": "Unknown option: --limt. Did you mean --limit?",
@@ -199,7 +201,7 @@ async def test_without_a_configuration_every_verb_says_how_to_get_one(
 
 
 @pytest.mark.asyncio
-async def test_a_database_that_cannot_be_used_is_told_by_every_verb(
+async def test_a_database_that_cannot_be_used_is_reported_by_every_verb(
     database: str, empty_database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path / "world", DESTINATIONS, TWINS) as here:
@@ -295,9 +297,9 @@ async def process(
     stdout: int,
     stderr: int = asyncio.subprocess.PIPE,
 ) -> tuple[int | None, str]:
-    """The installed command itself.
+    """Run the installed command.
 
-    Its exit code, and its errors where they are piped.
+    Return its exit code, and its errors where they are piped.
     """
     command = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -1,7 +1,7 @@
-"""One thing changes in a destination's file between two runs.
+"""One change in a destination's file between two runs.
 
-What is sent for it, what the vendor then holds, why it is sent, and that it is sent
-once.
+Each cell of the table says what is sent for it, what the vendor holds afterwards, and
+which cause the plan names. The next run sends nothing.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ PHONE_3 = Subject(SubjectKind.PHONE, "491510000003")
 async def test_what_was_refused_since_the_dump_stays_refused(
     database: str, tmp_path: Path
 ) -> None:
-    """Suppressed and forgotten people stay so, and the restored data of these go."""
+    """Suppressed and forgotten people stay so, and restored data of the forgotten go."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 6))
         assert exit_code(await here.run(NAME)) == 0
@@ -150,7 +150,7 @@ async def test_a_file_that_is_not_whole_is_refused(
 async def test_data_without_their_salt_are_refused_by_every_verb(
     database: str, empty_database: str, tmp_path: Path
 ) -> None:
-    """Restored into a database that was migrated anew, they would match nobody."""
+    """In a database that was migrated anew they would match no contact."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await app.suppress(here.config, [PHONE_3])
         dump(database, tmp_path / "state.dump")

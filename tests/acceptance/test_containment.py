@@ -1,4 +1,4 @@
-"""A mistake of ours, or of an adapter, ends with one contact or with one account.
+"""A mistake of ours, or of an adapter, costs one contact or one account.
 
 All others go on.
 """
@@ -32,9 +32,7 @@ def _broken(*_: object, **__: object) -> Any:
 
 
 def _breaks_for(destination: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on no batch of this destination can be prepared, for a reason that
-    nobody foresaw.
-    """
+    """Make the preparation of every batch of this destination fail unexpectedly."""
     prepare = Preparer.prepare
 
     async def prepared(
@@ -120,7 +118,7 @@ async def test_an_adapter_that_breaks_ends_with_the_contact(
 
 
 @pytest.mark.asyncio
-async def test_an_answer_that_an_adapter_stumbles_over_is_an_unknown_write_of_that_contact(
+async def test_an_answer_that_fails_an_adapter_is_an_unknown_write_of_that_contact(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with people(database, tmp_path) as here:

@@ -1,6 +1,6 @@
 """The database goes away in the middle of a run.
 
-The run waits, sends nothing, and goes on or ends with the truth.
+The run waits, sends nothing meanwhile, and then goes on or reports truly how it ended.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ async def test_a_run_waits_for_its_database_and_then_goes_on(tmp_path: Path) -> 
 async def test_a_database_that_takes_no_writes_is_waited_for_too(
     tmp_path: Path,
 ) -> None:
-    """As it is on a full disk, or while a standby takes over."""
+    """A full disk refuses writes in this way, and so does a standby before it takes
+    over.
+    """
     async with _world(tmp_path) as (_, here):
         run = await _with_requests_open(here)
         await _read_only(here, "on")
@@ -142,7 +144,7 @@ async def _world(
 
 
 async def _with_requests_open(here: Crm) -> Command:
-    """A run whose first creates wait at the vendor."""
+    """Start a run whose first creates wait at the vendor."""
     here.sandbox.faults(here.vendor).configure([_CREATES])
     run = here.start()
     assert await run.comes_to(here.sandbox.holds(here.vendor).wait_for(_IN_FLIGHT)), (
@@ -157,9 +159,9 @@ def _answer(here: Crm) -> None:
 
 
 async def _sends_nothing_more(here: Crm, run: Command) -> int:
-    """What was under way is answered, and the run is at its wits' end.
+    """Let the open requests be answered, and check that no other follows.
 
-    How many requests it has sent.
+    Return how many requests the run has sent.
     """
     journal = here.sandbox.journal(here.vendor)
     sent = journal.total

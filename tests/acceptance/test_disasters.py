@@ -1,5 +1,6 @@
-"""What can befall a source overnight stops the run before its first request, which says
-what would have happened.
+"""Accidents of the source overnight stop the run before its first request.
+
+The run says what it would have done.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ WHOLE = {
 
 @dataclass(frozen=True)
 class Disaster:
-    """What happens to the source, and what the run says it would have done."""
+    """An accident of the source, and what the run says it would have done."""
 
     brake: str
     statement: str
@@ -136,7 +137,7 @@ async def test_what_stays_below_a_brake_is_done(database: str, tmp_path: Path) -
 async def test_an_empty_column_that_empties_nothing_trips_no_brake(
     database: str, tmp_path: Path
 ) -> None:
-    """A default is put in its place, or the vendor cannot clear the field."""
+    """A default takes the value's place, or the vendor cannot clear the field."""
     default = {
         **WHOLE,
         "fields": {

@@ -1,6 +1,6 @@
-"""A vendor that takes one contact a phone, and says so in one of three ways.
+"""DM Champ takes one contact a phone, and reports a second one in three ways.
 
-With lists, and with tags that stay.
+Contacts are in lists, and have tags that stay.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ async def champ(
     more_fields: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[People]:
-    """Ten people in two lists and with a tag each, and an empty vendor that reformats
-    what it shows.
+    """Set up ten people, each with two lists and a tag.
+
+    The vendor is empty, and reformats the values it shows.
     """
     own = {**DESTINATION["settings"], "custom_fields": "create", **settings}
     mapped = {**DESTINATION["fields"], **(more_fields or {})}
@@ -89,7 +90,7 @@ async def champ(
 
 
 def at_vendor(here: People) -> dict[str, Any]:
-    """What the vendor holds, by phone; two of one phone fail the test."""
+    """Return the vendor's contacts by phone; fail if two of them share one."""
     held: list[Any] = here.sandbox.contacts(NAME)
     contacts = {contact["fields"]["phoneNumber"]: contact for contact in held}
     assert len(contacts) == len(held)
@@ -188,7 +189,7 @@ async def test_who_is_there_is_taken_over_and_brought_in_step(
 
 
 def unsupported(outcome: Any) -> set[tuple[str, str]]:
-    """What could not be expressed: code and subject."""
+    """Return code and subject of what could not be expressed."""
     return {(code, subject) for code, subject in orjson.loads(outcome["unsupported"])}
 
 
@@ -261,7 +262,7 @@ async def test_a_change_is_an_update_a_list_call_or_unsupported(
 
 
 @pytest.mark.asyncio
-async def test_who_left_is_silenced_only_where_that_is_asked_for_by_its_name(
+async def test_removed_contacts_are_silenced_only_where_on_removed_names_it(
     database: str, tmp_path: Path
 ) -> None:
     async with champ(database, tmp_path, "http409") as here:
@@ -325,7 +326,7 @@ async def test_the_key_is_in_no_report_and_no_row(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("put_mode", ["partial", "replace"])
-async def test_who_said_no_at_the_vendor_is_left_in_peace(
+async def test_contacts_that_opted_out_at_the_vendor_are_left_in_peace(
     database: str, tmp_path: Path, put_mode: str
 ) -> None:
     never = {"from": "company", "as": "boolean", "default": False}

@@ -160,7 +160,7 @@ def test_cron_lines_call_verbs_that_exist() -> None:
     ids=lambda block: block.place,
 )
 def test_what_is_not_run_is_parsed(block: Block) -> None:
-    """Its verbs exist, and the reason says more than a word."""
+    """The verbs exist, and the reason says more than a word."""
     assert len(str(block.reason).split()) > 3
     for line in block.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)

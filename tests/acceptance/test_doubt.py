@@ -1,5 +1,6 @@
-"""What an answer that never came leaves in doubt is not forgotten, whatever becomes of
-the row meanwhile.
+"""Outcomes that stay unknown after a lost answer are not forgotten.
+
+Not even when the row changes or goes meanwhile.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _fields(here: People, contact: int) -> Any:
 
 
 @pytest.mark.asyncio
-async def test_a_value_in_doubt_that_nobody_asks_for_is_not_taken_for_the_old_one(
+async def test_an_unknown_value_that_nobody_asks_for_is_not_taken_for_the_old_one(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, _ONLY) as here:
@@ -70,7 +71,7 @@ async def test_a_suppression_by_a_phone_that_only_a_lost_create_carried_holds(
 
 
 @pytest.mark.asyncio
-async def test_one_who_left_while_suppressed_is_untagged_once_that_is_lifted(
+async def test_a_contact_removed_while_suppressed_is_untagged_once_that_is_lifted(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, _ONLY) as here:
@@ -101,7 +102,7 @@ async def test_forget_names_the_vendor_contact_that_it_had_to_look_up(
 
 
 @pytest.mark.asyncio
-async def test_forget_erases_who_left_after_a_lost_upsert(
+async def test_forget_erases_a_contact_removed_after_a_lost_upsert(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {C: CHARLES}) as here:

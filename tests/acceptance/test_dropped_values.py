@@ -1,6 +1,6 @@
-"""Values that a vendor drops with a success.
+"""Values that a vendor drops although it answers with a success.
 
-One contact is sent with them each night, and all once they are taken.
+One contact is sent with them each night, and all are once the vendor takes them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ every_vendor = pytest.mark.parametrize("name", VENDORS)
 
 
 def bare(field: str) -> str:
-    """The name by which a property is defined at the vendor's screen."""
+    """Return the name by which a property is defined at the vendor's screen."""
     return field.partition(".")[2]
 
 
 def not_taken(field: str) -> str:
-    """The sentence on a field that the vendor did not take."""
+    """Return the message on a field that the vendor did not take."""
     return (
         f'the vendor did not take field "{field}": '
         "define it there, or take it out of the mapping"
@@ -53,7 +53,7 @@ async def prepared(here: People) -> None:
 
 
 async def night(here: People, name: str, **options: Any) -> RunReport:
-    """A run that sends as many requests as its plan says."""
+    """Run, and check that as many requests are sent as the plan says."""
     plan = await here.plan(name, **options)
     before = here.requests(name)
     report = await here.run(name, **options)

@@ -1,6 +1,6 @@
-"""``on_removed`` that changes after contacts left.
+"""``on_removed`` is changed after contacts left the source.
 
-What is said of them, and ``run --removed``.
+Reports name these contacts, and ``run --removed`` applies the new setting to them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.people_project import CHARLES, CHARTMOGUL, RESPOND_IO, People
 
 
 async def _left(here: People, vendor: str, number: int = 2) -> None:
-    """Six contacts, some of whom leave while nothing happens to removed ones."""
+    """Sync six contacts, and remove some while ``on_removed`` is ``ignore``."""
     await here.add(range(1, 7), tags=["vip"])
     await here.run(vendor)
     await here.remove(range(1, number + 1))
@@ -28,7 +28,7 @@ async def _left(here: People, vendor: str, number: int = 2) -> None:
 @pytest.mark.parametrize(
     ("vendor", "mapping"), [("charles", CHARLES), ("chartmogul", CHARTMOGUL)]
 )
-async def test_they_are_told_of_and_deleted_when_that_is_asked_for(
+async def test_they_are_reported_and_deleted_when_that_is_asked_for(
     database: str, tmp_path: Path, vendor: str, mapping: dict[str, Any]
 ) -> None:
     async with people(database, tmp_path, {vendor: mapping}, twins=(vendor,)) as here:

@@ -1,6 +1,6 @@
 """Commands beside a run whose state is in the embedded server.
 
-They use that server, and the run feels them.
+They use that server, and see what the run does.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def test_who_is_suppressed_beside_a_run_is_not_sent_and_other_verbs_work_t
 async def _held_up(
     database: str, folder: Path
 ) -> AsyncIterator[tuple[People, Command]]:
-    """A run that waits for the vendor.
+    """Start a run that waits for the vendor.
 
     Its state and its source are in the embedded server.
     """

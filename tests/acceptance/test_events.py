@@ -1,6 +1,6 @@
-"""What a run tells its log.
+"""Log lines of a run.
 
-JSON lines on stderr, by destination, account and contact, and never a value.
+They are JSON on stderr, name destination, account and contact, and hold no value.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def test_a_run_tells_of_its_beginning_its_batches_and_its_end(
 
 
 @pytest.mark.asyncio
-async def test_the_end_of_a_run_that_could_not_begin_is_told_as_it_is_printed(
+async def test_the_end_of_a_run_that_could_not_begin_is_logged_as_it_is_printed(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, _ONE) as here:
@@ -174,9 +174,7 @@ async def test_debug_tells_of_every_request_by_its_route(
 
 
 @pytest.mark.asyncio
-async def test_a_console_is_told_of_warnings_only(
-    database: str, tmp_path: Path
-) -> None:
+async def test_a_console_gets_warnings_only(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
         here.fail("respond_io", Rule(FaultKind.THROTTLE, retry_after=0.1, times=1))

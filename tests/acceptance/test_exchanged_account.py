@@ -1,6 +1,6 @@
 """A destination that points at another account starts anew there.
 
-No id and no value of the former one is believed.
+No id and no value of the former account is believed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
 
 
 def _seed(here: People, twin: str, ids: range) -> None:
-    """The vendor holds contacts with these phones already."""
+    """Create contacts with these phones at the vendor before we come."""
     phone = "phoneNumber" if twin == "dm_champ" else "phone"
     known = [
         Seed({phone: f"+49151{number:07}", "firstName": "Theirs"}, ("theirs",))
@@ -228,7 +228,7 @@ async def test_the_same_account_at_another_address_keeps_what_is_known(
 
 
 @pytest.mark.asyncio
-async def test_an_erasure_under_way_at_the_former_account_is_left_to_a_person(
+async def test_an_erasure_under_way_at_the_former_account_is_handed_to_a_person(
     database: str, tmp_path: Path
 ) -> None:
     async with people(

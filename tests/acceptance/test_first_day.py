@@ -1,6 +1,6 @@
-"""The first sync, interrupted as often as it pleases, and coming back to it.
+"""The first sync, interrupted several times, and continued.
 
-Nothing is a surprise but what is one.
+Brakes ask for consent only where something is really unexpected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOW = {"brakes": {"creates": {"at_least": 10}}}
 
 
 @pytest.mark.asyncio
-async def test_the_five_steps_on_5000_rows_need_no_consent_however_often_they_are_interrupted(
+async def test_the_five_steps_on_5000_rows_need_no_consent_though_interrupted(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: BUSY}) as here:
@@ -65,7 +65,7 @@ async def test_the_five_steps_on_5000_rows_need_no_consent_however_often_they_ar
 async def _interrupted(
     here: People, *, after: int, by: signal.Signals, code: int
 ) -> None:
-    """Run, and tell the process to end while a request is under way."""
+    """Start a run, and signal the process to end while a request is under way."""
     here.fail(NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, after=after, times=1))
     command = here.start("run")
     holds = here.sandbox.holds(NAME)

@@ -1,5 +1,6 @@
-"""What ``plan`` tells is what the next ``run`` does, request by request, and telling it
-changes nothing.
+"""The next run does what ``plan`` says, request by request.
+
+Planning changes nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ NIGHTS = 6
 
 
 @pytest.mark.asyncio
-async def test_a_run_sends_what_plan_told(database: str, tmp_path: Path) -> None:
+async def test_a_run_sends_what_plan_said(database: str, tmp_path: Path) -> None:
     random, refused = Random(7), 0
     async with people(database, tmp_path / "config", SHARING, TWINS) as here:
         for _ in range(NIGHTS):
@@ -74,7 +75,7 @@ async def test_a_run_sends_what_plan_told(database: str, tmp_path: Path) -> None
 
 
 async def _live(here: People, random: Random) -> None:
-    """Some come, some leave, some change.
+    """Add, remove and change some people.
 
     They share few phones, so that many lose one and get it back.
     """
@@ -94,7 +95,7 @@ async def _live(here: People, random: Random) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_plan_for_two_destinations_of_one_account_takes_them_in_turns(
+async def test_a_plan_for_two_destinations_of_one_account_has_one_after_the_other(
     database: str, tmp_path: Path
 ) -> None:
     both = {
@@ -132,7 +133,7 @@ async def test_a_plan_writes_nothing_to_the_state(
 
 
 async def _state(here: People) -> dict[str, list[str]]:
-    """Every row of every table, with the transaction that wrote it."""
+    """Return every row of every table, with the transaction that wrote it."""
     tables = await here.source.fetch(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine' ORDER BY 1"
     )
@@ -165,7 +166,7 @@ async def test_a_dead_duplicate_whose_own_row_changes_is_sent_once(
 
 
 @pytest.mark.asyncio
-async def test_a_dead_duplicate_whose_key_is_let_go_is_told_of(
+async def test_a_dead_duplicate_whose_key_is_given_up_is_in_the_plan(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path / "config", {"by_phone": BY_PHONE}) as here:

@@ -1,5 +1,6 @@
-"""``forget`` erases one contact everywhere, gives a receipt for each destination, and
-survives a crash half-way.
+"""``forget`` erases one contact everywhere, with a receipt for each destination.
+
+It survives a crash half-way.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ async def forgotten(here: People, contact: str = "1") -> dict[str, Receipt]:
 
 
 async def traces(here: People, contact: str = "1") -> list[str]:
-    """The tables that still know the contact."""
+    """Return the tables that still know the contact."""
     counts = {
         table: await here.source.fetchval(
             f"SELECT count(*) FROM syncengine.{table} WHERE contact_id = $1",
@@ -185,10 +186,10 @@ async def test_a_crash_half_way_is_finished_by_asking_again(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["charles", "dm_champ", "chartmogul"])
-async def test_what_was_answered_before_a_crash_is_told_by_asking_again(
+async def test_what_was_answered_before_a_crash_is_found_by_asking_again(
     database: str, tmp_path: Path, name: str
 ) -> None:
-    """Killed once the deletion is written down, and before its receipt is."""
+    """The process is killed when the deletion is recorded and its receipt is not."""
     silenced = {
         **DM_CHAMP,
         "settings": {**DM_CHAMP["settings"], "delete_as": "silenced"},
@@ -286,7 +287,7 @@ async def test_the_command_prints_receipts(database: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(
+async def test_what_a_person_has_to_ask_for_stays_open_until_it_is_confirmed(
     database: str, tmp_path: Path
 ) -> None:
     name = "respond_io"
@@ -341,7 +342,7 @@ async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_came_back_and_is_forgotten_again_is_asked_for_under_both_ids(
+async def test_a_contact_forgotten_a_second_time_is_asked_for_under_both_ids(
     database: str, tmp_path: Path
 ) -> None:
     name = "respond_io"
@@ -366,7 +367,7 @@ async def test_a_contact_that_came_back_and_is_forgotten_again_is_asked_for_unde
 async def test_a_destination_without_a_file_is_erased_here_and_asked_for(
     database: str, tmp_path: Path, vendor: str
 ) -> None:
-    """Its vendor could delete, or not: nobody can ask it any more."""
+    """Whether its vendor could delete makes no difference: we cannot ask it any more."""
     async with people(database, tmp_path, ALL, twins=TWINS) as here:
         await here.add([1, 2, 3])
         await here.runs()

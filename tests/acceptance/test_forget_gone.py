@@ -1,6 +1,6 @@
 """``forget`` of a contact that the vendor does not have any more.
 
-Nothing is called deleted that was not.
+No receipt says deleted where nothing was.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ async def test_who_is_not_there_is_not_called_deleted(
 
 @finding
 @pytest.mark.asyncio
-async def test_who_stands_as_gone_is_looked_up_and_not_called_deleted(
+async def test_a_gone_contact_is_looked_up_and_not_called_deleted(
     database: str, tmp_path: Path, pair: Pair
 ) -> None:
     async with anyone(database, tmp_path / "config", pair) as here:
@@ -90,7 +90,7 @@ async def test_who_stands_as_gone_is_looked_up_and_not_called_deleted(
 
 
 def _again(here: Anyone) -> str:
-    """The vendor's id of a contact that somebody made there with the match key of ours."""
+    """Create a contact with our match key by hand, and return its id at the vendor."""
     row = here.pair.row(1, 1, (7, 7), ())
     assert here.pair.key is not None
     names = (*here.pair.others, *here.pair.values, here.pair.key)

@@ -1,6 +1,6 @@
-"""``forget`` of a contact whose link a lost state took along.
+"""``forget`` of a contact whose link was lost with the state.
 
-The vendor is asked before anything is called done.
+The vendor is asked before a receipt says done.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def _receipt(here: People, contact: str = "1", name: str = NAME) -> Receip
 
 
 def _held(here: People, name: str) -> dict[int, str]:
-    """The vendor's ids, by our id as the name says it."""
+    """Return the vendor's ids by our ids, which the names contain."""
     contacts: list[Any] = here.sandbox.contacts(name)
     names = {str(each["id"]): each["fields"] for each in contacts}
     return {
@@ -51,7 +51,7 @@ def _held(here: People, name: str) -> dict[int, str]:
 
 
 async def _lost(here: People, database: str, name: str = NAME) -> None:
-    """The state is lost after contact 1 was sent, and said no."""
+    """Lose the state after contact 1 was sent and has opted out."""
     await here.add([1, 2])
     assert exit_code(await here.run(name)) == 0
     await lose(database)

@@ -1,6 +1,6 @@
-"""A process that is frozen past its lease and thaws.
+"""A process is frozen past its lease and thaws.
 
-The run that took over is not disturbed by a single byte.
+It disturbs the run that took over with not a single byte.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ async def test_a_holder_frozen_past_its_lease_writes_and_sends_nothing_after_it_
 
 
 @pytest.mark.asyncio
-async def test_a_holder_that_believes_in_its_lease_still_writes_nothing_once_another_has_it(
+async def test_a_holder_that_trusts_its_lease_writes_nothing_once_another_has_it(
     database: str, tmp_path: Path
 ) -> None:
-    """Clocks may lie, as that of a database does that fails over.
+    """A clock may be wrong, such as that of a database that fails over.
 
-    The fence holds all the same.
+    The fence in the state holds all the same.
     """
     async with crm(database, tmp_path, "respond_io", seed=2) as here:
         holder = await _frozen_with_answers_on_their_way(here)
@@ -66,7 +66,7 @@ async def test_a_holder_that_believes_in_its_lease_still_writes_nothing_once_ano
 
 
 @pytest.mark.asyncio
-async def test_who_is_frozen_inside_a_transaction_is_thrown_out_before_those_who_wait_give_up(
+async def test_a_process_frozen_in_a_transaction_is_ended_before_others_give_up(
     database: str,
 ) -> None:
     connection = await asyncpg.connect(database)
@@ -90,9 +90,9 @@ _TIMEOUTS = (
 
 
 async def _frozen_with_answers_on_their_way(here: Crm) -> Command:
-    """A run that stands still.
+    """Freeze a run when some of its contacts are created.
 
-    Some contacts are created, more calls of theirs and other contacts are to come.
+    More calls for these, and other contacts, are still to come.
     """
     await here.add(20)
     here.sandbox.faults(here.vendor).configure([_CREATES])
@@ -107,7 +107,9 @@ async def _frozen_with_answers_on_their_way(here: Crm) -> Command:
 
 
 async def _freeze_between_transactions(holder: Command, here: Crm) -> None:
-    """Inside one it would hold the lease's row until the server throws it out, and the
+    """Freeze the process while it has no transaction open.
+
+    Inside one it would hold the lease's row until the server ends its session, and the
     test would take as long.
     """
     holder.freeze()
@@ -132,9 +134,9 @@ def _says_that_the_lease_is_lost(holder: Command) -> None:
 
 
 async def _everything(here: Crm) -> Mapping[str, list[str]]:
-    """Every row of the state, as text.
+    """Return every row of the state as text.
 
-    And the version of each, so that a write of the same values shows too.
+    Each comes with its version, so that a write of the same values shows too.
     """
     tables = await here.source.fetch(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine'"

@@ -1,6 +1,4 @@
-"""Contacts that somebody deleted, merged or created again at the vendor, at every
-vendor there is.
-"""
+"""Contacts that somebody deleted, merged or created again, at every vendor."""
 
 from __future__ import annotations
 
@@ -172,7 +170,7 @@ async def test_a_change_of_tags_alone_notices_it_too(
 
 
 @pytest.mark.asyncio
-async def test_who_comes_back_under_a_key_that_leads_to_another_contact_does_not_spoil_that_one(
+async def test_a_contact_back_under_the_key_of_another_does_not_spoil_that_one(
     database: str, tmp_path: Path
 ) -> None:
     pair = pairs("charles")[0]

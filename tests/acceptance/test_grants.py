@@ -1,6 +1,6 @@
-"""What each role has to be granted, and nothing more.
+"""The rights each role has to be granted, and no others.
 
-SELECT on the source, rows of the state, migrations apart.
+Reading the source, writing rows of the state and migrating are granted apart.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _PAGE, re.DOTA
 
 
 def _said(block: str, dsn: str, **roles: str) -> str:
-    """A block of the page about this database, these roles and the tests' table."""
+    """Return a block of the page for this database, these roles and the tests' table."""
     about = re.sub(r"\bDATABASE \w+", f"DATABASE {_name(dsn)}", block)
     about = about.replace(
         "(id, first_name, mobile, tags) ON crm.contacts",
@@ -71,14 +71,14 @@ async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Recor
 
 
 async def _close(connection: asyncpg.Connection[asyncpg.Record], dsn: str) -> None:
-    """From here on only what is granted is allowed."""
+    """Revoke public rights on the database, so that each right has to be granted."""
     await connection.execute(f"REVOKE ALL ON DATABASE {_name(dsn)} FROM PUBLIC")
 
 
 async def _two_nights(here: People) -> None:
-    """Everything a role is needed for.
+    """Use every right that a role is granted.
 
-    What it is not granted, some of this asks for.
+    A role that lacks one of them fails at some step of this.
     """
     await here.add(range(1, 9), tags=["vip"])
     code, said = await here.command("check")
@@ -180,7 +180,7 @@ async def test_two_roles_for_a_source_in_another_database(
 async def test_what_is_not_granted_is_said_by_its_name_before_anything_is_sent(
     empty_database: str, tmp_path: Path
 ) -> None:
-    """Step by step: each lacks the right that the next step grants."""
+    """Each step lacks the right that the next one grants."""
     database = empty_database
     async with people(database, tmp_path, {"respond_io": _DESTINATION}) as here:
         roles = _Roles(here.source)

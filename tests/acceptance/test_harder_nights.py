@@ -1,6 +1,6 @@
 """Nights made up from a seed.
 
-Shared, swapped and inherited phones, leavers who return, contacts made by hand.
+People share, swap and inherit phones, leave and return, and are created by hand.
 """
 
 from __future__ import annotations

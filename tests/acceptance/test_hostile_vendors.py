@@ -1,6 +1,6 @@
-"""Vendors that answer anything at all, in one run with one that is innocent.
+"""Vendors that answer anything at all, in one run with one that answers well.
 
-Every way ends with its own account.
+Each failure stays within its own account.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ async def _beside_an_innocent(
 
 
 async def _measured(here: People, *arguments: str) -> tuple[int, str, str, float]:
-    """Exit code, stdout, stderr and the peak of memory (MB) of the command in a process
-    of its own.
+    """Run the command in a process of its own.
+
+    Return exit code, stdout, stderr and the peak of memory in MB.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,

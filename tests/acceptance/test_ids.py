@@ -1,6 +1,6 @@
-"""An answer may name another contact than was meant.
+"""An answer may name another contact than the one that was meant.
 
-Nobody is moved onto somebody else's contact by it.
+No contact of ours is linked to somebody else's by it.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ async def test_creates_that_are_answered_with_an_owned_id_give_it_to_nobody_else
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_was_merged_there_is_followed_if_nobody_else_owns_the_one_left(
+async def test_a_merged_contact_is_followed_if_nobody_else_owns_the_remaining_one(
     database: str, tmp_path: Path
 ) -> None:
     async with people(
@@ -162,7 +162,7 @@ async def test_two_contacts_of_one_key_are_not_taken_for_merged_while_both_are_t
 
 
 def _copy_of(here: People) -> Seed:
-    """A second contact of the same person, with little more than its match key."""
+    """Create a second contact of the same person, with little more than its match key."""
     (contact,) = here.sandbox.contacts("chartmogul")
     fields: Any = contact["fields"]
     kept = ("external_id", "customer_uuid", "data_source_uuid")

@@ -1,6 +1,6 @@
-"""SIGKILL of the real command between all that matters.
+"""SIGKILL of the real command between any two steps that matter.
 
-No duplicate, no lost id, and the next run finishes the job.
+No duplicate is made, no id is lost, and the next run finishes the job.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WORLDS, _KILLS = 3, 30
 
 @pytest.fixture
 def dsns(databases: Databases) -> Iterator[list[str]]:
-    """A database for each world."""
+    """Yield a database for each world."""
     with ExitStack() as stack:
         made = [databases.create(migrated=True) for _ in range(_WORLDS)]
         for dsn in made:
@@ -83,7 +83,7 @@ async def test_whatever_the_vendor_a_killed_run_leaves_no_trace(
     "vendor", [name for name in names() if pair_of(name).capabilities.delete]
 )
 @pytest.mark.asyncio
-async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash(
+async def test_a_contact_back_during_an_unknown_deletion_survives_another_crash(
     database: str, tmp_path: Path, vendor: str
 ) -> None:
     async with crm(database, tmp_path, vendor, seed=5) as here:

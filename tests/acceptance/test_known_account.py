@@ -1,6 +1,6 @@
-"""``check`` looks at a contact that is known here.
+"""``check`` reads a contact that is known here.
 
-Credentials that lead to another account are no good ones.
+Credentials that lead to another account are reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def _in_step(here: Anyone, contacts: int) -> None:
 
 
 async def _checked(here: Anyone) -> tuple[int, str, int]:
-    """The exit code, what is told of the account, and the requests."""
+    """Return the exit code, the line on the account, and the number of requests."""
     before = here.requests()
     code, said = await here.command("check")
     (line,) = [

@@ -1,6 +1,6 @@
-"""What a row may hold at most comes back in every vendor's answer.
+"""The largest values a row may hold come back in every vendor's answer.
 
-It is applied, and silent the next night.
+They are applied, and the next night sends nothing.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ _ODD_TAGS = (
 async def _one_row(
     database: str, folder: Path, vendor: str, value: str, tags: tuple[str, ...] = ()
 ) -> AsyncIterator[tuple[World, Congress]]:
-    """A source of one row; ``value`` is the SQL of what goes to a field of any name,
-    where the vendor has one.
+    """Set up a source of one row.
+
+    ``value`` is the SQL of what goes to a field of any name, where the vendor has one.
     """
     async with congress(database, folder, vendor) as (here, members):
         listed = "ARRAY[" + ", ".join(f"'{tag}'" for tag in tags) + "]::text[]"
@@ -76,7 +77,7 @@ async def _one_row(
 
 
 def _field(members: Congress) -> str | None:
-    """The field of any name that may be changed."""
+    """Return the field of any name that updates may carry."""
     patterns = [
         name
         for name in members.later.fields

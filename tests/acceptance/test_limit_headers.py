@@ -1,4 +1,7 @@
-"""A vendor that tells what is left of its limit is not asked until it refuses."""
+"""Requests wait when a vendor's headers say that its limit is used up.
+
+The vendor never has to refuse one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who said no is sent nothing because a file was changed: that wants its own word."""
+"""A changed file alone sends nothing to contacts that opted out.
+
+That has to be accepted by a name of its own.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ ACCEPTED = frozenset({"consent", "source", "shrunk_source"})
 
 
 async def _said_no(here: People) -> None:
-    """Ten people: 9 and 10 never agreed, and 8 said no after the first night."""
+    """Set up ten people: 9 and 10 never agreed, 8 opted out after the first night."""
     await here.add(range(1, 11))
     await here.source.execute("UPDATE crm.people SET opted_in = id < 9")
     await here.run(NAME)
@@ -124,7 +127,7 @@ async def test_a_named_contact_does_not_loosen_the_rules_for_all(
 
 
 @pytest.mark.asyncio
-async def test_who_left_is_not_brought_back_by_a_wider_where(
+async def test_removed_contacts_are_not_brought_back_by_a_wider_where(
     database: str, tmp_path: Path
 ) -> None:
     async with people(
@@ -218,7 +221,7 @@ async def test_a_looser_condition_is_refused_before_it_concerns_anybody(
 
 
 @pytest.mark.asyncio
-async def test_who_would_be_sent_something_is_told_apart(
+async def test_contacts_that_would_be_sent_something_are_counted_apart(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: OPT_IN}) as here:

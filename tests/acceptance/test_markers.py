@@ -1,6 +1,4 @@
-"""A state that is older than its marker, or another one than before, is refused until
-accepted.
-"""
+"""A state older than its marker, or another one, is refused until accepted."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ RESTORED = frozenset({"restored"})
 async def test_a_restored_state_is_refused_until_it_is_accepted(
     database: str, tmp_path: Path
 ) -> None:
-    """Then every destination is re-synced, each once, whenever its turn comes."""
+    """Then every destination is re-synced once, at its next run."""
     async with people(database, tmp_path / "config", BOTH) as here:
         await here.add(range(1, 4))
         assert {exit_code(each) for each in (await here.runs()).values()} == {0}
@@ -80,10 +78,10 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(
         assert sum(each.requests for each in (await here.runs()).values()) == 0
 
 
-async def test_a_number_that_another_run_has_by_now_is_told_apart(
+async def test_a_run_number_that_another_run_has_by_now_is_not_confused(
     database: str, tmp_path: Path
 ) -> None:
-    """As where another machine went on with the restored state first."""
+    """Another machine may have run with the restored state first."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add([1])
         await here.run(NAME)
@@ -157,7 +155,7 @@ def _of_consent(checks: Sequence[Check]) -> list[str]:
 async def test_suppressions_alone_are_missed_as_well(
     database: str, tmp_path: Path
 ) -> None:
-    """Also after others were made: what is lacking is lacking."""
+    """New ones do not make up for those that are lacking."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 4))
         assert exit_code(await here.run(NAME)) == 0
@@ -201,7 +199,7 @@ async def test_another_machine_does_not_ask_again(
 async def test_what_ran_elsewhere_meanwhile_is_no_excuse(
     database: str, tmp_path: Path, kind: str
 ) -> None:
-    """A machine that notices still refuses, and goes on refusing."""
+    """A machine that notices the restore refuses, and goes on refusing."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 4))
         await here.run(NAME)
@@ -230,7 +228,7 @@ async def test_what_ran_elsewhere_meanwhile_is_no_excuse(
 
 
 async def test_a_lost_state_is_refused(database: str, tmp_path: Path) -> None:
-    """And then contacts are looked up before they are created, whatever the file says."""
+    """Once accepted, contacts are looked up before a create, whatever the file says."""
     careless = {NAME: {**RESPOND_IO, "find_first": False}}
     async with people(database, tmp_path / "config", careless) as here:
         await here.add(range(1, 4))

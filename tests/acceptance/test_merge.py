@@ -60,7 +60,7 @@ async def test_a_copy_of_ours_is_not_merged_away(database: str, tmp_path: Path) 
 
 
 @pytest.mark.asyncio
-async def test_an_unknown_end_is_told_and_nothing_is_repeated(
+async def test_an_unknown_outcome_is_reported_and_nothing_is_repeated(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, twins=[NAME]) as here:

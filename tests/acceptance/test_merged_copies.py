@@ -1,6 +1,6 @@
-"""``merge`` of a contact's copy with a stranger.
+"""``merge`` of a contact's copy with a stranger at the vendor.
 
-Whichever the vendor leaves, the contact has it afterwards.
+The contact is linked to whichever of the two the vendor keeps.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ every_pair = pytest.mark.parametrize(
 
 
 async def pair(here: People, name: str, older: str, **columns: Any) -> tuple[str, str]:
-    """Return the copy of contact 1 and a stranger with a note and a tag, one of which
-    is there for longer.
+    """Create the copy of contact 1 and a stranger with a note and a tag.
+
+    ``older`` says which of the two is there first.
     """
     strangers: list[str] = []
 
@@ -55,8 +56,8 @@ async def pair(here: People, name: str, older: str, **columns: Any) -> tuple[str
     return ours, strangers[0]
 
 
-async def assert_one_is_left(here: People, name: str, former: set[str]) -> str:
-    """Contact 1 has the one of the two that is left, and is in step with its row."""
+async def assert_one_is_kept(here: People, name: str, former: set[str]) -> str:
+    """Check that contact 1 has the one that was kept, and is in step with its row."""
     left = [
         contact for contact in here.sandbox.contacts(name) if contact["id"] in former
     ]
@@ -74,7 +75,7 @@ async def assert_one_is_left(here: People, name: str, former: set[str]) -> str:
 
 @pytest.mark.asyncio
 @every_pair
-async def test_whichever_is_left_is_the_contacts(
+async def test_the_copy_that_the_vendor_keeps_is_linked(
     database: str, tmp_path: Path, name: str, older: str
 ) -> None:
     async with people(
@@ -93,7 +94,7 @@ async def test_whichever_is_left_is_the_contacts(
         assert (state["external_id"], state["status"]) == (left, "pending")
         await here.change(1, name="Changed")
         assert exit_code(await here.run(name)) == 0
-        assert await assert_one_is_left(here, name, {ours, stranger}) == left
+        assert await assert_one_is_kept(here, name, {ours, stranger}) == left
 
         await here.change(1, tags=[])
         assert exit_code(await here.run(name)) == 0
@@ -129,7 +130,7 @@ async def test_a_lost_answer_is_settled_by_the_next_run(
             assert len(here.sandbox.contacts(name)) == 3
             assert (await app.merge(here.config, name, ours, stranger)).status == "done"
             await here.run(name)
-        await assert_one_is_left(here, name, {ours, stranger})
+        await assert_one_is_kept(here, name, {ours, stranger})
 
 
 @pytest.mark.asyncio
@@ -166,7 +167,7 @@ async def test_killed_at_any_moment_of_it(
         await here.change(1, name="Changed")
         assert exit_code(await here.run(name)) == 0
         if len(here.sandbox.contacts(name)) == 2:
-            await assert_one_is_left(here, name, {ours, stranger})
+            await assert_one_is_kept(here, name, {ours, stranger})
         else:
             assert (await here.states(name))[1]["external_id"] == ours
             assert (await here.run(name)).requests == 0
@@ -256,12 +257,12 @@ async def test_an_answer_with_a_third_id_leaves_it_to_the_next_run(
         report = await app.merge(here.config, name, ours, stranger)
         here.heal(name)
         assert exit_code(await here.run(name)) == 0
-        await assert_one_is_left(here, name, {ours, stranger})
+        await assert_one_is_kept(here, name, {ours, stranger})
         assert report.status in ("incomplete", "done")
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_keeps_what_is_left(
+async def test_a_removed_contact_keeps_the_copy_that_the_vendor_keeps(
     database: str, tmp_path: Path
 ) -> None:
     name = "respond_io_v2"
@@ -280,4 +281,4 @@ async def test_a_contact_that_left_keeps_what_is_left(
         await here.run(name, accept=frozenset({"removals"}))
         await here.add([1])
         assert exit_code(await here.run(name)) == 0
-        await assert_one_is_left(here, name, {ours, stranger})
+        await assert_one_is_kept(here, name, {ours, stranger})

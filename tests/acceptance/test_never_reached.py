@@ -1,6 +1,6 @@
-"""Contacts that the vendor does not hold count for nothing.
+"""Contacts that the vendor does not hold count for no brake.
 
-Those never reached, and those that left.
+They were never reached, or were removed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def test_a_first_sync_that_the_vendor_refuses_at_once_makes_nobody_known(
 
 
 @pytest.mark.asyncio
-async def test_who_left_does_not_count_among_those_that_have_a_value(
+async def test_removed_contacts_do_not_count_among_those_that_have_a_value(
     database: str, tmp_path: Path
 ) -> None:
     careful = {**RESPOND_IO, "on_null": "clear", "brakes": {"nulls": {"at_least": 5}}}

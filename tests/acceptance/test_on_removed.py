@@ -1,4 +1,4 @@
-"""What happens to the copies of those who leave the source, and what when they return."""
+"""Copies of contacts that leave the source, and of those that return."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _only(vendor: str, on_removed: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 async def _four_of_whom_two_leave(here: People, vendor: str) -> dict[int, Any]:
-    """They are synced, then 2 and 3 go. The ids at the vendor."""
+    """Sync four contacts, remove 2 and 3, and return the ids at the vendor."""
     await here.add(range(1, 5), tags=["vip", "new"])
     await here.run(vendor)
     ids = {number: contact["id"] for number, contact in here.held(vendor).items()}
@@ -202,7 +202,7 @@ async def test_delete_is_more_than_respond_io_can_and_that_is_said_once(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", sorted(BOTH))
-async def test_who_left_before_the_vendor_knew_them_costs_nothing(
+async def test_contacts_removed_before_the_vendor_knew_them_cost_nothing(
     database: str, tmp_path: Path, vendor: str
 ) -> None:
     on_removed = {"respond_io": "untag", "charles": "delete"}[vendor]

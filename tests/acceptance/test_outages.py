@@ -1,6 +1,6 @@
 """A vendor that is down, slow or overrun.
 
-Its contacts are deferred, nobody else waits, and the next run finishes.
+Its contacts are deferred, no other account waits, and the next run finishes.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ async def test_a_storm_of_429_that_is_not_to_be_waited_out_ends_the_run(
 
 
 def _assert_in_step(here: People, vendor: str, numbers: range) -> None:
-    """Every contact is there, once, with the name of its row."""
+    """Check that every contact is there, once, with the name of its row."""
     field = {"respond_io": "firstName", "charles": "first_name"}[vendor]
     held = here.held(vendor)
     assert {number: contact["fields"][field] for number, contact in held.items()} == {

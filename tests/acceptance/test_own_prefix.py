@@ -1,4 +1,4 @@
-"""Tags with our own prefix are ours, also where nothing remembers that we set them."""
+"""Tags with our own prefix are ours, also where the state does not know them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _LOST = (
 
 
 async def _lost_state(here: People) -> None:
-    """The vendor holds two tags that we set, the row asks for one of them, and the
-    state is lost.
+    """Lose the state of a contact with two tags that we set.
+
+    Its row asks for one of the two.
     """
     await here.add([1], tags=["vip", "old"])
     assert exit_code(await here.run(NAME)) == 0
@@ -44,7 +45,7 @@ def _prefix(here: People) -> str:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("adopts", [False, True])
-async def test_after_a_loss_of_the_state_they_are_removed_where_the_row_does_not_ask_for_them(
+async def test_after_a_lost_state_they_are_removed_where_the_row_does_not_ask_for_them(
     database: str, tmp_path: Path, *, adopts: bool
 ) -> None:
     async with people(database, tmp_path, {NAME: OURS}) as here:
@@ -79,7 +80,7 @@ async def test_tags_with_another_s_prefix_stay(database: str, tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
-async def test_they_are_ours_also_if_the_process_dies_right_after_the_contact_was_linked(
+async def test_they_are_ours_also_if_the_process_dies_right_after_the_link(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: OURS}) as here:

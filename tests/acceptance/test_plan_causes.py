@@ -1,4 +1,4 @@
-"""``plan`` tells why contacts are worked on, in numbers that the run then bears out."""
+"""``plan`` says why contacts are worked on, in numbers that the run confirms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOWER = {**RESPOND_IO["fields"], "firstName": {"from": "name", "as": "lower"}}
 
 
 async def causes(here: People, name: str = NAME, **options: Any) -> dict[str, int]:
-    """The causes that plan tells, with their numbers."""
+    """Return the causes that plan names, with their numbers."""
     return {
         each.in_words: each.contacts
         for each in (await here.plan(name, **options)).causes
@@ -25,7 +25,7 @@ async def causes(here: People, name: str = NAME, **options: Any) -> dict[str, in
 
 
 @pytest.mark.asyncio
-async def test_every_kind_of_cause_is_told_with_its_number(
+async def test_every_kind_of_cause_is_named_with_its_number(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: FILE}) as here:
@@ -89,7 +89,7 @@ async def test_a_changed_mapping_stays_the_cause_until_everybody_was_compared_by
 
 
 @pytest.mark.asyncio
-async def test_who_was_not_finished_is_told_as_such_though_the_mapping_changed(
+async def test_unfinished_contacts_are_named_as_such_though_the_mapping_changed(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: FILE}) as here:
@@ -109,7 +109,7 @@ async def test_who_was_not_finished_is_told_as_such_though_the_mapping_changed(
 
 
 @pytest.mark.asyncio
-async def test_a_repair_is_told_as_such(database: str, tmp_path: Path) -> None:
+async def test_a_repair_is_named_as_the_cause(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: FILE}) as here:
         await here.add(range(1, 3))
         await here.run(NAME)
@@ -126,7 +126,7 @@ async def test_a_repair_is_told_as_such(database: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_two_changes_are_told_each_by_itself_and_as_json(
+async def test_two_changes_are_named_each_by_itself_and_as_json(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:

@@ -1,5 +1,6 @@
-"""``prune`` deletes what is old, in short transactions, and takes nothing from a run
-that is under way.
+"""``prune`` deletes what is old, in short transactions.
+
+It takes nothing from a run that is under way.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ async def _past(
     destination: str = "respond_io",
     **columns: Any,
 ) -> int:
-    """A run of so many days ago."""
+    """Insert a run that began the given number of days ago."""
     run = {"status": "done", "ended": True, **columns}
     run_id: int = await here.source.fetchval(
         "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, status, "
@@ -68,7 +69,7 @@ async def _minutes(here: People, *days: int) -> None:
 
 
 async def _left(here: People, table: str) -> dict[int, int]:
-    """Rows by run."""
+    """Return the number of rows by run."""
     rows = await here.source.fetch(
         f"SELECT run_id, count(*) AS n FROM syncengine.{table} GROUP BY 1"
     )
@@ -102,7 +103,7 @@ async def test_old_runs_go_with_their_batches_and_outcomes(
 
 
 @pytest.mark.asyncio
-async def test_the_newest_run_of_each_destination_stays_and_so_does_one_that_is_not_over(
+async def test_the_newest_run_of_each_destination_stays_and_so_does_an_open_one(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
@@ -150,7 +151,7 @@ async def test_minutes_go_that_no_limit_looks_back_at(
 
 
 class _StopAt(asyncio.Event):
-    """Set when it is asked for the n-th time."""
+    """A stop event that is set when it is read for the n-th time."""
 
     def __init__(self, times: int) -> None:
         super().__init__()

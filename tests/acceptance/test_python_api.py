@@ -1,7 +1,4 @@
-"""The Python API as its users have it.
-
-In scripts, threads, notebooks and under asyncio.
-"""
+"""The Python API in scripts, threads, notebooks and under asyncio."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ def _project(here: People) -> Project:
 
 @pytest.fixture
 def other_database(databases: Databases) -> Iterator[str]:
-    """The DSN of a second database with the state schema."""
+    """Return the DSN of a second database with the state schema."""
     dsn = databases.create(migrated=True)
     yield dsn
     databases.drop(dsn)

@@ -1,6 +1,6 @@
-"""Six nights of real contacts, to both vendors.
+"""Six nights of real contacts at two vendors.
 
-Exact contents, fewest requests, silence when nothing changed.
+Contents are exact, requests are the fewest, and a night without changes is silent.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ async def test_the_change_of_congress_trips_the_brake(
 
 
 def _some(night: str) -> list[list[str | None]]:
-    """The same two fifths of the people every night."""
+    """Select the same two fifths of the people every night."""
     return [row for row in read_rows(night_file(night))[1] if str(row[0])[-1] in "0123"]
 
 
@@ -184,7 +184,7 @@ _CODES = (
 
 
 def _matched_by_phone(here: World) -> World:
-    """The same, with contacts matched by their phones alone."""
+    """Configure the same with contacts that are matched by phone alone."""
     file = here.file.parent / "destinations" / "respond_io.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(

@@ -1,6 +1,6 @@
-"""A run of contacts that are named says why it sent nothing about them.
+"""A run of named contacts says why it sent nothing about one of them.
 
-A limited one, how many it left.
+A limited run says how many it left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NAME = "respond_io"
 
 
 async def _why(here: People, contact: int, name: str = NAME) -> str:
-    """What a run of one contact prints, on one line."""
+    """Return what a run of one contact prints, on one line."""
     code, said = await here.command("run", "--contact", str(contact), "-d", name)
     assert code == 0, said
     return " ".join(said.split())
@@ -62,7 +62,7 @@ async def test_why_nothing_was_sent_about_a_contact(
 
 
 @pytest.mark.asyncio
-async def test_the_last_refusal_of_a_dead_letter_and_whose_key_it_is_are_told(
+async def test_the_last_refusal_of_a_dead_letter_and_the_owner_of_its_key_are_named(
     database: str, tmp_path: Path
 ) -> None:
     by_phone = {**RESPOND_IO, "match_on": ["phone"]}
@@ -81,7 +81,7 @@ async def test_the_last_refusal_of_a_dead_letter_and_whose_key_it_is_are_told(
 
 
 @pytest.mark.asyncio
-async def test_what_a_vendor_cannot_express_is_told_of_a_contact_in_step(
+async def test_what_a_vendor_cannot_express_is_reported_of_a_contact_in_step(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:
@@ -98,7 +98,9 @@ async def test_what_a_vendor_cannot_express_is_told_of_a_contact_in_step(
 
 
 @pytest.mark.asyncio
-async def test_a_limit_tells_how_many_it_left(database: str, tmp_path: Path) -> None:
+async def test_a_limited_run_says_how_many_it_left_out(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 11))
         for limit, words in (

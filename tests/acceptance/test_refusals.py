@@ -1,4 +1,4 @@
-"""What a vendor refuses: one contact alone, or everybody at once."""
+"""Refusals of a vendor: of one contact alone, or of all at once."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_a_poison_contact_is_refused_alone_and_becomes_a_dead_letter(
         ("charles", "CHARLES_KEY", "settings.api_key"),
     ],
 )
-async def test_a_wrong_key_halts_its_account_at_the_first_request_while_the_other_completes(
+async def test_a_wrong_key_halts_its_account_at_once_while_the_other_completes(
     database: str, tmp_path: Path, vendor: str, variable: str, setting: str
 ) -> None:
     async with people(database, tmp_path) as here:
@@ -259,7 +259,7 @@ async def test_those_refused_before_do_not_hold_up_newcomers_night_after_night(
 
 
 @pytest.mark.asyncio
-async def test_a_refusal_that_was_held_back_is_in_its_batch_s_totals(
+async def test_a_refusal_that_was_judged_late_is_in_its_batch_s_totals(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:

@@ -1,4 +1,4 @@
-"""A destination under a new name, and what destinations without a file leave to others."""
+"""A destination under a new name, and what removed destinations leave to others."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ async def test_a_rename_is_refused_where_it_would_mix_two(
 
 
 @pytest.mark.asyncio
-async def test_what_a_refused_first_run_left_under_the_new_name_is_dropped(
+async def test_what_a_refused_first_run_wrote_under_the_new_name_is_dropped(
     database: str, tmp_path: Path
 ) -> None:
     by_phone = {**RESPOND_IO, "account": "shop", "match_on": ["phone"]}

@@ -1,5 +1,6 @@
-"""``verify --repair`` mends what it was asked to mend, and nothing that somebody
-decided at the vendor.
+"""``verify --repair`` mends what it was asked to mend.
+
+It leaves alone what somebody decided at the vendor.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ async def test_a_vendor_that_finds_nobody_by_the_known_keys_is_asked_by_the_id(
 
 
 @pytest.mark.asyncio
-async def test_fields_and_contacts_that_nobody_named_are_left(
+async def test_fields_and_contacts_that_nobody_named_are_left_alone(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: TAGGED}) as here:
@@ -252,7 +253,7 @@ async def test_a_brake_stops_the_whole_repair_and_is_accepted_by_name(
 
 
 async def _known(here: People) -> list[dict[str, Any]]:
-    """What is known of every contact, as it is written down."""
+    """Return what is recorded as known of every contact."""
     return [
         dict(row)
         for row in await here.source.fetch(
@@ -262,7 +263,7 @@ async def _known(here: People) -> list[dict[str, Any]]:
 
 
 @pytest.mark.asyncio
-async def test_an_account_where_nobody_is_left_is_another_account(
+async def test_an_account_without_any_known_contact_is_another_account(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: TAGGED}) as here:
@@ -341,7 +342,7 @@ async def test_options_that_do_not_go_together_are_refused(
 
 
 @pytest.mark.asyncio
-async def test_the_command_says_what_was_left_and_why(
+async def test_the_command_says_what_was_left_alone_and_why(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: TAGGED}) as here:

@@ -1,6 +1,6 @@
 """respond.io v2 over whole nights.
 
-Every kind of column, the queue of new contacts, contacts that were there before.
+With every kind of column, the queue of new contacts, and contacts from before.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _contacts(world: World) -> list[dict[str, Any]]:
 
 
 async def _nights(world: World) -> tuple[Any, Any]:
-    """A run, and one more on the same data."""
+    """Run, and run once more on the same data."""
     return (await world.run())[NAME], (await world.run())[NAME]
 
 

@@ -1,6 +1,4 @@
-"""A state that was restored from a backup, at every vendor there is, and what holds
-then.
-"""
+"""A state restored from a backup, at every vendor."""
 
 from __future__ import annotations
 

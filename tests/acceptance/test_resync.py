@@ -1,5 +1,6 @@
-"""A re-sync believes nothing but the vendors' ids, and takes nothing back that a person
-said.
+"""A re-sync believes nothing but the vendors' ids.
+
+It does not undo an opt-out.
 """
 
 from __future__ import annotations
@@ -79,9 +80,7 @@ async def test_it_mends_whatever_is_there_otherwise_and_writes_nothing_else(
 async def test_one_that_is_interrupted_goes_on_with_an_ordinary_run(
     database: str, tmp_path: Path, limit: int | None
 ) -> None:
-    """What was to be distrusted was so before the first request, also when it is
-    killed.
-    """
+    """The state is distrusted before the first request, so that a kill loses nothing."""
     async with people(database, tmp_path / "config", {NAME: TAGGED}) as here:
         await here.add(range(1, 9), name="Ann", tags=["a"])
         assert exit_code(await here.run(NAME)) == 0
@@ -123,9 +122,7 @@ async def test_one_contact_alone(database: str, tmp_path: Path) -> None:
 
 
 async def test_consent_is_never_lowered(database: str, tmp_path: Path) -> None:
-    """Neither the one at the vendor nor the one that was known of a contact that is
-    gone.
-    """
+    """Neither consent at the vendor, nor what was known of a contact that is gone."""
     settings = {**RESPOND_IO["settings"], "opt_outs": {"newsletter": False}}
     fields = {**RESPOND_IO["fields"], "newsletter": "opted_in"}
     keys = {**RESPOND_IO, "settings": settings, "fields": fields, "on_gone": "recreate"}
@@ -209,7 +206,7 @@ async def test_a_vendor_that_only_finds_is_asked_by_key(
 
 
 async def test_the_forecast_and_the_brakes_hold(database: str, tmp_path: Path) -> None:
-    """A re-sync is judged like any run, and refused before anything is distrusted."""
+    """A re-sync has brakes like any run, and is refused before anything is distrusted."""
     keys = {**RESPOND_IO, "on_null": "clear"}
     async with people(database, tmp_path / "config", {NAME: keys}) as here:
         await here.add(range(1, 61))

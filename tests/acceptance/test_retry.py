@@ -1,5 +1,6 @@
-"""``retry RUN``: exactly the contacts that did not make it, with the values they have
-now.
+"""``retry RUN`` works on the contacts that were not finished.
+
+It sends the values their rows have now.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ _ONLY: dict[str, dict[str, object]] = {"respond_io": dict(RESPOND_IO)}
 
 
 async def _fall_short(here: People, vendor: str) -> int:
-    """A run of twelve in three batches.
+    """Run twelve contacts in three batches.
 
-    2 and 7 are refused, the answer for 6 is lost, nothing is heard of 11.
+    2 and 7 are rejected, the answer for 6 is lost, and 11 is not answered.
     """
     await here.add(range(1, 13))
     here.fail(
@@ -142,7 +143,9 @@ async def test_whom_a_halted_run_never_came_to_is_retried_too(
 
 
 @pytest.mark.asyncio
-async def test_who_left_meanwhile_is_not_sent(database: str, tmp_path: Path) -> None:
+async def test_contacts_removed_meanwhile_are_not_sent(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONLY) as here:
         former = await _fall_short(here, "respond_io")
         await here.remove([2])

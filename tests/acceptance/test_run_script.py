@@ -1,4 +1,4 @@
-"""``./run`` before anything is installed: what it says, and what it leaves alone."""
+"""``./run`` before anything is installed: its messages, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _VERBS = {"demo", "docs", "test", "bench", "lint", "soak", "syncengine", "wheel"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout as far as ``run`` looks at it before it installs.
+    """Copy what ``run`` reads of a checkout before it installs.
 
-    Under a name that shells stumble over.
+    The folder's name has characters that shells interpret.
     """
     checkout = tmp_path / "a checkout"
     checkout.mkdir()
@@ -80,7 +80,7 @@ def test_an_environment_of_somebody_else_is_left_alone(checkout: Path) -> None:
     assert [path.name for path in (checkout / ".venv").iterdir()] == ["theirs"]
 
 
-def test_a_python_without_pip_is_told_how_to_get_it(
+def test_without_pip_the_message_says_how_to_get_it(
     checkout: Path, tmp_path: Path
 ) -> None:
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)

@@ -1,6 +1,6 @@
-"""Who was suppressed or forgotten by an id is recognised under another.
+"""A person suppressed or forgotten under one id is recognised under another.
 
-Who shares a phone is somebody else.
+Somebody else who shares the phone is not taken for that person.
 """
 
 from __future__ import annotations

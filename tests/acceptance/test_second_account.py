@@ -30,7 +30,7 @@ _ELSEWHERE = frozenset({"account", "base_url", "settings", "vendor"})
 
 
 def _other(here: People, folder: Path, name: str, **keys: Any) -> People:
-    """Another configuration over the same state."""
+    """Write another configuration over the same state."""
     (folder / "destinations").mkdir(parents=True, exist_ok=True)
     there = People(
         folder / "syncengine.yaml", here.source, here.sandbox, dict(here.environ), {}
@@ -285,7 +285,7 @@ async def test_a_destination_without_a_file_stops_only_who_owns_nothing_in_its_a
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("lost", ["nothing", "syncengine.sync_credentials"])
-async def test_of_two_names_for_one_account_the_one_that_the_state_knows_is_to_be_written(
+async def test_of_two_names_for_one_account_the_one_in_the_state_is_to_be_written(
     database: str, tmp_path: Path, lost: str
 ) -> None:
     async with people(database, tmp_path, {"whatsapp": RESPOND_IO}) as here:
@@ -436,7 +436,7 @@ async def test_two_destinations_that_change_places_do_not_wait_for_each_other(
 
 
 @pytest.mark.asyncio
-async def test_where_another_run_holds_the_former_account_no_lease_is_left(
+async def test_where_another_run_has_the_former_account_no_lease_stays(
     database: str, tmp_path: Path
 ) -> None:
     both = {"a": {**RESPOND_IO, "account": "old", "where": "id <= 2"}}

@@ -1,5 +1,6 @@
-"""Nothing that a noisy, failing run leaves behind holds a secret or a value of a
-contact; ``sync_known`` alone may.
+"""Output of a noisy, failing run holds no secret and no value of a contact.
+
+Only ``sync_known`` may hold values.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ async def test_a_noisy_night_leaves_no_secret_and_no_value_behind(
 
 
 def _made_enough_noise(here: Noise) -> None:
-    """Else there would be nothing to find."""
+    """Check that there was output in which a secret could have been found."""
     said = here.heard["first"]
     for event in (
         "request_failed",

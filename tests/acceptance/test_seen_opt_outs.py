@@ -1,6 +1,6 @@
-"""An opt-out that was read at the vendor outlives the contact there.
+"""An opt-out read at the vendor outlives the contact there.
 
-It is created again with it, and never without.
+The contact is created again with it, and never without.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ every_vendor = pytest.mark.parametrize("name", sorted(FIELD))
 async def opted_out(
     dsn: str, folder: Path, name: str, *, mapped: bool, **keys: Any
 ) -> AsyncIterator[People]:
-    """Three people in step, of whom the first says no at the vendor."""
+    """Sync three people, the first of whom then opts out at the vendor."""
     plain = PLAIN[name]
     fields = (
         {**plain["fields"], FIELD[name]: MAPPED[name]} if mapped else plain["fields"]
@@ -75,7 +75,7 @@ async def resynced(here: People, name: str) -> None:
 
 
 async def lose(here: People, name: str) -> None:
-    """Somebody deletes the contact there, and its row changes."""
+    """Delete the contact at the vendor, and change its row."""
     here.sandbox.twin(name).screen(0.0).delete(
         (await here.states(name))[1]["external_id"]
     )

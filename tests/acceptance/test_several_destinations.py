@@ -1,6 +1,6 @@
 """Several destinations in one account share its pace.
 
-Several runs of one account do not happen at once.
+No two runs of one account happen at once.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ async def test_a_wrong_key_stops_every_destination_of_its_account_with_one_reque
 
 @asynccontextmanager
 async def _held_at_the_vendor(here: People) -> AsyncIterator[Command]:
-    """A run whose first request respond_io does not answer while the block lasts.
+    """Hold a run's first request at respond_io while the block lasts.
 
     Its lease is renewed all the time.
     """
@@ -163,7 +163,7 @@ async def test_of_two_runs_at_once_the_second_is_refused(
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_finds_one_account_held_does_the_others(
+async def test_a_run_that_finds_one_account_leased_does_the_others(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path) as here:

@@ -1,6 +1,4 @@
-"""Contacts that move between destinations of one account, or are wanted by several of
-them.
-"""
+"""Contacts that move between destinations of one account, or are in several."""
 
 from __future__ import annotations
 
@@ -36,7 +34,10 @@ _LOOSE = {"removals": {"at_least": 100}, "shrunk_source": {"at_least": 100}}
 
 
 def _two(vendor: str, **keys: Any) -> dict[str, dict[str, Any]]:
-    """Two destinations of one account: opted-in contacts are in one, others in two."""
+    """Configure two destinations of one account.
+
+    Contacts that opted in are in ``one``, the others in ``two``.
+    """
     mapping, on_removed = _VENDORS[vendor]
     shared = {
         **mapping,
@@ -57,7 +58,7 @@ async def _move(here: People, number: int) -> None:
 
 
 async def _synced(here: People) -> None:
-    """Six contacts, three in each destination."""
+    """Sync six contacts, three in each destination."""
     await here.add(range(1, 7), tags=["vip", "new"])
     for number in (4, 5, 6):
         await _move(here, number)
@@ -75,7 +76,7 @@ async def _runs(here: People, times: int = 3) -> None:
 
 
 def _there(here: People, vendor: str) -> dict[int, tuple[object, list[str]]]:
-    """Each contact's id and tags at the vendor."""
+    """Return each contact's id and tags at the vendor."""
     return {
         number: (each["id"], sorted(each["tags"]))
         for number, each in here.held(vendor).items()

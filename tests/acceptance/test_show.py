@@ -1,4 +1,4 @@
-"""``show``: one contact as the source, the state and each vendor see it."""
+"""``show`` prints one contact as the source, the state and each vendor see it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ async def shown(here: People, contact: str = "1") -> dict[str, ShowReport]:
 
 
 @pytest.mark.asyncio
-async def test_the_three_stand_side_by_side(database: str, tmp_path: Path) -> None:
+async def test_source_state_and_vendor_are_shown_side_by_side(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, BOTH) as here:
         await here.add([1], tags=["vip"])
         await here.runs()
@@ -94,7 +96,7 @@ async def test_who_is_not_linked_is_looked_up(database: str, tmp_path: Path) -> 
 
 
 @pytest.mark.asyncio
-async def test_who_left_the_source_is_shown_all_the_same(
+async def test_a_removed_contact_is_shown_all_the_same(
     database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
@@ -173,7 +175,7 @@ async def test_the_command_prints_what_was_asked_for(
 
 
 @pytest.mark.asyncio
-async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(
+async def test_a_contact_that_may_not_be_sent_is_shown_with_the_reason(
     database: str, tmp_path: Path
 ) -> None:
     fields = {**BOTH[NAME]["fields"], "email": "company"}
@@ -243,7 +245,7 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(
 
 
 @pytest.mark.asyncio
-async def test_what_the_next_run_would_do_is_told(
+async def test_what_the_next_run_would_do_is_shown(
     database: str, tmp_path: Path
 ) -> None:
     async with people(
@@ -275,7 +277,7 @@ async def test_what_the_next_run_would_do_is_told(
 
 
 @pytest.mark.asyncio
-async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(
+async def test_what_a_vendor_does_not_take_is_shown_and_that_it_is_not_tried(
     database: str, tmp_path: Path
 ) -> None:
     name = "charles"
@@ -311,7 +313,7 @@ async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(
 
 
 @pytest.mark.asyncio
-async def test_what_stays_unknown_after_the_next_run_is_told_as_such(
+async def test_what_stays_unknown_after_the_next_run_is_shown_as_unknown(
     database: str, tmp_path: Path
 ) -> None:
     name = "charles"

@@ -1,6 +1,6 @@
-"""SIGTERM and SIGINT: what is under way is finished and written down.
+"""SIGTERM and SIGINT end a run when what is under way is recorded.
 
-The second one stops at once.
+A second signal stops it at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DESTINATION = {**RESPOND_IO, "find_first": False, "in_flight": 2}
 
 
 async def _caught_in_mid_run(here: People) -> Command:
-    """Six contacts are through, and the next two requests wait at the vendor."""
+    """Signal a run that has finished six contacts and waits for the next two."""
     await here.add(_ALL)
     here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, after=_BEFORE, times=2))
     command = here.start("run")

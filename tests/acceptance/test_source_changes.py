@@ -1,4 +1,4 @@
-"""A source that changes, breaks or goes away between two runs, or in the middle of one."""
+"""A source changes, breaks or goes away between two runs, or during one."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ _NARROW = {**RESPOND_IO, "in_flight": 1, "where": "opted_in", "on_removed": "unt
 async def _while_a_run_waits(
     here: People, **options: object
 ) -> AsyncIterator[asyncio.Task[RunReport]]:
-    """The block happens after the diff, while the run's first request is held at the
-    vendor.
-    """
+    """Run the block after the diff, while the run's first request waits at the vendor."""
     holds = here.sandbox.holds("respond_io")
     here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, times=1))
     run = asyncio.create_task(here.run("respond_io", **options))
@@ -196,7 +194,7 @@ async def test_a_source_that_breaks_in_mid_run_ends_it_and_the_next_one_finishes
 
 @pytest.fixture
 def elsewhere(databases: Databases) -> Iterator[str]:
-    """Another database, which keeps no state."""
+    """Yield another database, which keeps no state."""
     dsn = databases.create(migrated=False)
     yield dsn
     databases.drop(dsn)
@@ -206,7 +204,7 @@ def elsewhere(databases: Databases) -> Iterator[str]:
 async def _source_elsewhere(
     here: People, dsn: str
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """respond_io's people in another database; charles' stay beside the state."""
+    """Copy respond_io's people to another database; those of charles stay."""
     here.environ["CRM_URL"] = dsn
     here.configure("respond_io", **{**_NARROW, "source": {"database": "${CRM_URL}"}})
     connection = await asyncpg.connect(dsn)
@@ -274,7 +272,7 @@ async def test_a_source_that_cannot_be_reached_stops_its_readers_alone(
 
 
 @pytest.mark.asyncio
-async def test_a_source_s_database_that_goes_away_in_mid_run_ends_it_and_the_next_one_finishes(
+async def test_a_source_database_lost_in_mid_run_ends_it_and_the_next_one_finishes(
     database: str, elsewhere: str, tmp_path: Path
 ) -> None:
     async with (

@@ -1,6 +1,6 @@
-"""Contacts that people imported before us, in every spelling of the phone.
+"""Contacts imported before us, with phones in every spelling.
 
-Found, or named, and never mistaken.
+They are found, or named, and never mistaken for somebody else.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ LOCAL = frozenset({4, 5})
 async def account(
     database: str, folder: Path, name: str, region: str | None, **settings: Any
 ) -> AsyncIterator[People]:
-    """Seven rows whose people an account holds already, each in a spelling of its own."""
+    """Set up seven rows whose people the account has, each in another spelling."""
     phone: dict[str, Any] = {
         "from": "phone",
         "as": "e164",

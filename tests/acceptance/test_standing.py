@@ -1,5 +1,6 @@
-"""Contacts that are not in step and not tried any more are counted by every run and
-every plan, with exit code 0.
+"""Every run and plan counts contacts that are not in step and not tried any more.
+
+The exit code is 0.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ OUTCOMES = [
 
 
 async def _told(here: People, verb: str, *options: str) -> tuple[int, dict[str, Any]]:
-    """The exit code, and the object of the only destination."""
+    """Return the exit code, and the object of the only destination."""
     code, said = await here.command(verb, "--json", *options)
     (told,) = [
         line

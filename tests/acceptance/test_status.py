@@ -1,6 +1,6 @@
-"""``syncengine status``.
+"""``syncengine status`` prints what the state knows.
 
-What the state knows, without a request and without the source.
+It makes no request and does not read the source.
 """
 
 from __future__ import annotations

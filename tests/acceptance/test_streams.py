@@ -1,6 +1,6 @@
-"""What cron, supervisors and containers hand over.
+"""The command under cron, supervisors and containers.
 
-Closed or full streams, a dash for a file, a user without a name.
+Streams are closed or full, a file is a dash, the user has no name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _End:
 async def _shell(
     redirections: str, environ: Mapping[str, str], *arguments: str, given: str = ""
 ) -> _End:
-    """The command with these redirections of a shell, such as ``>&-``."""
+    """Call the command with redirections of a shell, such as ``>&-``."""
     line = (
         f"exec {shlex.join([sys.executable, '-m', 'syncengine', *arguments])} "
         f"{redirections}"
@@ -220,7 +220,7 @@ sys.exit(main())
 
 @pytest.mark.parametrize("verb", ["check", "migrate", "plan", "run", "prune"])
 @pytest.mark.asyncio
-async def test_a_user_without_a_name_is_told_to_write_one_into_the_url(
+async def test_a_user_without_a_name_is_asked_to_write_one_into_the_url(
     database: str, tmp_path: Path, verb: str
 ) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:

@@ -1,5 +1,6 @@
-"""Nothing is sent about who is suppressed or has opted out, whatever a run has planned
-already.
+"""Nothing is sent to contacts that are suppressed or opted out.
+
+That holds for what a run has planned already, too.
 """
 
 from __future__ import annotations
@@ -90,10 +91,10 @@ async def test_not_even_a_removal_is_sent(database: str, tmp_path: Path) -> None
 
 
 @pytest.mark.asyncio
-async def test_whose_suppression_was_lifted_does_not_stand_as_suppressed(
+async def test_a_lifted_suppression_does_not_count_as_suppressed(
     database: str, tmp_path: Path
 ) -> None:
-    """They are planned again, and so neither left alone nor in step."""
+    """They are planned again, and are counted neither as suppressed nor as in step."""
     async with people(
         database, tmp_path, {NAME: {**RESPOND_IO, "on_removed": "untag"}}
     ) as here:
@@ -195,12 +196,12 @@ async def test_a_column_is_asked_once_more_before_each_request(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("change", ["opted out and not selected any more", "deleted"])
-async def test_who_leaves_the_source_in_mid_run_is_not_sent_where_a_column_says_who_opted_out(
+async def test_contacts_removed_in_mid_run_are_not_sent_where_a_column_has_opt_outs(
     database: str, tmp_path: Path, change: str
 ) -> None:
-    """One change of the row may set the column and end ``where``.
+    """One change of the row may set the column and fail ``where``.
 
-    The column cannot be read any more.
+    Then the column cannot be read any more.
     """
     destination = {
         **RESPOND_IO,
@@ -266,7 +267,7 @@ async def test_who_leaves_once_it_was_created_is_removed_by_the_next_run(
 
 
 @pytest.mark.asyncio
-async def test_a_lost_create_of_who_left_in_mid_run_stays_noted(
+async def test_a_lost_create_of_a_contact_removed_in_mid_run_stays_noted(
     database: str, tmp_path: Path
 ) -> None:
     destination = {
@@ -514,7 +515,7 @@ async def test_nobody_on_a_list_is_sent_by_tag_or_in_a_text(
 
 
 @pytest.mark.asyncio
-async def test_a_national_number_is_refused_while_a_file_that_may_name_its_region_cannot_be_used(
+async def test_a_national_number_is_refused_while_a_file_with_its_region_is_unusable(
     database: str, tmp_path: Path
 ) -> None:
     fields = {
@@ -666,7 +667,7 @@ async def test_a_list_is_read_in_the_encodings_of_spreadsheets(
 async def test_the_hashes_of_earlier_versions_hold(
     database: str, tmp_path: Path
 ) -> None:
-    """They are of the digits with the country code, and of the address in lower case."""
+    """They were made of the digits with country code, or of the address in lower case."""
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         here.configure(
             NAME,
@@ -689,7 +690,7 @@ async def test_the_hashes_of_earlier_versions_hold(
 
 
 async def dumped(here: People) -> str:
-    """Everything in the state but what is known of copies."""
+    """Return everything in the state but what is known of copies."""
     rows: list[Any] = []
     for table in TABLES:
         rows += await here.source.fetch(f"SELECT t::text FROM syncengine.{table} AS t")

@@ -1,7 +1,4 @@
-"""Whatever a vendor says, and whatever a row, a column or a file is called.
-
-Nothing of it steers the terminal.
-"""
+"""Words of a vendor, row, column or file never steer the terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ _COLUMN = f'na"me{_NASTY}'
 
 
 async def _seen(here: People, *arguments: str, **environ: str) -> str:
-    """What a terminal is sent when somebody types ``syncengine ARGUMENTS``."""
+    """Return what a terminal is sent when somebody types ``syncengine ARGUMENTS``."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
     process = await asyncio.create_subprocess_exec(

@@ -1,6 +1,6 @@
-"""What is taken out of a mapping.
+"""Fields and tags taken out of a mapping (``on_unmap``).
 
-Left at the vendor, or removed there (``on_unmap``).
+They are left at the vendor, or removed there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Real contacts over real nights for every vendor there is, on good nights and on
-hostile ones.
-"""
+"""Real contacts over real nights for every vendor, on good and on hostile ones."""
 
 from __future__ import annotations
 
@@ -75,7 +73,7 @@ async def _run(here: World, vendor: str) -> RunReport:
 async def _clean(
     here: World, oracle: Oracle, vendor: str, *, exact: bool = False
 ) -> None:
-    """A run on a good night, after which the vendor holds what it must."""
+    """Run on a good night, after which the vendor holds what it must."""
     plan = (await here.plan(accept=frozenset({"removals"})))[vendor]
     report = await _run(here, vendor)
     assert plan.requests_least <= report.requests <= plan.requests_most

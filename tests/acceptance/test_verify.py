@@ -1,6 +1,6 @@
-"""``verify`` tells what others did to our contacts at the vendor.
+"""``verify`` reports what others did to our contacts at the vendor.
 
-``--repair`` has the next run mend it.
+With ``--repair`` the next run mends it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def verified(here: People, name: str, **options: Any) -> VerifyReport:
 def meddle(
     here: People, name: str, number: int, action: Action, **content: Any
 ) -> None:
-    """Somebody else writes to our contact at the vendor."""
+    """Write to our contact at the vendor as somebody else."""
     vendor, twin = here.config.chosen((name,))[0].vendor, here.sandbox.twin(name)
     external_id = str(here.held(name)[number]["id"])
     call = Call(action, str(number), external_id=external_id, **content)
@@ -54,7 +54,7 @@ def meddle(
 
 
 def filled(contact: dict[str, Any]) -> dict[str, Any]:
-    """Without what was emptied."""
+    """Return the fields without those that are empty."""
     return {
         **contact,
         "fields": {
@@ -68,7 +68,7 @@ def told(report: VerifyReport) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 @pytest.mark.asyncio
-async def test_what_others_changed_is_told_and_mended(
+async def test_what_others_changed_is_reported_and_mended(
     database: str, tmp_path: Path
 ) -> None:
     name = "respond_io"
@@ -164,7 +164,7 @@ async def test_a_sample_costs_no_more_than_its_size(
 
 
 @pytest.mark.asyncio
-async def test_who_cannot_be_read_is_told_and_the_others_are_compared(
+async def test_unreadable_contacts_are_reported_and_the_others_are_compared(
     database: str, tmp_path: Path
 ) -> None:
     name = "respond_io"
@@ -183,7 +183,7 @@ async def test_who_cannot_be_read_is_told_and_the_others_are_compared(
 
 @asynccontextmanager
 async def champ(database: str, folder: Path, **switches: Any) -> AsyncIterator[People]:
-    """Six people at a vendor that reads nobody by the vendor's own id."""
+    """Set up six people at a vendor that reads no contact by its own id."""
     async with people(
         database, folder, {"dm_champ": DM_CHAMP}, twins=["dm_champ"]
     ) as here:
@@ -196,13 +196,13 @@ async def champ(database: str, folder: Path, **switches: Any) -> AsyncIterator[P
 
 
 def lose(here: People, number: int) -> None:
-    """The contact is no longer at the vendor, in whatever way; the API has none."""
+    """Remove the contact at the vendor, where the API has no way to."""
     screen = here.sandbox.twin("dm_champ").screen(0.0)
     screen.delete(here.held("dm_champ")[number]["id"])
 
 
 def replace_by(here: People, number: int, **fields: Any) -> None:
-    """The contact is lost, and somebody else's stands in its place."""
+    """Remove the contact, and put somebody else's in its place."""
     lose(here, number)
     here.sandbox.twin("dm_champ").seed(
         [Seed({"externalId": str(900 + number), **fields})], 0.0
@@ -333,7 +333,7 @@ async def test_the_command_prints_names_and_never_values(
 
 
 async def _is_released(here: People) -> bool:
-    """Whether the next holder of the account need not wait."""
+    """Return whether the next holder of the account need not wait."""
     (lease,) = await here.source.fetch("SELECT released FROM syncengine.sync_lease")
     released: bool = lease["released"]
     return released
@@ -388,9 +388,7 @@ async def test_what_breaks_lets_the_account_go_unless_it_has_written_there(
 
 
 @pytest.mark.asyncio
-async def test_who_stands_as_gone_is_counted_apart(
-    database: str, tmp_path: Path
-) -> None:
+async def test_gone_contacts_are_counted_apart(database: str, tmp_path: Path) -> None:
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add(range(1, 5))

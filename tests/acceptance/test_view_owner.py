@@ -1,7 +1,7 @@
-"""The owner of a view that is synced runs code in our sessions, and gets nothing by it.
+"""The owner of a synced view runs code in our sessions, and gains nothing by it.
 
 Nothing is written with our rights, nothing of the state is read where it could be kept,
-and no later statement is another one than we meant.
+and no later statement means anything else than we wrote.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ _DESTINATION = {**RESPOND_IO, "on_removed": "untag"}
 
 
 def _called() -> list[str]:
-    """The functions that our statements call."""
+    """Return the functions that our statements call."""
     folder = resources.files("syncengine.storage").joinpath("sql")
     texts = [
         file.read_text(encoding="utf-8")
@@ -194,7 +194,7 @@ async def _attacked(
 
 
 async def _nights(here: People) -> None:
-    """Every verb that reads the source or the state, with changes between."""
+    """Use every verb that reads the source or the state, with changes between."""
     for arguments in (
         ("check",),
         ("plan",),

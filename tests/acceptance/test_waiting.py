@@ -1,5 +1,6 @@
-"""Whoever waits for a match key of a contact that cannot move is judged, costs nothing,
-and is tried in time.
+"""A contact waits for a match key that another contact cannot give up.
+
+It is judged, costs no requests, and is tried once the key is free.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ async def is_refused(here: People) -> None:
 
 
 async def is_suppressed(here: People) -> None:
-    """By the phone it moves to.
+    """Suppress contact 1 by the phone it moves to.
 
-    By its id, who asks for its old phone would be taken for the same person.
+    Suppressed by its id, whoever asks for its old phone would count as the same person.
     """
     await app.suppress(here.config, [NEW_PHONE])
     await moves_away(here)
@@ -97,14 +98,14 @@ STUCK: dict[str, tuple[Act, str, Act]] = {
 
 
 async def _begun(here: People) -> None:
-    """Contacts 1 and 2 in step; contact 1 is to have another key."""
+    """Sync contacts 1 and 2, and give contact 1 another key."""
     await here.source.execute("ALTER TABLE crm.people ADD silent boolean")
     await here.add([1, 2])
     assert exit_code(await here.run(NAME)) == 0
 
 
 async def _nights(here: People) -> list[RunReport]:
-    """Five nights over an unchanged source, the last ones of which are all alike."""
+    """Run five nights over an unchanged source; the last ones are all alike."""
     reports = [await here.run(NAME) for _ in range(5)]
     for report in reports[3:]:
         assert (report.requests, exit_code(report), report.contacts["deferred"]) == (

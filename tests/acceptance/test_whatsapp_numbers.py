@@ -1,6 +1,6 @@
-"""WhatsApp knows people in Brazil, Mexico and Argentina by another number than E.164.
+"""WhatsApp writes numbers of Brazil, Mexico and Argentina otherwise than E.164.
 
-Nobody is made twice for that.
+No person is created twice for that.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def phone_field(vendor: str) -> str:
 
 
 def meet(here: People, vendor: str, phones: list[str]) -> None:
-    """Let the vendor know these people before we come."""
+    """Create these people at the vendor before we come."""
     name = "name" if vendor == "whautomate" else "firstName"
     seeds = [
         Seed({name: f"Name {number}", phone_field(vendor): each})

@@ -1,4 +1,4 @@
-"""A vendor whose creates may be refused for their tags, and whose stages are few."""
+"""Whautomate may refuse a create for its tags, and has few stages."""
 
 from __future__ import annotations
 

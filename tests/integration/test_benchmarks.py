@@ -1,6 +1,6 @@
-"""Every benchmark runs, on next to nothing, and prints its table.
+"""Every benchmark runs on very few contacts, and prints its table.
 
-What it measures then means nothing.
+The numbers mean nothing at that size.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""ChartMogul's own Python client, unchanged, against the twin.
-
-The twin answers as that client expects.
-"""
+"""ChartMogul's own Python client, unchanged, works against the twin."""
 
 from __future__ import annotations
 

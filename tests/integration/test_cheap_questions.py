@@ -1,7 +1,4 @@
-"""Statements that every batch, or every request, waits for.
-
-They look at no more than they are about.
-"""
+"""Statements that every batch or request waits for read few rows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Connections: what goes wrong is said in plain words, without the password.
+"""Failures of connections are reported in plain words, without the password.
 
-What a pooler gets back is as it was.
+A pooler gets its connections back as they were.
 """
 
 from __future__ import annotations
@@ -422,9 +422,7 @@ async def test_a_source_is_only_read(database: str, statement: str) -> None:
 
 @pytest.mark.asyncio
 async def test_the_state_knows_postgres_s_own_names_alone(database: str) -> None:
-    """Also where another client of a pooler left its own behind, and made a type of
-    that name for itself.
-    """
+    """Another client of a pooler may leave a type of such a name behind."""
     connection = await connect(database)
     try:
         await connection.execute(

@@ -1,5 +1,6 @@
-"""Every way of the diff finds what a plain comparison in Python finds, for random
-sources and states.
+"""Every strategy of the diff finds what a plain comparison in Python finds.
+
+Sources and states are random.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A contact's state, told by versions of its row.
+    """A contact's state, by versions of its row.
 
     The source's rows have versions 1 to 3.
     """
@@ -103,7 +104,7 @@ async def apart(database: str, elsewhere: str) -> AsyncIterator[Scene]:
 async def _fill(
     both: Scene, kind: str, rows: dict[str, int], held: dict[str, Held]
 ) -> Source:
-    """Put rows and states there; hashes are the database's own."""
+    """Insert rows and states; the hashes are computed by the database."""
     base = kind.partition(" COLLATE")[0]
     spec = SourceSpec(
         table="contacts", key="id", columns=("version",), salt="s", where="version > 0"
@@ -182,8 +183,9 @@ def _check(
 def _ways(
     both: Scene, source: Source, *, everything: bool
 ) -> Sequence[AsyncIterator[Differences]]:
-    """Every way that is right for this source, with ranges small enough to have
-    several.
+    """Return every strategy that is right for this source.
+
+    Ranges are small, so that there are several.
     """
     numbered = source.kind == "number"
     ways = [

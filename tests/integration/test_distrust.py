@@ -1,4 +1,4 @@
-"""Postgres distrusts what is known exactly as the pure function does."""
+"""Postgres distrusts the known values exactly as the pure function does."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ KNOWN: Mapping[str, tuple[Known, Status]] = {
 async def test_the_statements_distrust_the_same_as_the_pure_function(
     database: str, *, twice: bool, named: bool
 ) -> None:
-    """Once or twice: a re-sync that was killed begins again."""
+    """It is applied once or twice, since a re-sync that was killed begins again."""
     async with open_pool(database) as pool:
         grant = await Leases(pool).acquire("acme", ttl=3600.0, settles_within=0.0)
         fence = Fence(pool, "acme", grant.epoch)

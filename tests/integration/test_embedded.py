@@ -1,5 +1,6 @@
-"""The embedded server: it starts anywhere, has one owner and perhaps visitors, and
-never outlives them.
+"""The embedded server starts anywhere, and has one owner and perhaps visitors.
+
+It never outlives them.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _server_pid(folder: Path) -> int:
 
 
 def _runs(process: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Return whether the process exists and is no zombie."""
     state = Path(f"/proc/{process}/stat")
     if Path("/proc/self/stat").exists():
         return (
@@ -299,7 +300,7 @@ async def test_an_owner_waits_for_a_visitor_who_is_soon_done(folder: Path) -> No
 
 
 async def _answered(dsn: str, query: str = "SELECT 1") -> int:
-    """The answer, once there is a server."""
+    """Return the answer, once there is a server."""
     async with asyncio.timeout(_DEADLINE):
         while True:
             try:

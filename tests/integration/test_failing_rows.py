@@ -1,7 +1,4 @@
-"""A row that cannot be computed is named.
-
-Which contact, which column, what is wrong with it.
-"""
+"""A row that cannot be computed is named, with its column and the reason."""
 
 from __future__ import annotations
 
@@ -67,7 +64,7 @@ def _spec(table: str, where: str | None = None) -> SourceSpec:
 
 
 async def _said(here: Scene, source: Source) -> str:
-    """What the diff says, which is what ``check`` says."""
+    """Return the message of the diff, which ``check`` prints as well."""
     with pytest.raises(SourceError) as told:
         await here.diff(source)
     with pytest.raises(SourceError) as checked:
@@ -132,7 +129,7 @@ async def test_only_the_rows_asked_for_have_to_be_computed(together: Scene) -> N
 
 @pytest.mark.asyncio
 async def test_where_is_named_if_it_fails(together: Scene) -> None:
-    """A table with an index, which is compared range by range."""
+    """The table has an index, and is compared range by range."""
     await _table(together)
     await together.execute("UPDATE kept SET b = 0 WHERE id IN (7, 9)")
     source = await together.inspect(_spec("kept", where="a / b >= 0 -- all of them"))

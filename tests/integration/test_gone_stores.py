@@ -1,6 +1,4 @@
-"""What the stores keep of contacts that are gone at the vendor, in Postgres and in
-memory alike.
-"""
+"""The stores' records of gone contacts, in Postgres and in memory alike."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ async def _lose(stores: Stores, contact_id: str, source_hash: int | None = 5) ->
 
 
 @pytest.mark.asyncio
-async def test_a_contact_stays_gone_whatever_happens_to_its_row_until_it_has_a_vendor_contact(
+async def test_a_contact_stays_gone_until_it_has_a_vendor_contact(
     stores: Stores,
 ) -> None:
     await _lose(stores, "7")

@@ -1,5 +1,6 @@
-"""A database that is away for a moment, before it commits or after, costs a run nothing
-and does nothing twice.
+"""The database is away for a moment, before a commit or after it.
+
+It costs the run nothing, and nothing is done twice.
 """
 
 from __future__ import annotations

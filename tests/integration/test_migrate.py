@@ -1,6 +1,6 @@
 """The migrations' runner, on a real Postgres.
 
-Each file once, in order, by any number of starters, and never edited.
+Each file runs once and in order, however many start it, and is never edited.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ async def connection(empty_database: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writer:
-    """Writes a migration into a folder of this test's own, which stands in for the
-    shipped one.
-    """
+    """Return a function that writes a migration into a folder of this test."""
     monkeypatch.setattr(runner, "shipped", lambda _: tmp_path)
 
     def write(name: str, sql: str) -> Path:

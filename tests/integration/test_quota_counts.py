@@ -1,6 +1,6 @@
 """Counts of long windows in Postgres.
 
-Minutes are moved back, so that no test waits for them.
+Recorded minutes are moved back, so that no test has to wait.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class State:
     pool: Pool
 
     def counts(self, epoch: int = 1) -> QuotaCounts:
-        """Those of a process that has just begun."""
+        """Return the counts of a process that has just begun."""
         return QuotaCounts(Fence(self.pool, "acme", epoch))
 
     async def pass_by(self, minutes: int) -> None:
-        """Everything that was counted gets so much older."""
+        """Make everything that was counted older by this time."""
         a_thousand_years = (
             525_960_000  # on the way out and back, so that no minute meets another
         )
@@ -45,7 +45,7 @@ class State:
             )
 
     async def ran(self, requests: int, minutes_ago: int, account: str = "acme") -> None:
-        """A run sent so much, and kept no quota."""
+        """Insert a run that sent so many requests and recorded no quota."""
         await self.pool.execute(
             """
             WITH run AS (
@@ -92,9 +92,9 @@ async def test_quotas_and_accounts_are_counted_apart(state: State) -> None:
 
 
 async def test_the_counts_in_memory_are_those_in_postgres(state: State) -> None:
-    """Ages are multiples of ten minutes, windows are not.
+    """Ages are multiples of ten minutes, and windows are not.
 
-    It does not matter when a minute of the real clock ends.
+    So it does not matter when a minute of the real clock ends.
     """
     random, minute = Random(3), 0
     windows = [(40, HOUR - 300.0), (90, 3 * HOUR - 300.0)]

@@ -36,7 +36,7 @@ _ROWS_COUNT_AS = (
 
 
 @pytest.mark.asyncio
-async def test_a_run_under_way_finishes_against_the_next_schema_and_a_new_one_is_refused(
+async def test_a_run_finishes_against_the_next_schema_and_a_new_one_is_refused(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with people(
@@ -92,9 +92,9 @@ async def test_every_statement_still_fits_the_next_schema(
 async def test_a_migration_leaves_a_table_in_use_to_its_users(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a long diff uses it.
+    """A long diff uses a table in this way.
 
-    What comes after would else wait behind the migration, leases among it.
+    All later statements, also those on leases, would wait behind the migration.
     """
     reader, other, migrating = [await asyncpg.connect(database) for _ in range(3)]
     try:
@@ -131,9 +131,9 @@ async def _newer_version(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[str]:
-    """The migrations of a version that expands every table there is.
+    """Write migrations of a version that expands every table.
 
-    The newest one's name.
+    Return the name of the newest one.
     """
     files = shutil.copytree(shipped("migrations"), folder / "migrations")
     newest = f"{len(list(files.glob('*.sql'))) + 1:04}_expand.sql"
@@ -169,7 +169,7 @@ def _expanded(tables: Sequence[str]) -> str:
 async def test_a_write_that_a_migration_blocks_is_repeated(
     database: str,
 ) -> None:
-    """Each holds the table that the other one wants: Postgres ends one of the two."""
+    """Each holds the table that the other one wants, so that Postgres ends one of them."""
     other, watcher = [await asyncpg.connect(database) for _ in range(2)]
     attempts = 0
     try:

@@ -1,4 +1,4 @@
-"""Faults over real HTTP: what the client sees, and what the twin holds then."""
+"""Faults over real HTTP: what the client sees, and what the twin keeps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.sandbox_bench import (
 
 
 @pytest.mark.asyncio
-async def test_a_held_request_takes_its_place_when_it_arrives() -> None:
+async def test_a_delayed_request_takes_its_place_when_it_arrives() -> None:
     async with bench() as it:
         await it.admin("PUT", "limits", [{"calls": 1, "per": 3600}])
         await it.faults({"kind": "hold_before_commit"})
@@ -133,7 +133,9 @@ async def test_a_late_commit_may_wait_for_its_release() -> None:
 @pytest.mark.parametrize(
     ("kind", "meanwhile"), [("hold_before_commit", 0), ("hold_after_commit", 1)]
 )
-async def test_a_held_request_goes_on_when_released(kind: str, meanwhile: int) -> None:
+async def test_a_delayed_request_goes_on_when_released(
+    kind: str, meanwhile: int
+) -> None:
     async with bench() as it:
         await it.faults({"kind": kind})
         waiting = asyncio.create_task(it.create())
@@ -158,7 +160,7 @@ async def test_a_held_request_goes_on_when_released(kind: str, meanwhile: int) -
         ({"kind": "hold_after_commit"}, 1),
     ],
 )
-async def test_a_held_request_whose_client_has_left(
+async def test_a_delayed_request_whose_client_has_disconnected(
     fault: dict[str, Any], contacts: int
 ) -> None:
     async with bench() as it:

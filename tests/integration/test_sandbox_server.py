@@ -112,7 +112,7 @@ async def test_limits_are_counted_at_arrival() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_server_ends_although_a_request_is_held() -> None:
+async def test_a_server_ends_although_a_request_waits() -> None:
     async with aiohttp.ClientSession() as session:
         async with serve(["respond_io"]) as sandbox:
             it = Bench(sandbox, session)

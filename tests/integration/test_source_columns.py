@@ -1,5 +1,6 @@
-"""A change in a column of any type is seen, an equal rewrite is not, and values come as
-JSON values.
+"""A change in a column of any type is seen, and an equal rewrite is not.
+
+Values are read as JSON values.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ BIG = ["999999999999999999999999", "9223372036854775808", 12.0]
 
 
 def nested(levels: int) -> list[Json]:
-    """Empty lists in one another."""
+    """Return empty lists nested to this depth."""
     value: list[Json] = []
     for _ in range(levels - 1):
         value = [value]
@@ -45,7 +46,7 @@ CREATE TYPE pair AS (a text, b integer);
 
 @pytest_asyncio.fixture
 async def here(database: str) -> AsyncIterator[Scene]:
-    """Source and state in one database."""
+    """Set up a source and a state in one database."""
     async with scene(database) as opened:
         yield opened
 
@@ -326,9 +327,9 @@ async def test_more_columns_than_a_function_takes_arguments(here: Scene) -> None
 async def test_text_that_cannot_be_converted_ends_with_its_contact(
     here: Scene, database: str
 ) -> None:
-    """WIN1252 has bytes that mean nothing.
+    """WIN1252 has bytes without a meaning.
 
-    Whoever reads such a row reads none of those beside it.
+    A statement that reads such a row fails for all rows beside it.
     """
     name = f"{urlsplit(database).path.removeprefix('/')}_win"
     async with here.state.acquire() as admin:

@@ -1,6 +1,6 @@
-"""Sources of every kind.
+"""Sources of every kind, each diffed and read for real.
 
-Keys, tables, views and queries, each diffed and read for real.
+With all kinds of keys, tables, views and queries.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOOD = "CREATE TYPE mood AS ENUM ('calm', 'keen')"
 
 @pytest_asyncio.fixture
 async def here(database: str) -> AsyncIterator[Scene]:
-    """Source and state in one database."""
+    """Set up a source and a state in one database."""
     async with scene(database) as opened:
         yield opened
 

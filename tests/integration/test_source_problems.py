@@ -1,4 +1,4 @@
-"""What is wrong with a source is said clearly, all at once, before anything is sent."""
+"""Problems of a source are all reported at once, before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""One suite for the stores in Postgres and for those in memory, on which the
-simulations stand: both behave alike.
+"""One suite for the stores in Postgres and for those in memory.
+
+The simulations use those in memory, so both have to behave alike.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ APPLIED = ContactOutcome(OutcomeKind.APPLIED, (Action.CREATE, Action.ADD_TAGS), 
 
 @pytest.fixture(scope="module", params=["postgres", "memory"])
 def dsn(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """None: in memory."""
+    """Yield the DSN of a database, or None for the stores in memory."""
     if request.param == "memory":
         yield None
         return
@@ -140,9 +141,7 @@ async def test_an_intent_is_kept_whole_and_older_than_any_vendor_needs(
 async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
     stores: Stores, status: Status
 ) -> None:
-    """One that left, or is a dead letter, would be found by no diff once its row
-    vanished or reverted.
-    """
+    """No diff finds a removed contact or a dead letter whose row vanished or reverted."""
     await stores.contacts.record(1, [Record("7", KNOWN, status, 11, 2, 12)])
     assert await _load(stores, "7") == ContactState("7", KNOWN, status, 11, 2, 12)
     await stores.contacts.intend([Intent("7", Pending(add_tags=frozenset({"x"})))])
@@ -351,7 +350,7 @@ async def test_a_vendor_contact_without_an_owner_is_linked_at_once(
 
 
 @pytest.mark.asyncio
-async def test_two_contacts_that_find_the_same_vendor_contact_at_once_do_not_both_own_it(
+async def test_two_contacts_that_find_one_vendor_contact_at_once_do_not_both_own_it(
     stores: Stores,
 ) -> None:
     for number in range(20):
@@ -457,7 +456,7 @@ async def _given_up(stores: Stores, contact_id: str) -> tuple[str | None, str | 
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_contact_can_be_taken_back_until_another_contact_is_written_there(
+async def test_a_vendor_contact_can_be_taken_back_until_another_is_written_there(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
@@ -588,7 +587,7 @@ async def test_unknown_tags_of_a_removed_contact_are_given_up_too(
 
 
 @pytest.mark.asyncio
-async def test_a_removed_contact_that_is_back_in_this_run_gives_nothing_up_before_its_attempt(
+async def test_a_contact_back_in_this_run_gives_nothing_up_before_its_attempt(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
@@ -1059,7 +1058,7 @@ async def test_after_a_crash_the_next_holder_waits_for_what_may_still_arrive(
 
 
 @pytest.mark.asyncio
-async def test_a_lease_from_before_the_clock_was_set_back_is_taken_over_once_its_time_is_over(
+async def test_a_lease_from_before_a_clock_set_back_is_taken_over_once_it_is_over(
     backend: Backend,
 ) -> None:
     former = await backend.leases.acquire("new", ttl=0.2, settles_within=0.0)

@@ -1,8 +1,7 @@
-"""Every type of Postgres under every ``as``: what is sent, or who refuses it. Each cell
-is stated.
+"""Every type of Postgres in every form that ``as`` can name.
 
-``TYPE`` is refused by check, plan and run for the column's type; ``VALUE`` is rejected
-for that contact alone.
+Each cell states what is sent, or who refuses it. ``TYPE`` is refused by check, plan and
+run for the column's type; ``VALUE`` is rejected for that contact alone.
 """
 
 from __future__ import annotations
@@ -483,5 +482,5 @@ async def test_a_sample_of_it_by_a_run(database: str, tmp_path: Path) -> None:
 
 
 def _as_text(cell: Json) -> str:
-    """A value as this vendor takes it where its fields hold nothing but text."""
+    """Return a value as a vendor takes it whose fields hold only text."""
     return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)

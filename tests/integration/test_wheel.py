@@ -1,4 +1,4 @@
-"""The built wheel is whole: it works without the checkout it was built from."""
+"""The built wheel works without the checkout it was built from."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel unpacked, which is what installing a pure one without its dependencies
-    amounts to.
+    """Unpack the wheel.
+
+    Installing a pure wheel without its dependencies does no more.
     """
     target = tmp_path_factory.mktemp("installed")
     unpack_wheel(wheel, target)

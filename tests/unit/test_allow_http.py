@@ -1,5 +1,6 @@
-"""Keys and contacts go unencrypted to this machine only, unless somebody says that it
-is meant.
+"""Keys and contacts go unencrypted to this machine only.
+
+Anything else has to be allowed in the configuration.
 """
 
 from __future__ import annotations

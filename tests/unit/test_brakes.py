@@ -1,7 +1,4 @@
-"""The brake for creates.
-
-What an unfinished first sync has left to do is none of its business.
-"""
+"""The brake for creates disregards the rest of an unfinished first sync."""
 
 from __future__ import annotations
 
@@ -69,6 +66,6 @@ def test_the_brake_for_creates(name: str) -> None:
     )
 
 
-def test_whom_no_vendor_ever_held_is_missed_by_no_brake() -> None:
+def test_contacts_that_no_vendor_ever_had_count_for_no_brake() -> None:
     for scope in (Scope(0, 0, 0), Scope(100, 0, 0)):
         assert brakes_of_diff(scope, OnRemoved.DELETE, BrakeLimits(), frozenset()) == []

@@ -1,5 +1,6 @@
-"""Why a contact is worked on, told from what is known, what is sent, and what changed
-in the configuration.
+"""Causes for which a contact is worked on.
+
+They follow from what is known, what is sent, and what changed in the configuration.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def test_what_is_known_of_a_contact_tells_why(
     assert why(state, call(name="Bea")) == {Cause(expected)}
 
 
-def test_who_is_not_selected_any_more_left() -> None:
+def test_contacts_that_are_not_selected_any_more_are_removed() -> None:
     assert why(SYNCED, call(), removed=True) == {Cause(CauseKind.LEFT)}
     assert why(
         replace(SYNCED, known=replace(KNOWN, pending=Pending())), removed=True
@@ -162,14 +163,14 @@ def test_who_needs_nothing_sent_has_a_cause_all_the_same() -> None:
         (replace(MAPPING, on_null=OnNull.CLEAR), {"on_null"}),
     ],
 )
-def test_the_parts_of_a_mapping_that_changed_are_told_from_their_meaning(
+def test_the_changed_parts_of_a_mapping_are_found_by_their_meaning(
     now: Mapping, parts: set[str]
 ) -> None:
     before = meaning(MAPPING, ("charles", 1))
     assert changed_parts(before, meaning(now, ("charles", 1))) == parts
 
 
-def test_another_prefix_is_told_as_such_and_only_where_there_was_one() -> None:
+def test_another_prefix_is_named_as_such_and_only_where_there_was_one() -> None:
     assert why(SYNCED, TAGGED, changed=("tags", "tags_prefix")) == {
         Cause(CauseKind.PREFIX)
     }
@@ -184,14 +185,12 @@ def test_another_prefix_is_told_as_such_and_only_where_there_was_one() -> None:
     )
 
 
-def test_a_version_is_a_part_of_the_meaning_and_without_a_former_one_nothing_changed() -> (
-    None
-):
+def test_a_version_is_a_part_of_the_meaning_and_no_former_one_is_no_change() -> None:
     assert changed_parts(meaning(MAPPING, (1,)), meaning(MAPPING, (2,))) == {"version"}
     assert changed_parts(None, meaning(MAPPING, (1,))) == frozenset()
 
 
-def test_causes_are_counted_by_contact_and_told_in_one_order() -> None:
+def test_causes_are_counted_by_contact_and_named_in_one_order() -> None:
     counted = CauseCounter(("fields.phone", "fields.name"))
     for number in range(2, 5):
         counted.add(SYNCED, Desired("1", {}), 2, (call(phone=f"+49{number}"),))

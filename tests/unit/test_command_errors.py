@@ -1,4 +1,4 @@
-"""What the command says of errors that nobody foresaw, and when somebody interrupts it."""
+"""Messages of the command on unforeseen errors and on interruptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Raising = Callable[[BaseException], None]
 
 
 def grouped(error: ValueError) -> ExceptionGroup[Exception]:
-    """As it comes out of one task group inside another."""
+    """Wrap the error as nested task groups do."""
     try:
         raise error
     except ValueError as raised:
@@ -26,7 +26,7 @@ def grouped(error: ValueError) -> ExceptionGroup[Exception]:
 
 @pytest.fixture
 def raising(monkeypatch: pytest.MonkeyPatch) -> Raising:
-    """Lets ``syncengine check`` raise something."""
+    """Make ``syncengine check`` raise this error."""
     monkeypatch.setattr(GlobalOptions, "load", lambda _: None)
     monkeypatch.delenv("SYNCENGINE_DEBUG", raising=False)
 

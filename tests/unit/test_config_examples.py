@@ -1,6 +1,6 @@
-"""The examples people copy.
+"""Examples that people copy load as they are.
 
-They load as they are, what they call a default is one, and editors can check them.
+What they call a default is one, and editors can check them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def example(vendor: str) -> Path:
 
 
 def loaded(folder: Path, *, defaults_spelled_out: bool) -> Config:
-    """Every example, copied as a user copies it."""
+    """Load every example, copied as a user copies it."""
     (folder / "destinations").mkdir(parents=True)
     shutil.copy(CONFIG / "syncengine.yaml", folder)
     for vendor in VENDORS:
@@ -169,7 +169,7 @@ def test_an_example_tells_editors_where_the_schema_is(file: Path) -> None:
 
 
 def places(content: Any) -> list[str]:
-    """Where the schema finds something wrong."""
+    """Return the places where the schema finds something wrong."""
     errors = VALIDATOR.iter_errors(content)
     return sorted({"/".join(map(str, error.absolute_path)) for error in errors})
 

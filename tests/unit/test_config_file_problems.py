@@ -1,6 +1,4 @@
-"""What is told of the common file, of files that cannot be read, and of several files
-that do not go together.
-"""
+"""Messages on the common file, on unreadable files, and on files that disagree."""
 
 from __future__ import annotations
 
@@ -79,7 +77,7 @@ VENDORS = ", ".join(vendors.names())
         ),
     ],
 )
-def test_of_the_common_file_it_is_told_what_is_wrong(
+def test_problems_of_the_common_file_are_reported(
     tmp_path: Path, changes: str, told: str | list[str]
 ) -> None:
     files = {
@@ -122,7 +120,7 @@ def test_the_state_is_never_silently_another_one(
     assert found[:1] == of("syncengine.yaml", [f"database: {line}" for line in told])
 
 
-def test_embedded_is_what_stands_behind_a_variable_that_is_not_set(
+def test_embedded_is_the_default_of_a_variable_that_is_not_set(
     tmp_path: Path,
 ) -> None:
     files = {
@@ -175,7 +173,7 @@ def test_a_key_of_the_other_kind_of_file_brings_the_keys_there_are(
         ),
     ],
 )
-def test_what_a_source_lacks_is_told_where_it_is_needed(
+def test_what_a_source_lacks_is_reported_where_it_is_needed(
     tmp_path: Path, source: str, told: list[str]
 ) -> None:
     files = {
@@ -255,7 +253,7 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(
         ),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_with_its_place(
+def test_a_file_that_cannot_be_read_is_named_with_its_place(
     tmp_path: Path, text: str, told: str | list[str]
 ) -> None:
     assert problems(tmp_path, {"destinations/crm.yaml": text}) == of(
@@ -263,7 +261,7 @@ def test_a_file_that_cannot_be_read_is_told_with_its_place(
     )
 
 
-def test_every_missing_variable_is_told_at_once(tmp_path: Path) -> None:
+def test_every_missing_variable_is_named_at_once(tmp_path: Path) -> None:
     files = {
         "syncengine.yaml": "database: ${STATE}\nsource: {database: '${CRM}', table: a, key: id}\n",
         "destinations/a.yaml": GOOD["respond_io"],
@@ -291,7 +289,7 @@ def test_every_missing_variable_is_told_at_once(tmp_path: Path) -> None:
         ("clé", "must be one word of printable ASCII characters"),
     ],
 )
-def test_a_secret_that_cannot_be_one_is_told_but_not_shown(
+def test_a_secret_that_cannot_be_one_is_refused_but_not_shown(
     tmp_path: Path, token: str, told: str
 ) -> None:
     files = {"destinations/crm.yaml": GOOD["respond_io"]}
@@ -364,7 +362,7 @@ ACCOUNTS = [
 
 
 @pytest.mark.parametrize(("first", "second", "told"), ACCOUNTS)
-def test_two_files_that_disagree_about_an_account_are_told(
+def test_two_files_that_disagree_about_an_account_are_refused(
     tmp_path: Path, first: str, second: str, told: str
 ) -> None:
     same = "a.yaml is in the same account (main) and has"
@@ -392,7 +390,7 @@ def test_two_files_of_one_account_are_good(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_with_a_wrong_name_is_told_with_a_right_one(tmp_path: Path) -> None:
+def test_a_file_with_a_wrong_name_is_refused_with_a_right_one(tmp_path: Path) -> None:
     text, ends = GOOD["respond_io"], "is not read: a destination's file ends in .yaml;"
     names = "a destination's name may hold a-z, 0-9, _ and - only;"
     files = {
@@ -427,7 +425,7 @@ def test_a_folder_without_destinations_brings_what_to_copy(tmp_path: Path) -> No
         assert target.endswith("destinations/NAME.yaml")
 
 
-def test_where_there_is_no_file_a_command_is_told_that_makes_one(
+def test_where_there_is_no_file_the_message_has_a_command_that_makes_one(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "my config/syncengine.yaml"
@@ -448,7 +446,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     assert str(told.value) == f"{tmp_path}: cannot be read: it is a folder; name a file"
 
 
-def test_a_password_is_known_wherever_it_stands_in_a_url(tmp_path: Path) -> None:
+def test_a_password_is_recognised_anywhere_in_a_url(tmp_path: Path) -> None:
     environ = {
         **ENVIRON,
         "STATE": "postgresql://me:ol%40d@db/crm?sslmode=require&password=query%20one",

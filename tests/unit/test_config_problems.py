@@ -1,6 +1,6 @@
-"""What is wrong with a destination's file, as its writer is told.
+"""Messages on a destination's file.
 
-File, key, what is wrong, what to write instead.
+Each names the file and the key, what is wrong, and what to write instead.
 """
 
 from __future__ import annotations
@@ -330,7 +330,7 @@ VARIABLES = [
     [*KEYS, *SETTINGS, *FIELDS, *LIMITS_AND_BRAKES, *OWN_SOURCE, *VARIABLES],
     ids=str,
 )
-def test_of_a_destination_it_is_told_what_is_wrong(
+def test_problems_of_a_destination_are_reported(
     tmp_path: Path, changes: str, told: str | list[str]
 ) -> None:
     files = {"destinations/crm.yaml": changed(GOOD["respond_io"], changes)}

@@ -1,5 +1,6 @@
-"""``config/schema.json`` and the engine accept the same files, as far as one file alone
-decides that.
+"""``config/schema.json`` and the engine accept the same files.
+
+As far as one file alone decides that.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @cache
 def refused(folder: Path, name: str) -> str:
-    """What the engine says of the file; nothing where it takes it."""
+    """Return the engine's message on the file, or nothing where it takes it."""
     file = next(each for each in corpus() if each.name == name)
-    return told_of(folder, file)
+    return problems_in(folder, file)
 
 
-def told_of(folder: Path, file: File) -> str:
+def problems_in(folder: Path, file: File) -> str:
     other = {**good("charles"), "source": SOURCE}
     common, destination = (
         (file.content, other) if file.is_common else (ENGINE, file.content)
@@ -87,7 +88,7 @@ def test_the_schema_is_one() -> None:
 
 
 def patterns(part: object) -> Iterator[str]:
-    """Every regular expression in a part of the schema."""
+    """Yield every regular expression in a part of the schema."""
     if isinstance(part, dict):
         yield from (
             text
@@ -100,7 +101,7 @@ def patterns(part: object) -> Iterator[str]:
 
 
 def test_its_expressions_are_such_as_editors_take() -> None:
-    """JavaScript's, in which an escape that is not needed is an error."""
+    """Editors use those of JavaScript, where a needless escape is an error."""
     found = set(patterns(SCHEMA))
     assert len(found) > 50
     needless = {
@@ -154,14 +155,14 @@ def test_what_the_engine_takes_the_schema_takes_and_nothing_else(
         ({"in_flight": "1${N}00"}, "in_flight: must be 500 or less"),
     ],
 )
-def test_what_it_cannot_say_is_left_to_the_engine(
+def test_what_a_schema_cannot_express_is_checked_by_the_engine(
     folder: Path, changes: dict[str, object], told: str
 ) -> None:
     """JSON Schema compares no names with each other, knows no phone numbers and no
     environment.
     """
     content = {**good("respond_io"), **changes}
-    assert told in told_of(folder, File("", content))
+    assert told in problems_in(folder, File("", content))
     assert VALIDATOR.is_valid(content)
 
 
@@ -169,15 +170,15 @@ def test_what_it_cannot_say_is_left_to_the_engine(
 def test_where_a_vendors_fields_are_known_it_says_it(folder: Path, place: str) -> None:
     content = good("whautomate")
     content["settings"][place] = {"notes": "no"} if place == "opt_outs" else ["notes"]
-    assert told_of(folder, File("", content))
+    assert problems_in(folder, File("", content))
     assert not VALIDATOR.is_valid(content)
     content["fields"]["notes"] = "notes"
     content["settings"]["opt_outs"] = {"notes": "no"}
-    assert told_of(folder, File("", content)) == ""
+    assert problems_in(folder, File("", content)) == ""
     assert VALIDATOR.is_valid(content)
 
 
 def test_an_empty_file_is_a_common_one() -> None:
-    """Its name, which a schema does not see, makes the difference."""
+    """The file's name decides that, which a schema does not see."""
     assert VALIDATOR.is_valid({})
     assert not VALIDATOR.is_valid({"fields": {"a": "b"}})

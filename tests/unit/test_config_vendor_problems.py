@@ -1,4 +1,4 @@
-"""What a vendor cannot do, or cannot do without, as it is told of a destination's file."""
+"""Messages on what a vendor cannot do, or cannot do without, in a file."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_the_changes_below_are_made_to_is_good(
         ),
     ],
 )
-def test_what_a_vendor_cannot_do_is_told(
+def test_what_a_vendor_cannot_do_is_refused(
     tmp_path: Path, vendor: str, changes: str, told: str
 ) -> None:
     files = {"destinations/crm.yaml": changed(GOOD[vendor], changes)}

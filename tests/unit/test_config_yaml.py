@@ -1,4 +1,4 @@
-"""YAML as people mean it, and variables filled in behind the parser's back."""
+"""YAML as people mean it, with variables filled in after parsing."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(
         ("a: 1\n...\nb: 2\n", r"\(line 3|another document"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_place(
+def test_what_cannot_be_used_is_named_with_its_place(
     tmp_path: Path, text: str | bytes, what: str
 ) -> None:
     with pytest.raises(ConfigError, match=what) as told:
@@ -192,12 +192,12 @@ def test_what_cannot_be_used_is_told_with_its_place(
         max_size=40,
     )
 )
-def test_any_text_is_read_or_told(text: str) -> None:
+def test_any_text_is_read_or_refused(text: str) -> None:
     with TemporaryDirectory() as folder, suppress(ConfigError):
         read(Path(folder), text.encode("utf-8", "surrogatepass"))
 
 
-def test_what_is_no_ordinary_file_is_told(tmp_path: Path) -> None:
+def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="it is not a regular file"):
         read_yaml(Path("/dev/null"))
     (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
@@ -205,7 +205,7 @@ def test_what_is_no_ordinary_file_is_told(tmp_path: Path) -> None:
         read_yaml(tmp_path / "loop.yaml")
 
 
-def test_a_folder_and_a_missing_file_are_told(tmp_path: Path) -> None:
+def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="it is a folder"):
         read_yaml(tmp_path)
     with pytest.raises(ConfigError, match="No such file"):
@@ -258,6 +258,6 @@ def test_a_variable_of_other_bytes_is_named() -> None:
     assert problem.what == "the environment variable A holds bytes that are not UTF-8"
 
 
-def test_a_broken_variable_is_told() -> None:
+def test_a_broken_variable_is_refused() -> None:
     for value in ("${}", "${A", "${A-b}", "${1}"):
         assert filled(value)[1], value

@@ -1,6 +1,6 @@
-"""What messages call a contact.
+"""Names of contacts in messages.
 
-One line, never nothing, and what a shell takes for the same id.
+They are one line, never empty, and a shell takes them for the same id.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which way a diff goes."""
+"""Choice of the diff's strategy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Once an attempt may have been carried out nothing that comes after makes it certain
-that it was not.
+"""An attempt that may have been carried out stays unknown.
+
+Nothing that comes after makes it certain that it was not.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ CAN = Capabilities(update=Write(), add_tags=TagCall(), remove_tags=TagCall())
 
 @dataclass
 class Line:
-    """Gives these answers, one after the other; also the brakes and the recorder."""
+    """A line that gives these answers in order; also the brakes and the recorder."""
 
     answers: list[Response | Exception]
     steps: list[object] = field(default_factory=list)
@@ -80,7 +81,7 @@ class Line:
 def tried(
     requests: Sequence[Request], *answers: Response | Exception, repeatable: bool = True
 ) -> bool:
-    """Whether what failed is said to be possibly applied."""
+    """Return whether the failed exchange is reported as possibly applied."""
 
     def exchange() -> Generator[Request, Response, None]:
         for request in requests:  # noqa: UP028 - a list's iterator takes no answers
@@ -100,7 +101,7 @@ def tried(
     "end",
     [LeaseLost("over"), VendorHalted("no"), VendorThrottled("429", retry_after=9999.0)],
 )
-def test_an_account_that_stops_leaves_in_doubt_what_was_tried_before(
+def test_an_account_that_stops_leaves_earlier_attempts_unknown(
     end: Exception,
 ) -> None:
     assert tried([PUT], LOST, end)
@@ -108,7 +109,7 @@ def test_an_account_that_stops_leaves_in_doubt_what_was_tried_before(
 
 
 @pytest.mark.parametrize("end", [LeaseLost("over"), UNSENT])
-def test_what_an_exchange_has_written_stands_though_the_rest_of_it_fails(
+def test_what_an_exchange_has_written_is_kept_though_the_rest_of_it_fails(
     end: Exception,
 ) -> None:
     assert tried([PUT, GET], FINE, end, repeatable=False)
@@ -125,7 +126,7 @@ def test_what_must_not_be_written_twice_is_not_because_the_rest_was_too_fast() -
 def synced(
     known: Known, desired: Desired, *answers: Response | Exception
 ) -> AttemptEnding:
-    """One turn of contact 7."""
+    """Make one attempt of contact 7."""
     line = Line([*answers])
     plan = plan_contact(desired, known, CAN)
     assert isinstance(plan, Plan)
@@ -167,7 +168,7 @@ def test_a_refusal_settles_nothing_that_was_tried_before() -> None:
     )
 
 
-def test_a_refusal_of_a_later_call_leaves_in_doubt_what_was_and_was_not_sent_again() -> (
+def test_a_refusal_of_a_later_call_leaves_unknown_what_was_and_was_not_sent_again() -> (
     None
 ):
     known = Known(

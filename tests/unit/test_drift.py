@@ -1,4 +1,4 @@
-"""What differs between a vendor's copy and what is known of it."""
+"""Differences between a vendor's copy and what is known of it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_copy_as_we_left_it_has_not_drifted() -> None:
         ),
     ],
 )
-def test_what_somebody_did_there_is_told(there: Remote | None, told: Drift) -> None:
+def test_what_somebody_did_there_is_reported(there: Remote | None, told: Drift) -> None:
     assert found(there) == told
     if there is not None:
         known = known_with_drift(KNOWN, there, told)

@@ -1,4 +1,4 @@
-"""How e-mail addresses are read; every expected address stands here by hand."""
+"""Reading of e-mail addresses; every expected address is written by hand."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def test_what_is_not_surely_one_address_is_refused_without_repeating_it(
     ],
 )
 def test_a_long_text_costs_little(text: str) -> None:
-    """It would block everybody else's turn.
+    """Other contacts would have to wait for it.
 
-    What is too long to be one address is not looked into.
+    Text too long to be one address is not searched.
     """
     with pytest.raises(NotReadError):
         read_email(text)

@@ -1,4 +1,4 @@
-"""What is known of a contact that a look-up found at the vendor."""
+"""Knowledge of a contact that a look-up found at the vendor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_tags_of_others_are_known_and_those_an_unknown_call_sent_are_ours() -> N
     assert known.found_tags == frozenset({"theirs", "wanted"})
 
 
-def test_tags_of_others_are_known_of_one_who_left_too() -> None:
+def test_tags_of_others_are_known_of_a_removed_contact_too() -> None:
     assert known_from_remote(THERE, None, UNKNOWN, _same).found_tags == frozenset(
         {"theirs", "wanted"}
     )
@@ -48,7 +48,7 @@ def test_tags_that_were_to_be_removed_are_ours() -> None:
     assert known.tags == frozenset({"sent"})
 
 
-def test_lists_that_the_vendor_does_not_show_stay_in_doubt() -> None:
+def test_lists_that_the_vendor_does_not_show_stay_unknown() -> None:
     pending = Pending(
         creates=True,
         fields={"name": "Ilse", "lists.vip": True},
@@ -59,7 +59,7 @@ def test_lists_that_the_vendor_does_not_show_stay_in_doubt() -> None:
     ).pending == Pending(fields={"lists.vip": True})
 
 
-def test_lists_of_one_who_left_are_left_unless_they_are_wanted() -> None:
+def test_lists_of_a_removed_contact_are_left_unless_they_are_wanted() -> None:
     desired = Desired("7", {"lists.a": True}, manages_lists=True)
     known = with_inherited(Known("v7"), frozenset(), frozenset({"lists.a", "lists.b"}))
     assert known.pending == Pending(fields={"lists.a": None, "lists.b": None})
@@ -68,7 +68,7 @@ def test_lists_of_one_who_left_are_left_unless_they_are_wanted() -> None:
     assert told(plan.calls) == "join_lists lists.a=True; leave_lists lists.b=None"
 
 
-def test_fields_that_the_vendor_hides_stay_in_doubt() -> None:
+def test_fields_that_the_vendor_hides_stay_unknown() -> None:
     sent = Known(pending=Pending(creates=True, fields={"name": "B", "picture": "p"}))
     assert known_from_remote(THERE, WANTED, sent, _same, ("pic*",)).pending == Pending(
         fields={"picture": "p"}
@@ -79,7 +79,7 @@ def test_fields_that_the_vendor_hides_stay_in_doubt() -> None:
     assert known.pending == Pending(fields={"picture": None})
 
 
-def test_a_list_that_the_vendor_shows_is_not_in_doubt() -> None:
+def test_a_list_that_the_vendor_shows_is_not_unknown() -> None:
     known = with_inherited(
         Known("v7", fields={"lists.a": True}), frozenset(), frozenset({"lists.a"})
     )

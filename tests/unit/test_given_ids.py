@@ -1,5 +1,6 @@
-"""A vendor contact that one of ours was just given is not given to another, though the
-state does not know it yet.
+"""A vendor contact just given to one of ours is not given to another.
+
+The state may not know of it yet.
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ UPSERTS = Capabilities(upsert=Write())
 
 
 class Unhurried(Line):
-    """Everything is answered well; what is recorded is written down later."""
+    """A line and a recorder that accept everything and record it late."""
 
     async def flush(self) -> None: ...
 
 
 class Unaware:
-    """A state that is told everything late: it knows of no owner.
+    """A state in which everything is recorded late, and which knows of no owner.
 
-    Notes who was made one.
+    It notes which contacts were made one.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class Unaware:
 
 
 class Household:
-    """A vendor that holds one contact for everybody with a phone."""
+    """A vendor that finds the same contact for everybody with a phone."""
 
     def __init__(
         self, capabilities: Capabilities, found: Sequence[Remote] = (THERE,)
@@ -100,7 +101,7 @@ def job(contact_id: str, known: Known, capabilities: Capabilities) -> Job:
 
 
 def second_of_two(vendor: Household, known: Known) -> tuple[AttemptEnding, Unaware]:
-    """How the second contact's turn ends, right after the first one was created."""
+    """Return how the second contact ends, right after the first one was created."""
     state, line = Unaware(), Unhurried([FINE] * 8)
 
     async def whole() -> AttemptEnding:

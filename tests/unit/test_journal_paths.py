@@ -1,5 +1,6 @@
-"""The sandbox's journal shows no phone number and no e-mail address, in whatever form a
-path has them.
+"""The sandbox's journal shows no phone number and no e-mail address.
+
+In whatever form a path contains them.
 """
 
 from __future__ import annotations

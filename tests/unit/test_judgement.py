@@ -1,6 +1,6 @@
-"""Refusals and silences in a row.
+"""Refusals and lost answers in a row.
 
-What is held against a contact, and what stops the account.
+Some count against a contact, and some stop the account.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def test_what_one_more_refusal_counts_and_weighs(
 
 
 def tripped(*refusals: str | int) -> bool:
-    """After these: a code is a refusal that is news, a number one of code "x" that
-    weighs so much, "" an acceptance.
+    """Return whether the breaker stops the account after these answers.
+
+    A text is the code of a refusal that is news, a number a refusal with code "x" of
+    that weight, and "" an acceptance.
     """
     rows, trips = RefusalStreak(), False
     for refusal in refusals:
@@ -140,9 +142,9 @@ def test_a_run_in_which_nobody_was_accepted_is_one_row(
 def test_bad_rows_next_to_each_other_let_others_through_before_long(
     length: int,
 ) -> None:
-    """Each night those who were acquitted before speak for the data.
+    """Contacts acquitted on earlier nights vouch for the data.
 
-    It takes few nights, and every night gets on.
+    It takes few nights, and each one gets further.
     """
     acquitted, places = 0, []
     while True:
@@ -166,7 +168,7 @@ def test_bad_rows_next_to_each_other_let_others_through_before_long(
 
 
 class Watched:
-    """A judge, and what it let out."""
+    """A judge, and what it released."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, Record]] = []
@@ -215,9 +217,9 @@ class Watched:
 
     @property
     def out(self) -> dict[str, tuple[str, int]]:
-        """Contact to outcome and refusals held against it.
+        """Return outcome and counted refusals by contact.
 
-        Each came out once and in its batch.
+        Each was released once, and in its batch.
         """
         assert len({record.contact_id for _, record in self.told}) == len(self.told)
         assert all(str(batch) == record.contact_id for batch, record in self.told)
@@ -310,7 +312,7 @@ def test_a_row_in_mid_run_halts_and_acquits_those_in_it_and_those_under_way() ->
     assert "The last (contact 22): said of 22" in watched.why
 
 
-def test_refusals_of_a_run_that_ends_in_an_outage_are_held_against_nobody() -> None:
+def test_refusals_of_a_run_that_ends_in_an_outage_count_against_nobody() -> None:
     watched = Watched()
     watched.accept(1)
     watched.refuse(range(2, 7))
@@ -324,7 +326,7 @@ def test_refusals_of_a_run_that_ends_in_an_outage_are_held_against_nobody() -> N
 @pytest.mark.parametrize(
     ("status", "ends"), [(403, ("deferred", 0)), (500, ("rejected", 1))]
 )
-def test_refusals_that_others_got_as_well_without_being_judged_are_held_against_nobody(
+def test_refusals_that_others_got_without_being_judged_count_against_nobody(
     status: int, ends: tuple[str, int]
 ) -> None:
     watched = Watched()
@@ -343,9 +345,7 @@ def test_that_the_first_are_all_refused_blames_the_mapping() -> None:
     assert getattr(watched.stopped[0], "setting", None) == "fields"
 
 
-def test_who_was_accepted_in_part_proves_the_mapping_and_is_in_the_row_all_the_same() -> (
-    None
-):
+def test_a_contact_accepted_in_part_proves_the_mapping_and_is_in_the_streak() -> None:
     watched = Watched()
     watched.refuse([1, 2])
     watched.refuse(range(3, 3 + IN_A_ROW), "http_404", (Action.CREATE,))

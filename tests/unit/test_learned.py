@@ -1,4 +1,4 @@
-"""What is known of a contact after a call that was carried out in part."""
+"""Knowledge of a contact after a call that was carried out in part."""
 
 from __future__ import annotations
 

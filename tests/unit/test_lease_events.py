@@ -1,4 +1,4 @@
-"""What is told of a lease that is renewed with trouble, and of an account that stops."""
+"""Events about a lease that is renewed with trouble, and an account that stops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AWAY = StorageError("the state database: the connection was lost")
 
 
 class _Store:
-    """Renews, or fails as it is told to; for ever as the last time."""
+    """A store whose renewals end as given; the last one repeats for ever."""
 
     def __init__(self, *answers: Exception | None) -> None:
         self._answers = list(answers)
@@ -75,7 +75,7 @@ def _with_pacing(work: Callable[[Pacing, _Told], Coroutine[Any, Any, None]]) -> 
 
 
 def _kept(seconds: float, *answers: Exception | None) -> _Told:
-    """What is told in so many seconds of keeping a lease."""
+    """Return the events of keeping a lease for so many seconds."""
 
     async def keep(pacing: Pacing, told: _Told) -> None:
         loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ def test_a_lease_that_is_renewed_is_not_worth_a_word() -> None:
     assert _kept(20 * _TTL, None).events == []
 
 
-def test_a_database_that_is_away_is_told_of_and_that_it_is_back_once() -> None:
+def test_a_database_that_goes_away_and_comes_back_is_one_event_each() -> None:
     told = _kept(4 * _TTL, None, _AWAY, None)
     assert told.names == [Event.DATABASE_AWAY, Event.DATABASE_BACK]
     assert told.events[0][1] == {"error": str(_AWAY)}
@@ -102,7 +102,7 @@ def test_a_database_that_is_back_before_the_lease_ran_out_costs_nothing() -> Non
     )  # away for 18 of the 20 seconds left
 
 
-def test_a_lease_that_runs_out_meanwhile_is_lost_and_told_of_once() -> None:
+def test_a_lease_that_runs_out_meanwhile_is_lost_with_one_event() -> None:
     told = _kept(9 * _TTL, _AWAY)
     assert told.names.count(Event.LEASE_LOST) == 1
     assert told.names[-1] is Event.LEASE_LOST
@@ -136,7 +136,7 @@ def test_an_account_that_stops_says_so_once(
     ]
 
 
-def test_each_refusal_for_the_rate_limit_is_told_of() -> None:
+def test_each_refusal_for_the_rate_limit_is_an_event() -> None:
     async def throttled(pacing: Pacing, _told: _Told) -> None:
         pacing.pause(2.0)
         pacing.pause(0.12345)

@@ -22,7 +22,7 @@ def taken(ledger: Ledger, now: float, method: str = "GET") -> Slot:
 
 
 def free(ledger: Ledger, now: float, method: str = "GET") -> int:
-    """How many slots there are, which is found out by taking them."""
+    """Return how many slots there are, by taking them."""
     slots = []
     while slot := ledger.take(method, now):
         slots.append(slot)
@@ -45,7 +45,7 @@ def test_a_request_without_an_answer_holds_its_slot_however_long_it_takes() -> N
     assert book.free_at("GET") is None
 
 
-def test_an_abandoned_request_may_arrive_for_a_while_and_is_held_for_one_window_more() -> (
+def test_an_abandoned_request_is_reserved_until_it_cannot_arrive_and_a_window_more() -> (
     None
 ):
     book = ledger()
@@ -103,7 +103,7 @@ def test_an_easy_ledger_does_not_bet_on_the_round_trip() -> None:
     assert free(book, 0.9 + WINDOW) == 1
 
 
-def test_a_dump_hands_on_what_is_held_what_is_unanswered_too() -> None:
+def test_a_dump_hands_on_reservations_and_unanswered_requests() -> None:
     old = ledger(Limit(3, 10.0))
     old.answered(taken(old, 100.0), 101.0)
     taken(old, 102.0)
@@ -115,9 +115,7 @@ def test_a_dump_hands_on_what_is_held_what_is_unanswered_too() -> None:
     assert free(new, 3.0 + SETTLES_WITHIN + WINDOW + 0.001) == 3
 
 
-def test_a_database_clock_that_was_set_back_frees_nothing_early_and_nothing_an_hour_late() -> (
-    None
-):
+def test_a_database_clock_set_back_frees_nothing_early_or_an_hour_late() -> None:
     old = ledger()
     old.answered(taken(old, 0.0), 0.0)
     new = ledger()
@@ -147,8 +145,9 @@ def test_a_dump_stays_small_and_gives_nothing_back_early() -> None:
 
 
 def restored(was: list[Limit], now: list[Limit], elapsed: float = 0.0) -> Ledger:
-    """The ledger under new limits, after one GET was answered under the old ones right
-    before the dump.
+    """Restore the ledger under new limits.
+
+    One GET was answered under the old ones right before the dump.
     """
     old = Ledger(was, SETTLES_WITHIN)
     old.answered(taken(old, 0.0), 0.0)
@@ -196,8 +195,8 @@ def test_a_lowered_limit_waits_until_enough_has_left_the_window() -> None:
 def test_a_limit_nobody_counted_for_waits_for_requests_that_were_given_up_right_before(
     was: list[Limit],
 ) -> None:
-    """They may arrive until ``settles_within`` later, and no limit then had a page to
-    note them on.
+    """They may arrive until ``settles_within`` later, and were counted for no limit
+    then.
     """
     new = restored(was, [Limit(3, 10.0)])
     assert free(new, SETTLES_WITHIN + WINDOW - 0.1) == 0

@@ -1,4 +1,4 @@
-"""What headers say about a vendor's limits, and how the gate heeds them."""
+"""Headers that state a vendor's limits, and how the gate heeds them."""
 
 from __future__ import annotations
 
@@ -175,14 +175,16 @@ def now() -> float:
 
 
 async def sent(pacing: Pacing, method: str = "GET") -> float:
-    """Send a request that is answered at once; when it went out."""
+    """Send a request that is answered at once; return when it went out."""
     permit = await pacing.permit(method)
     permit.answered()
     return now()
 
 
 @pytest.mark.parametrize("limits", [(), (Limit(200, 60.0),)])
-def test_nothing_left_pauses_until_the_reset(limits: tuple[Limit, ...]) -> None:
+def test_a_limit_that_is_used_up_pauses_until_the_reset(
+    limits: tuple[Limit, ...],
+) -> None:
     async def play() -> None:
         async with gate(*limits) as pacing:
             await sent(pacing)
@@ -205,7 +207,7 @@ def test_a_method_with_a_limit_of_its_own_holds_up_no_other() -> None:
     run(play())
 
 
-def test_what_is_left_is_used_up_and_requests_on_their_way_count() -> None:
+def test_the_remaining_requests_are_used_and_those_on_their_way_count() -> None:
     async def play() -> None:
         async with gate() as pacing:
             under_way = await pacing.permit("GET")
@@ -217,7 +219,7 @@ def test_what_is_left_is_used_up_and_requests_on_their_way_count() -> None:
     run(play())
 
 
-def test_what_is_left_counts_although_no_reset_is_told() -> None:
+def test_the_remaining_requests_count_without_a_reset() -> None:
     async def play() -> None:
         async with gate() as pacing:
             pacing.heed("GET", {"x-ratelimit-remaining": "2"}, 200)
@@ -268,7 +270,7 @@ def test_retry_after_of_an_answer_that_refused_nothing_pauses_the_account() -> N
     run(play())
 
 
-def test_hostile_values_hold_up_nobody_and_are_told_once() -> None:
+def test_hostile_values_delay_nobody_and_are_logged_once() -> None:
     async def play() -> None:
         told: list[tuple[Event, Json]] = []
         async with gate(told=told) as pacing:

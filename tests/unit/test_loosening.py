@@ -1,4 +1,4 @@
-"""Which changes of a configuration ask for less consent than before."""
+"""Changes of a configuration that ask for less consent than before."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a column's value becomes in each form, and what is refused instead of being cut
-to fit.
-"""
+"""Values of a column in each form, and those refused rather than cut to fit."""
 
 from __future__ import annotations
 

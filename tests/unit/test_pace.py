@@ -11,7 +11,7 @@ from tests.support.virtual_time import run
 
 
 def drawn(limits: Sequence[Limit], methods: Sequence[str]) -> list[float]:
-    """When each of these requests was let through."""
+    """Return when each of these requests was let through."""
 
     async def draw() -> list[float]:
         pace, times = Pace(limits), []

@@ -1,4 +1,4 @@
-"""The gate: who may send, when, and what becomes of those who wait."""
+"""The gate: who may send and when, and how waiting ends."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def gated(
 async def granted(
     gate: Pacing, *methods: str, within: float = 1.0
 ) -> list[asyncio.Task[GrantedPermit]]:
-    """One task for each method, in their order; so much later."""
+    """Start one task for each method, in their order, so much later."""
     tasks = [asyncio.create_task(gate.permit(method)) for method in methods]
     await asyncio.sleep(within)
     return tasks
@@ -58,7 +58,7 @@ def done(tasks: Sequence[asyncio.Task[GrantedPermit]]) -> list[bool]:
 
 
 async def granting(gate: Pacing) -> None:
-    """Until the pacer has granted a permit and its worker does not know yet."""
+    """Wait until the pacer has granted a permit that its worker has not seen yet."""
     while not gate._flying:  # noqa: ASYNC110 - the very turn of the loop matters
         await asyncio.sleep(0)
 

@@ -1,5 +1,6 @@
-"""A database that is waited for is told of once, however many wait, and once when it is
-back; a stop cuts it short.
+"""Waiting for a database is one event, however many wait, and its return another.
+
+A stop ends the wait.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _told(*, waiters: int, away: float) -> list[Event]:
 
 
 @pytest.mark.parametrize("waiters", [1, 8])
-def test_whoever_waits_it_is_told_once(waiters: int) -> None:
+def test_however_many_wait_it_is_one_event(waiters: int) -> None:
     assert _told(waiters=waiters, away=10.0) == [
         Event.DATABASE_AWAY,
         Event.DATABASE_BACK,

@@ -1,4 +1,4 @@
-"""How phone numbers are read; every expected number stands here by hand."""
+"""Reading of phone numbers; every expected number is written by hand."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_a_local_number_is_not_made_international(written: object, region: str) 
         (9161234567, "RU", "+79161234567"),
     ],
 )
-def test_a_zero_that_a_whole_number_lost_is_no_doubt(
+def test_a_zero_that_a_whole_number_lost_is_certain(
     written: int, region: str, number: str
 ) -> None:
     """A mobile, or a landline of a country whose landlines all have one length."""
@@ -226,7 +226,7 @@ def test_a_zero_that_a_whole_number_lost_is_no_doubt(
     ],
 )
 @pytest.mark.parametrize("region", ["DE", None])
-def test_what_stands_behind_a_minus_is_no_phone(
+def test_digits_behind_a_minus_are_no_phone(
     written: object, region: str | None
 ) -> None:
     with pytest.raises(NotReadError, match="is not one phone number"):
@@ -300,9 +300,9 @@ def test_readings_are_many_rather_than_few() -> None:
     "text", ["0171" + " " * 300_000 + "1", "\t/" * 150_000 + "0171 1000006"]
 )
 def test_a_long_text_costs_little(text: str) -> None:
-    """It would block everybody else's turn.
+    """Other contacts would have to wait for it.
 
-    What is too long to be one number is not looked into.
+    Text too long to be one number is not searched.
     """
     with pytest.raises(NotReadError):
         read_phone(text, "DE")

@@ -1,4 +1,4 @@
-"""What stands at a vendor, what is wished, and the calls that follow."""
+"""Calls that follow from the remote contact and the desired one."""
 
 from __future__ import annotations
 
@@ -431,7 +431,7 @@ def test_what_a_vendor_cannot_express_is_named(
     assert (told(plan.calls), cannot(plan.unsupported)) == (calls, unsupported)
 
 
-def test_an_update_names_the_contact_by_the_key_it_is_held_under() -> None:
+def test_an_update_names_the_contact_by_the_key_it_is_known_under() -> None:
     fixed = replace(SPLITTING, update=Write(fields=("name",)))
     plan = plan_contact(
         Wish({"ref": "8", "name": "I"}).desired, there(ref="7", name="B"), fixed
@@ -469,9 +469,7 @@ def test_a_write_carries_what_it_has_to_changed_or_not() -> None:
     }
 
 
-def test_a_contact_without_a_field_that_the_vendor_needs_is_refused_by_the_name_of_the_field() -> (
-    None
-):
+def test_a_contact_without_a_required_field_is_rejected_with_its_name() -> None:
     plan = plan_contact(
         Wish({"phone": "1", "email": None}, keys="phone").desired, NEW, KEYED
     )
@@ -598,7 +596,7 @@ LEAVERS: dict[str, tuple[OnRemoved, Capabilities, Known, str, str]] = {
     LEAVERS.values(),
     ids=LEAVERS,
 )
-def test_one_who_left(
+def test_a_removed_contact(
     policy: OnRemoved, vendor: Capabilities, stands: Known, calls: str, unsupported: str
 ) -> None:
     plan = plan_removal("7", stands, policy, vendor)

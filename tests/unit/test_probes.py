@@ -1,4 +1,4 @@
-"""The search for a contact to be tried for all that were refused alike."""
+"""The search for one contact to try for all that were refused alike."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CONTACTS = 100_000
 
 
 class _Crowd:
-    """A large group; how many pages of it are read is counted."""
+    """A large group that counts how many of its pages are read."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -47,9 +47,7 @@ class _Crowd:
 
 
 @pytest.mark.asyncio
-async def test_a_large_group_of_whom_nobody_may_be_tried_is_looked_through_in_large_pages() -> (
-    None
-):
+async def test_a_large_group_of_untriable_contacts_is_read_in_large_pages() -> None:
     crowd = _Crowd()
     store, preparer = cast("RefusalStore", crowd), cast("Preparer", crowd)
     assert (

@@ -1,5 +1,6 @@
-"""Long windows, with counts in memory that an integration test holds to those in
-Postgres.
+"""Long windows, counted in memory.
+
+An integration test checks that these counts equal those in Postgres.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def quotas(store: Store, *limits: Limit, max_wait: float = 120.0) -> Quotas:
 async def send(
     pool: Quotas, requests: int, *, method: str = "GET", every: float = 0.0
 ) -> list[float]:
-    """When each of these requests was drawn, waited for as the pacer does."""
+    """Return when each of these requests was drawn, after waiting as the pacer does."""
     times = []
     for _ in range(requests):
         while not pool.try_draw(method):  # noqa: ASYNC110 - the store has no event to offer
@@ -144,7 +145,7 @@ def test_a_run_in_a_hurry_asks_rarely_and_a_slow_one_wastes_little() -> None:
     in_time(asks)
 
 
-def test_what_is_left_of_a_block_is_not_used_later() -> None:
+def test_the_rest_of_a_block_is_not_used_later() -> None:
     """Its requests would arrive outside the window they were counted in."""
 
     async def stale(store: Store) -> None:

@@ -1,6 +1,6 @@
-"""What refusals have in common.
+"""The part of a vendor's message that all contacts refused alike share.
 
-The vendor's words, without what differs from contact to contact.
+It leaves out what differs from contact to contact.
 """
 
 from __future__ import annotations
@@ -101,9 +101,7 @@ def test_in_json_the_names_of_fields_count_although_they_are_quoted() -> None:
     )
 
 
-def test_case_and_blanks_make_no_difference_and_neither_does_the_end_of_a_long_message() -> (
-    None
-):
+def test_case_blanks_and_the_end_of_a_long_message_make_no_difference() -> None:
     long = "The following fields are missing: " + "and another one, " * 12
     assert common_refusal(_refused("The  Field CITY\nis required.")) == common_refusal(
         _refused("the field city is required")
@@ -153,7 +151,7 @@ def test_known_circumstances_let_twice_as_many_more_through(standing: int) -> No
     )
 
 
-def test_all_come_to_rest_in_few_nights() -> None:
+def test_all_contacts_are_settled_in_few_nights() -> None:
     left, standing, nights = 1_000_000, 0, 0
     while left:
         rows = RefusalStreak({"x": standing})

@@ -1,4 +1,4 @@
-"""What is tried again, after how long, and what ends it; in virtual time."""
+"""Retries: of what, after how long, and how they end; in virtual time."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ FINE = Response(200, {}, b"{}")
 
 @dataclass
 class Vendor:
-    """Answers one request after the other as it is told, from then on well.
+    """A vendor that gives these answers in order, and succeeds from then on.
 
-    Also the brakes.
+    It is also the brakes.
     """
 
     answers: list[Exception]
@@ -75,7 +75,7 @@ def tried(
     policy: RetryPolicy | None = None,
     seed: int = 1,
 ) -> tuple[Vendor, str | RequestFailed | AccountStopped]:
-    """What became of the exchange, and what the vendor saw of it."""
+    """Return how the exchange ended, and what the vendor saw of it."""
     vendor = Vendor(list(answers))
 
     async def whole() -> str | RequestFailed | AccountStopped:
@@ -172,7 +172,7 @@ def test_without_a_word_how_long_the_wait_doubles_up_to_half_a_minute() -> None:
 
 
 def test_a_wait_of_ours_is_never_longer_than_the_longest_allowed() -> None:
-    """Nobody asked for it: it would end a run and blame the vendor."""
+    """The vendor did not ask for it, so it must not end the run and blame the vendor."""
     vendor, result = tried(*[throttled()] * 7, policy=RetryPolicy(max_wait=5.0))
     assert result == "answered 200"
     assert vendor.told[:-1] == [f"pause {seconds}" for seconds in (1, 2, 4, 5, 5, 5, 5)]
@@ -230,10 +230,10 @@ LOST = VendorUnavailable("no answer", maybe_applied=True)
         "a write of what is new",
     ],
 )
-def test_behind_a_lost_write_of_what_was_read_the_next_call_waits_till_it_cannot_arrive_any_more(
+def test_behind_a_lost_read_change_write_the_next_call_waits_it_out(
     requests: tuple[Request, ...], failure: VendorUnavailable, told: list[str]
 ) -> None:
-    """It would take back what the next call writes."""
+    """Arriving later, it would undo what the next call writes."""
     vendor = Vendor([])
 
     def both() -> Generator[Request, Response, None]:
@@ -253,9 +253,7 @@ def test_behind_a_lost_write_of_what_was_read_the_next_call_waits_till_it_cannot
     assert vendor.told == told
 
 
-def test_a_limit_that_is_never_free_halts_the_account_after_as_many_waits_whoever_waits_them_out() -> (
-    None
-):
+def test_a_limit_that_is_never_free_halts_the_account_after_as_many_waits() -> None:
     vendor = Vendor([throttled(0.0)] * 100)
 
     async def side_by_side() -> None:

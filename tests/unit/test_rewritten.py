@@ -1,6 +1,4 @@
-"""Contacts that would become another person under the same id, and those that only
-change.
-"""
+"""Contacts that would become another person under one id, and those that change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which request meets which fault."""
+"""Choice of the fault that a request meets."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def test_the_end_of_a_period_is_strict_where_rounding_blurs_it() -> None:
     assert limiter.arrive("GET", edge) == 0.0
 
 
-def test_the_standing_is_that_of_the_tightest_limit() -> None:
+def test_the_headers_show_the_tightest_limit() -> None:
     wide, narrow = TwinLimit(10, 60.0), TwinLimit(2, 10.0, method="POST")
     limiter = Limiter([wide, narrow])
     assert Limiter().standing("GET", 0.0) is None
@@ -179,7 +179,9 @@ def limits(draw: st.DrawFn) -> TwinLimit:
 
 
 def room(limit: TwinLimit, taken: list[float], now: float) -> bool:
-    """Whether a place is free, counted from the times at which places were taken."""
+    """Return whether a place is free, counted from the times at which places were
+    taken.
+    """
     if limit.kind == "sliding":
         return sum(now - limit.per < at for at in taken) < limit.calls
     if limit.kind == "fixed":

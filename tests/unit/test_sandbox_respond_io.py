@@ -197,7 +197,9 @@ def test_answers_tell_how_much_of_the_limit_is_left() -> None:
 
 
 def viber(**switches: Any) -> tuple[Client, str]:
-    """A Viber channel with a contact whose id looks different in the two alphabets."""
+    """Set up a Viber channel and a contact whose id differs in the two base64
+    alphabets.
+    """
     client = Client("respond_io", tokens=[], viber_tokens=["sandbox-token"], **switches)
     contact = client.create(a=1)
     assert {"+", "/"} & set(b64encode(contact.encode()).decode())

@@ -1,4 +1,4 @@
-"""The twin of respond.io v2: who is let in, contacts, the queue."""
+"""The twin of respond.io v2: authentication, contacts, the queue."""
 
 from __future__ import annotations
 

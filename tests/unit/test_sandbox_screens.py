@@ -1,4 +1,4 @@
-"""What a person does at the vendors' screens, at every twin."""
+"""Acts of a person at the vendors' screens, at every twin."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ every_twin = pytest.mark.parametrize("name", sorted(NAMES))
 
 
 def with_act(act: str) -> pytest.MarkDecorator:
-    """Every twin at whose screen there is an act."""
+    """Parametrize a test with every twin whose screen has this act."""
     return pytest.mark.parametrize(
         "name", [each for each in sorted(MORE) if act in MORE[each]]
     )

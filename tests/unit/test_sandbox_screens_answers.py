@@ -1,5 +1,6 @@
-"""What the vendors answer after somebody has changed settings or contacts at their
-screens.
+"""Answers of the vendors after somebody used their screens.
+
+Settings or contacts were changed there.
 """
 
 from __future__ import annotations

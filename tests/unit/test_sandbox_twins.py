@@ -1,4 +1,4 @@
-"""What all twins have in common."""
+"""Properties that all twins have in common."""
 
 from __future__ import annotations
 

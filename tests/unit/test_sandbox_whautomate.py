@@ -207,9 +207,7 @@ def test_a_deleted_contact_is_gone() -> None:
     assert client.call("DELETE", NOBODY)[0] == 404
 
 
-def test_an_automation_fires_for_a_new_contact_and_for_each_tag_that_was_not_there() -> (
-    None
-):
+def test_an_automation_fires_for_a_new_contact_and_for_each_new_tag() -> None:
     client = Client()
     contact = client.create(tags=["a"])
     assert client.tag(contact, "add", "a", "b")["tags"] == ["a", "b"]

@@ -1,5 +1,6 @@
-"""Signals end a command even where the work does not listen, and where nobody reads
-what it says.
+"""Signals end a command whose work does not listen to them.
+
+Also where the output is read by nobody.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ sys.exit(stopped.exit_code)
 def _working(
     settings: str = "", *, deaf: bool, errors: str = os.devnull
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command whose work has begun.
+    """Start a command whose work has begun.
 
-    What is ``deaf`` hears neither a stop nor a cancellation.
+    What is ``deaf`` reacts neither to a stop nor to a cancellation.
     """
     code = _DEAF.format(heeds=deaf, settings=settings)
     with (

@@ -1,4 +1,4 @@
-"""What ``./run soak --seeds`` says about histories, whatever their outcome."""
+"""Messages of ``./run soak --seeds`` about histories, whatever their outcome."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A database that stays away is told of when it begins, every half minute, and once
-when it is back.
+"""Events about a database that stays away.
+
+There is one when it begins, one every half minute, and one when it is back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from syncengine.model.http import Json
 
 
 class _Heard:
-    """Notes events with the time at which they came through, by a clock of its own."""
+    """A listener that notes events with the time, by a clock of its own."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -25,7 +26,7 @@ class _Heard:
         self.events.append((self.now, event, facts))
 
     def away_until(self, end: float, every: float) -> None:
-        """Let the lease and a writer notice it, each time they try."""
+        """Let the lease and a writer report it, each time they try."""
         while self.now < end:
             self.tell(Event.DATABASE_AWAY, error="the lease")
             self.tell(Event.DATABASE_AWAY, error="a writer")
@@ -33,7 +34,7 @@ class _Heard:
 
 
 @pytest.mark.parametrize("every", [0.67, 5.0, 29.0])
-def test_an_absence_is_told_of_when_it_begins_and_at_most_every_half_minute(
+def test_an_absence_is_an_event_when_it_begins_and_every_half_minute_at_most(
     every: float,
 ) -> None:
     heard = _Heard()
@@ -49,7 +50,7 @@ def test_an_absence_is_told_of_when_it_begins_and_at_most_every_half_minute(
     assert away[0][2] == {"error": "the lease"}
 
 
-def test_a_second_absence_is_told_of_at_once() -> None:
+def test_a_second_absence_is_an_event_at_once() -> None:
     heard = _Heard()
     for _ in range(2):
         heard.tell(Event.DATABASE_AWAY, error="gone")

@@ -176,7 +176,7 @@ _REGIONS = (
 
 @st.composite
 def numbers(draw: st.DrawFn) -> str:
-    """A number of one of the regions, near its example."""
+    """Draw a number of one of the regions, near its example."""
     region = draw(st.sampled_from(_REGIONS))
     kind = draw(
         st.sampled_from(

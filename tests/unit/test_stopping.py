@@ -1,4 +1,4 @@
-"""Once an account is stopped nobody waits for its vendor any more."""
+"""Nothing waits for the vendor of an account that is stopped."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ JOB = Job(1, ContactState("7"), Desired("7", {"ref": "7"}, keys=(KEY,)), 1, Plan
 async def stopped_after(
     seconds: float, *, by_call: bool
 ) -> AsyncIterator[tuple[Stopping, Pacing]]:
-    """An account that is halted, or whose whole call is told to stop, when so much time
-    has passed.
+    """Stop an account after so much time.
+
+    Either it is halted, or its whole call is stopped.
     """
     stop = asyncio.Event()
     async with (
@@ -76,9 +77,9 @@ def now() -> float:
 
 
 class Waiters:
-    """One contact whose create the vendor still has in its queue.
+    """A contact whose create the vendor still has in its queue.
 
-    Its second turn would be due in 100 seconds.
+    Its second attempt would be due in 100 seconds.
     """
 
     turns = 0
@@ -123,7 +124,7 @@ class NoStore:
 
 
 async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
-    """When a run of one batch is over, and what was counted."""
+    """Return when a run of one batch is over, and what was counted."""
     tally, recorder = Tally(), Recorder(cast("ContactStore", NoStore()))
     async with (
         stopped_after(7.0, by_call=by_call) as (stopping, pacing),
@@ -144,7 +145,7 @@ async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
 
 
 @pytest.mark.parametrize("by_call", [True, False])
-def test_a_second_turn_is_not_waited_for_once_the_account_is_stopped(
+def test_a_second_attempt_is_not_waited_for_once_the_account_is_stopped(
     *, by_call: bool
 ) -> None:
     waiters = Waiters()
@@ -173,7 +174,7 @@ def test_a_batch_is_not_waited_for_once_the_account_is_stopped(
 
 
 class Nobody:
-    """A vendor that finds nobody, within 100 seconds of a create whose answer was lost."""
+    """A vendor that finds no contact, within 100 seconds of a create without answer."""
 
     name = "nobody"
     capabilities = Capabilities(create=Write(), find_by=("ref",), settles_within=100.0)

@@ -16,7 +16,7 @@ LONG = "newsletter_for_customers_of_the_northern_and_of_the_southern_branch"
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, *reports: PlanReport) -> str:
-    """What ``plan`` prints at 80 columns."""
+    """Return what ``plan`` prints at 80 columns."""
     stream = io.StringIO()
     monkeypatch.setattr(layout, "out", Console(file=stream, width=80, highlight=False))
     plans.print_plans(reports)
@@ -24,7 +24,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, *reports: PlanReport) -> str:
 
 
 def report(destination: str) -> PlanReport:
-    """A large plan."""
+    """Make the report of a large plan."""
     return PlanReport(
         destination,
         contacts=1234567,

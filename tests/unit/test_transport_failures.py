@@ -1,5 +1,6 @@
-"""Failures on the way: what is said, whether the request may have arrived, what becomes
-of the permit.
+"""Failures on the way of a request.
+
+Each has a message, says whether the request may have arrived, and settles the permit.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def request(method: str) -> Request:
 async def fails(
     url: str, gate: NotedGate, method: str = "POST", *, patience: float = 20.0
 ) -> VendorUnavailable:
-    """The failure of one request; its traceback holds no secret either."""
+    """Return the failure of one request; its traceback holds no secret either."""
     async with Transport(url, gate, timeout=patience) as transport:
         with pytest.raises(VendorUnavailable) as caught:
             await transport.send(request(method))
@@ -106,7 +107,7 @@ async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     ids=lambda t: t.__name__,
 )
 @pytest.mark.asyncio
-async def test_a_connection_that_breaks_before_the_answer_leaves_doubt(
+async def test_a_connection_that_breaks_before_the_answer_is_unknown(
     talk: Talk,
 ) -> None:
     gate = NotedGate()
@@ -123,7 +124,7 @@ async def test_a_connection_that_breaks_before_the_answer_leaves_doubt(
     ids=lambda r: r.method,
 )
 @pytest.mark.asyncio
-async def test_a_look_up_whose_answer_is_lost_leaves_no_doubt(asked: Request) -> None:
+async def test_a_look_up_whose_answer_is_lost_is_not_unknown(asked: Request) -> None:
     gate = NotedGate()
     async with serving(reset_after_reading) as url, Transport(url, gate) as transport:
         with pytest.raises(VendorUnavailable) as caught:
@@ -178,7 +179,7 @@ async def test_half_an_answer_is_none_and_is_not_asked_for_twice(
 
 @pytest.mark.asyncio
 async def test_half_an_answer_and_a_reset() -> None:
-    """The reset may overtake the head of the answer; in doubt either way."""
+    """The reset may overtake the head of the answer; the outcome is unknown either way."""
     gate = NotedGate()
     async with serving(truncated_and_reset) as url:
         error = await fails(url, gate)
@@ -257,7 +258,7 @@ async def test_plain_http_behind_an_https_address() -> None:
 
 @pytest.mark.asyncio
 async def test_a_connection_that_is_never_made_in_time() -> None:
-    """The TLS greeting is not answered: nothing of the request left."""
+    """The TLS greeting is not answered, so nothing of the request was sent."""
 
     async def silence(
         reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
@@ -363,9 +364,7 @@ async def test_once_the_run_is_to_stop_what_is_under_way_is_not_waited_for_long(
 async def test_every_error_of_the_library_is_translated(
     kind: type[aiohttp.ClientError],
 ) -> None:
-    """One that a new release adds, and that fits no line of the table but the last,
-    fails here.
-    """
+    """An error that a new release adds fits only the last line of the table, and fails."""
     error = kind.__new__(kind)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         error._certificate_error = ssl.SSLCertVerificationError(1, SECRET)

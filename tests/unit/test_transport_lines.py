@@ -1,5 +1,6 @@
-"""What arrives on a connection without having been asked for is no answer, and ends the
-connection.
+"""Bytes that arrive on a connection unasked are no answer.
+
+They end the connection.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FORGED = answer(b'"forged"')
 
 
 class Vendor:
-    """Answers each request with its own path.
+    """A server that answers each request with its own path.
 
     ``then`` does something unasked behind each answer.
     """
@@ -147,7 +148,7 @@ async def test_a_late_answer_that_arrives_while_consent_is_asked_is_not_believed
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_that_answers_before_it_is_asked_is_not_believed_and_nothing_was_sent() -> (
+async def test_an_answer_before_the_request_is_not_believed_and_nothing_was_sent() -> (
     None
 ):
     vendor = Vendor(before=FORGED)
@@ -199,7 +200,7 @@ async def test_a_create_is_not_lost_on_a_connection_that_the_vendor_has_closed()
 
 
 @pytest.mark.asyncio
-async def test_over_tls_a_late_answer_is_not_believed_either_and_a_quiet_connection_is_kept() -> (
+async def test_over_tls_a_late_answer_is_not_believed_and_a_quiet_connection_is_kept() -> (
     None
 ):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -297,7 +298,7 @@ async def test_interim_answers_without_end_are_none_and_hold_nobody_else_up(
 
 
 def _watched(said: bytes, size: int) -> Head:
-    """A head that has come in pieces of this size."""
+    """Watch a head that has come in pieces of this size."""
     head = Head()
     for start in range(0, len(said), size):
         head.watch(said[start : start + size])

@@ -1,4 +1,4 @@
-"""Requests that go through a proxy, against one made of raw bytes."""
+"""Requests through a proxy, against one made of raw bytes."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ async def test_two_drops_in_a_row_are_a_failure() -> None:
 async def test_no_second_permit_no_second_sending(method: str) -> None:
     """The account is stopped between the attempts.
 
-    That the first may have arrived is remembered.
+    It is still recorded that the first may have arrived.
     """
     gate = NotedGate()
     seen: list[str] = []

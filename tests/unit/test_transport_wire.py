@@ -1,6 +1,4 @@
-"""What the transport puts on the wire and what it reads from it, against a server of
-raw bytes.
-"""
+"""Bytes that the transport writes and reads, against a server of raw bytes."""
 
 from __future__ import annotations
 
@@ -155,8 +153,9 @@ async def test_a_wrongly_packed_answer_is_no_answer() -> None:
 
 @pytest.mark.asyncio
 async def test_nothing_leaves_when_the_lease_is_lost() -> None:
-    """The gate is asked when the connection stands, and not one byte is written after
-    it says no.
+    """The gate is asked when the connection is open.
+
+    Not one byte is written after it refuses.
     """
     seen: asyncio.Queue[bytes] = asyncio.Queue()
 

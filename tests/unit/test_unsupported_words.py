@@ -1,4 +1,4 @@
-"""What is told of changes that are not made, and of contacts that fare alike."""
+"""Messages on changes that are not made, and on contacts that fare alike."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OTHER = Unsupported("change_field", "email")
 
 
 def _codes() -> set[str]:
-    """The codes that the program makes, and those that the noun itself documents."""
+    """Return the codes in the program, and those that the noun itself documents."""
     root = Path(syncengine.__file__).parent
     made = {
         code
@@ -70,7 +70,7 @@ def test_changes_of_one_kind_are_one_sentence() -> None:
     "others", [(), (_OTHER,), (_OTHER, Unsupported("remove_tag", "old"))]
 )
 @pytest.mark.parametrize("dropped", [(_FIELD,), (_FIELD, _TAG)])
-def test_what_a_group_lacks_is_told_from_what_else_was_not_done(
+def test_what_a_group_lacks_is_distinct_from_what_else_was_not_done(
     others: tuple[Unsupported, ...], dropped: tuple[Unsupported, ...]
 ) -> None:
     alike = common_refusal_of_dropped(dropped)

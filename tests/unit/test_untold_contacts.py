@@ -1,4 +1,4 @@
-"""Creates that take a contact that is there for their own and do not say so."""
+"""Creates that return an existing contact as new, without saying so."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_it_is_not_where_a_create_does_not_tell_whom_it_finds() -> None:
 def noted(
     *keys: MatchKey, external_id: str | None = "v7", creates: bool = True
 ) -> Known:
-    """A create that was answered, and of which no more than the id was written down."""
+    """Return a create that was answered, and of which only the id was recorded."""
     sent = {"phone": "+491", "email": "i@example.org", "ref": "7"}
     return Known(external_id, pending=Pending(creates=creates, keys=keys, fields=sent))
 

@@ -1,4 +1,4 @@
-"""The virtual clock itself: what the tests of pacing, retries and leases stand on."""
+"""The virtual clock, on which tests of pacing, retries and leases rely."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_timeout_fires_in_virtual_time() -> None:
     assert run(main()) == pytest.approx(3_600, abs=1e-3)
 
 
-def test_a_deadlock_is_told_with_the_tasks_that_wait() -> None:
+def test_a_deadlock_is_reported_with_the_tasks_that_wait() -> None:
     async def waits_for_nobody() -> None:
         await asyncio.Event().wait()
 

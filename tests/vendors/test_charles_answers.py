@@ -1,4 +1,4 @@
-"""How the answers of charles are judged."""
+"""Judgement of the answers of charles."""
 
 from __future__ import annotations
 

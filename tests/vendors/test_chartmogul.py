@@ -97,7 +97,7 @@ def test_a_number_goes_into_a_text_as_text_and_is_the_same_there() -> None:
     assert chartmogul().same("external_id", 7, "7")
 
 
-def test_an_attribute_that_is_not_defined_there_is_told() -> None:
+def test_an_attribute_that_is_not_defined_there_is_reported() -> None:
     _, told = scripted(
         chartmogul().send(UPDATE), answer(contact(custom={"plan": "gold"}))
     )
@@ -285,7 +285,7 @@ def test_the_directory_is_read_by_cursors() -> None:
     assert ("cursor", "c") in sent(requests[0])[2]
 
 
-def test_a_merge_names_the_contact_that_is_left() -> None:
+def test_a_merge_names_the_contact_that_is_kept() -> None:
     requests, told = scripted(
         chartmogul().merge(UUID, "con_2"), answer(contact(customer_uuid=None))
     )

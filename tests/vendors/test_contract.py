@@ -1,6 +1,6 @@
-"""The contract suite, for every vendor of our own.
+"""The contract suite for every vendor of our own.
 
-Another package has three lines of this.
+A package of somebody else calls it in the same three lines.
 """
 
 from __future__ import annotations

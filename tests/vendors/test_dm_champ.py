@@ -182,7 +182,9 @@ def test_a_create_that_finds_its_phone_there_shows_whom(duplicate: Response) -> 
         seen({"phoneNumber": "+49"}),
     ],
 )
-def test_a_duplicate_that_no_look_up_shows_is_told_to_a_person(shown: Response) -> None:
+def test_a_duplicate_that_no_look_up_shows_is_reported_to_a_person(
+    shown: Response,
+) -> None:
     vendor = dm_champ(look_up_phones="as_sent")
     result = scripted(vendor.send(create()), failed(409, "exists"), shown)[1]
     assert isinstance(result, Rejected)
@@ -219,7 +221,7 @@ def test_whether_a_create_tells_duplicates_is_a_switch() -> None:
         {"id": ID},
     ],
 )
-def test_the_id_of_a_new_contact_stands_in_any_of_five_places(body: Json) -> None:
+def test_the_id_of_a_new_contact_is_in_any_of_five_places(body: Json) -> None:
     assert scripted(dm_champ().send(create()), answer(body))[1] == Applied(ID)
 
 

@@ -1,6 +1,6 @@
-"""How DM Champ is asked: look-ups, details, the probe.
+"""Look-ups, details and the probe of DM Champ.
 
-And that the key in the query stays there.
+The key in the query stays there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the kit makes of an answer that shows what was written."""
+"""The kit's reading of an answer that shows what was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vendor's words hold no value of a contact when we repeat them."""
+"""A vendor's words hold no value of a contact when they are repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contact may hold can be read however a vendor writes it.
+"""The values of a contact are read however a vendor writes them.
 
 An odd value spoils nothing beside it.
 """

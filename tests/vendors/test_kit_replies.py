@@ -1,4 +1,4 @@
-"""How the kit judges answers, whatever the vendor."""
+"""The kit's judgement of answers, whatever the vendor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: what is accepted, and that nothing given is repeated."""
+"""Settings of a vendor: which are accepted; none is repeated in a message."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_what_clears_is_a_switch() -> None:
         ),
     ],
 )
-def test_viber_ids_stand_in_paths_as_base64(
+def test_viber_ids_are_base64_in_paths(
     settings: dict[str, Json], update: str, untag: str, tag: str, read: str
 ) -> None:
     adapter = respond_io(**settings)

@@ -1,4 +1,4 @@
-"""How respond.io v1 is asked: look-ups, reads, the probe."""
+"""Look-ups, reads and the probe of respond.io v1."""
 
 from __future__ import annotations
 

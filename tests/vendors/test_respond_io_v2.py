@@ -204,7 +204,7 @@ def test_the_queue_judges_nobody(call: Call) -> None:
         (REMOVE, "not_found"),
     ],
 )
-def test_a_contact_that_is_not_there_is_told_from_a_wrong_address(
+def test_a_contact_that_is_not_there_is_distinct_from_a_wrong_address(
     call: Call, code: str
 ) -> None:
     rejected = scripted(respond_io_v2().send(call), NOT_FOUND)[1]

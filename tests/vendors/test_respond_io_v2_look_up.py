@@ -1,4 +1,4 @@
-"""How respond.io v2 is asked: look-ups, lists, details; and merging."""
+"""Look-ups, lists, details and merging of respond.io v2."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_vendor_that_repeats_its_page_for_ever_is_not_asked_for_ever() -> None
 @pytest.mark.parametrize(
     "link", ["https://elsewhere.example/?page=2", 7, {"cursorId": 3}]
 )
-def test_a_list_whose_next_page_cannot_be_told_is_not_taken_for_whole(
+def test_a_list_whose_next_page_is_unknown_is_not_taken_for_whole(
     link: Json,
 ) -> None:
     response = answer({"items": [], "pagination": {"next": link}})

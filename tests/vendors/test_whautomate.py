@@ -79,7 +79,7 @@ def test_a_create_names_the_location_and_carries_the_tags() -> None:
     assert result == Applied(ID)
 
 
-def test_what_a_create_did_not_take_is_told() -> None:
+def test_what_a_create_did_not_take_is_reported() -> None:
     made = shown(customFields={}, tags=[])
     _, result = scripted(whautomate().send(CREATE), made)
     dropped = (
@@ -314,7 +314,7 @@ def test_tags_have_calls_of_their_own(call: Call, verb: str, tags: list[str]) ->
     assert result == Applied(ID)
 
 
-def test_a_tag_that_was_not_taken_is_told_unless_only_changes_are() -> None:
+def test_a_tag_that_was_not_taken_is_reported_unless_only_changes_are() -> None:
     told = answer({"id": ID, "tags": ["vip"]})
     assert scripted(whautomate().send(ADD), told)[1] == Applied(
         ID, (Unsupported("tag_not_shown", "trial"),)
@@ -322,7 +322,7 @@ def test_a_tag_that_was_not_taken_is_told_unless_only_changes_are() -> None:
     assert scripted(whautomate(tags_told="changed").send(ADD), told)[1] == Applied(ID)
 
 
-def test_a_tag_that_was_not_removed_is_told_unless_only_changes_are() -> None:
+def test_a_tag_that_was_not_removed_is_reported_unless_only_changes_are() -> None:
     told = answer({"id": ID, "tags": ["Old", "vip"]})
     assert scripted(whautomate().send(REMOVE), told)[1] == Applied(
         ID, (Unsupported("remove_tag", "old"),)
@@ -368,7 +368,7 @@ def test_a_refusal_that_no_tag_explains_is_not_asked_for_again(call: Call) -> No
     assert "not so" in result.message
 
 
-def test_a_refusal_of_tags_that_cannot_be_looked_into_stands() -> None:
+def test_a_refusal_of_tags_that_cannot_be_looked_into_is_kept() -> None:
     _, result = scripted(
         whautomate().send(ADD), refusal(400, "not today"), refusal(400)
     )
@@ -447,7 +447,7 @@ def test_what_narrows_a_search_is_a_setting(
     assert requests[0].query[len(narrowed)][0] == "searchText"
 
 
-def test_a_workspace_stands_at_the_top_of_a_create() -> None:
+def test_a_workspace_is_at_the_top_of_a_create() -> None:
     requests, _ = scripted(whautomate(location_as="workspaceId").send(CREATE), MADE)
     assert requests[0].json["workspaceId"] == "loc-1"
     assert "location" not in requests[0].json
