@@ -1,10 +1,15 @@
-"""The people of charles, with the phones, e-mails and tags that they gather."""
+"""The people of charles, with the phones, e-mails and tags that they gather.
+
+Every upsert names a *source* (a type and an external reference id). Several sources
+may write about one person: each keeps its last body, and what they bring adds up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from syncengine.model.http import Json
 from syncengine.sandbox.phones import digits
@@ -13,6 +18,15 @@ from syncengine.sandbox.twins.kit.fields import with_prefix
 PROPERTIES = "custom_properties"
 SourceKey = tuple[str, str]
 """Source type and external reference id, by which an upsert knows a contact."""
+
+
+class EmailEntry(NamedTuple):
+    """An e-mail address of a person."""
+
+    kind: str
+    """Its type in the vendor's words, such as ``work``."""
+    value: str
+    """The address as it was first written."""
 
 
 @dataclass(slots=True)
@@ -33,21 +47,26 @@ class CharlesPerson:
     tags: dict[str, None] = field(default_factory=dict)
     """In the order in which they came; a dict keeps each tag once."""
     phones: dict[str, str] = field(default_factory=dict)
-    """Digits to type."""
-    emails: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Lower-case form to type and value."""
+    """By their digits, each with its type, such as ``mobile``."""
+    emails: dict[str, EmailEntry] = field(default_factory=dict)
+    """By their lower-case form."""
     payloads: dict[SourceKey, Json] = field(default_factory=dict)
     """The last body of each source."""
     archived: bool = False
 
     def fields(self) -> dict[str, Json]:
-        """Return all fields, flat and dotted; phones and e-mails are lists."""
+        """Return all fields, flat and dotted; phones and e-mails are lists.
+
+        Like this: ``{"first_name": "Ann", "phone_numbers.mobile": ["49171234567"]}``.
+        """
         properties = with_prefix(self.properties, f"{PROPERTIES}.")
         flat: dict[str, Json] = {**self.names, **properties}
         for number, kind in self.phones.items():
-            flat.setdefault(f"phone_numbers.{kind}", []).append(number)
-        for kind, value in self.emails.values():
-            flat.setdefault(f"email_addresses.{kind}", []).append(value)
+            numbers = flat.setdefault(f"phone_numbers.{kind}", [])
+            numbers.append(number)
+        for email in self.emails.values():
+            addresses = flat.setdefault(f"email_addresses.{email.kind}", [])
+            addresses.append(email.value)
         return flat
 
 
@@ -56,7 +75,7 @@ class PhonesAndEmails:
     """The phones and e-mails of a body, in the form in which a person keeps them."""
 
     phones: dict[str, str]
-    emails: dict[str, tuple[str, str]]
+    emails: dict[str, EmailEntry]
 
 
 def phones_and_emails(body: Mapping[str, Json]) -> PhonesAndEmails:
@@ -70,5 +89,5 @@ def phones_and_emails(body: Mapping[str, Json]) -> PhonesAndEmails:
     emails = {}
     for entry in body.get("email_addresses") or ():
         normal = entry["value"].strip().lower()
-        emails[normal] = (entry["type"], entry["value"])
+        emails[normal] = EmailEntry(entry["type"], entry["value"])
     return PhonesAndEmails(phones, emails)

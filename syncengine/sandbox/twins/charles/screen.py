@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from syncengine.model.http import Json
 from syncengine.sandbox.twins.charles.people import (
     PROPERTIES,
     CharlesPerson,
+    EmailEntry,
     PhonesAndEmails,
     phones_and_emails,
 )
@@ -20,6 +22,7 @@ from syncengine.sandbox.twins.kit.screen import StoreScreen
 _PHONES = "phone_numbers."
 _EMAILS = "email_addresses."
 _BY_HAND = "by-hand"
+"""Source type of people who were entered at the screen."""
 
 
 class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
@@ -51,24 +54,35 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
         person.touched = datetime.fromtimestamp(self._now, UTC)
 
     def _set(self, person: CharlesPerson, name: str, value: Json) -> None:
-        """Set a field; the phones or e-mails of one type are replaced as a whole."""
-        kind = name.partition(".")[2]
+        """Set a field; None clears it."""
         if name.startswith(_PHONES):
-            others = {
-                number: each for number, each in person.phones.items() if each != kind
-            }
-            person.phones = {**others, **_lists_of(name, value).phones}
+            kind = name.removeprefix(_PHONES)
+            self._replace_phones(person, kind, _lists_of(name, value).phones)
         elif name.startswith(_EMAILS):
-            others_by_mail = {
-                normal: each
-                for normal, each in person.emails.items()
-                if each[0] != kind
-            }
-            person.emails = {**others_by_mail, **_lists_of(name, value).emails}
+            kind = name.removeprefix(_EMAILS)
+            self._replace_emails(person, kind, _lists_of(name, value).emails)
         elif name in NAMES:
             set_or_clear(person.names, name, value)
         else:
             set_or_clear(person.properties, name.removeprefix(self.own_fields), value)
+
+    def _replace_phones(
+        self, person: CharlesPerson, kind: str, phones: Mapping[str, str]
+    ) -> None:
+        """Replace the phones of one type, such as ``mobile``, as a whole."""
+        for number, kind_there in list(person.phones.items()):
+            if kind_there == kind:
+                del person.phones[number]
+        person.phones.update(phones)
+
+    def _replace_emails(
+        self, person: CharlesPerson, kind: str, emails: Mapping[str, EmailEntry]
+    ) -> None:
+        """Replace the e-mail addresses of one type as a whole."""
+        for normal, entry in list(person.emails.items()):
+            if entry.kind == kind:
+                del person.emails[normal]
+        person.emails.update(emails)
 
     def tag(self, contact: str, tag: str) -> None:
         self._person(contact).tags.setdefault(tag)
@@ -87,7 +101,9 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
         created: float | None = None,
     ) -> str:
         given = {"source_type": _BY_HAND, **fields}
-        return super().create(given, tags, key or self._store.new_id(), created)
+        # A person of this vendor always has a key; here it is one that nobody knows.
+        key = key or self._store.new_id()
+        return super().create(given, tags, key, created)
 
     def recreate(self, contact: str, fields: tuple[str, ...] | None = None) -> str:
         """With all fields the references come back as well, as from an import."""
@@ -96,9 +112,11 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
         self.delete(contact)
         if fields is not None:
             return self.create(picked(shown, fields))
-        made = self._person(self.create(shown, tuple(gone.tags)))
+        new_id = self.create(shown, tuple(gone.tags))
+        made = self._person(new_id)
         made.key = gone.key
         made.payloads |= gone.payloads
+        # Once more, so that the keys of these payloads lead to the new person.
         self._store.add(made)
         return made.id
 
@@ -120,6 +138,7 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
 
 
 def _lists_of(name: str, value: Json) -> PhonesAndEmails:
+    """Return the phones or e-mails that a person enters; none for None."""
     if value is None:
         return PhonesAndEmails({}, {})
     return phones_and_emails(payload({name: value}))

@@ -1,4 +1,9 @@
-"""The people of the accounts of charles, and what changes them."""
+"""The people of the accounts of charles, and what changes them.
+
+Nearly all of it is the upsert (``put``), and how it treats what is there already: names
+are set, phones, e-mails, tags and properties are joined to those of before or replace
+them, as the switches have it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +31,7 @@ from syncengine.sandbox.twins.kit.store import (
 from syncengine.sandbox.twins.twin import Seed
 
 _SEEDED = "seed"
+"""Source type of people who were put in past the API."""
 
 
 class CharlesAccount(TwinAccount):
@@ -34,7 +40,9 @@ class CharlesAccount(TwinAccount):
     def __init__(self) -> None:
         super().__init__()
         self.people: dict[str, CharlesPerson] = {}
+        """By their ids, oldest first."""
         self.by_key: dict[SourceKey, str] = {}
+        """Id of the person that each source has written about."""
         self.erase_at: dict[str, float] = {}
         """Time at which the erasure job reaches a person, by the person's id."""
 
@@ -69,9 +77,10 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
     def find(
         self, key: SourceKey, phones: Mapping[str, str] | None = None
     ) -> CharlesPerson | None:
-        """Return the person with a key.
+        """Return the person with a key, or None.
 
-        Where the switches say so, else the oldest with one of the phones.
+        Where the switch ``match_by_phone`` is set and no person has the key, it is the
+        oldest person that has one of the phones.
         """
         person_id = self.account.by_key.get(key)
         if person_id is not None:
@@ -101,13 +110,18 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
         person.touched = at
         self._put_names(person, body, at)
         self._put_phones_and_emails(person, body, wanted)
-        self._put_tags(person, body.get("tags"))
-        self._put_properties(person, body.get(PROPERTIES))
+        tags = body.get("tags")
+        if tags is not None:
+            self._put_tags(person, tags)
+        properties = body.get(PROPERTIES)
+        if properties is not None:
+            self._put_properties(person, properties)
         return person
 
     def _put_names(
         self, person: CharlesPerson, body: Mapping[str, Json], at: datetime
     ) -> None:
+        """Set the names that a body has; a change of one shows in ``updated``."""
         before = dict(person.names)
         for name in NAMES:
             self._put_value(person.names, name, body)
@@ -117,6 +131,7 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
     def _put_value(
         self, values: dict[str, Json], name: str, given: Mapping[str, Json]
     ) -> None:
+        """Set one value from a body; null clears it where the switches say so."""
         value = given.get(name)
         if value is not None:
             values[name] = value
@@ -126,6 +141,11 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
     def _put_phones_and_emails(
         self, person: CharlesPerson, body: Mapping[str, Json], wanted: PhonesAndEmails
     ) -> None:
+        """Join phones and e-mails to those that are there, or replace these.
+
+        ``wanted`` are those of the body, in the form in which a person keeps them. A
+        list that the body leaves out changes nothing, whereas an empty one may replace.
+        """
         if self.switches.lists_mode == "replace":
             if body.get("phone_numbers") is not None:
                 person.phones.clear()
@@ -134,12 +154,14 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
         # A known phone keeps the type that it had; likewise an e-mail its spelling.
         for number, kind in wanted.phones.items():
             person.phones.setdefault(number, kind)
-        for normal, kind_and_value in wanted.emails.items():
-            person.emails.setdefault(normal, kind_and_value)
+        for normal, email in wanted.emails.items():
+            person.emails.setdefault(normal, email)
 
-    def _put_tags(self, person: CharlesPerson, tags: Sequence[str] | None) -> None:
-        if tags is None:
-            return
+    def _put_tags(self, person: CharlesPerson, tags: Sequence[str]) -> None:
+        """Add tags, or set them; undefined ones are defined, or dropped in silence.
+
+        A switch may also refuse undefined tags, but then no such body gets here.
+        """
         if self.switches.tags_mode == "replace":
             person.tags.clear()
         for tag in tags:
@@ -150,10 +172,9 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
                 person.tags.setdefault(tag)
 
     def _put_properties(
-        self, person: CharlesPerson, properties: Mapping[str, Json] | None
+        self, person: CharlesPerson, properties: Mapping[str, Json]
     ) -> None:
-        if properties is None:
-            return
+        """Set custom properties, or replace all."""
         if self.switches.properties_mode == "replace":
             person.properties.clear()
         for name in properties:
@@ -164,13 +185,13 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
 
     def has_property(self, name: str) -> bool:
         """Return whether a custom property is defined."""
-        known = is_known(name, self.switches.custom_properties)
-        return known and self.definitions.has("field", name)
+        is_listed = is_known(name, self.switches.custom_properties)
+        return is_listed and self.definitions.has("field", name)
 
     def has_tag(self, name: str) -> bool:
         """Return whether a tag is defined."""
-        known = is_known(name, self.switches.known_tags)
-        return known and self.definitions.has("tag", name)
+        is_listed = is_known(name, self.switches.known_tags)
+        return is_listed and self.definitions.has("tag", name)
 
     def remove(self, person_id: str) -> CharlesPerson:
         """Take a person out, with the keys of its sources."""
@@ -211,16 +232,17 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
 
     def erase_due(self, now: float) -> None:
         """Erase the people whom the job has reached by now."""
-        due = [
-            person_id for person_id, at in self.account.erase_at.items() if at <= now
-        ]
-        for person_id in due:
-            del self.account.erase_at[person_id]
-            self.remove(person_id)
+        for person_id, at in list(self.account.erase_at.items()):
+            if at <= now:
+                del self.account.erase_at[person_id]
+                self.remove(person_id)
 
 
 def _body_of_seed(number: int, seed: Seed) -> dict[str, Json]:
-    """Return a seed as the body of an upsert. Raises ValueError."""
+    """Return a seed as the body of an upsert.
+
+    Raises ValueError for a mistake, which names the seed by its ``number``.
+    """
     if not seed.key:
         raise ValueError(f"{number}.key: charles knows a contact by its key alone")
     fields = {"source_type": _SEEDED, **seed.fields}

@@ -202,13 +202,13 @@ def _emails(person: CharlesPerson) -> Iterator[dict[str, Json]]:
     # Documented: e-mails belong to the channel user of the source, phones to the one
     # of WhatsApp.
     sources = [user["id"] for user in _source_users(person)]
-    for normal, (kind, value) in person.emails.items():
+    for normal, email in person.emails.items():
         yield {
             **_part(person),
             "id": _part_id(person, f"email-{normal}"),
             "person": person.id,
-            "type": kind,
-            "value": value,
+            "type": email.kind,
+            "value": email.value,
             "channel_user": sources[0] if sources else None,
             "proxy_vendor": "",
         }

@@ -11,14 +11,16 @@ from syncengine.sandbox.twins.kit.fields import set_or_clear
 from syncengine.sandbox.twins.kit.screen import StoreScreen
 
 _CUSTOM = "custom_fields."
+"""Prefix of a custom field's name where a contact shows it."""
 _LISTS = "lists."
+"""Prefix of a list's name where a contact shows it."""
 
 
 class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
     """A screen where the phone can be changed, as it cannot over the API.
 
     It has no merge of its own: a person enters at one contact what the other has more,
-    and deletes the other.
+    and deletes the other. The phone is not among it, since a contact has only one.
     """
 
     vendor = "dm_champ"
@@ -34,9 +36,11 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
         for name, value in gone.fields.items():
             if name == "phoneNumber":
                 continue
-            # A default is no value that somebody chose.
-            if kept.fields.get(name) in (None, "", DEFAULTS.get(name)):
+            # A default is no value that somebody chose, so it gives way like no value.
+            gives_way = (None, "", DEFAULTS.get(name))
+            if kept.fields.get(name) in gives_way:
                 kept.fields[name] = value
+        # Where both have a custom field, the value of the kept contact counts.
         kept.custom = {**gone.custom, **kept.custom}
         kept.tags.update(gone.tags)
         kept.lists.update(gone.lists)
@@ -46,6 +50,7 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
 
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         edited = self._contact(contact)
+        # All names are checked before the first field is changed.
         for name in fields:
             if name not in WRITABLE and not name.startswith(_CUSTOM):
                 raise ValueError(f"{name}: {self.vendor} has no such field.")
@@ -53,6 +58,7 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
             self._set(edited, name, value)
 
     def _set(self, contact: DmChampContact, name: str, value: Json) -> None:
+        """Set one field; None puts its default in place of the value."""
         if name == "phoneNumber":
             self._store.give_phone(contact, value or "")
         elif name.startswith(_CUSTOM):
@@ -63,8 +69,10 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
             contact.fields[name] = value
 
     def tag(self, contact: str, tag: str) -> None:
+        # A tag exists from the moment it is first used.
         self._account.tags.setdefault(tag)
-        self._contact(contact).tags.setdefault(tag)
+        tagged = self._contact(contact)
+        tagged.tags.setdefault(tag)
 
     def untag(self, contact: str, tag: str) -> None:
         self._contact(contact).tags.pop(tag, None)
@@ -78,6 +86,7 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
     def opt_out(self, contact: str, *, opted_out: bool = True) -> None:
         changed = self._contact(contact)
         changed.fields["do_not_disturb"] = opted_out
+        # The reason tells such an opt-out from a flag that the API was given.
         changed.reason = "asked to stop" if opted_out else None
 
     def undefine_tag(self, name: str) -> None:

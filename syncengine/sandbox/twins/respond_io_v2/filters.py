@@ -1,5 +1,12 @@
 """Search and filter of lists at respond.io v2.
 
+The body of a list names conditions, joined by "and" or by "or"::
+
+    {"search": "", "timezone": "Etc/UTC", "filter": {"$or": [
+        {"category": "contactField", "field": "phone", "operator": "isEqualTo",
+         "value": "49171234567"}]}}
+
+Each becomes a function (``Condition``) that looks at a contact as reads show it.
 Categories and operators are observed in the vendor's SDK; we play those that the
 adapter could use.
 """
@@ -18,6 +25,7 @@ from syncengine.sandbox.twins.respond_io_v2.wire import invalid
 Condition: TypeAlias = Callable[[Json], bool]
 """Returns whether a contact, as reads show it, passes."""
 _SEARCHED = ("firstName", "lastName", "phone", "email")
+"""The fields that ``search`` looks through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,9 @@ class ContactFilter:
         if not self.conditions:
             return True
         hits = (condition(shown) for condition in self.conditions)
-        return all(hits) if self.needs_all else any(hits)
+        if self.needs_all:
+            return all(hits)
+        return any(hits)
 
 
 def filter_of(
@@ -56,12 +66,14 @@ def filter_of(
         raise incomplete
     if not body.get("timezone"):
         raise incomplete
+    # Empty (every contact passes), or one list of conditions.
     if len(where) > 1 or not where.keys() <= {"$and", "$or"}:
         raise invalid("filter")
     needs_all = "$or" not in where
+    joined_by = "$and" if needs_all else "$or"
     conditions = tuple(
-        _condition(each, checkboxes, any_case=any_case)
-        for each in where.get("$and" if needs_all else "$or", [])
+        _condition(given, checkboxes, any_case=any_case)
+        for given in where.get(joined_by, [])
     )
     return ContactFilter(search, conditions, needs_all)
 
@@ -69,13 +81,14 @@ def filter_of(
 def equal_values_of(body: Mapping[str, Json]) -> list[tuple[str, Json]] | None:
     """Return the fields and values one of which a contact must have to pass a filter.
 
-    None where the filter asks for anything else. The filter must be valid.
+    With these the contacts can be taken from the index. None where the filter asks for
+    anything else. The filter must be valid.
     """
     conditions = body["filter"].get("$or")
     if not conditions:
         return None
     for each in conditions:
-        if (each["category"], each["operator"]) != ("contactField", "isEqualTo"):
+        if each["category"] != "contactField" or each["operator"] != "isEqualTo":
             return None
     return [(each["field"], each.get("value")) for each in conditions]
 
@@ -86,6 +99,7 @@ def is_plain_phone(value: str) -> bool:
 
 
 def _condition(given: Json, checkboxes: frozenset[str], *, any_case: bool) -> Condition:
+    """Return the function for one condition of a filter. Raises TwinRefusalError."""
     match given:
         case {
             "category": "contactField",
@@ -127,6 +141,7 @@ def _compares(
     """Return the condition that compares what ``field`` returns with a value."""
 
     def form(each: Json) -> str:
+        # Values are compared as text: reads show custom fields so.
         text = str(text_of(each) or "")
         return text.casefold() if any_case else text
 
@@ -144,6 +159,7 @@ def _compares(
 
 
 def _compares_tags(operator: str, tags: frozenset[str]) -> Condition:
+    """Return the condition that compares the tags of a contact with others."""
     match operator:
         case "hasAnyOf":
             return lambda shown: not tags.isdisjoint(shown["tags"])

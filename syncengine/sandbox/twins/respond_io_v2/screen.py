@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncengine.sandbox.twins.kit.fields import picked, under_prefix, with_prefix
+from syncengine.sandbox.twins.kit.fields import picked, under_prefix
 from syncengine.sandbox.twins.kit.screen import StoreScreen
 from syncengine.sandbox.twins.respond_io_v2.store import (
     CUSTOM,
@@ -22,6 +22,8 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
     vendor = "respond_io_v2"
     own_fields = CUSTOM
 
+    # --- contacts ---------------------------------------------------------------------
+
     def delete(self, contact: str) -> None:
         self._account.contacts.remove(self._contact(contact))
 
@@ -33,11 +35,12 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
 
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         edited = self._contact(contact)
+        for name in sorted(fields):
+            if name not in PLAIN and not name.startswith(CUSTOM):
+                raise ValueError(f"{name}: {self.vendor} has no such field.")
         plain = picked(fields, PLAIN)
         custom = under_prefix(fields, CUSTOM)
-        unknown = fields.keys() - plain.keys() - with_prefix(custom, CUSTOM).keys()
-        if unknown:
-            raise ValueError(f"{min(unknown)}: {self.vendor} has no such field.")
+        # Not past ``contacts``: it finds contacts by their values.
         self._account.contacts.write(edited, plain, custom)
 
     def tag(self, contact: str, tag: str) -> None:
@@ -51,6 +54,8 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
 
     def block(self, contact: str, *, blocked: bool = True) -> None:
         self._contact(contact).blocked = blocked
+
+    # --- definitions ------------------------------------------------------------------
 
     def undefine_field(self, name: str) -> None:
         name = name.removeprefix(CUSTOM)
@@ -73,6 +78,7 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
 
     def _contact(self, contact: str) -> RespondIoV2Contact:
         found = None
+        # The ids of this vendor are numbers; any other text is simply unknown.
         if contact.isdecimal():
             found = self._account.contacts.get(int(contact))
         return self._known(contact, found)

@@ -1,4 +1,12 @@
-"""The contacts of a workspace at respond.io v2, found by what they hold."""
+"""The contacts of a workspace at respond.io v2, found by what they hold.
+
+This vendor knows contacts by phone and e-mail, and its lists can be filtered by any
+field. ``RespondIoV2Contacts`` therefore keeps an index of all values; whoever changes a
+field has to do it by its ``write``.
+
+A new contact waits in a *queue* first, for minutes at the vendor: until it is ready it
+can neither be read nor written to, although a second create of it is refused.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +37,25 @@ PLAIN = (
 )
 """The fields of every contact, which are not custom fields."""
 CUSTOM = "custom_fields."
+"""Prefix of a custom field's name where a contact shows it."""
 _FIRST_ID = 5501
 
 
 @dataclass(slots=True)
 class RespondIoV2Contact:
-    """One contact; until ``ready`` (seconds since 1970) it waits in the queue."""
+    """One contact; times are seconds since 1970."""
 
     id: int
     created: float
     ready: float
+    """Time until which it waits in the queue."""
     plain: dict[str, Json] = field(default_factory=dict)
+    """The fields of ``PLAIN`` that have a value."""
     custom: dict[str, Json] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
+    """In the order in which they came; a dict keeps each tag once."""
     lifecycle: str | None = None
+    """Its stage, by name."""
     blocked: bool = False
 
     def shown(self, *, as_text: bool, plus: bool) -> dict[str, Json]:
@@ -56,6 +69,9 @@ class RespondIoV2Contact:
             phone = phone.removeprefix("+")
         language = self.plain.get("language")
         country = self.plain.get("countryCode")
+        locale = None
+        if language and country:
+            locale = f"{language}_{country}"
         custom = []
         for name, value in self.custom.items():
             shown = text_of(value) if as_text else value
@@ -65,7 +81,7 @@ class RespondIoV2Contact:
             "id": self.id,
             **plain,
             "phone": phone,
-            "locale": f"{language}_{country}" if language and country else None,
+            "locale": locale,
             # Observed: null, not an empty list, where there are none.
             "custom_fields": custom or None,
             "status": "open",
@@ -90,12 +106,13 @@ def by_age(
     one: RespondIoV2Contact, other: RespondIoV2Contact
 ) -> tuple[RespondIoV2Contact, RespondIoV2Contact]:
     """Return the older contact and the younger one."""
+    # Ids are given in the order of the creates: they decide within the same instant.
     older, younger = sorted((one, other), key=lambda each: (each.created, each.id))
     return older, younger
 
 
 class RespondIoV2Contacts:
-    """The contacts of one workspace, oldest first."""
+    """The contacts of one workspace, oldest first, with an index of their values."""
 
     def __init__(self, account: int = 0) -> None:
         self._ids = count(_FIRST_ID + account * IDS_APART)
@@ -107,6 +124,7 @@ class RespondIoV2Contacts:
         return iter(self._contacts.values())
 
     def get(self, number: int) -> RespondIoV2Contact | None:
+        """Return the contact with an id, or None."""
         return self._contacts.get(number)
 
     def add(
@@ -136,6 +154,7 @@ class RespondIoV2Contacts:
     def _write(
         self, contact_id: int, fields: dict[str, Json], changes: Mapping[str, Json]
     ) -> None:
+        """Set fields in one of a contact's two dicts, and keep the index in step."""
         for name, value in changes.items():
             # The old value must be found no more before the new one is.
             before = fields.pop(name, None)
@@ -171,7 +190,10 @@ class RespondIoV2Contacts:
 
 
 def _place(name: str, value: Json) -> tuple[str, str]:
-    """Return the key under which contacts with a field's value are found."""
+    """Return the key under which contacts with a field's value are found.
+
+    Capitalisation, and the ``+`` of a phone, make no difference.
+    """
     text = str(text_of(value)).casefold()
     if name == "phone":
         text = text.removeprefix("+")
@@ -214,6 +236,7 @@ class RespondIoV2Store(TwinStore[RespondIoV2Switches, RespondIoV2Account]):
         ]
 
     def _flat(self, contact: RespondIoV2Contact) -> dict[str, Json]:
+        """Return the fields that have a value, flat and dotted."""
         shown = self.shown(contact)
         fields = {}
         for name in (*PLAIN, "lifecycle"):
@@ -230,7 +253,10 @@ class RespondIoV2Store(TwinStore[RespondIoV2Switches, RespondIoV2Account]):
         )
 
     def find(self, kind: str, value: str) -> RespondIoV2Contact | None:
-        """Return the oldest contact with an id, a phone or an e-mail, or None."""
+        """Return the oldest contact with an id, a phone or an e-mail, or None.
+
+        ``kind`` is ``id``, ``phone`` or ``email``.
+        """
         if kind == "id":
             return self.account.contacts.get(int(value))
         found = self.account.contacts.with_value(kind, value)

@@ -1,4 +1,9 @@
-"""The API of respond.io v2."""
+"""The API of respond.io v2.
+
+Its traps for an adapter: a create answers with no id, the new contact cannot be read
+for minutes (see ``store``), a merge leaves the older contact whichever was named first,
+and updates are refused without a first name.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +49,7 @@ from syncengine.sandbox.twins.respond_io_v2.wire import (
 )
 from syncengine.sandbox.twins.twin import TwinRequest
 
+# What the gateway in front of the API answers by itself.
 _EDGE_PAGE = (
     b"<html><head><title>403 Forbidden</title></head>"
     b"<body><h1>Forbidden</h1></body></html>"
@@ -117,6 +123,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
     def carry_out(
         self, operation: str, parts: tuple[str, ...], request: TwinRequest, now: float
     ) -> Response:
+        # These four take no contact that must be there already.
         match operation:
             case "POST /contact/list":
                 return self._list(request, now)
@@ -137,15 +144,18 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
     def _read(
         self, operation: str, request: TwinRequest, contact: RespondIoV2Contact
     ) -> Json:
+        """Return the body of the answer to a GET about one contact."""
         match operation:
             case "GET /contact/{identifier}/channels":
                 return self._channels(request, contact)
             case "GET /contact/{identifier}/message/list":
+                # The twin plays no messages: nobody has any.
                 return page([])
             case _:
                 return self.store.shown(contact)
 
     def _channels(self, request: TwinRequest, contact: RespondIoV2Contact) -> Json:
+        """Return one page of a contact's channels."""
         _, start = paging_of(request)
         every = channels(contact, self.switches.channels)
         # The size of a page is the vendor's own, whatever the client asks for: clients
@@ -170,10 +180,12 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
                 rows.append(shown)
         following = None
         if len(rows) > limit:
-            following = f"?limit={limit}&cursorId={rows[limit - 1]['id']}"
+            last_id = rows[limit - 1]["id"]
+            following = f"?limit={limit}&cursorId={last_id}"
         return answer(200, page(rows[:limit], following))
 
     def _filter_of(self, body: Mapping[str, Json]) -> ContactFilter:
+        """Return the filter of a list's body. Raises TwinRefusalError."""
         defined = self.switches.custom_fields or {}
         checkboxes = frozenset(
             name for name, kind in defined.items() if kind == "checkbox"
@@ -195,6 +207,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         return contacts.with_any_value(values)
 
     def _check_phones(self, values: Sequence[tuple[str, Json]]) -> None:
+        """Refuse phones that are none, where the switches say so."""
         if self.switches.phone_filters == "any":
             return
         for name, value in values:
@@ -222,7 +235,9 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
     def _create(
         self, identifier: str, body: Mapping[str, Json], now: float
     ) -> Response:
+        """Make a contact; refused where one has the phone or the e-mail."""
         kind, value = identified(identifier)
+        # Ids are the vendor's to give.
         if kind == "id":
             raise invalid("identifier")
         written = {kind: value, **body}
@@ -236,6 +251,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
     def _upsert(
         self, identifier: str, body: Mapping[str, Json], now: float
     ) -> Response:
+        """Change the contact that is found, else make one."""
         kind, value = identified(identifier)
         contact = self.store.find(kind, value)
         if contact is None and kind == "id":
@@ -251,6 +267,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         return answer(200, {"contactId": contact.id})
 
     def _make(self, body: Mapping[str, Json], now: float) -> RespondIoV2Contact:
+        """Make a contact, which waits in the queue at first."""
         plain, custom = self._written(body, must_name=True)
         self._check_required({**plain, **custom}, creates=True)
         ready = now + self.switches.queue_delay
@@ -259,6 +276,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
     def _change(
         self, operation: str, request: TwinRequest, contact: RespondIoV2Contact
     ) -> Response:
+        """Do what a request about one contact asks for, which may change it."""
         if contact.blocked and self.switches.blocked == "403":
             raise TwinRefusalError(403, "Contact is blocked")
         match operation:
@@ -332,6 +350,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         contact.lifecycle = name
 
     def _add_tags(self, contact: RespondIoV2Contact, tags: Sequence[str]) -> None:
+        """Add tags, all or none; those that somebody undefined are defined again."""
         if not all(is_known(tag, self.switches.known_tags) for tag in tags):
             raise invalid("no such tag")
         undefined = self.definitions.undefined("tag", tags)
@@ -342,6 +361,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
             contact.tags.setdefault(tag)
 
     def _merge(self, body: Mapping[str, Json], now: float) -> Response:
+        """Make one contact of two; fields in the body are written to it."""
         match body.get("contactIds"):
             case [int(one), int(other)] if one != other:
                 ids = (one, other)

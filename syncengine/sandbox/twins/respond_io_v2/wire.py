@@ -19,7 +19,7 @@ from syncengine.sandbox.twins.twin import TwinRequest
 # Observed: the vendor's SDK checks all three.
 _MAX_TAGS = 10
 _MAX_PER_PAGE = 100
-_LONGEST_TAG = 255
+_LONGEST_TAG = 255  # characters
 _FORMS = {
     "phone": r"\+[0-9]{4,18}",
     "email": r"[^@\s]+@[^@\s]+",
@@ -39,7 +39,11 @@ def invalid(mistake: str) -> TwinRefusalError:
 
 
 def identified(identifier: str) -> tuple[Literal["id", "phone", "email"], str]:
-    """Return the field that an identifier names a contact by, and its value."""
+    """Return the field that an identifier names a contact by, and its value.
+
+    Identifiers are such as ``id:17`` and ``phone:+49171234567``. Raises
+    TwinRefusalError for any other.
+    """
     kind, _, value = identifier.partition(":")
     if kind == "id" and re.fullmatch("[0-9]+", value):
         return "id", value
@@ -78,10 +82,16 @@ def tags_of(request: TwinRequest, tags_as: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class Clearing:
-    """Values that clear a field: null, the empty text, both or neither."""
+    """Values that clear a field: null, the empty text, both or neither.
+
+    Null that does not clear is ignored. The empty text that does not clear is a value
+    like any other: a plain field refuses it, a custom field without a type takes it.
+    """
 
     null: bool
+    """True where null clears a field."""
     empty: bool
+    """True where the empty text clears a field."""
 
     def is_none(self, value: Json) -> bool:
         """Return whether a value means "no value": it clears or does nothing."""
@@ -95,7 +105,11 @@ class Clearing:
 def plain_of(
     body: Mapping[str, Json], clearing: Clearing
 ) -> Iterator[tuple[str, Json]]:
-    """Yield the plain fields of a write with their values; None clears."""
+    """Yield the plain fields of a write with their values; None clears.
+
+    A null that clears nothing is left out. Raises TwinRefusalError for an unknown
+    field, and for a value that is not of the field's form.
+    """
     unknown = body.keys() - {*PLAIN, "custom_fields", "contactIds"}
     if unknown:
         raise invalid(", ".join(sorted(unknown)))
@@ -127,7 +141,8 @@ def custom_of(
 ) -> Iterator[tuple[str, Json]]:
     """Yield the custom fields of a write with their values; None clears.
 
-    ``defined`` holds the types of those that exist; None: any may be named.
+    ``defined`` holds the types of those that exist; None: any may be named. Raises
+    TwinRefusalError.
     """
     pairs = body.get("custom_fields")
     if pairs is not None and not isinstance(pairs, list):
@@ -148,6 +163,7 @@ def _check_custom(
     defined: Mapping[str, CustomFieldKind],
     clearing: Clearing,
 ) -> None:
+    """Refuse a custom field that does not exist, or a value of the wrong type."""
     if name not in defined:
         raise invalid(f"custom field {name} does not exist")
     if not clearing.is_none(value) and not is_of_kind(value, defined[name]):
@@ -155,6 +171,7 @@ def _check_custom(
 
 
 def _name_and_value(pair: Json) -> tuple[str, Json]:
+    """Return the name and value of an entry of ``custom_fields``."""
     match pair:
         case {
             "name": str(name),
@@ -180,7 +197,7 @@ def is_of_kind(value: Json, kind: CustomFieldKind) -> bool:
 def paging_of(request: TwinRequest) -> tuple[int, int]:
     """Return the number of rows on a page, and the id after which they begin.
 
-    A list without ``limit`` has ten rows, as documented.
+    A list without ``limit`` has ten rows, as documented. Raises TwinRefusalError.
     """
     query = dict(parse_qsl(request.query))
     limit = query.get("limit", "10")
@@ -211,13 +228,13 @@ def channels(contact: RespondIoV2Contact, most: int) -> list[Json]:
     """
     if not contact.plain.get("phone"):
         return []
-    made = int(contact.created)
-    return [
-        {
+    shown = []
+    for number in range(1, most + 1):
+        channel = {
             "id": number,
             "name": "WhatsApp",
             "source": "whatsapp_cloud",
-            "created_at": made,
+            "created_at": int(contact.created),
         }
-        for number in range(1, most + 1)
-    ]
+        shown.append(channel)
+    return shown

@@ -16,6 +16,7 @@ from syncengine.sandbox.twins.whautomate.wire import (
 )
 
 _PLAIN = ("name", "phoneNumber", "stage", "notes")
+"""The fields that every contact has and that a person can edit."""
 
 
 class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
@@ -36,6 +37,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
         kept = self._contact(into)
         gone = self._contact(other)
         kept.notes = kept.notes or gone.notes
+        # Where both have a custom field, the value of the kept contact counts.
         kept.custom = {**gone.custom, **kept.custom}
         kept.tags.update(gone.tags)
         kept.changed = self._now
@@ -44,6 +46,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
 
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         edited = self._contact(contact)
+        # All fields are checked before the first of them is changed.
         for name, value in fields.items():
             self._check(name, value)
         for name, value in fields.items():
@@ -51,6 +54,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
         edited.changed = self._now
 
     def _check(self, name: str, value: Json) -> None:
+        """Raise ValueError for a field or value that the screen does not take."""
         if name.startswith(CUSTOM):
             return
         if name not in _PLAIN:
@@ -63,6 +67,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
             raise ValueError("phoneNumber: A contact must have one.")
 
     def _set(self, contact: WhautomateContact, name: str, value: Json) -> None:
+        """Set one field, which was checked before; None clears it."""
         match name:
             case "name":
                 contact.name = value
@@ -96,6 +101,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
             contact.custom.pop(name, None)
 
     def undefine_tag(self, name: str) -> None:
+        # Both: the switches define tags too, and would define this one again.
         self._account.definitions.undefine("tag", name)
         self._account.tags.undefine(name)
         for contact in self._account.contacts.values():

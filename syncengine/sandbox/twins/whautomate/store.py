@@ -1,4 +1,9 @@
-"""The contacts of the accounts of Whautomate, their tags, and the automations."""
+"""The contacts of the accounts of Whautomate, their tags, and the automations.
+
+An *automation* is a message or a whole sequence of them that the vendor starts by
+itself when a contact is made or gets a tag. An adapter that removes and adds a tag
+without need would send people messages; ``fired`` is where tests see it.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +42,10 @@ class WhautomateTag:
     id: str
     name: str
     at: float
+    """Time at which it was defined, in seconds since 1970."""
 
     def shown(self) -> dict[str, Json]:
+        """Return the tag as the API shows it."""
         at = iso_time(self.at)
         return {
             "id": self.id,
@@ -53,14 +60,19 @@ class WhautomateTags:
     """The tags that are defined, by their ids."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
+        """Take the numbers of the account, of which each new id uses one up."""
         self._numbers = numbers
         self._tags: dict[str, WhautomateTag] = {}
 
     def shown(self) -> list[dict[str, Json]]:
+        """Return the tags as the API shows them, oldest first."""
         return [tag.shown() for tag in self._tags.values()]
 
     def define(self, name: str, now: float) -> WhautomateTag:
-        """Return the tag of this name, made where there is none."""
+        """Return the tag of this name, made where there is none.
+
+        Raises TwinRefusalError for a name without a character.
+        """
         if not name.strip():
             raise TwinRefusalError(400, "name is required")
         for tag in self._tags.values():
@@ -87,7 +99,7 @@ class WhautomateTags:
         return self._tags[tag_id]
 
     def remove(self, tag_id: str) -> WhautomateTag:
-        """Take the tag with an id away and return it."""
+        """Take the tag with an id away and return it. Raises as ``tag`` does."""
         tag = self.tag(tag_id)
         del self._tags[tag_id]
         return tag
@@ -100,6 +112,7 @@ class FiredAutomation:
     what: str
     """``contact`` for a new one, else the tag."""
     contact: str
+    """Id of the contact that it messaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,7 @@ class WhautomateAccount(TwinAccount):
         self.contacts: dict[str, WhautomateContact] = {}
         self.tags = WhautomateTags(self.numbers)
         self.deleted: set[str] = set()
+        """Ids of the contacts that were deleted: see the switch ``delete_again``."""
 
 
 class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
@@ -149,19 +163,18 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
         return ids
 
     def _seed_one(self, seed: Seed, now: float) -> str:
+        """Put a contact in by way of an ordinary write; return its id."""
         contact = self.new_contact(seed.created_at(now))
+        # A seed belongs to the first location, unless it names another one.
+        first_location = next(iter(self.locations), None)
         plain = {
             name: value
             for name, value in seed.fields.items()
             if not name.startswith(CUSTOM)
         }
-        ids_of_locations = list(self.locations)
-        location = ids_of_locations[0] if ids_of_locations else None
-        body = {
-            "location": {"id": location},
-            **plain,
-            "customFields": under_prefix(seed.fields, CUSTOM),
-        }
+        custom = under_prefix(seed.fields, CUSTOM)
+        body: dict[str, Json] = {"location": {"id": first_location}, **plain}
+        body["customFields"] = custom
         self.write(contact, body, now)
         self.add_tags(contact, seed.tags, now)
         self.account.contacts[contact.id] = contact
@@ -177,15 +190,14 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
     @property
     def locations(self) -> dict[str, str]:
         """The locations that are defined: ids and titles."""
-        return {
-            location_id: title
-            for location_id, title in self.switches.locations.items()
-            if self.definitions.has("location", location_id)
-        }
+        has = self.definitions.has
+        titles = self.switches.locations
+        return {key: title for key, title in titles.items() if has("location", key)}
 
     def new_contact(self, now: float) -> WhautomateContact:
         """Make a contact that is not in the account yet."""
-        return WhautomateContact(_new_id(self.account.numbers, now), now)
+        new_id = _new_id(self.account.numbers, now)
+        return WhautomateContact(new_id, now)
 
     def delete(self, contact: WhautomateContact) -> None:
         """Delete a contact, and remember that it was there: see ``delete_again``."""
@@ -245,6 +257,7 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
     def _checked(
         self, contact: WhautomateContact, body: Mapping[str, Json], now: float
     ) -> _CheckedWrite:
+        """Return what a write would make of a contact. Raises TwinRefusalError."""
         given = self._given(contact, body)
         name = text_of(given.get("name", ""), "name")
         phone = text_of(given.get("phoneNumber", ""), "phoneNumber")
@@ -283,6 +296,8 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
         given = {name: value for name, value in body.items() if value is not None}
         if self.switches.location_as == "workspaceId" and "workspaceId" in given:
             given["location"] = {"id": given["workspaceId"]}
+        # Of the fields that every contact has, only the notes may be empty. (Null in a
+        # custom field is another matter: see ``_custom_after``.)
         clears_notes = "notes" in body and body["notes"] is None
         if clears_notes and self.switches.null_mode == "clear":
             given["notes"] = ""
@@ -291,18 +306,25 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
     def _check_required(
         self, fields: Mapping[str, Json], contact: WhautomateContact
     ) -> None:
+        """Refuse a write after which the contact would lack a required field."""
         creates = contact.id not in self.account.contacts
         missing = self.definitions.missing(filled(fields), creates=creates)
         if missing:
             raise TwinRefusalError(400, f"{missing[0]} is required")
 
     def _custom_after(self, contact: WhautomateContact, given: Json) -> dict[str, Json]:
-        """Return the custom fields that a contact has after a write."""
+        """Return the custom fields that a contact has after a write.
+
+        ``given`` is what the body has under ``customFields``. Two switches count: for a
+        body without custom fields ``put_mode``, for one with some ``custom_mode``.
+        """
         if not isinstance(given, dict | None):
             raise TwinRefusalError(400, "customFields must be an object")
         if given is None:
             return contact.custom if self.switches.put_mode == "merge" else {}
-        after = dict(contact.custom) if self.switches.custom_mode == "merge" else {}
+        after = {}
+        if self.switches.custom_mode == "merge":
+            after = dict(contact.custom)
         for name, value in given.items():
             if value is None:
                 if self.switches.null_mode == "clear":

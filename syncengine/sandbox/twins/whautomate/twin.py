@@ -1,4 +1,9 @@
-"""The API of Whautomate."""
+"""The API of Whautomate.
+
+Its traps for an adapter: an update that leaves something out may empty it, no search is
+exact, lists do not say whether there is more, and a tag that is added may start a
+message to the contact.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +35,7 @@ from syncengine.sandbox.twins.whautomate.wire import (
 )
 
 _DAY = 86_400.0
+"""Seconds."""
 
 
 class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
@@ -106,8 +112,8 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
         """Return the body of the answer. Documented: a create is 200 too, not 201."""
         match operation:
             case "GET /v1/contacts":
-                found = [self._shown(contact) for contact in self._found(request)]
-                return self._page(request, found)
+                rows = [self._shown(contact) for contact in self._found(request)]
+                return self._page(request, rows)
             case "POST /v1/contacts":
                 return self._create(body_of(request), now)
             case "GET /v1/locations":
@@ -122,7 +128,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
     def _on_tags(
         self, operation: str, parts: tuple[str, ...], request: TwinRequest, now: float
     ) -> Json:
-        """Read, define or undefine tags."""
+        """Do what a request about the defined tags asks for; return the body."""
         tags = self.store.defined_tags(now)
         match operation:
             case "GET /v1/contactTags":
@@ -141,6 +147,8 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
     def _on_contact(
         self, operation: str, contact_id: str, request: TwinRequest, now: float
     ) -> Json:
+        """Do what a request about one contact asks for; return the body."""
+        # Before the contact is looked for: whether it must be there is a switch.
         if request.method == "DELETE":
             return self._delete(contact_id)
         contact = self._contact(contact_id)
@@ -155,6 +163,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
                 return self._remove_tags(contact, tags_of(body_of(request)))
 
     def _contact(self, contact_id: str) -> WhautomateContact:
+        """Return the contact with an id. Raises TwinRefusalError."""
         contact = self.store.account.contacts.get(contact_id)
         if contact is None:
             raise TwinRefusalError(404, "Contact not found")
@@ -172,19 +181,25 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
         Observed: the vendor cuts ``limit`` without saying so.
         """
         query = query_of(request)
-        size = number_of(query, "limit", self.switches.default_limit)
-        size = min(size, self.switches.most_per_page)
-        start = (number_of(query, "page", 1) - 1) * size
+        limit = number_of(query, "limit", self.switches.default_limit)
+        size = min(limit, self.switches.most_per_page)
+        page = number_of(query, "page", 1)
+        start = (page - 1) * size
         return rows[start : start + size]
 
     def _found(self, request: TwinRequest) -> Iterator[WhautomateContact]:
         """Yield the contacts that a search finds, newest first."""
         query = query_of(request)
         location_as = self.switches.location_as
-        wanted_tags = {tag for tag in query.get("tags", "").split(",") if tag}
+        sought = query.get("searchText", "")
+        wanted_tags = set(query.get("tags", "").split(","))
+        # What ``split`` makes of a missing parameter.
+        wanted_tags.discard("")
         # Undocumented: the order. Newest first is the hardest on clients, since contacts
         # that are made meanwhile move the others to later pages.
         for contact in reversed(self.store.account.contacts.values()):
+            # A parameter that is missing is replaced by what the contact has, so that
+            # every contact passes.
             if query.get(location_as, contact.location) != contact.location:
                 continue
             if query.get("channel", contact.channel) != contact.channel:
@@ -192,7 +207,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
             # Assumed: one of several tags is enough.
             if wanted_tags and wanted_tags.isdisjoint(contact.tags):
                 continue
-            if self._has_text(contact, query.get("searchText", "")):
+            if self._has_text(contact, sought):
                 yield contact
 
     def _has_text(self, contact: WhautomateContact, sought: str) -> bool:
@@ -201,20 +216,22 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
         Assumed: it looks for parts of words, and of phones by their digits alone. No
         look-up is exact at this vendor; a client has to compare what it gets.
         """
-        fields = {
-            name: value
-            for name, value in contact.flat().items()
-            if matches(name, self.switches.searches)
-        }
-        phone = digits(str(fields.pop("phoneNumber", "")))
-        if is_phone_part(sought) and digits(sought) in phone:
-            return True
         wanted = sought.casefold()
-        return any(wanted in str(value).casefold() for value in fields.values())
+        for name, value in contact.flat().items():
+            if not matches(name, self.switches.searches):
+                continue
+            text = str(value)
+            if name == "phoneNumber":
+                if is_phone_part(sought) and digits(sought) in digits(text):
+                    return True
+            elif wanted in text.casefold():
+                return True
+        return False
 
     # --- writes -----------------------------------------------------------------------
 
     def _create(self, body: Mapping[str, Json], now: float) -> Json:
+        """Make a contact; what happens where its phone is there is a switch."""
         contact = self.store.new_contact(now)
         self.store.write(contact, body, now)
         if contact.location is None and self.switches.location_required:
@@ -227,6 +244,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
                 )
             if self.switches.duplicate_mode == "return_existing":
                 return self._shown(existing)
+        # Only now: whatever refused the contact must have left nothing behind.
         self.store.account.contacts[contact.id] = contact
         self.store.fired.append(FiredAutomation("contact", contact.id))
         self.store.add_tags(contact, tags_of_write(body), now)
@@ -235,6 +253,7 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
     def _same_phone_and_location(
         self, new: WhautomateContact
     ) -> WhautomateContact | None:
+        """Return the contact that a new one would be a duplicate of, if any."""
         for contact in self.store.account.contacts.values():
             if (contact.phone, contact.location) == (new.phone, new.location):
                 return contact
@@ -243,9 +262,11 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
     def _update(
         self, contact: WhautomateContact, body: Mapping[str, Json], now: float
     ) -> Json:
+        """Change a contact, and its tags too unless the body leaves them alone."""
         before = list(contact.tags)
         self.store.write(contact, body, now)
         names_tags = body.get("tags") is not None
+        # An update that replaces everything takes tags that it does not name away.
         if names_tags or self.switches.put_mode == "replace":
             wanted = tags_of_write(body)
             # Tags that stay start no automation: only those that are new do.
@@ -255,8 +276,10 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
 
     def _delete(self, contact_id: str) -> Json:
         is_repeat = contact_id in self.store.account.deleted
-        if not is_repeat or self.switches.delete_again == "404":
-            self.store.delete(self._contact(contact_id))
+        if is_repeat and self.switches.delete_again == "200":
+            return {"success": True}
+        contact = self._contact(contact_id)
+        self.store.delete(contact)
         return {"success": True}
 
     def _add_tags(

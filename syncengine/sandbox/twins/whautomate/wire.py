@@ -27,6 +27,7 @@ STAGES = (
 )
 """The stages of a contact (observed: the documentation names the first one alone)."""
 CUSTOM = "customFields."
+"""Prefix of a custom field's name where a contact shows it."""
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class WhautomateContact:
 
     id: str
     at: float
+    """Time of its creation."""
     name: str = ""
     phone: str = ""
     location: str | None = None
@@ -43,7 +45,9 @@ class WhautomateContact:
     channel: str = "whatsapp"
     custom: dict[str, Json] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
+    """In the order in which they came; a dict keeps each tag once."""
     changed: float = 0.0
+    """Time of the last change of a field; tag calls do not count."""
 
     def shown(self, locations: Mapping[str, str]) -> dict[str, Json]:
         """Return the contact as reads show it; ``locations`` are ids and titles."""
@@ -85,8 +89,9 @@ def is_phone_part(sought: str) -> bool:
 
 
 def number_of(query: Mapping[str, str], name: str, default: int) -> int:
-    """Return a positive number from the query."""
-    number = positive_number(query.get(name, str(default)))
+    """Return a positive number from the query. Raises TwinRefusalError."""
+    text = query.get(name, str(default))
+    number = positive_number(text)
     if number is None:
         raise TwinRefusalError(400, f"{name} must be a positive number")
     return number
@@ -98,7 +103,10 @@ def body_of(request: TwinRequest) -> dict[str, Json]:
 
 
 def text_of(value: Json, name: str) -> str:
-    """Return a value that must be a text."""
+    """Return a value that must be a text; ``name`` is for the refusal if not.
+
+    Raises TwinRefusalError.
+    """
     if not isinstance(value, str):
         raise TwinRefusalError(400, f"{name} must be a string")
     return value
@@ -129,11 +137,17 @@ def tags_of_write(body: Mapping[str, Json]) -> list[str]:
 def location_of(body: Mapping[str, Json]) -> Json:
     """Return the id of the location that a body names, as an object or as a text."""
     location = body["location"]
-    return location.get("id") if isinstance(location, dict) else location
+    if isinstance(location, dict):
+        return location.get("id")
+    return location
 
 
 def as_stored(value: Json, values: Literal["json", "text"]) -> Json:
-    """Return a custom field's value as it is stored."""
+    """Return a custom field's value as it is stored.
+
+    ``values`` is the switch ``custom_values``: values keep their JSON type, or all but
+    null become text.
+    """
     if values == "json" or isinstance(value, str) or value is None:
         return value
     return orjson.dumps(value).decode()
