@@ -114,7 +114,7 @@ async def test_help_names_every_option_of_every_verb(tmp_path: Path) -> None:
         tmp_path, {}, [["--help"], *([verb, "--help"] for verb in OPTIONS)]
     )
     assert [one.code for one in said] == [0] * len(said)
-    assert set(re.findall(r"│ ([a-z-]+) ", said[0].out)) == set(OPTIONS)
+    assert set(re.findall(r"│ ([a-z][a-z-]*) ", said[0].out)) == set(OPTIONS)
     for (verb, options), help_text in zip(OPTIONS.items(), said[1:], strict=True):
         for option in [*options, "--config", "--log-format", "--no-progress"]:
             assert re.search(rf"{option}\b", help_text.out), (
