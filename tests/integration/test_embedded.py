@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -363,19 +363,31 @@ def test_a_postgres_that_is_too_old_is_refused(
         find_binaries()
 
 
-def test_only_the_main_thread_may_start_it(folder: Path) -> None:
-    raised: list[BaseException] = []
-
-    def elsewhere() -> None:
+async def _select_one(folder: Path, *, seconds: float = 0.0) -> int:
+    async with embedded(folder, durable=False) as dsn:
+        await asyncio.sleep(seconds)
+        connection = await asyncpg.connect(dsn)
         try:
-            next(lifecycle.start(folder, durable=False))
-        except StorageError as error:
-            raised.append(error)
+            return int(await connection.fetchval("SELECT 1"))
+        finally:
+            await connection.close()
 
-    thread = threading.Thread(target=elsewhere)
-    thread.start()
-    thread.join()
-    assert ["main thread" in str(error) for error in raised] == [True]
+
+def test_each_thread_may_start_it_and_it_ends_with_the_block(folder: Path) -> None:
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(asyncio.run, _select_one(folder)).result() == 1
+        assert not lock.is_used(folder / "lock")
+
+
+def test_threads_share_it_and_whoever_stays_longer_goes_on(folder: Path) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        asked = [
+            pool.submit(asyncio.run, _select_one(folder, seconds=seconds))
+            for seconds in (0.0, 0.5, 1.0)
+        ]
+        assert [each.result() for each in asked] == [1, 1, 1]
+    assert not lock.is_used(folder / "lock")
 
 
 def test_data_of_another_version_are_left_alone(folder: Path) -> None:

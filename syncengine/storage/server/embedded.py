@@ -25,8 +25,11 @@ async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[
     too. Where another process runs the server already, that one is used; should the
     other process end before the block does, the server is started again under the same
     DSN. ``durable=False`` trades safety against power loss for speed: demo and tests.
-    Must be entered in the main thread. Raises StorageError where the programs are
-    missing, or the server itself fails.
+    Raises StorageError where the programs are missing, or the server itself fails.
+
+    The server ends with the thread that entered the block, which the event loop keeps
+    alive until the block ends. Other threads of the process use it as other processes
+    do.
     """
     entered = await _walk(enter(data_folder, durable=durable))
     if isinstance(entered, Server):

@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,19 +139,14 @@ def succeed(folder: Path, *, durable: bool) -> Steps[Server]:
 def start(folder: Path, *, durable: bool) -> Steps[Server]:
     """Create the cluster where there is none, and start it.
 
-    Raises StorageError, with what to do about it.
+    The server ends with the thread that started it: Linux sends the death signal of
+    ``child.py`` when that thread ends, and not only when the process does. Raises
+    StorageError, with what to do about it.
     """
     if sys.platform == "win32":
         raise StorageError(
             "The embedded Postgres runs on Linux and macOS only: set database: to the "
             "URL of a server"
-        )
-    # Linux sends the death signal of ``child.py`` when the *thread* ends that started
-    # it.
-    if threading.current_thread() is not threading.main_thread():
-        raise StorageError(
-            "The embedded Postgres must be started by the main thread: it ends with "
-            "the thread it came from"
         )
     binaries = find_binaries()
     folder = folder.absolute()
