@@ -27,6 +27,7 @@ class ChartMogulScreen(StoreScreen[ChartMogulStore, ChartMogulAccount]):
 
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         edited = self._contact(contact)
+        # All names are checked before the first field is changed.
         for name in fields:
             if name not in PLAIN and not name.startswith(CUSTOM):
                 raise ValueError(f"{name}: {self.vendor} has no such field.")
@@ -34,7 +35,8 @@ class ChartMogulScreen(StoreScreen[ChartMogulStore, ChartMogulAccount]):
             if name in PLAIN:
                 edited.fields[name] = value
             else:
-                set_or_clear(edited.custom, name.removeprefix(CUSTOM), value)
+                attribute = name.removeprefix(CUSTOM)
+                set_or_clear(edited.custom, attribute, value)
 
     def undefine_field(self, name: str) -> None:
         name = name.removeprefix(CUSTOM)

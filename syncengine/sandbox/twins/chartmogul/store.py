@@ -1,4 +1,9 @@
-"""The contacts of the accounts of ChartMogul, and their customers."""
+"""The contacts of the accounts of ChartMogul, and their customers.
+
+At this vendor a contact is a person at a *customer*, which is a company; a customer
+comes from a *data source*, such as a billing system. Nobody can make a contact without
+naming both.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +41,7 @@ from syncengine.sandbox.twins.kit.store import (
 from syncengine.sandbox.twins.twin import Seed
 
 DATA_SOURCE = "ds_00000000-0000-4000-8000-000000000001"
+"""Id of the data source that is there from the start."""
 CUSTOMERS = tuple(f"cus_00000000-0000-4000-8000-{number:012}" for number in range(1, 6))
 """Ids of the customers that are there from the start."""
 
@@ -46,14 +52,17 @@ class ChartMogulAccount(TwinAccount):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.numbers = count(1 + number * IDS_APART)
+        """Numbers from which ids are made."""
         self.contacts: dict[str, ChartMogulContact] = {}
         self.merged: dict[str, str] = {}
         """Ids that were merged away, with the ids that remained."""
         self.sources = [DATA_SOURCE]
-        self.customers = {
-            uuid: ChartMogulCustomer(uuid, f"acct-{place}", DATA_SOURCE)
-            for place, uuid in enumerate(CUSTOMERS, 1)
-        }
+        """Ids of the data sources."""
+        self.customers: dict[str, ChartMogulCustomer] = {}
+        for place, uuid in enumerate(CUSTOMERS, 1):
+            external_id = f"acct-{place}"
+            customer = ChartMogulCustomer(uuid, external_id, DATA_SOURCE)
+            self.customers[uuid] = customer
 
 
 class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
@@ -82,6 +91,7 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
         ]
 
     def _flat(self, contact: ChartMogulContact) -> dict[str, Json]:
+        """Return all fields, flat and dotted."""
         shown = self.shown(contact)
         custom = shown.pop("custom")
         del shown["uuid"]
@@ -90,10 +100,16 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
     def shown(self, contact: ChartMogulContact) -> dict[str, Json]:
         """Return a contact as reads show it."""
         customer = self.account.customers.get(contact.customer_uuid or "")
-        return contact.shown(customer.external_id if customer else None)
+        external_id = None
+        if customer is not None:
+            external_id = customer.external_id
+        return contact.shown(external_id)
 
     def find(self, uuid: str) -> ChartMogulContact | None:
-        """Return the contact with an id, or the one that it was merged into."""
+        """Return the contact with an id, or the one that it was merged into.
+
+        None for an unknown id; whether that of a merged contact is one is a switch.
+        """
         if self.switches.merged_id == "survivor":
             uuid = self.account.merged.get(uuid, uuid)
         return self.account.contacts.get(uuid)
@@ -124,6 +140,7 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
         after = {**contact.fields, **fields, **contact.custom, **custom}
         self._check_required(after, contact)
 
+        # Nothing below raises.
         contact.position = position
         for name, value in fields.items():
             # Observed: null always clears the external id.
@@ -135,6 +152,7 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
 
     @property
     def _null_clears(self) -> bool:
+        """True where null clears a field, else it is ignored."""
         return self.switches.null_mode == "clear"
 
     def _checked_fields(self, body: Mapping[str, Json]) -> dict[str, Json]:
@@ -149,11 +167,11 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
 
     def _checked_attributes(self, body: Mapping[str, Json]) -> dict[str, Json]:
         """Return the custom attributes of a write. Raises TwinRefusalError."""
-        return {
-            name: value
-            for name, value in attributes_of(body.get("custom") or [])
-            if self._keeps_attribute(name, value)
-        }
+        kept = {}
+        for attribute in attributes_of(body.get("custom") or []):
+            if self._keeps_attribute(attribute.name, attribute.value):
+                kept[attribute.name] = attribute.value
+        return kept
 
     def _keeps_attribute(self, name: str, value: Json) -> bool:
         """Return whether a custom attribute is kept.
@@ -177,6 +195,7 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
     def _check_required(
         self, fields: Mapping[str, Json], contact: ChartMogulContact
     ) -> None:
+        """Refuse a write after which the contact would lack a required field."""
         creates = contact.uuid not in self.account.contacts
         missing = self.definitions.missing(filled(fields), creates=creates)
         if missing:
@@ -187,7 +206,7 @@ class ChartMogulStore(TwinStore[ChartMogulSwitches, ChartMogulAccount]):
 
         Documented: blank fields are filled, notes are joined.
         """
-        both_notes = [each.fields.get("notes") for each in (kept, gone)]
+        both_notes = (kept.fields.get("notes"), gone.fields.get("notes"))
         joined_notes = "\n".join(text for text in both_notes if text)
         for name, value in gone.fields.items():
             if kept.fields.get(name) in (None, ""):

@@ -1,4 +1,9 @@
-"""The API of ChartMogul."""
+"""The API of ChartMogul.
+
+Its traps for an adapter: an equal create makes a second contact, undefined attributes
+vanish without an error, lists have a cursor even on their last page, and errors have
+several shapes.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +42,8 @@ from syncengine.sandbox.twins.kit.requests import (
 )
 from syncengine.sandbox.twins.twin import TwinRequest
 
-_MAX_PER_PAGE = 200  # documented: a larger number is cut to this
+# Documented: a larger number is cut to this.
+_MAX_PER_PAGE = 200
 # Documented: neither the phone nor custom attributes can be filtered by.
 _CONTACT_FILTERS = (
     "customer_uuid",
@@ -117,17 +123,21 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
             return self._on_contact(self._contact(parts[0]), request)
         # The two routes that are left are those of ``/contacts`` and of
         # ``/customers/{uuid}/contacts``; the second one names the customer.
-        named = {"customer_uuid": parts[0]} if parts else {}
+        named = {}
+        if parts:
+            named["customer_uuid"] = parts[0]
         if request.method == "GET":
             return self._list({**query_of(request), **named})
         return self._create({**body_of(request), **named}, now)
 
     def _on_customers(self, request: TwinRequest) -> Response:
+        """List customers, or make one."""
         if request.method == "GET":
             return self._list_customers(query_of(request))
         return self._create_customer(body_of(request))
 
     def _on_contact(self, contact: ChartMogulContact, request: TwinRequest) -> Response:
+        """Read, delete or update a contact."""
         match request.method:
             case "GET":
                 return answer(200, self.store.shown(contact))
@@ -140,6 +150,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
     # --- reads ------------------------------------------------------------------------
 
     def _contact(self, uuid: str) -> ChartMogulContact:
+        """Return the contact with an id. Raises TwinRefusalError."""
         contact = self.store.find(uuid)
         if contact is None:
             raise mistake(404, "Contact not found.", "uuid")
@@ -169,18 +180,22 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
         return answer(200, body)
 
     def _filtered(self, filters: Mapping[str, str]) -> list[ChartMogulContact]:
+        """Return the contacts that pass all filters, newest first.
+
+        ``filters`` maps names of fields, as reads show them, to their values.
+        """
+        contacts = self.store.account.contacts.values()
         newest_first = sorted(
-            self.store.account.contacts.values(),
-            key=lambda contact: (contact.at, contact.uuid),
-            reverse=True,
+            contacts, key=lambda contact: (contact.at, contact.uuid), reverse=True
         )
         found = [contact for contact in newest_first if self._passes(contact, filters)]
-        is_strict = self.switches.unknown_filter == "404"
-        if not found and "email" in filters and is_strict:
+        is_unknown_email = not found and "email" in filters
+        if is_unknown_email and self.switches.unknown_filter == "404":
             raise mistake(404, "Contact not found.", "email")
         return found
 
     def _passes(self, contact: ChartMogulContact, filters: Mapping[str, str]) -> bool:
+        """Return whether a contact has the value that each filter asks for."""
         shown = self.store.shown(contact)
         for name, wanted in filters.items():
             value = str(shown[name] or "")
@@ -193,6 +208,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
         return True
 
     def _list_customers(self, query: Mapping[str, str]) -> Response:
+        """List customers, all on one page."""
         filters = picked(query, _CUSTOMER_FILTERS)
         entries = []
         for customer in self.store.account.customers.values():
@@ -229,6 +245,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
         return customer
 
     def _check_external_id(self, external_id: Json) -> None:
+        """Refuse the external id of another contact."""
         if external_id is None:
             return
         for contact in self.store.account.contacts.values():
@@ -255,6 +272,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
         return answer(201, customer.shown())
 
     def _merge(self, into: str, other: str) -> Response:
+        """Make one contact of two; ``into`` is the id of the one that remains."""
         kept = self._contact(into)
         gone = self._contact(other)
         if kept is gone:
@@ -268,6 +286,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
 
 
 def _check_there(body: Mapping[str, Json], names: tuple[str, ...]) -> None:
+    """Refuse a body that lacks one of these fields, or has it empty."""
     missing = [name for name in names if not body.get(name)]
     if missing:
         raise mistakes_in(missing, "can't be blank")

@@ -7,6 +7,7 @@ from binascii import Error as NotBase64
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.chartmogul.switches import AttributeKind
@@ -29,20 +30,25 @@ PLAIN = (
 )
 """The texts that every contact has and that can be written."""
 CUSTOM = "custom."
+"""Prefix of a custom attribute's name where a contact shows it."""
 _LONGEST_TEXT = 255
+"""Characters that the text of a custom attribute may have."""
 _NANOSECONDS = 10**9
 
 
 @dataclass(slots=True)
 class ChartMogulContact:
-    """One contact; ``at`` is when it was made, in nanoseconds since 1970."""
+    """A person at a customer."""
 
     uuid: str
     at: int
+    """Time of its creation, in nanoseconds since 1970; no two contacts have the same."""
     customer_uuid: str | None
     data_source_uuid: str
     fields: dict[str, Json] = field(default_factory=dict)
+    """The fields of ``PLAIN`` that were ever written."""
     position: int | None = 1
+    """Rank among the contacts of the customer."""
     custom: dict[str, Json] = field(default_factory=dict)
 
     @property
@@ -79,16 +85,25 @@ class ChartMogulCustomer:
 
     uuid: str
     external_id: str
+    """The id that the data source knows it by."""
     data_source_uuid: str
     name: str = "A customer"
 
     def shown(self) -> dict[str, Json]:
+        """Return the customer as reads show it."""
         return {
             "uuid": self.uuid,
             "external_id": self.external_id,
             "data_source_uuid": self.data_source_uuid,
             "name": self.name,
         }
+
+
+class Attribute(NamedTuple):
+    """A custom attribute in a write."""
+
+    name: str
+    value: Json
 
 
 # Observed: errors have several shapes. The three functions below make the three that
@@ -101,7 +116,7 @@ def error_body(status: int, message: str, param: str | None = None) -> Json:
 
 
 def mistake(status: int, message: str, param: str | None = None) -> TwinRefusalError:
-    """Return a refusal in the shape of most."""
+    """Return a refusal in the shape of most: ``error_body`` is its whole body."""
     return TwinRefusalError(status, error_body(status, message, param))
 
 
@@ -111,14 +126,17 @@ def mistakes_in(names: Iterable[str], mistake: str) -> TwinRefusalError:
 
 
 def body_of(request: TwinRequest) -> Mapping[str, Json]:
-    """Return the JSON object of the body."""
+    """Return the JSON object of the body. Raises TwinRefusalError."""
     return object_of(
         request, mistake(400, "Invalid JSON."), mistake(400, "An object is expected.")
     )
 
 
 def uuid_of_cursor(cursor: str) -> str:
-    """Return the id of the contact after which a cursor goes on."""
+    """Return the id of the contact after which a cursor goes on.
+
+    Raises TwinRefusalError for what no ``ChartMogulContact.cursor`` can be.
+    """
     try:
         place = b64decode(cursor, validate=True).decode()
     except (NotBase64, ValueError):
@@ -126,10 +144,11 @@ def uuid_of_cursor(cursor: str) -> str:
     return place.partition("&")[2]
 
 
-def attributes_of(custom: Json) -> Iterator[tuple[str, Json]]:
-    """Yield the names and values of custom attributes in a write.
+def attributes_of(custom: Json) -> Iterator[Attribute]:
+    """Yield the custom attributes of a write, from what it has under ``custom``.
 
     Documented is a list of pairs; an object is taken too, as some clients have it.
+    Raises TwinRefusalError for anything else, and for a text that is too long.
     """
     pairs = custom
     if isinstance(custom, dict):
@@ -137,14 +156,20 @@ def attributes_of(custom: Json) -> Iterator[tuple[str, Json]]:
     if not isinstance(pairs, list):
         raise mistake(400, "custom must be a list.", "custom")
     for pair in pairs:
-        match pair:
-            case {"key": str(name), "value": value}:
-                pass
-            case _:
-                raise mistake(400, "custom must hold pairs of key and value.", "custom")
+        attribute = _attribute_of(pair)
+        value = attribute.value
         if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-            raise mistakes_in(("custom",), f"{name} is too long")
-        yield name, value
+            raise mistakes_in(("custom",), f"{attribute.name} is too long")
+        yield attribute
+
+
+def _attribute_of(pair: Json) -> Attribute:
+    """Return the custom attribute of one pair. Raises TwinRefusalError."""
+    match pair:
+        case {"key": str(name), "value": value}:
+            return Attribute(name, value)
+        case _:
+            raise mistake(400, "custom must hold pairs of key and value.", "custom")
 
 
 def is_of_kind(value: Json, kind: AttributeKind) -> bool:
@@ -161,7 +186,7 @@ def is_of_kind(value: Json, kind: AttributeKind) -> bool:
 
 
 def last_seen_of(value: str) -> str:
-    """Return a time in the vendor's own form."""
+    """Return a time in the vendor's own form. Raises TwinRefusalError."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

@@ -19,7 +19,10 @@ from syncengine.sandbox.twins.respond_io.wire import (
 
 
 class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
-    """A screen that shows the contacts of all channels."""
+    """A screen that shows the contacts of all channels.
+
+    Over the API each token sees those of its own channel alone; an id is unique in all.
+    """
 
     vendor = "respond_io"
 
@@ -34,15 +37,14 @@ class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
         if channel is not self._channel_of(other):
             raise ValueError("The two contacts belong to different channels.")
         if self._store.switches.merged_into == "older":
-            kept, gone = sorted(
-                (kept, gone), key=lambda each: (each.created, each.number)
-            )
+            kept, gone = sorted((kept, gone), key=_age)
         self._store.merge(channel, kept, gone)
         return kept.id
 
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         channel = self._channel_of(contact)
         edited = self._contact(contact)
+        # The refusal is that of the API, whose texts are right here too.
         try:
             texts = texts_of(fields)
         except TwinRefusalError as error:
@@ -68,6 +70,7 @@ class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
         self._account.definitions.undefine("field", name)
         for channel in self._account.channels.values():
             for contact in channel.contacts.values():
+                # Not past the channel: it finds contacts by their values.
                 channel.drop(contact, name)
 
     def undefine_tag(self, name: str) -> None:
@@ -77,6 +80,7 @@ class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
                 contact.tags.pop(name, None)
 
     def _channel_of(self, contact: str) -> RespondIoChannel:
+        """Return the channel that a contact belongs to. Raises LookupError."""
         for channel in self._account.channels.values():
             if contact in channel.contacts:
                 return channel
@@ -84,3 +88,11 @@ class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
 
     def _contact(self, contact: str) -> RespondIoContact:
         return self._channel_of(contact).contacts[contact]
+
+
+def _age(contact: RespondIoContact) -> tuple[int, int]:
+    """Return the key by which contacts sort from the oldest on.
+
+    Times are whole seconds; within one, numbers are given in the order of the creates.
+    """
+    return contact.created, contact.number

@@ -1,4 +1,8 @@
-"""The contacts of respond.io v1, in the channels of an account."""
+"""The contacts of respond.io v1, in the channels of an account.
+
+A *channel* is a way to reach people, such as one WhatsApp number, and has a token of
+its own. The same person in two channels is two contacts.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,11 @@ _FIRST_ID = 177640021
 
 
 class RespondIoChannel:
-    """The contacts of one token."""
+    """The contacts of one token, with an index of their values.
+
+    Whoever changes a field has to do it by ``write`` or ``drop``, which keep the index
+    in step.
+    """
 
     def __init__(self) -> None:
         self.contacts: dict[str, RespondIoContact] = {}
@@ -63,11 +71,12 @@ class RespondIoChannel:
         # Contacts without the field are no hits for the empty text.
         if not wanted:
             return []
-        return _by_age(
-            contact
-            for contact in self.contacts.values()
-            if contact.fields.get(name, "").casefold() == wanted
-        )
+        found = []
+        for contact in self.contacts.values():
+            value_there = contact.fields.get(name, "")
+            if value_there.casefold() == wanted:
+                found.append(contact)
+        return _by_age(found)
 
 
 class RespondIoAccount(TwinAccount):
@@ -138,4 +147,5 @@ class RespondIoStore(TwinStore[RespondIoSwitches, RespondIoAccount]):
 
 
 def _by_age(contacts: Iterable[RespondIoContact]) -> list[RespondIoContact]:
+    """Return contacts in the order of their creates."""
     return sorted(contacts, key=lambda contact: contact.number)

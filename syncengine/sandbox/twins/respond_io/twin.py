@@ -1,4 +1,8 @@
-"""The API of respond.io v1."""
+"""The API of respond.io v1, the legacy one.
+
+Its traps for an adapter: 403 is the status of nearly every error and only its text
+tells which, an equal create makes a second contact, and all values become text.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +44,9 @@ from syncengine.sandbox.twins.respond_io.wire import (
 )
 from syncengine.sandbox.twins.twin import TwinRequest
 
-_MAX_FIELDS = 30  # documented
-_MAX_TAGS = 10  # documented
+# Both documented, for one request.
+_MAX_FIELDS = 30
+_MAX_TAGS = 10
 _LOGIN_PAGE = b"<html><body>Redirecting to /login</body></html>"
 
 
@@ -123,6 +128,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
     # --- reads ------------------------------------------------------------------------
 
     def _find(self, channel: RespondIoChannel, request: TwinRequest) -> Response:
+        """Look contacts up by the value of one field, standard or custom."""
         query = query_of(request)
         name = query.get("name")
         value = query.get("value")
@@ -146,6 +152,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
     def _contact(
         self, channel: RespondIoChannel, request: TwinRequest, contact_id: str
     ) -> RespondIoContact:
+        """Return the contact that a path names. Raises TwinRefusalError."""
         if self._takes_base64(request):
             contact_id = decoded_id(contact_id, self.switches.viber_alphabet)
         contact = channel.contacts.get(contact_id)
@@ -189,6 +196,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
         self._check_blocked(contact)
         fields = self._fields_of(request)
         if self.switches.put_mode == "replace":
+            # What the update does not name becomes empty.
             emptied = dict.fromkeys(contact.fields, "")
             fields = {**emptied, **fields}
         self._check_required({**contact.fields, **fields}, creates=False)
@@ -216,7 +224,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
         return _id_answer(contact)
 
     def _fields_of(self, request: TwinRequest) -> dict[str, str]:
-        """Return the fields that a write sets."""
+        """Return the fields that a write sets. Raises TwinRefusalError."""
         fields = {}
         for pair in entries(request, "custom_fields", _MAX_FIELDS):
             name, value = name_and_value(pair)
@@ -234,11 +242,13 @@ class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
     def _check_tags(
         self, contact: RespondIoContact, tags: Sequence[str], *, adds: bool
     ) -> None:
+        """Refuse unknown tags, and idle ones (no change), as the switches say."""
         if not all(is_known(tag, self.switches.known_tags) for tag in tags):
             raise refused("The tag does not exist.")
         undefined = self.definitions.undefined("tag", tags)
         if undefined and self.switches.unknown_tag == "403":
             raise refused("The tag does not exist.")
+        # Idle is to add a tag that is there, or to remove one that is not.
         has_idle_tag = any((tag in contact.tags) is adds for tag in tags)
         if self.switches.idle_tag == "403" and has_idle_tag:
             raise refused("The tag was added or removed before.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64decode, urlsafe_b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ STANDARD = frozenset(
     {"firstName", "lastName", "profilePic", "language", "phone", "email"}
 )
 """Fields that every account has; all others are custom fields."""
+# The four paths of the API.
 FIND = "/contact/by_custom_field"
 CREATE = "/contact/"
 ONE = "/contact/{id}"
@@ -100,7 +102,10 @@ def decoded_id(encoded: str, alphabet: str) -> str:
 
 
 def entries(request: TwinRequest, name: str, most: int) -> Sequence[Json]:
-    """Return the list under a name in the body, with one entry to ``most``."""
+    """Return the list under a name in the body, with one entry to ``most``.
+
+    Raises TwinRefusalError.
+    """
     required = refused([f"The {name} field is required."])
     found = object_of(request, required).get(name)
     if not isinstance(found, list) or not found:
@@ -111,7 +116,10 @@ def entries(request: TwinRequest, name: str, most: int) -> Sequence[Json]:
 
 
 def name_and_value(pair: Json) -> tuple[str, Json]:
-    """Return the name and the value of a field in a write."""
+    """Return the name and the value of a field in a write.
+
+    Raises TwinRefusalError for anything but ``{"name": ..., "value": ...}``.
+    """
     match pair:
         case {"name": str(name), "value": value, **others} if name and not others:
             return name, value
@@ -120,7 +128,11 @@ def name_and_value(pair: Json) -> tuple[str, Json]:
 
 
 def as_text(value: Json) -> str:
-    """Return a value as it is stored. Observed: reads show all values as text."""
+    """Return a value as it is stored; null is stored as the empty text.
+
+    Observed: reads show all values as text. Raises TwinRefusalError for a list or an
+    object.
+    """
     match value:
         case None:
             return ""
@@ -148,7 +160,7 @@ def page_of(
     start = (page - 1) * _ROWS_PER_PAGE
     rows = found[start : start + _ROWS_PER_PAGE]
     # Rounded up; a look-up without a hit has one page, which is empty.
-    last = max(1, -(-len(found) // _ROWS_PER_PAGE))
+    last = max(1, math.ceil(len(found) / _ROWS_PER_PAGE))
     path = f"http://{host}/api/v1/contact/by_custom_field"
     return {
         "data": [contact.shown(hides) for contact in rows],
