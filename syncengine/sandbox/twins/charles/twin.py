@@ -1,4 +1,9 @@
-"""The API of charles."""
+"""The API of charles.
+
+Its traps for an adapter: nothing can be read, the answer to an upsert names its lists
+otherwise than requests do, undefined properties vanish without an error, and an erasure
+is a job that runs later, so that a person can be written to in between.
+"""
 
 from __future__ import annotations
 
@@ -99,6 +104,7 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
                 return self._schedule_erasure(parts[0], now)
 
     def _upsert(self, request: TwinRequest, now: float) -> Response:
+        """Create or update a person, and show it."""
         body = object_of(
             request,
             TwinRefusalError(400, "The body is not valid JSON"),
@@ -108,9 +114,8 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
         person = self.store.put(body, now)
         reference = body["external_reference_id"]
         is_active = reference not in self.switches.inactive and not person.archived
-        shown = echo(
-            person, active=is_active, shows_properties=self.switches.echo_properties
-        )
+        shows_properties = self.switches.echo_properties
+        shown = echo(person, active=is_active, shows_properties=shows_properties)
         # Documented: the answers to a create and to an update are the same, also in
         # their words.
         message = "Upserted contact successfully."
@@ -137,6 +142,7 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
             self._check_tags(body.get("tags") or ())
 
     def _check_properties(self, names: Iterable[str]) -> None:
+        """Refuse names of which one is not a defined property."""
         if not all(self.store.has_property(name) for name in names):
             raise TwinRefusalError(
                 self.switches.invalid_status,
@@ -144,12 +150,14 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
             )
 
     def _check_tags(self, tags: Iterable[str]) -> None:
+        """Refuse names of which one is not a defined tag."""
         if not all(self.store.has_tag(tag) for tag in tags):
             raise TwinRefusalError(
                 self.switches.invalid_status, "tags names a tag that does not exist"
             )
 
     def _check_archived(self, person: CharlesPerson | None) -> None:
+        """Refuse a write about an archived person, where the switches say so."""
         if person is not None and person.archived and self.switches.archived == "422":
             raise TwinRefusalError(self.switches.invalid_status, "Person is archived")
 
@@ -157,9 +165,12 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
         self, person: CharlesPerson | None, body: Mapping[str, Json]
     ) -> None:
         """Refuse a write after which the person would lack a required field."""
-        written = [name for name, value in body.items() if value]
         properties = body.get(PROPERTIES) or {}
-        written += [name for name, value in properties.items() if value]
+        written = []
+        for name, value in (*body.items(), *properties.items()):
+            if value:
+                written.append(name)
+        # Names and properties that the person has stay.
         if person is not None:
             written += [*person.names, *person.properties]
         missing = self.definitions.missing(written, creates=person is None)
@@ -168,6 +179,7 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
             raise TwinRefusalError(status, f"{missing[0]} is required")
 
     def _schedule_erasure(self, person_id: str, now: float) -> Response:
+        """Have the erasure job erase a person, which the answer does not wait for."""
         if person_id in self.store.account.people:
             self.store.schedule_erasure(person_id, now)
         elif self.switches.unknown_person == 404:
@@ -187,5 +199,6 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
         errors: Iterable[Json] = (),
         host: str = "localhost",
     ) -> Json:
+        """Return the body of an answer, with a new request id in it."""
         request_id = self.store.new_id("request")
         return envelope(status, message, data, errors, request_id=request_id, host=host)

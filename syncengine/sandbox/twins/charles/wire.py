@@ -1,4 +1,10 @@
-"""The bodies of charles: mistakes in requests, and the form of its answers."""
+"""The bodies of charles: mistakes in requests, and the form of its answers.
+
+Most of the file is the answer to an upsert (``echo``), which shows far more than a
+request can write. It is played in full because adapters compare it with what they sent:
+they must find their values among all the rest. Under a person it has *channel users*:
+one for each source that wrote about the person, and one for each phone, at WhatsApp.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +18,9 @@ from syncengine.sandbox.twins.charles.people import PROPERTIES, CharlesPerson
 from syncengine.sandbox.twins.kit.fields import is_text
 
 NAMES = ("first_name", "middle_name", "last_name", "external_channel_reference_id")
+"""The texts that every person may have."""
 _LISTS = ("phone_numbers", "email_addresses")
+"""The lists of ``{"type": ..., "value": ...}``."""
 _NULL_IN_CHANNEL_USER = (
     "last_external_person_reference_id",
     "external_person_custom_id",
@@ -68,24 +76,27 @@ def _mistakes(body: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _is_list_of_texts(tags: Json) -> bool:
+    """Return whether these are tags as a body may have them, or null."""
     if not isinstance(tags, list | None):
         return False
     return all(is_text(tag) for tag in tags or ())
 
 
 def _mistakes_of_list(name: str, entries: Json) -> Iterator[str]:
-    if not isinstance(entries, list | None):
+    """Yield the mistakes of the phones or e-mails of a body, or of null."""
+    if entries is None:
+        return
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
         yield f"{name} must be an array of type and value"
         return
-    entries = entries or ()
-    if not all(_is_entry(entry) for entry in entries):
-        yield f"{name} must be an array of type and value"
-        return
-    if name == "phone_numbers" and not all(digits(entry["value"]) for entry in entries):
-        yield f"{name} must hold phone numbers"
+    if name == "phone_numbers":
+        values = [entry["value"] for entry in entries]
+        if not all(map(digits, values)):
+            yield f"{name} must hold phone numbers"
 
 
 def _is_entry(entry: Json) -> bool:
+    """Return whether this is one phone or e-mail with its type."""
     if not isinstance(entry, dict):
         return False
     return is_text(entry.get("type")) and is_text(entry.get("value"))
@@ -94,6 +105,7 @@ def _is_entry(entry: Json) -> bool:
 def payload(fields: Mapping[str, Json], tags: Iterable[str] = ()) -> dict[str, Json]:
     """Return the body that brings fields as ``CharlesPerson.fields`` shows them.
 
+    For seeds and for edits at the screen. The body has no source: the caller adds it.
     Raises ValueError for a field that the vendor does not have.
     """
     body: dict[str, Json] = {"tags": list(tags)}
@@ -121,7 +133,10 @@ def envelope(
     request_id: str,
     host: str = "localhost",
 ) -> Json:
-    """Return the body that is around every answer, success or error."""
+    """Return the body that is around every answer, success or error.
+
+    ``errors`` are such as ``error_entry`` makes, ``host`` is the one that was asked.
+    """
     return {
         "status": status,
         "msg": message,
@@ -156,14 +171,14 @@ def echo(person: CharlesPerson, *, active: bool, shows_properties: bool) -> Json
     names than in requests (``phonenumbers``, ``emails``), phones lack their ``+``,
     and times have a zone at the top and none in the parts.
     """
-    first, middle, last = (person.names.get(name) for name in NAMES[:3])
+    names = person.names
     return {
         "id": person.id,
         "kind": "Contact",
-        "first_name": first,
+        "first_name": names.get("first_name"),
         "nickname": None,
-        "middle_name": middle,
-        "last_name": last,
+        "middle_name": names.get("middle_name"),
+        "last_name": names.get("last_name"),
         **dict.fromkeys(_NULL_BEFORE_TIMES),
         **_times(person.created, person.updated, zone="Z"),
         **dict.fromkeys(_NULL_AFTER_TIMES),
@@ -183,6 +198,7 @@ def echo(person: CharlesPerson, *, active: bool, shows_properties: bool) -> Json
 
 
 def _phones(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    """Yield the phones of a person, each with its channel user at WhatsApp."""
     for number, kind in person.phones.items():
         yield {
             **_part(person),
@@ -199,9 +215,11 @@ def _phones(person: CharlesPerson) -> Iterator[dict[str, Json]]:
 
 
 def _emails(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    """Yield the e-mail addresses of a person."""
     # Documented: e-mails belong to the channel user of the source, phones to the one
     # of WhatsApp.
-    sources = [user["id"] for user in _source_users(person)]
+    source_users = [user["id"] for user in _source_users(person)]
+    first_source_user = source_users[0] if source_users else None
     for normal, email in person.emails.items():
         yield {
             **_part(person),
@@ -209,32 +227,28 @@ def _emails(person: CharlesPerson) -> Iterator[dict[str, Json]]:
             "person": person.id,
             "type": email.kind,
             "value": email.value,
-            "channel_user": sources[0] if sources else None,
+            "channel_user": first_source_user,
             "proxy_vendor": "",
         }
 
 
 def _part(person: CharlesPerson) -> dict[str, Json]:
+    """Return what all phones and e-mails of a person show."""
     times = _times(person.created, person.touched)
     return {"comment": None, "deleted": False, "active": True, **times}
 
 
 def _source_users(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    """Yield the channel user of each source, with the last body that it sent."""
     for (source, key), body in person.payloads.items():
-        given = {
-            name: body.get(name)
-            for name in (
-                "first_name",
-                "middle_name",
-                "last_name",
-                "external_channel_reference_id",
-            )
-        }
-        user = _channel_user(person, f"source-{source}-{key}", source, source, key)
+        given = {name: body.get(name) for name in NAMES}
+        part = f"source-{source}-{key}"
+        user = _channel_user(person, part, source, source, reference=key)
         yield {**user, **given, "payload": body}
 
 
 def _whatsapp_users(person: CharlesPerson) -> Iterator[dict[str, Json]]:
+    """Yield the channel user of each phone."""
     broker = "charles_messaging_whatsapp"
     for number in person.phones:
         yield _channel_user(
@@ -245,6 +259,10 @@ def _whatsapp_users(person: CharlesPerson) -> Iterator[dict[str, Json]]:
 def _channel_user(
     person: CharlesPerson, part: str, source: str, broker: str, reference: str
 ) -> dict[str, Json]:
+    """Return a channel user; ``part`` tells it from the person's others.
+
+    ``reference`` is what the person is known by there: a key of the source, or a phone.
+    """
     times = _times(person.created, person.touched)
     return {
         "id": _part_id(person, part),
@@ -264,6 +282,7 @@ def _channel_user(
 
 
 def _times(created: datetime, updated: datetime, zone: str = "") -> dict[str, Json]:
+    """Return two times as fields; ``zone`` is written behind each."""
     return {
         "created_at": _iso_without_zone(created) + zone,
         "updated_at": _iso_without_zone(updated) + zone,
@@ -275,4 +294,5 @@ def _iso_without_zone(at: datetime) -> str:
 
 
 def _part_id(person: CharlesPerson, part: str) -> str:
+    """Return the id of a part of a person: the same at each call."""
     return str(uuid5(NAMESPACE_URL, f"{person.id}-{part}"))

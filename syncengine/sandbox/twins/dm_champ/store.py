@@ -1,4 +1,8 @@
-"""The contacts of the accounts of DM Champ, and what changes them."""
+"""The contacts of the accounts of DM Champ, and what changes them.
+
+Each phone belongs to one contact. ``by_phone`` has to follow every change of a phone,
+so that ``give_phone`` and ``take_phone`` are the only ways to make one.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +30,12 @@ class DmChampAccount(TwinAccount):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.numbers = count(1 + number * IDS_APART)
+        """Numbers from which ids are made."""
         self.contacts: dict[str, DmChampContact] = {}
         self.by_phone: dict[str, DmChampContact] = {}
         """By the phone in the form in which phones are compared."""
         self.tags: dict[str, None] = {}
+        """The tags that were ever used; a dict keeps their order."""
 
 
 class DmChampStore(TwinStore[DmChampSwitches, DmChampAccount]):
@@ -66,7 +72,10 @@ class DmChampStore(TwinStore[DmChampSwitches, DmChampAccount]):
         ]
 
     def make(self, fields: Mapping[str, Json], now: float) -> DmChampContact:
-        """Make a contact of the fields that can be written; defaults fill the rest."""
+        """Make a contact of the fields that can be written; defaults fill the rest.
+
+        Other fields, and null, are ignored; what a create takes is checked before.
+        """
         given = {
             name: value
             for name, value in fields.items()
@@ -94,14 +103,13 @@ class DmChampStore(TwinStore[DmChampSwitches, DmChampAccount]):
         wanted = (email or "").lower()
         if not wanted:
             return None
-        found = [
-            contact
-            for contact in self.account.contacts.values()
-            if contact.email == wanted
-        ]
+        contacts = self.account.contacts.values()
+        found = [contact for contact in contacts if contact.email == wanted]
         if not found:
             return None
-        return found[0] if self.switches.shared_email == "oldest" else found[-1]
+        if self.switches.shared_email == "oldest":
+            return found[0]
+        return found[-1]
 
     def give_phone(self, contact: DmChampContact, phone: str) -> None:
         """Give a contact a phone, by which it is found from now on."""
@@ -125,4 +133,6 @@ class DmChampStore(TwinStore[DmChampSwitches, DmChampAccount]):
 
     def _comparable(self, phone: str) -> str:
         """Return a phone in the form in which phones are compared."""
-        return digits(phone) if self.switches.phones == "digits" else phone
+        if self.switches.phones == "digits":
+            return digits(phone)
+        return phone

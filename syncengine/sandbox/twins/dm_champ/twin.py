@@ -1,4 +1,9 @@
-"""The API of DM Champ."""
+"""The API of DM Champ.
+
+Its traps for an adapter: a success may be an error (200 with ``success: false``), what
+is left out of a create becomes data such as "Unknown", an update can take back the
+opt-out of a person, and tags can only be added.
+"""
 
 from __future__ import annotations
 
@@ -128,6 +133,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
     # --- reads ------------------------------------------------------------------------
 
     def _find(self, query: Mapping[str, str]) -> Response:
+        """Look one contact up, by its phone or else by its e-mail address."""
         phone = query.get("phoneNumber")
         email = query.get("email")
         if not phone and not email:
@@ -145,6 +151,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         return answer(200, body)
 
     def _contact(self, contact_id: str) -> DmChampContact:
+        """Return the contact with an id. Raises TwinRefusalError."""
         contact = self.store.account.contacts.get(contact_id)
         if contact is None:
             raise TwinRefusalError(404, _NO_CONTACT)
@@ -153,14 +160,12 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
     # --- writes -----------------------------------------------------------------------
 
     def _create(self, body: Mapping[str, Json], now: float) -> Response:
+        """Make a contact, unless one has its phone."""
         phone = phone_of(body, alias=self.switches.accept_phone_alias)
         if not self.switches.store_plus:
             phone = phone.removeprefix("+")
-        given = {
-            name: value
-            for name, value in body.items()
-            if name in DEFAULTS or name in NULLABLE
-        }
+        # Other fields of the body are ignored.
+        given = picked(body, (*DEFAULTS, *NULLABLE))
         fields = checked(given, nullable=NULLABLE)
         lists = lists_of(body) if self.switches.lists_in_create else ()
         # Documented: if one of the lists fails, no contact is made.
@@ -195,6 +200,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
                 )
 
     def _update(self, contact: DmChampContact, body: Mapping[str, Json]) -> Json:
+        """Change the fields of a contact; return the body of the answer."""
         changes = self._changes_of(contact, body)
         self._check_required({**contact.fields, **changes}, creates=False)
         was_opted_out = contact.fields["do_not_disturb"]
@@ -213,33 +219,35 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         self, contact: DmChampContact, body: Mapping[str, Json]
     ) -> dict[str, Json]:
         """Return the fields that an update sets, with the values that they get."""
-        given = {name: value for name, value in body.items() if name in CHANGEABLE}
+        given = picked(body, CHANGEABLE)
         changes = checked(given, nullable=())
         if self.switches.put_mode == "replace":
+            # What the update leaves out becomes what it was before any write.
             changes = {**picked(DEFAULTS, CHANGEABLE), **changes}
-        for empty, mode in (
-            (None, self.switches.null_mode),
-            ("", self.switches.empty_mode),
-        ):
-            for name, value in changes.items():
-                if value != empty:
-                    continue
-                if mode == "400":
-                    raise invalid_value(name)
-                if mode == "clear":
-                    changes[name] = DEFAULTS[name]
-                else:
-                    changes[name] = contact.fields[name]
+        for name, value in changes.items():
+            if value is None:
+                mode = self.switches.null_mode
+            elif value == "":
+                mode = self.switches.empty_mode
+            else:
+                continue
+            if mode == "400":
+                raise invalid_value(name)
+            if mode == "clear":
+                changes[name] = DEFAULTS[name]
+            else:
+                changes[name] = contact.fields[name]
         return changes
 
     def _change_membership(self, body: Mapping[str, Json], *, joins: bool) -> Json:
-        """Put a contact on a list, or take it off."""
+        """Put a contact on a list, or take it off; return the body of the answer."""
         for name in ("contactId", "listId"):
             if not is_text(body.get(name)):
                 raise missing_parameter(name)
         contact = self._contact(body["contactId"])
         list_id = body["listId"]
         self._check_list(list_id)
+        # Idle is to join a list that the contact is on, or to leave one it is not on.
         is_idle = (list_id in contact.lists) is joins
         if is_idle and self.switches.idle_list == "400":
             state = "already in" if joins else "not in"
@@ -260,9 +268,10 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         email = query.get("email")
         if not tag or not (phone or email):
             raise missing_parameter("tag, and phoneNumber or email")
-        contact = self.store.find(email=email)
         if phone:
             contact = self._with_tag_phone(phone)
+        else:
+            contact = self.store.find(email=email)
         if contact is None:
             raise TwinRefusalError(404, _NO_CONTACT)
         self.store.account.tags.setdefault(tag)
@@ -275,8 +284,8 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
         Documented: here a phone has no ``+``, whereas look-ups want it.
         """
         wanted = self.switches.tag_phones
-        has_plus = phone.startswith("+")
-        if wanted != "both" and (wanted == "plus") is not has_plus:
+        spelling = "plus" if phone.startswith("+") else "bare"
+        if wanted not in ("both", spelling):
             return None
         bare = phone.removeprefix("+")
         return self.store.find(f"+{bare}") or self.store.find(bare)
@@ -284,6 +293,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
     # --- checks -----------------------------------------------------------------------
 
     def _check_list(self, name: str) -> None:
+        """Refuse a list that does not exist, or that belongs to another account."""
         is_defined = self.definitions.has("list", name)
         if not is_defined or not is_known(name, self.switches.lists):
             raise TwinRefusalError(self.switches.unknown_list, "List not found")
@@ -291,6 +301,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
             raise TwinRefusalError(403, "You do not have access to this list")
 
     def _check_required(self, fields: Mapping[str, Json], *, creates: bool) -> None:
+        """Refuse a write after which the contact would lack a required field."""
         missing = self.definitions.missing(filled(fields), creates=creates)
         if missing:
             raise missing_parameter(missing[0])

@@ -39,8 +39,10 @@ NULLABLE = (
 )
 """The fields that a create may set to null (documented)."""
 WRITABLE = ("phoneNumber", *DEFAULTS, *NULLABLE)
+"""The fields that a create takes."""
 _FLAGS = ("isChatWindowOpen", "is_bot_active", "do_not_disturb")
 _SHOWN_AS_WRITTEN = ("firstName", "lastName", "email", "phoneNumber", "channel")
+"""The fields that a look-up shows under the names they are written under."""
 
 
 @dataclass(slots=True)
@@ -71,8 +73,8 @@ class DmChampContact:
     def shown(self, *, tags_as: str, flags_as: str) -> dict[str, Json]:
         """Return the contact as a look-up shows it (observed; none is documented).
 
-        Two flags are spelled differently than in writes, and many of the fields cannot
-        be written.
+        ``tags_as`` and ``flags_as`` are the switches of these names. Two flags are
+        spelled differently than in writes, and many of the fields cannot be written.
         """
         plain = {name: self.fields.get(name) for name in _SHOWN_AS_WRITTEN}
         flags: dict[str, Json] = {
@@ -84,7 +86,9 @@ class DmChampContact:
         tags: list[Json] = list(self.tags)
         if tags_as == "objects":
             tags = [{"name": tag} for tag in self.tags]
-        campaign = self.fields.get("currentCampaign")
+        campaign = None
+        if self.fields.get("currentCampaign"):
+            campaign = {"name": self.fields["currentCampaign"]}
         return {
             "id": self.id,
             **plain,
@@ -98,7 +102,7 @@ class DmChampContact:
             "botMessageCount": 0,
             "chatConcluded": False,
             "tags": tags,
-            "currentCampaign": {"name": campaign} if campaign else None,
+            "currentCampaign": campaign,
             "campaigns": [],
         }
 
@@ -130,7 +134,11 @@ def invalid_value(name: str) -> TwinRefusalError:
 def checked(
     fields: Mapping[str, Json], *, nullable: tuple[str, ...]
 ) -> dict[str, Json]:
-    """Return the fields if each is of its kind; a null is let through as it is."""
+    """Return the fields if each is of its kind; a null is let through as it is.
+
+    ``nullable`` are fields that may be null, besides those of an update. Raises
+    TwinRefusalError.
+    """
     for name, value in fields.items():
         if not _is_of_kind(name, value, nullable):
             raise invalid_value(name)
@@ -150,7 +158,8 @@ def _is_of_kind(name: str, value: Json, nullable: tuple[str, ...]) -> bool:
 def phone_of(body: Mapping[str, Json], *, alias: bool) -> str:
     """Return the phone of a contact to be made.
 
-    ``alias`` allows ``phone`` as its name. What counts as a phone is assumed.
+    ``alias`` allows ``phone`` as its name. What counts as a phone is assumed. Raises
+    TwinRefusalError.
     """
     phone = body.get("phoneNumber")
     if not phone and alias:
@@ -164,7 +173,10 @@ def phone_of(body: Mapping[str, Json], *, alias: bool) -> str:
 
 
 def lists_of(body: Mapping[str, Json]) -> Sequence[str]:
-    """Return the lists that a create names. Documented: ``listIds`` wins."""
+    """Return the ids of the lists that a create names.
+
+    Documented: ``listIds`` wins over ``listId``. Raises TwinRefusalError.
+    """
     found = body.get("listIds")
     if not found:
         one = body.get("listId")
@@ -177,7 +189,10 @@ def lists_of(body: Mapping[str, Json]) -> Sequence[str]:
 
 
 def id_answer(contact_id: str, place: IdPlace, message: str) -> Json:
-    """Return the answer to a create, with the id in one of its places."""
+    """Return the answer to a create, with the id in one of its places.
+
+    Documented and observed answers differ in this: see the switch ``id_place``.
+    """
     match place:
         case "data.contactId":
             data = {"message": message, "contactId": contact_id}
