@@ -288,9 +288,12 @@ def _built(
     """
     try:
         vendor: Vendor = spec.build(settings)
-        if isinstance(vendor.capabilities, Capabilities):
+        if not isinstance(vendor.capabilities, Capabilities):
+            fault = "its capabilities are no Capabilities"
+        elif vendor.name != spec.name:
+            fault = "the adapter has another name than its VendorSpec"
+        else:
             return vendor
-        fault = "its capabilities are no Capabilities"
     except Exception as error:  # noqa: BLE001 - whatever it is ends this destination only
         fault = where_it_broke(error)
     what = (

@@ -24,7 +24,7 @@ ENDLESS = 60
 
 
 def over_the_wire(request: Request) -> TwinRequest:
-    """A request as the twin's server would read it."""
+    """Return a request as the twin's server would read it."""
     body = b"" if request.json is None else orjson.dumps(request.json)
     headers = {
         "host": "twin.example",
@@ -42,13 +42,16 @@ def over_the_wire(request: Request) -> TwinRequest:
 
 @dataclass
 class Bench:
-    """One subject before a fresh twin. Time passes between requests, so that no limit is met."""
+    """One subject before a fresh twin.
+
+    A minute passes between requests, so that no limit is met.
+    """
 
     subject: Subject
     twin: Twin = field(init=False)
     now: float = 1_700_000_000.0
     responses: list[Response] = field(default_factory=list)
-    """Every answer the twin gave."""
+    """The answers of the twin so far."""
 
     def __post_init__(self) -> None:
         spec = self.subject.module
@@ -57,17 +60,17 @@ class Bench:
         self.twin.configure(self.subject.switches)
 
     def stranger(self) -> Subject:
-        """The same vendor with credentials the twin does not know."""
+        """Return the same vendor with credentials that the twin does not know."""
         unknown = dict.fromkeys(secrets(self.subject.module), "another-secret")
         return self.subject.with_settings(unknown)
 
-    # --- talking ------------------------------------------------------------------------------------------------
+    # --- talking ----------------------------------------------------------------------
 
     def do(self, exchange: Exchange[_T]) -> _T:
         return drive(exchange, self.answer)
 
     def answer(self, request: Request) -> Response:
-        """What the twin answers."""
+        """Return the twin's answer to a request."""
         self.now += 60.0
         self.responses.append(self.twin.handle(over_the_wire(request), self.now))
         return self.responses[-1]
@@ -96,10 +99,10 @@ class Bench:
         assert answer.dropped == ()
         return answer
 
-    # --- contacts -----------------------------------------------------------------------------------------------
+    # --- contacts ---------------------------------------------------------------------
 
     def make(self, number: int) -> str:
-        """A sample contact with all its fields and no tags; its external id."""
+        """Make a sample contact with all its fields and no tags; return its id."""
         can = self.subject.vendor.capabilities
         calls = self._making(number)
         external_id = self.applied(next(calls)).external_id
@@ -136,7 +139,7 @@ class Bench:
         assert not rest, f"no write of this vendor takes {', '.join(rest)}"
 
     def ready(self, action: Action) -> Call:
-        """A call of this action that can be sent now; the contact it is about is there."""
+        """Return a call that can be sent now: its contact is there."""
         if action in (Action.CREATE, Action.UPSERT):
             return self.subject.call(action, 1, None)
         return self.subject.call(action, 1, self.make(1))
@@ -148,7 +151,7 @@ class Bench:
         return self.twin.contacts(self.now)
 
     def held(self, external_id: str) -> Remote | None:
-        """The contact as the twin holds it."""
+        """Return a contact as the twin stores it."""
         for contact in self.state():
             if contact["id"] == external_id:
                 return Remote(
@@ -159,7 +162,7 @@ class Bench:
     def assert_holds(
         self, external_id: str, fields: Fields, tags: frozenset[str] | None = None
     ) -> None:
-        """The twin holds these values, and the adapter shows them where the vendor can be asked."""
+        """Assert that the twin stores these values, and that reads show them."""
         sights = [self.held(external_id)]
         if self.subject.vendor.capabilities.reads:
             sights.append(self.read(external_id))
@@ -174,7 +177,7 @@ class Bench:
                 assert self.shows(sight, name, value), f"{name} is not what was written"
 
     def shows(self, sight: Remote, name: str, value: Json) -> bool:
-        """Whether a contact has this value, by the adapter's own judgement."""
+        """Return whether a contact has a value, by the adapter's own judgement."""
         theirs = sight.fields.get(name)
         if self.subject.accumulates(name):
             return any(

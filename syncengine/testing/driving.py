@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 def answer(
     body: Json, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A JSON answer."""
+    """Return a JSON response."""
     return Response(
         status,
         {"content-type": "application/json", **(headers or {})},
@@ -24,7 +24,7 @@ def answer(
 
 
 def html(status: int) -> Response:
-    """What proxies and crashed back ends answer."""
+    """Return a page, as proxies and crashed back ends answer."""
     return Response(
         status,
         {"content-type": "text/html"},
@@ -48,7 +48,7 @@ def drive(exchange: Exchange[_T], answering: Callable[[Request], Response]) -> _
 
 
 def scripted(exchange: Exchange[_T], *answers: Response) -> tuple[list[Request], _T]:
-    """The requests the exchange makes when it is given exactly these answers, and its result."""
+    """Return an exchange's requests and result when it gets exactly these answers."""
     requests: list[Request] = []
     waiting = list(answers)
 
@@ -63,10 +63,10 @@ def scripted(exchange: Exchange[_T], *answers: Response) -> tuple[list[Request],
 
 
 def requested(exchange: Exchange[object]) -> Request:
-    """The exchange's first request; the exchange is left hanging."""
+    """Return an exchange's first request, and go no further."""
     return next(exchange)
 
 
 def sent(request: Request) -> tuple[str, str, Sequence[tuple[str, str]], Json]:
-    """What goes over the wire, without the headers."""
+    """Return the parts of a request that go over the wire, without the headers."""
     return request.method, request.path, request.query, request.json

@@ -1,4 +1,4 @@
-"""Hostile answers: good ones with one thing wrong in them, and such as no API would give."""
+"""Hostile answers: good ones with a fault, and such as no API would give."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ _HEADERS: Sequence[tuple[str, str]] = (
 
 
 def hostile(random: Random, good: Response) -> Response:
-    """An answer that a vendor would never give, made of one that it gives."""
+    """Return an answer that no vendor would give, made of one that it gives."""
     body = random.choice(_BODIES)(random, good.body)
     status = good.status if random.random() < 0.6 else random.choice(_STATUSES)
     headers = dict(good.headers)
@@ -197,7 +197,7 @@ def _paths(value: Json) -> Iterator[tuple[str | int, ...]]:
 
 
 def _with(value: Json, path: tuple[str | int, ...], random: Random) -> Json:
-    """The value with something else at this place."""
+    """Return a value with something else at this place."""
     if not path:
         return random.choice(_VALUES)
     first, *rest = path
@@ -250,7 +250,7 @@ def _cut(random: Random, body: bytes) -> bytes:
 
 
 def _doubled(_random: Random, body: bytes) -> bytes:
-    """Every key twice, or the body twice."""
+    """Return a body with every key twice, or the body twice."""
     return (
         body[:-1] + b"," + body[1:]
         if body[:1] == b"{" and len(body) > 2

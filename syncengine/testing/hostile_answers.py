@@ -1,7 +1,7 @@
-"""Answer every request of an adapter like a vendor that has gone mad, as often as wished.
+"""Give an adapter's requests hostile answers, as many as wished.
 
-Each exchange has to end as an outcome or as a named error of that request; what is found or written has
-to be fit for a path, for the state database and for a log.
+Each exchange has to end as an outcome or as a named error of that request, and what is
+found has to be fit for a path, for the state database and for a log.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _EXCHANGES_A_RUN = 200
 
 @dataclass(frozen=True)
 class Errand:
-    """One thing an adapter is asked to do, and what its twin answers, one answer a request."""
+    """One thing an adapter is asked to do, and its twin's answer to each request."""
 
     subject: Subject
     what: str
@@ -48,7 +48,7 @@ class Errand:
 
 @dataclass
 class Mad:
-    """The sender of one exchange: honest now and then, and never when it matters (``ports.Sender``)."""
+    """The sender of one exchange, whose first answers are honest (``ports.Sender``)."""
 
     errand: Errand
     random: Random
@@ -70,7 +70,7 @@ class Mad:
 
 @dataclass
 class Answered:
-    """What came of it, for one vendor."""
+    """The results of one vendor."""
 
     exchanges: int = 0
     answers: int = 0
@@ -124,7 +124,7 @@ def _problem_of_failure(errand: Errand, error: Exception, mad: Mad) -> str | Non
 
 
 def _problem(errand: Errand, end: Any) -> str | None:
-    """What is wrong with a result, if anything."""
+    """Return the fault of a result, if it has any."""
     match end:
         case Applied():
             return _unfit_id(end.external_id) or _unfit_words(errand, end.receipt)
@@ -142,7 +142,7 @@ def _problem(errand: Errand, end: Any) -> str | None:
 
 
 def _unfit(errand: Errand, remote: Remote) -> str | None:
-    """Whether a contact that was found breaks what comes after it: comparison, link, and the state database."""
+    """Return the fault of a found contact that cannot be compared, linked or stored."""
     vendor = errand.subject.vendor
     desired = Desired("contact-1", errand.subject.fields(1), frozenset({"vip"}))
     try:
@@ -180,7 +180,7 @@ def _unfit_words(errand: Errand, words: str) -> str | None:
 
 
 def _errands(subject: Subject) -> Iterator[Errand]:
-    """All the adapter can be asked, each with its twin's own answers."""
+    """Yield all that an adapter can be asked, each with its twin's own answers."""
     can, vendor = subject.vendor.capabilities, subject.vendor
     for action in subject.actions():
         bench = Bench(subject)
@@ -215,7 +215,7 @@ def _looks(bench: Bench) -> Iterator[Errand]:
 
 
 def _told(bench: Bench, what: str, start: Callable[[], Exchange[Any]]) -> Errand:
-    """The errand, with the answers that the twin gives it."""
+    """Return an errand with the answers that the twin gives it."""
     before = len(bench.responses)
     with suppress(RequestFailed, AccountStopped):
         bench.do(start())

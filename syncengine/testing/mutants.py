@@ -1,4 +1,4 @@
-"""A good JSON answer with one thing wrong in it, for every thing that can be."""
+"""Good JSON answers with one fault, for each fault that there can be."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WRONG: tuple[Json, ...] = (
 
 
 def mutants(response: Response) -> Iterator[Response]:
-    """Every part of the body left out or replaced by a value of another kind, one at a time; and the body cut off."""
+    """Yield a response with each part left out, replaced, or with the body cut off."""
     body = orjson.loads(response.body)
     for damaged in _damaged(body):
         yield replace(response, body=orjson.dumps(damaged))

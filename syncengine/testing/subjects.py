@@ -26,7 +26,7 @@ Variant: TypeAlias = tuple[Mapping[str, Json], Mapping[str, Json]]
 
 @dataclass(frozen=True)
 class ContractHints:
-    """What the contract suite cannot derive from a vendor's capabilities."""
+    """Facts that the contract suite cannot derive from a vendor's capabilities."""
 
     sample: Callable[[int], dict[str, Json]] | None = None
     """Returns the fields of a sample contact, different for each number: among them
@@ -55,7 +55,7 @@ class Subject:
     fields: Callable[[int], dict[str, Json]]
     switches: Mapping[str, Json]
     settings: Mapping[str, Json] = field(default_factory=dict)
-    """What the variant sets."""
+    """The settings of the variant."""
     hints: ContractHints = NO_HINTS
 
     def given_settings(self) -> dict[str, Json]:

@@ -207,15 +207,18 @@ def test_a_plug_in_that_cannot_be_used_ends_its_destinations_only(
 ) -> None:
     installed.add("acme-sync", "acme", "no_such_module_at_all:VENDOR")
     installed.add_spec("bolt-sync", "bolt", spec(name="bolt", build=_fails_to_build))
-    for name, vendor in (("one", "acme"), ("two", "bolt"), ("three", "charles")):
+    installed.add_spec("crest-sync", "crest", spec(name="crest"))
+    destinations = {"one": "acme", "two": "bolt", "three": "charles", "four": "crest"}
+    for name, vendor in destinations.items():
         file = tmp_path / "destinations" / f"{name}.yaml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(DESTINATION.format(vendor), encoding="utf-8")
     (tmp_path / "syncengine.yaml").write_text(PROJECT, encoding="utf-8")
     config = read_config(tmp_path / "syncengine.yaml", {"KEY": "a-secret-key"})
     assert [each.name for each in config.destinations] == ["three"]
-    assert config.broken.keys() == {"one", "two"}
-    (one,), (two,) = config.broken["one"], config.broken["two"]
+    assert config.broken.keys() == {"one", "two", "four"}
+    (one,), (two,), (four,) = (config.broken[name] for name in ("one", "two", "four"))
+    assert "the adapter has another name than its VendorSpec" in str(four)
     assert "package acme-sync 2.1 cannot be imported" in str(one)
     assert "package bolt-sync 2.1 cannot be built from these settings" in str(two)
     assert "RuntimeError in test_discovery.py, line" in str(two)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from syncengine import vendor, vendors
+from syncengine import testing, vendor, vendors
+from syncengine.testing import twins
 
 PROMISED = """
 API_VERSION BASE_URL LISTS MAX_PAGES NOT_FOUND_STATUSES NULL_AS_LIST NULL_AS_OBJECT
@@ -31,11 +32,31 @@ same_time send_request send_through_api_gateway sent_values shortfall storable_t
 tags_not_removed tags_not_taken usual_spellings whole_number with_and_without_plus
 """
 
+PROMISED_FOR_TESTS = """
+ContractHints Sandbox answer contract_suite drive html requested scripted serve
+"""
+PROMISED_FOR_TWINS = """
+IDS_APART STRICT
+
+ApiTwin Json Response Seed StoreScreen Twin TwinAccount TwinLimit TwinRefusalError
+TwinRequest TwinRoutes TwinStore
+
+answer basic_user bearer_token html_page iso_time listed object_of picked query_of
+retry_header set_or_clear with_prefix
+"""
+
 
 def test_the_names_are_those_that_were_promised() -> None:
     assert sorted(vendor.__all__) == sorted(PROMISED.split())
     assert vendor.API_VERSION == 1
     assert all(hasattr(vendor, name) for name in vendor.__all__)
+
+
+def test_so_are_those_for_tests_and_twins() -> None:
+    assert sorted(testing.__all__) == sorted(PROMISED_FOR_TESTS.split())
+    assert sorted(twins.__all__) == sorted(PROMISED_FOR_TWINS.split())
+    for module in (testing, twins):
+        assert all(hasattr(module, name) for name in module.__all__)
 
 
 @pytest.mark.parametrize("name", vendors.OWN)

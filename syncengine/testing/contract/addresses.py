@@ -1,7 +1,7 @@
 """An answer that does not come from the API is about its address, whatever was asked.
 
-A moved address answers every contact alike. The account stops and names the setting, and no contact is refused or taken
-for one that is gone.
+A moved address answers every contact alike. The account stops and names the setting,
+and no contact is rejected or taken for one that is gone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whatever a vendor answers, every adapter judges it into the same few results."""
+"""Answers of any kind are judged into the same few results."""
 
 from __future__ import annotations
 
@@ -105,19 +105,23 @@ every_look = for_each(
 
 @dataclass(frozen=True)
 class End:
-    """How an exchange ended, and its requests."""
+    """The end of an exchange, and its requests."""
 
     result: Any
     requests: tuple[Request, ...]
 
     @property
     def wrote(self) -> bool:
-        """Whether the vendor may have carried the last request out."""
+        """Return whether the vendor may have carried the last request out."""
         return self.requests[-1].writes
 
 
 def end(act: Act, answering: Callable[[Request], Response]) -> End:
-    """Drive it; only the two kinds of failure may be raised, and nothing that was sent may be in what comes out."""
+    """Drive an exchange to its end.
+
+    Only the two kinds of failure may be raised, and no value that was sent may be
+    repeated in the result.
+    """
     requests: list[Request] = []
 
     def counting(request: Request) -> Response:
@@ -141,12 +145,12 @@ def end(act: Act, answering: Callable[[Request], Response]) -> End:
 
 
 def stubborn(act: Act, response: Response) -> End:
-    """The vendor gives the same answer to everything."""
+    """Return the end where the vendor gives the same answer to everything."""
     return end(act, lambda _: response)
 
 
 def telltale(act: Act, status: int) -> Response:
-    """A refusal in every envelope there is, that repeats all it was sent."""
+    """Return a refusal that repeats all it was sent, in every usual envelope."""
     said = "wrong: " + ", ".join(act.sent)
     error = {"code": 1, "message": said, "description": said}
     return answer(
@@ -161,7 +165,7 @@ def telltale(act: Act, status: int) -> Response:
     )
 
 
-# --- the account ----------------------------------------------------------------------------------------------------
+# --- the account ----------------------------------------------------------------------
 
 
 @every_act
@@ -185,7 +189,7 @@ def test_a_redirect_is_a_wrong_address(act: Act, status: int) -> None:
     assert halted.setting == "settings.base_url"
 
 
-# --- the request ----------------------------------------------------------------------------------------------------
+# --- the request ----------------------------------------------------------------------
 
 
 @every_act
@@ -261,7 +265,7 @@ def test_a_success_without_an_id_made_nothing_known(act: Act) -> None:
             assert result.external_id is None
 
 
-# --- the contact ----------------------------------------------------------------------------------------------------
+# --- the contact ----------------------------------------------------------------------
 
 
 @every_send
@@ -313,7 +317,7 @@ def test_a_refused_look_finds_out_nothing(act: Act, status: int) -> None:
     assert not (isinstance(failed, VendorUnavailable) and failed.maybe_applied)
 
 
-# --- any JSON at all ------------------------------------------------------------------------------------------------
+# --- any JSON at all ------------------------------------------------------------------
 
 
 @every_act

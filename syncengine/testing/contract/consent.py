@@ -1,4 +1,4 @@
-"""A no that a vendor holds is never overwritten, however it is met."""
+"""An opt-out at the vendor is never overwritten, in whichever way it is met."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ every_opt_out = for_each(
 
 
 def vendor_of(subject: Subject, name: str, no: Json, *, lowers: bool) -> Vendor:
-    """The subject's vendor, to which the field is an opt-out that may be lowered or not."""
+    """Return the vendor with a field declared as an opt-out, to be lowered or not."""
     declared = {} if name in subject.module.settings.OPT_OUTS else {name: no}
     settings = {
         **subject.given_settings(),
@@ -63,7 +63,7 @@ def vendor_of(subject: Subject, name: str, no: Json, *, lowers: bool) -> Vendor:
 
 
 class Scene:
-    """A contact that has said no at the vendor, while the source says something else."""
+    """A contact that has opted out at the vendor, and not in the source."""
 
     def __init__(self, subject: Subject, name: str, no: Json) -> None:
         self.name, self.no = name, no

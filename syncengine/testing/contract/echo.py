@@ -1,4 +1,4 @@
-"""What an answer shows is compared with what was sent, value by value.
+"""The values in an answer are compared with those that were sent.
 
 An answer that shows the values from before is a success that changed nothing.
 """
@@ -57,7 +57,7 @@ def shown_fields(subject: Subject, answer: Response, fields: Fields) -> set[str]
 
 
 def answer_to(bench: Bench, call: Call) -> Response:
-    """Return the twin's answer to the last write of a call, or to its read if it writes nothing."""
+    """Return the twin's answer to the last write of a call, or else to its read."""
     answers: list[tuple[bool, Response]] = []
 
     def answering(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Whatever a vendor answers, each exchange ends as an outcome or as a named error."""
+"""Each exchange ends as an outcome or as a named error, even with a hostile vendor."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _ODD_IDS = ("..", "../../../x?y=1#z", "7/..", "a\\..", "/", " ", "a\0b")
 
 
 def _renamed(value: Json, ids: Collection[str], name: str) -> Json:
-    """An answer with each of these ids replaced."""
+    """Return an answer with each of these ids replaced."""
     if isinstance(value, dict):
         return {key: _renamed(part, ids, name) for key, part in value.items()}
     if isinstance(value, list):
@@ -134,7 +134,7 @@ class Noting:
 
 
 def unfit(path: str) -> bool:
-    """Whether a path leads elsewhere than to one contact, also once it is decoded."""
+    """Return whether a path leads elsewhere than to one contact, once it is decoded."""
     decoded = unquote(path)
     segments = decoded.replace("\\", "/").removeprefix("/").split("/")
     return not {"", ".", ".."}.isdisjoint(segments) or not decoded.isprintable()

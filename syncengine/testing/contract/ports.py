@@ -1,4 +1,4 @@
-"""What vendors may offer beyond calls (``Directory``, ``Merger``, ``DetailReader``)."""
+"""The ports that vendors may offer beside calls: lists, merges, details."""
 
 from __future__ import annotations
 

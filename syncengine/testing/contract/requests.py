@@ -1,4 +1,4 @@
-"""What every vendor's spec, settings, capabilities and requests look like."""
+"""A vendor's spec, settings, capabilities and requests are well formed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ every_action = for_each(
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
-# --- the module -----------------------------------------------------------------------------------------------------
+# --- the module -----------------------------------------------------------------------
 
 
 @every_subject
@@ -91,7 +91,7 @@ def test_the_base_url_is_the_configurations_to_choose(subject: Subject) -> None:
     assert settings.base_url == "http://127.0.0.1:8080/x"
 
 
-# --- the capabilities -----------------------------------------------------------------------------------------------
+# --- the capabilities -----------------------------------------------------------------
 
 
 @every_subject
@@ -165,7 +165,7 @@ def _overloaded(call: Call, write: Write) -> Iterator[Call]:
         yield replace(call, fields={next(iter(call.fields)): None})
 
 
-# --- the requests ---------------------------------------------------------------------------------------------------
+# --- the requests ---------------------------------------------------------------------
 
 
 @every_action

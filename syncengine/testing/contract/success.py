@@ -66,7 +66,10 @@ def writing(bench: Bench, subject: Subject, what: str) -> Exchange[Any]:
 
 
 def told(bench: Bench, make: partial[Exchange[Any]], body: Json, *, added: bool) -> Any:
-    """What it comes to when each of its writes is answered like this; ``added``: to what belongs there."""
+    """Return the result of a write whose requests are answered like this.
+
+    ``added``: the body is added to the twin's own answer.
+    """
 
     def answering(request: Request) -> Response:
         if not request.writes:

@@ -1,4 +1,4 @@
-"""Every adapter and its twin understand each other."""
+"""An adapter and its twin understand each other."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_full_call_is_accepted(subject: Subject, action: Action) -> None:
 
 
 def _full(subject: Subject, call: Call) -> Call:
-    """The call with all it may carry; a lot, where there is no limit."""
+    """Return a call with all it may carry; a lot, where there is no limit."""
     match getattr(subject.vendor.capabilities, call.action):
         case Write() as write:
             fields = {**call.fields, **dict(_padding(write))}
@@ -146,7 +146,7 @@ def test_wrong_credentials_stop_the_account(subject: Subject) -> None:
     assert not bench.state()
 
 
-# --- look-ups -------------------------------------------------------------------------------------------------------
+# --- look-ups -------------------------------------------------------------------------
 
 
 @every_look_up
@@ -207,7 +207,7 @@ def test_every_contact_that_shares_a_key_is_found_once(subject: Subject) -> None
             assert sorted(found) == sorted(made)
 
 
-# --- what was written is what is held -------------------------------------------------------------------------------
+# --- what was written is what is held -------------------------------------------------
 
 
 @every_subject
