@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -137,18 +137,37 @@ async def test_lists_follow_the_same_rule(
 _MANY = 60
 
 
+class _Braked(NamedTuple):
+    """A part of a mapping that is taken out, and the brake that its removal trips."""
+
+    vendor: str
+    mapping: Mapping[str, Any]
+    taken_out: Mapping[str, Any]
+    brake: str
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("vendor", "mapping", "taken_out", "brake"),
     [
-        ("respond_io", RESPOND_IO, {"tags": None}, "tags"),
-        (
-            "respond_io",
-            {**RESPOND_IO, "fields": _WITH_PLAN},
-            {"fields": RESPOND_IO["fields"]},
-            "nulls",
+        _Braked(
+            vendor="respond_io",
+            mapping=RESPOND_IO,
+            taken_out={"tags": None},
+            brake="tags",
         ),
-        ("dm_champ", {**DM_CHAMP, "lists": {"from": "tags"}}, {"lists": None}, "lists"),
+        _Braked(
+            vendor="respond_io",
+            mapping={**RESPOND_IO, "fields": _WITH_PLAN},
+            taken_out={"fields": RESPOND_IO["fields"]},
+            brake="nulls",
+        ),
+        _Braked(
+            vendor="dm_champ",
+            mapping={**DM_CHAMP, "lists": {"from": "tags"}},
+            taken_out={"lists": None},
+            brake="lists",
+        ),
     ],
     ids=["tags", "fields", "lists"],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import NamedTuple
 
 import aiohttp
 import orjson
@@ -106,49 +107,100 @@ async def test_the_vendors_limits_are_in_force_on_request() -> None:
         assert await it.admin("PUT", "limits", []) == []
 
 
+class _BadRequest(NamedTuple):
+    """A request to the admin endpoint, and the message that refuses it."""
+
+    method: str
+    verb: str
+    body: bytes
+    said: str
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("method", "verb", "body", "said"),
     [
-        ("PUT", "switches", b'{"nope": 1}', "nope: Unexpected keyword argument"),
-        ("PUT", "switches", b"[]", "value: Input should be an object"),
-        (
-            "PUT",
-            "limits",
-            b'[{"calls": 0, "per": 1}]',
-            "0.calls: Input should be greater than 0",
+        _BadRequest(
+            method="PUT",
+            verb="switches",
+            body=b'{"nope": 1}',
+            said="nope: Unexpected keyword argument",
         ),
-        (
-            "PUT",
-            "limits",
-            b'[{"calls": 1, "per": 1, "burst": 2}]',
-            "only a bucket has a burst",
+        _BadRequest(
+            method="PUT",
+            verb="switches",
+            body=b"[]",
+            said="value: Input should be an object",
         ),
-        ("PUT", "limits", b'"mine"', "value: Input should be a valid array"),
-        ("GET", "requests?per=0", b"", "per: Input should be greater than 0"),
-        ("GET", "log?until=3", b"", "until: Unexpected keyword argument"),
-        ("PUT", "faults", b'[{"kind": "meteor"}]', "0.kind: Input should be 'latency'"),
-        (
-            "PUT",
-            "faults",
-            b'[{"kind": "reset", "path": "("}]',
-            "path is not a regular expression",
+        _BadRequest(
+            method="PUT",
+            verb="limits",
+            body=b'[{"calls": 0, "per": 1}]',
+            said="0.calls: Input should be greater than 0",
         ),
-        (
-            "PUT",
-            "faults",
-            b'{"random": {"seed": 1, "share": 2, "kinds": ["reset"]}}',
-            "random.share: Input should be",
+        _BadRequest(
+            method="PUT",
+            verb="limits",
+            body=b'[{"calls": 1, "per": 1, "burst": 2}]',
+            said="only a bucket has a burst",
         ),
-        ("PUT", "faults", b"{", "The body is not valid JSON"),
-        (
-            "POST",
-            "contacts",
-            b'[{"field": {}}]',
-            "0.field: Unexpected keyword argument",
+        _BadRequest(
+            method="PUT",
+            verb="limits",
+            body=b'"mine"',
+            said="value: Input should be a valid array",
         ),
-        ("POST", "contacts", b'[{"fields": {"a": []}}]', "The value must be a text"),
-        ("GET", "held?wait_for=soon", b"", "The body is not valid JSON"),
+        _BadRequest(
+            method="GET",
+            verb="requests?per=0",
+            body=b"",
+            said="per: Input should be greater than 0",
+        ),
+        _BadRequest(
+            method="GET",
+            verb="log?until=3",
+            body=b"",
+            said="until: Unexpected keyword argument",
+        ),
+        _BadRequest(
+            method="PUT",
+            verb="faults",
+            body=b'[{"kind": "meteor"}]',
+            said="0.kind: Input should be 'latency'",
+        ),
+        _BadRequest(
+            method="PUT",
+            verb="faults",
+            body=b'[{"kind": "reset", "path": "("}]',
+            said="path is not a regular expression",
+        ),
+        _BadRequest(
+            method="PUT",
+            verb="faults",
+            body=b'{"random": {"seed": 1, "share": 2, "kinds": ["reset"]}}',
+            said="random.share: Input should be",
+        ),
+        _BadRequest(
+            method="PUT", verb="faults", body=b"{", said="The body is not valid JSON"
+        ),
+        _BadRequest(
+            method="POST",
+            verb="contacts",
+            body=b'[{"field": {}}]',
+            said="0.field: Unexpected keyword argument",
+        ),
+        _BadRequest(
+            method="POST",
+            verb="contacts",
+            body=b'[{"fields": {"a": []}}]',
+            said="The value must be a text",
+        ),
+        _BadRequest(
+            method="GET",
+            verb="held?wait_for=soon",
+            body=b"",
+            said="The body is not valid JSON",
+        ),
     ],
 )
 async def test_mistakes_are_answered_with_their_reason(

@@ -6,6 +6,7 @@ With all kinds of keys, tables, views and queries.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -188,35 +189,54 @@ async def test_an_equal_key_of_another_spelling_is_another_contact(here: Scene) 
     assert set(await here.load(source, "Ann")) == set()
 
 
+class _KeyKind(NamedTuple):
+    """A table with a key of this type, and its ids as text in order."""
+
+    table: str
+    key: str
+    columns: tuple[str, ...]
+    ids: set[str] | None
+
+
 @pytest.mark.parametrize(
     ("table", "key", "columns", "ids"),
     [
-        (
-            "SELECT 'c-' || id AS code, name, vip FROM people",
-            "code",
-            ("name", "vip"),
-            {"c-1", "c-2", "c-3"},
+        _KeyKind(
+            table="SELECT 'c-' || id AS code, name, vip FROM people",
+            key="code",
+            columns=("name", "vip"),
+            ids={"c-1", "c-2", "c-3"},
         ),
-        ("SELECT id * 10 AS id, name FROM people", "id", ("name",), {"10", "20", "30"}),
-        (
-            "SELECT id::numeric(9,2) / 2 AS half, name FROM people",
-            "half",
-            ("name",),
-            {"0.5", "1", "1.5"},
+        _KeyKind(
+            table="SELECT id * 10 AS id, name FROM people",
+            key="id",
+            columns=("name",),
+            ids={"10", "20", "30"},
         ),
-        (
-            "SELECT md5(id::text)::uuid AS id, name FROM people WHERE id < 2",
-            "id",
-            ("name",),
-            None,
+        _KeyKind(
+            table="SELECT id::numeric(9,2) / 2 AS half, name FROM people",
+            key="half",
+            columns=("name",),
+            ids={"0.5", "1", "1.5"},
         ),
-        (
-            "WITH p AS (SELECT * FROM people) SELECT p.id, max(p.name) AS name FROM p GROUP BY id",
-            "id",
-            ("name",),
-            None,
+        _KeyKind(
+            table="SELECT md5(id::text)::uuid AS id, name FROM people WHERE id < 2",
+            key="id",
+            columns=("name",),
+            ids=None,
         ),
-        ("SELECT * FROM people -- all of them", "id", ("name", "vip"), {"1", "2", "3"}),
+        _KeyKind(
+            table="WITH p AS (SELECT * FROM people) SELECT p.id, max(p.name) AS name FROM p GROUP BY id",
+            key="id",
+            columns=("name",),
+            ids=None,
+        ),
+        _KeyKind(
+            table="SELECT * FROM people -- all of them",
+            key="id",
+            columns=("name", "vip"),
+            ids={"1", "2", "3"},
+        ),
     ],
 )
 @pytest.mark.parametrize("form", ["view", "materialized view", "query"])

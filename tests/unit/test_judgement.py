@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import pytest
 
@@ -32,21 +33,103 @@ def state(rejections: int, rejected: int | None) -> ContactState:
     return ContactState("1", rejections=rejections, rejected_hash=rejected)
 
 
+class _Refused(NamedTuple):
+    """A state, the hash of a refusal, and what that refusal makes of the state."""
+
+    before: ContactState
+    source_hash: int | None
+    status: Status
+    rejections: int
+    weighs: int
+
+
 @pytest.mark.parametrize(
     ("before", "source_hash", "status", "rejections", "weighs"),
     [
-        (state(0, None), THIS, Status.REJECTED, 1, 1),
-        (state(0, THIS), THIS, Status.REJECTED, 1, -1),
-        (state(1, THIS), THIS, Status.REJECTED, 2, 0),
-        (state(2, THIS), THIS, Status.DEAD, 3, 0),
-        (state(3, THIS), THIS, Status.DEAD, 3, 0),
-        (state(2, OTHER), THIS, Status.REJECTED, 1, 1),
-        (state(0, OTHER), THIS, Status.REJECTED, 1, 1),
-        (state(0, None), None, Status.REJECTED, 1, 1),
-        (state(2, OTHER), None, Status.REJECTED, 1, 1),
-        (state(0, version(None)), None, Status.REJECTED, 1, -1),
-        (state(2, version(None)), None, Status.DEAD, 3, 0),
-        (state(2, version(None)), THIS, Status.REJECTED, 1, 1),
+        _Refused(
+            before=state(0, None),
+            source_hash=THIS,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=1,
+        ),
+        _Refused(
+            before=state(0, THIS),
+            source_hash=THIS,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=-1,
+        ),
+        _Refused(
+            before=state(1, THIS),
+            source_hash=THIS,
+            status=Status.REJECTED,
+            rejections=2,
+            weighs=0,
+        ),
+        _Refused(
+            before=state(2, THIS),
+            source_hash=THIS,
+            status=Status.DEAD,
+            rejections=3,
+            weighs=0,
+        ),
+        _Refused(
+            before=state(3, THIS),
+            source_hash=THIS,
+            status=Status.DEAD,
+            rejections=3,
+            weighs=0,
+        ),
+        _Refused(
+            before=state(2, OTHER),
+            source_hash=THIS,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=1,
+        ),
+        _Refused(
+            before=state(0, OTHER),
+            source_hash=THIS,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=1,
+        ),
+        _Refused(
+            before=state(0, None),
+            source_hash=None,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=1,
+        ),
+        _Refused(
+            before=state(2, OTHER),
+            source_hash=None,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=1,
+        ),
+        _Refused(
+            before=state(0, version(None)),
+            source_hash=None,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=-1,
+        ),
+        _Refused(
+            before=state(2, version(None)),
+            source_hash=None,
+            status=Status.DEAD,
+            rejections=3,
+            weighs=0,
+        ),
+        _Refused(
+            before=state(2, version(None)),
+            source_hash=THIS,
+            status=Status.REJECTED,
+            rejections=1,
+            weighs=1,
+        ),
     ],
 )
 def test_what_one_more_refusal_counts_and_weighs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from syncengine.model.calls import Action, Call
@@ -161,21 +163,60 @@ def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> N
         requested(charles().send(call))
 
 
+class _Pair(NamedTuple):
+    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+
+    field: str
+    ours: Json
+    theirs: Json
+    same: bool
+
+
 @pytest.mark.parametrize(
     ("field", "ours", "theirs", "same"),
     [
-        ("phone_numbers.mobile", "+4915111223344", "4915111223344", True),
-        ("phone_numbers.mobile", "+4915111223344", "4915111223345", False),
-        ("email_addresses.main", "Ilse@example.org", "ilse@Example.org", True),
-        ("email_addresses.main", "ilse@example.org", "ina@example.org", False),
-        ("custom_properties.mail", "Ilse@example.org", "ilse@example.org", False),
-        ("custom_properties.phone", "+4915111223344", "4915111223344", False),
-        ("custom_properties.visits", 3, 3.0, True),
-        ("custom_properties.visits", 3, "3", False),
-        ("custom_properties.vip", True, 1, False),
-        ("custom_properties.vip", False, None, False),
-        ("first_name", "", None, True),
-        ("first_name", None, "", True),
+        _Pair(
+            field="phone_numbers.mobile",
+            ours="+4915111223344",
+            theirs="4915111223344",
+            same=True,
+        ),
+        _Pair(
+            field="phone_numbers.mobile",
+            ours="+4915111223344",
+            theirs="4915111223345",
+            same=False,
+        ),
+        _Pair(
+            field="email_addresses.main",
+            ours="Ilse@example.org",
+            theirs="ilse@Example.org",
+            same=True,
+        ),
+        _Pair(
+            field="email_addresses.main",
+            ours="ilse@example.org",
+            theirs="ina@example.org",
+            same=False,
+        ),
+        _Pair(
+            field="custom_properties.mail",
+            ours="Ilse@example.org",
+            theirs="ilse@example.org",
+            same=False,
+        ),
+        _Pair(
+            field="custom_properties.phone",
+            ours="+4915111223344",
+            theirs="4915111223344",
+            same=False,
+        ),
+        _Pair(field="custom_properties.visits", ours=3, theirs=3.0, same=True),
+        _Pair(field="custom_properties.visits", ours=3, theirs="3", same=False),
+        _Pair(field="custom_properties.vip", ours=True, theirs=1, same=False),
+        _Pair(field="custom_properties.vip", ours=False, theirs=None, same=False),
+        _Pair(field="first_name", ours="", theirs=None, same=True),
+        _Pair(field="first_name", ours=None, theirs="", same=True),
     ],
 )
 def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:

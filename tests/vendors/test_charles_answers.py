@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from syncengine.errors import VendorHalted, VendorUnavailable
@@ -177,40 +179,68 @@ def test_success(call: Call, response: Response, result: Applied) -> None:
     assert found == result
 
 
+class _Rejection(NamedTuple):
+    """A call, the answer to it, and the rejection that it is."""
+
+    call: Call
+    response: Response
+    code: str
+    status: int
+    words: str
+
+
 @pytest.mark.parametrize(
     ("call", "response", "code", "status", "words"),
     [
-        (
-            upsert(),
-            error(400, "external_reference_id is required"),
-            "http_400",
-            400,
-            "external_reference_id is required",
+        _Rejection(
+            call=upsert(),
+            response=error(400, "external_reference_id is required"),
+            code="http_400",
+            status=400,
+            words="external_reference_id is required",
         ),
-        (upsert(), error(422, "one", "two"), "http_422", 422, "one; two"),
-        (
-            upsert(),
-            answer({**ENVELOPE, "msg": "Conflict"}, 409),
-            "http_409",
-            409,
-            "Conflict",
+        _Rejection(
+            call=upsert(),
+            response=error(422, "one", "two"),
+            code="http_422",
+            status=422,
+            words="one; two",
         ),
-        (
-            upsert(),
-            answer({"errors": ["bare words"]}, 400),
-            "http_400",
-            400,
-            "bare words",
+        _Rejection(
+            call=upsert(),
+            response=answer({**ENVELOPE, "msg": "Conflict"}, 409),
+            code="http_409",
+            status=409,
+            words="Conflict",
         ),
-        (
-            upsert(),
-            error(200, "half of it failed"),
-            "refused",
-            200,
-            "half of it failed",
+        _Rejection(
+            call=upsert(),
+            response=answer({"errors": ["bare words"]}, 400),
+            code="http_400",
+            status=400,
+            words="bare words",
         ),
-        (DELETE, error(200, "cannot schedule"), "refused", 200, "cannot schedule"),
-        (DELETE, error(400, "not a person"), "http_400", 400, "not a person"),
+        _Rejection(
+            call=upsert(),
+            response=error(200, "half of it failed"),
+            code="refused",
+            status=200,
+            words="half of it failed",
+        ),
+        _Rejection(
+            call=DELETE,
+            response=error(200, "cannot schedule"),
+            code="refused",
+            status=200,
+            words="cannot schedule",
+        ),
+        _Rejection(
+            call=DELETE,
+            response=error(400, "not a person"),
+            code="http_400",
+            status=400,
+            words="not a person",
+        ),
     ],
 )
 def test_refusal(

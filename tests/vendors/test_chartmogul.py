@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import NamedTuple
 
 import pytest
 
@@ -43,32 +44,41 @@ def listed(*entries: Json, more: bool = False, cursor: str | None = "c") -> Resp
     return answer({"entries": list(entries), "has_more": more, "cursor": cursor})
 
 
+class _Wire(NamedTuple):
+    """A call, and the request that it is sent as."""
+
+    call: Call
+    method: str
+    path: str
+    body: Json
+
+
 @pytest.mark.parametrize(
     ("call", "method", "path", "body"),
     [
-        (
-            CREATE,
-            "POST",
-            "/contacts",
-            {
+        _Wire(
+            call=CREATE,
+            method="POST",
+            path="/contacts",
+            body={
                 **PLACE,
                 "email": "ilse@example.org",
                 "custom": [{"key": "plan", "value": "gold"}],
             },
         ),
-        (
-            UPDATE,
-            "PATCH",
-            f"/contacts/{UUID}",
-            {"first_name": "Ilse", "custom": [{"key": "visits", "value": 3}]},
+        _Wire(
+            call=UPDATE,
+            method="PATCH",
+            path=f"/contacts/{UUID}",
+            body={"first_name": "Ilse", "custom": [{"key": "visits", "value": 3}]},
         ),
-        (
-            CLEAR,
-            "PATCH",
-            f"/contacts/{UUID}",
-            {"external_id": None, "custom": [{"key": "plan", "value": None}]},
+        _Wire(
+            call=CLEAR,
+            method="PATCH",
+            path=f"/contacts/{UUID}",
+            body={"external_id": None, "custom": [{"key": "plan", "value": None}]},
         ),
-        (DELETE, "DELETE", f"/contacts/{UUID}", None),
+        _Wire(call=DELETE, method="DELETE", path=f"/contacts/{UUID}", body=None),
     ],
 )
 def test_sends(call: Call, method: str, path: str, body: Json) -> None:
@@ -110,42 +120,65 @@ def test_an_attribute_that_is_not_defined_there_is_reported() -> None:
     assert told == Applied(UUID)
 
 
+class _Shown(NamedTuple):
+    """A value that was sent, what the vendor then shows, and what is reported."""
+
+    name: str
+    value: Json
+    shown: Json
+    code: str | None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shown", "code"),
     [
-        ("first_name", "Ilse", "Ilse", None),
-        ("first_name", "Ilse", "Else", "field_shown_otherwise"),
-        ("first_name", "Ilse", None, "field_not_shown"),
-        ("first_name", None, "Ilse", "clear_field"),
-        ("first_name", None, None, None),
-        ("email", "Ilse@Example.org", "ilse@example.org", None),
-        ("phone", "+4915111223344", "4915111223344", None),
-        (
-            "linked_in",
-            "https://linkedin.com/in/ilse/",
-            "https://www.linkedin.com/in/ilse",
-            None,
+        _Shown(name="first_name", value="Ilse", shown="Ilse", code=None),
+        _Shown(
+            name="first_name", value="Ilse", shown="Else", code="field_shown_otherwise"
         ),
-        (
-            "linked_in",
-            "linkedin.com/in/ilse",
-            "linkedin.com/in/else",
-            "field_shown_otherwise",
+        _Shown(name="first_name", value="Ilse", shown=None, code="field_not_shown"),
+        _Shown(name="first_name", value=None, shown="Ilse", code="clear_field"),
+        _Shown(name="first_name", value=None, shown=None, code=None),
+        _Shown(
+            name="email", value="Ilse@Example.org", shown="ilse@example.org", code=None
         ),
-        ("notes", "one\ntwo", "one\r\ntwo", None),
-        ("position", "3", 3, None),
-        ("position", 3, 1, "field_shown_otherwise"),
-        ("last_seen", "2025-03-02T10:15:00+02:00", "2025-03-02T08:15:00.000Z", None),
-        ("custom.born", "2016-01-31", "2016-01-31T00:00:00.000Z", None),
-        (
-            "custom.born",
-            "2016-01-31",
-            "2016-02-01T00:00:00.000Z",
-            "field_shown_otherwise",
+        _Shown(name="phone", value="+4915111223344", shown="4915111223344", code=None),
+        _Shown(
+            name="linked_in",
+            value="https://linkedin.com/in/ilse/",
+            shown="https://www.linkedin.com/in/ilse",
+            code=None,
         ),
-        ("custom.visits", 3, 2, "field_shown_otherwise"),
-        ("custom.visits", 3, "3", None),
-        ("custom.plan", None, "gold", "clear_field"),
+        _Shown(
+            name="linked_in",
+            value="linkedin.com/in/ilse",
+            shown="linkedin.com/in/else",
+            code="field_shown_otherwise",
+        ),
+        _Shown(name="notes", value="one\ntwo", shown="one\r\ntwo", code=None),
+        _Shown(name="position", value="3", shown=3, code=None),
+        _Shown(name="position", value=3, shown=1, code="field_shown_otherwise"),
+        _Shown(
+            name="last_seen",
+            value="2025-03-02T10:15:00+02:00",
+            shown="2025-03-02T08:15:00.000Z",
+            code=None,
+        ),
+        _Shown(
+            name="custom.born",
+            value="2016-01-31",
+            shown="2016-01-31T00:00:00.000Z",
+            code=None,
+        ),
+        _Shown(
+            name="custom.born",
+            value="2016-01-31",
+            shown="2016-02-01T00:00:00.000Z",
+            code="field_shown_otherwise",
+        ),
+        _Shown(name="custom.visits", value=3, shown=2, code="field_shown_otherwise"),
+        _Shown(name="custom.visits", value=3, shown="3", code=None),
+        _Shown(name="custom.plan", value=None, shown="gold", code="clear_field"),
     ],
 )
 def test_the_answer_is_compared_with_what_was_sent(
@@ -354,16 +387,47 @@ def test_a_refusal_is_read_in_every_shape(body: Json, words: str) -> None:
     assert words in told.message
 
 
+class _Pair(NamedTuple):
+    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+
+    field: str
+    ours: Json
+    theirs: Json
+    same: bool
+
+
 @pytest.mark.parametrize(
     ("field", "ours", "theirs", "same"),
     [
-        ("last_seen", "2025-03-02T08:15:30+00:00", "2025-03-02T08:15:30.000Z", True),
-        ("last_seen", "2025-03-02T09:15:30+01:00", "2025-03-02T08:15:30.000Z", True),
-        ("last_seen", "2025-03-02T08:15:30+00:00", "2025-03-02T08:15:31.000Z", False),
-        ("custom.since", "2025-03-02", "2025-03-02T00:00:00", True),
-        ("notes", "2025-03-02", "2025-03-02T00:00:00", False),
-        ("custom.visits", 3, 3.0, True),
-        ("custom.vip", True, 1, False),
+        _Pair(
+            field="last_seen",
+            ours="2025-03-02T08:15:30+00:00",
+            theirs="2025-03-02T08:15:30.000Z",
+            same=True,
+        ),
+        _Pair(
+            field="last_seen",
+            ours="2025-03-02T09:15:30+01:00",
+            theirs="2025-03-02T08:15:30.000Z",
+            same=True,
+        ),
+        _Pair(
+            field="last_seen",
+            ours="2025-03-02T08:15:30+00:00",
+            theirs="2025-03-02T08:15:31.000Z",
+            same=False,
+        ),
+        _Pair(
+            field="custom.since",
+            ours="2025-03-02",
+            theirs="2025-03-02T00:00:00",
+            same=True,
+        ),
+        _Pair(
+            field="notes", ours="2025-03-02", theirs="2025-03-02T00:00:00", same=False
+        ),
+        _Pair(field="custom.visits", ours=3, theirs=3.0, same=True),
+        _Pair(field="custom.vip", ours=True, theirs=1, same=False),
     ],
 )
 def test_sameness(field: str, ours: Json, theirs: Json, *, same: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -43,25 +43,47 @@ SILENCED = {
 # --- requests -------------------------------------------------------------------------
 
 
+class _Wire(NamedTuple):
+    """A call, and the request that it is sent as."""
+
+    call: Call
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    body: Json
+
+
 @pytest.mark.parametrize(
     ("call", "method", "path", "query", "body"),
     [
-        (
-            create(firstName="Ilse"),
-            "POST",
-            "/contacts",
-            (),
-            {**SAFE, "phoneNumber": PHONE, "firstName": "Ilse"},
+        _Wire(
+            call=create(firstName="Ilse"),
+            method="POST",
+            path="/contacts",
+            query=(),
+            body={**SAFE, "phoneNumber": PHONE, "firstName": "Ilse"},
         ),
-        (
-            update(firstName="Ilse", is_bot_active=True),
-            "PUT",
-            f"/contacts/{ID}",
-            (),
-            {"firstName": "Ilse", "is_bot_active": True},
+        _Wire(
+            call=update(firstName="Ilse", is_bot_active=True),
+            method="PUT",
+            path=f"/contacts/{ID}",
+            query=(),
+            body={"firstName": "Ilse", "is_bot_active": True},
         ),
-        (JOIN, "POST", "/contacts/lists", (), {"contactId": ID, "listId": "L-9"}),
-        (LEAVE, "DELETE", "/contacts/lists", (), {"contactId": ID, "listId": "L-9"}),
+        _Wire(
+            call=JOIN,
+            method="POST",
+            path="/contacts/lists",
+            query=(),
+            body={"contactId": ID, "listId": "L-9"},
+        ),
+        _Wire(
+            call=LEAVE,
+            method="DELETE",
+            path="/contacts/lists",
+            query=(),
+            body={"contactId": ID, "listId": "L-9"},
+        ),
     ],
 )
 def test_sends(
@@ -225,62 +247,90 @@ def test_the_id_of_a_new_contact_is_in_any_of_five_places(body: Json) -> None:
     assert scripted(dm_champ().send(create()), answer(body))[1] == Applied(ID)
 
 
+class _Rejection(NamedTuple):
+    """A call, the answer to it, and the rejection that it is."""
+
+    call: Call
+    response: Response
+    code: str
+    words: str
+
+
 @pytest.mark.parametrize(
     ("call", "response", "code", "words"),
     [
-        (update(firstName="Ilse"), GONE, "not_found", "Contact not found"),
-        (
-            update(firstName="Ilse"),
-            failed(200, "Contact not found", 404),
-            "not_found",
-            "Contact not found",
+        _Rejection(
+            call=update(firstName="Ilse"),
+            response=GONE,
+            code="not_found",
+            words="Contact not found",
         ),
-        (
-            update(firstName="Ilse"),
-            answer("Invalid name", 400),
-            "http_400",
-            "Invalid name",
+        _Rejection(
+            call=update(firstName="Ilse"),
+            response=failed(200, "Contact not found", 404),
+            code="not_found",
+            words="Contact not found",
         ),
-        (
-            update(firstName="Ilse"),
-            answer({"error": "Invalid name"}, 400),
-            "http_400",
-            "Invalid name",
+        _Rejection(
+            call=update(firstName="Ilse"),
+            response=answer("Invalid name", 400),
+            code="http_400",
+            words="Invalid name",
         ),
-        (update(firstName="Ilse"), failed(200, "Not today"), "http_400", "Not today"),
-        (
-            create(),
-            answer({"data": {"message": "Invalid phone"}}, 400),
-            "http_400",
-            "Invalid phone",
+        _Rejection(
+            call=update(firstName="Ilse"),
+            response=answer({"error": "Invalid name"}, 400),
+            code="http_400",
+            words="Invalid name",
         ),
-        (
-            create(**{"lists.L-9": True}),
-            failed(404, "List not found"),
-            "http_404",
-            "List not found",
+        _Rejection(
+            call=update(firstName="Ilse"),
+            response=failed(200, "Not today"),
+            code="http_400",
+            words="Not today",
         ),
-        (
-            create(**{"lists.L-9": True}),
-            failed(403, "Not your list"),
-            "http_403",
-            "Not your list",
+        _Rejection(
+            call=create(),
+            response=answer({"data": {"message": "Invalid phone"}}, 400),
+            code="http_400",
+            words="Invalid phone",
         ),
-        (JOIN, GONE, "not_found", "Contact not found"),
-        (JOIN, failed(404, "List not found"), "http_404", "List not found"),
-        (
-            JOIN,
-            failed(403, "This is not your list"),
-            "http_403",
-            "This is not your list",
+        _Rejection(
+            call=create(**{"lists.L-9": True}),
+            response=failed(404, "List not found"),
+            code="http_404",
+            words="List not found",
         ),
-        (
-            LEAVE,
-            failed(403, "This is not your list"),
-            "http_403",
-            "This is not your list",
+        _Rejection(
+            call=create(**{"lists.L-9": True}),
+            response=failed(403, "Not your list"),
+            code="http_403",
+            words="Not your list",
         ),
-        (LEAVE, GONE, "not_found", "Contact not found"),
+        _Rejection(
+            call=JOIN, response=GONE, code="not_found", words="Contact not found"
+        ),
+        _Rejection(
+            call=JOIN,
+            response=failed(404, "List not found"),
+            code="http_404",
+            words="List not found",
+        ),
+        _Rejection(
+            call=JOIN,
+            response=failed(403, "This is not your list"),
+            code="http_403",
+            words="This is not your list",
+        ),
+        _Rejection(
+            call=LEAVE,
+            response=failed(403, "This is not your list"),
+            code="http_403",
+            words="This is not your list",
+        ),
+        _Rejection(
+            call=LEAVE, response=GONE, code="not_found", words="Contact not found"
+        ),
     ],
 )
 def test_refusal(call: Call, response: Response, code: str, words: str) -> None:
@@ -436,42 +486,63 @@ def test_a_refused_look_up_refuses_the_tag() -> None:
 # --- comparisons ----------------------------------------------------------------------
 
 
+class _Pair(NamedTuple):
+    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+
+    field: str
+    ours: Json
+    theirs: Json
+    same: bool
+
+
 @pytest.mark.parametrize(
     ("field", "ours", "theirs", "same"),
     [
-        ("phoneNumber", PHONE, "4915111223344", True),
-        ("phoneNumber", PHONE, "4915111223345", False),
-        ("email", "Ilse@Example.org", "ilse@example.org", True),
-        ("email", None, "unknown@unknown.com", True),
-        ("email", "ilse@example.org", "unknown@unknown.com", False),
-        ("firstName", None, "Unknown", True),
-        ("firstName", "", "Unknown", True),
-        ("firstName", "Unknown", None, True),
-        ("firstName", "Ilse", "Unknown", False),
-        ("firstName", "ilse", "Ilse", False),
-        ("channel", None, "Unknown", False),
-        ("is_bot_active", True, "true", True),
-        ("is_bot_active", "true", True, True),
-        ("is_bot_active", False, "False", True),
-        ("do_not_disturb", False, True, False),
-        ("do_not_disturb", False, None, False),
-        ("externalId", 7, "7", True),
-        ("custom_fields.vip", True, True, True),
-        ("custom_fields.vip", True, "true", True),
-        ("custom_fields.vip", True, False, False),
-        (
-            "custom_fields.since",
-            "2025-03-02T08:15:30+00:00",
-            "2025-03-02T08:15:30.000Z",
-            True,
+        _Pair(field="phoneNumber", ours=PHONE, theirs="4915111223344", same=True),
+        _Pair(field="phoneNumber", ours=PHONE, theirs="4915111223345", same=False),
+        _Pair(
+            field="email", ours="Ilse@Example.org", theirs="ilse@example.org", same=True
         ),
-        (
-            "custom_fields.since",
-            "2025-03-02T08:15:30+00:00",
-            "2025-03-02T08:15:31.000Z",
-            False,
+        _Pair(field="email", ours=None, theirs="unknown@unknown.com", same=True),
+        _Pair(
+            field="email",
+            ours="ilse@example.org",
+            theirs="unknown@unknown.com",
+            same=False,
         ),
-        ("currentCampaignData", {"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        _Pair(field="firstName", ours=None, theirs="Unknown", same=True),
+        _Pair(field="firstName", ours="", theirs="Unknown", same=True),
+        _Pair(field="firstName", ours="Unknown", theirs=None, same=True),
+        _Pair(field="firstName", ours="Ilse", theirs="Unknown", same=False),
+        _Pair(field="firstName", ours="ilse", theirs="Ilse", same=False),
+        _Pair(field="channel", ours=None, theirs="Unknown", same=False),
+        _Pair(field="is_bot_active", ours=True, theirs="true", same=True),
+        _Pair(field="is_bot_active", ours="true", theirs=True, same=True),
+        _Pair(field="is_bot_active", ours=False, theirs="False", same=True),
+        _Pair(field="do_not_disturb", ours=False, theirs=True, same=False),
+        _Pair(field="do_not_disturb", ours=False, theirs=None, same=False),
+        _Pair(field="externalId", ours=7, theirs="7", same=True),
+        _Pair(field="custom_fields.vip", ours=True, theirs=True, same=True),
+        _Pair(field="custom_fields.vip", ours=True, theirs="true", same=True),
+        _Pair(field="custom_fields.vip", ours=True, theirs=False, same=False),
+        _Pair(
+            field="custom_fields.since",
+            ours="2025-03-02T08:15:30+00:00",
+            theirs="2025-03-02T08:15:30.000Z",
+            same=True,
+        ),
+        _Pair(
+            field="custom_fields.since",
+            ours="2025-03-02T08:15:30+00:00",
+            theirs="2025-03-02T08:15:31.000Z",
+            same=False,
+        ),
+        _Pair(
+            field="currentCampaignData",
+            ours={"a": 1, "b": 2},
+            theirs={"b": 2, "a": 1},
+            same=True,
+        ),
     ],
 )
 def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:

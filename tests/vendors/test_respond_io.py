@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from syncengine.errors import VendorHalted, VendorUnavailable
@@ -27,23 +29,47 @@ def pairs(*values: tuple[str, Json]) -> Json:
     return {"custom_fields": [{"name": name, "value": value} for name, value in values]}
 
 
+class _Wire(NamedTuple):
+    """A call, and the request that it is sent as."""
+
+    call: Call
+    method: str
+    path: str
+    body: Json
+
+
 @pytest.mark.parametrize(
     ("call", "method", "path", "body"),
     [
-        (
-            CREATE,
-            "POST",
-            "/contact/",
-            pairs(("crm_id", "crm-7"), ("firstName", "Ilse")),
+        _Wire(
+            call=CREATE,
+            method="POST",
+            path="/contact/",
+            body=pairs(("crm_id", "crm-7"), ("firstName", "Ilse")),
         ),
-        (UPDATE, "PUT", f"/contact/{ID}", pairs(("firstName", "Ilse"))),
-        (ADD, "POST", f"/contact/{ID}/tags", {"tags": ["vip", "trial"]}),
-        (REMOVE, "DELETE", f"/contact/{ID}/tags", {"tags": ["old"]}),
-        (
-            Call(Action.UPDATE, "7", external_id="a b/c"),
-            "PUT",
-            "/contact/a%20b%2Fc",
-            pairs(),
+        _Wire(
+            call=UPDATE,
+            method="PUT",
+            path=f"/contact/{ID}",
+            body=pairs(("firstName", "Ilse")),
+        ),
+        _Wire(
+            call=ADD,
+            method="POST",
+            path=f"/contact/{ID}/tags",
+            body={"tags": ["vip", "trial"]},
+        ),
+        _Wire(
+            call=REMOVE,
+            method="DELETE",
+            path=f"/contact/{ID}/tags",
+            body={"tags": ["old"]},
+        ),
+        _Wire(
+            call=Call(Action.UPDATE, "7", external_id="a b/c"),
+            method="PUT",
+            path="/contact/a%20b%2Fc",
+            body=pairs(),
         ),
     ],
 )
@@ -93,29 +119,39 @@ def test_what_clears_is_a_switch() -> None:
         respond_io(clear_with="nothing").send(call)
 
 
+class _Paths(NamedTuple):
+    """Settings, and the paths that requests then have."""
+
+    settings: dict[str, Json]
+    update: str
+    untag: str
+    tag: str
+    read: str
+
+
 @pytest.mark.parametrize(
     ("settings", "update", "untag", "tag", "read"),
     [
-        (
-            {},
-            "a%2Bb%2Fc9%3D%3D",
-            "a%2Bb%2Fc9%3D%3D",
-            "a%2Bb%2Fc9%3D%3D",
-            "a%2Bb%2Fc9%3D%3D",
+        _Paths(
+            settings={},
+            update="a%2Bb%2Fc9%3D%3D",
+            untag="a%2Bb%2Fc9%3D%3D",
+            tag="a%2Bb%2Fc9%3D%3D",
+            read="a%2Bb%2Fc9%3D%3D",
         ),
-        (
-            {"viber": True},
-            "YStiL2M5PT0%3D",
-            "YStiL2M5PT0%3D",
-            "YStiL2M5PT0%3D",
-            "YStiL2M5PT0%3D",
+        _Paths(
+            settings={"viber": True},
+            update="YStiL2M5PT0%3D",
+            untag="YStiL2M5PT0%3D",
+            tag="YStiL2M5PT0%3D",
+            read="YStiL2M5PT0%3D",
         ),
-        (
-            {"viber": True, "viber_calls": "documented"},
-            "YStiL2M5PT0%3D",
-            "YStiL2M5PT0%3D",
-            "a%2Bb%2Fc9%3D%3D",
-            "a%2Bb%2Fc9%3D%3D",
+        _Paths(
+            settings={"viber": True, "viber_calls": "documented"},
+            update="YStiL2M5PT0%3D",
+            untag="YStiL2M5PT0%3D",
+            tag="a%2Bb%2Fc9%3D%3D",
+            read="a%2Bb%2Fc9%3D%3D",
         ),
     ],
 )
@@ -158,29 +194,75 @@ def test_success(call: Call, response: Response, result: Applied) -> None:
     assert scripted(respond_io().send(call), response)[1] == result
 
 
+class _Rejection(NamedTuple):
+    """A call, the answer to it, and the rejection that it is."""
+
+    call: Call
+    response: Response
+    code: str
+    status: int
+    words: str
+
+
 @pytest.mark.parametrize(
     ("call", "response", "code", "status", "words"),
     [
-        (UPDATE, GONE, "not_found", 403, "No such contact found."),
-        (ADD, refusal("NO SUCH CONTACT"), "not_found", 403, "NO SUCH CONTACT"),
-        (
-            REMOVE,
-            refusal("no such contact found", 404),
-            "not_found",
-            404,
-            "no such contact found",
+        _Rejection(
+            call=UPDATE,
+            response=GONE,
+            code="not_found",
+            status=403,
+            words="No such contact found.",
         ),
-        (UPDATE, refusal("Unknown field xyz"), "http_403", 403, "Unknown field xyz"),
-        (
-            CREATE,
-            refusal(["Too long", "Too short"]),
-            "http_403",
-            403,
-            "Too long; Too short",
+        _Rejection(
+            call=ADD,
+            response=refusal("NO SUCH CONTACT"),
+            code="not_found",
+            status=403,
+            words="NO SUCH CONTACT",
         ),
-        (CREATE, GONE, "http_403", 403, "No such contact found."),
-        (CREATE, refusal("not today", 200), "refused", 200, "not today"),
-        (ADD, refusal("not today", 200), "refused", 200, "not today"),
+        _Rejection(
+            call=REMOVE,
+            response=refusal("no such contact found", 404),
+            code="not_found",
+            status=404,
+            words="no such contact found",
+        ),
+        _Rejection(
+            call=UPDATE,
+            response=refusal("Unknown field xyz"),
+            code="http_403",
+            status=403,
+            words="Unknown field xyz",
+        ),
+        _Rejection(
+            call=CREATE,
+            response=refusal(["Too long", "Too short"]),
+            code="http_403",
+            status=403,
+            words="Too long; Too short",
+        ),
+        _Rejection(
+            call=CREATE,
+            response=GONE,
+            code="http_403",
+            status=403,
+            words="No such contact found.",
+        ),
+        _Rejection(
+            call=CREATE,
+            response=refusal("not today", 200),
+            code="refused",
+            status=200,
+            words="not today",
+        ),
+        _Rejection(
+            call=ADD,
+            response=refusal("not today", 200),
+            code="refused",
+            status=200,
+            words="not today",
+        ),
     ],
 )
 def test_refusal(
@@ -249,29 +331,40 @@ def test_halts(call: Call, response: Response, setting: str) -> None:
     assert halted.value.setting == setting
 
 
+class _Pair(NamedTuple):
+    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+
+    field: str
+    ours: Json
+    theirs: Json
+    same: bool
+
+
 @pytest.mark.parametrize(
     ("field", "ours", "theirs", "same"),
     [
-        ("phone", "+4915111223344", "4915111223344", True),
-        ("phone", "+4915111223344", "4915111223345", False),
-        ("phone", "unknown", "", False),
-        ("phone", None, "", True),
-        ("mobile_2", "+4915111223344", "4915111223344", False),
-        ("vip", True, "true", True),
-        ("vip", True, "True", True),
-        ("vip", True, "false", False),
-        ("vip", True, "1", False),
-        ("visits", 3, "3", True),
-        ("visits", 3, "3.00", True),
-        ("visits", 3, "4", False),
-        ("visits", 3, "three", False),
-        ("visits", "3", "3.00", False),
-        ("visits", 3, "NaN", False),
-        ("note", None, "", True),
-        ("note", "", None, True),
-        ("note", "x", None, False),
-        ("note", "Žofia", "Žofia", True),
-        ("note", "x", " x", False),
+        _Pair(field="phone", ours="+4915111223344", theirs="4915111223344", same=True),
+        _Pair(field="phone", ours="+4915111223344", theirs="4915111223345", same=False),
+        _Pair(field="phone", ours="unknown", theirs="", same=False),
+        _Pair(field="phone", ours=None, theirs="", same=True),
+        _Pair(
+            field="mobile_2", ours="+4915111223344", theirs="4915111223344", same=False
+        ),
+        _Pair(field="vip", ours=True, theirs="true", same=True),
+        _Pair(field="vip", ours=True, theirs="True", same=True),
+        _Pair(field="vip", ours=True, theirs="false", same=False),
+        _Pair(field="vip", ours=True, theirs="1", same=False),
+        _Pair(field="visits", ours=3, theirs="3", same=True),
+        _Pair(field="visits", ours=3, theirs="3.00", same=True),
+        _Pair(field="visits", ours=3, theirs="4", same=False),
+        _Pair(field="visits", ours=3, theirs="three", same=False),
+        _Pair(field="visits", ours="3", theirs="3.00", same=False),
+        _Pair(field="visits", ours=3, theirs="NaN", same=False),
+        _Pair(field="note", ours=None, theirs="", same=True),
+        _Pair(field="note", ours="", theirs=None, same=True),
+        _Pair(field="note", ours="x", theirs=None, same=False),
+        _Pair(field="note", ours="Žofia", theirs="Žofia", same=True),
+        _Pair(field="note", ours="x", theirs=" x", same=False),
     ],
 )
 def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
@@ -37,21 +39,52 @@ def updated(**fields: Json) -> Call:
     return Call(Action.UPDATE, "7", external_id=ID, fields=fields)
 
 
+class _Wire(NamedTuple):
+    """A call, and the request that it is sent as."""
+
+    call: Call
+    method: str
+    path: str
+    body: Json
+
+
 @pytest.mark.parametrize(
     ("call", "method", "path", "body"),
     [
-        (UPSERT, "POST", PHONE_PATH, {"firstName": "Ilse", "phone": "+4915111223344"}),
-        (
-            Call(Action.UPSERT, "7", key=EMAIL, fields=NAMED),
-            "POST",
-            "/contact/create_or_update/email%3Ailse%2B1%40example.org",
-            {"firstName": "Ilse"},
+        _Wire(
+            call=UPSERT,
+            method="POST",
+            path=PHONE_PATH,
+            body={"firstName": "Ilse", "phone": "+4915111223344"},
         ),
-        (UPDATE, "PUT", "/contact/id%3A5501", {"firstName": "Ilse"}),
-        (STAGE, "POST", "/contact/id%3A5501/lifecycle/update", {"name": "Lead"}),
-        (ADD, "POST", "/contact/id%3A5501/tag", ["vip", "trial"]),
-        (REMOVE, "DELETE", "/contact/id%3A5501/tag", ["old"]),
-        (DELETE, "DELETE", "/contact/id%3A5501", None),
+        _Wire(
+            call=Call(Action.UPSERT, "7", key=EMAIL, fields=NAMED),
+            method="POST",
+            path="/contact/create_or_update/email%3Ailse%2B1%40example.org",
+            body={"firstName": "Ilse"},
+        ),
+        _Wire(
+            call=UPDATE,
+            method="PUT",
+            path="/contact/id%3A5501",
+            body={"firstName": "Ilse"},
+        ),
+        _Wire(
+            call=STAGE,
+            method="POST",
+            path="/contact/id%3A5501/lifecycle/update",
+            body={"name": "Lead"},
+        ),
+        _Wire(
+            call=ADD,
+            method="POST",
+            path="/contact/id%3A5501/tag",
+            body=["vip", "trial"],
+        ),
+        _Wire(
+            call=REMOVE, method="DELETE", path="/contact/id%3A5501/tag", body=["old"]
+        ),
+        _Wire(call=DELETE, method="DELETE", path="/contact/id%3A5501", body=None),
     ],
 )
 def test_sends(call: Call, method: str, path: str, body: Json) -> None:
@@ -264,40 +297,60 @@ def test_a_refusal_in_no_known_words_is_still_one(message: Json) -> None:
     assert rejected.code == "http_400"
 
 
+class _Pair(NamedTuple):
+    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+
+    field: str
+    ours: Json
+    theirs: Json
+    same: bool
+
+
 @pytest.mark.parametrize(
     ("field", "ours", "theirs", "same"),
     [
-        ("phone", "+4915111223344", "4915111223344", True),
-        ("phone", "+4915111223344", "+4915111223345", False),
-        ("phone", None, "", True),
-        ("email", "Ilse@Example.org", "ilse@example.org", True),
-        ("email", "ilse@example.org", None, False),
-        ("email", None, None, True),
-        ("countryCode", "de", "DE", True),
-        ("language", "de", "en", False),
-        ("lastName", "Brandt", "brandt", False),
-        ("lastName", None, "", True),
-        ("lifecycle", "Lead", "Lead", True),
-        ("lifecycle", None, None, True),
-        ("custom_fields.vip", True, "true", True),
-        ("custom_fields.vip", False, "true", False),
-        ("custom_fields.vip", True, True, True),
-        ("custom_fields.visits", 3, "3.0", True),
-        ("custom_fields.visits", 3, 4, False),
-        (
-            "custom_fields.at",
-            "2025-03-02T08:15:00+00:00",
-            "2025-03-02T08:15:00.000Z",
-            True,
+        _Pair(field="phone", ours="+4915111223344", theirs="4915111223344", same=True),
+        _Pair(
+            field="phone", ours="+4915111223344", theirs="+4915111223345", same=False
         ),
-        (
-            "custom_fields.at",
-            "2025-03-02T08:15:00+00:00",
-            "2025-03-02T08:16:00.000Z",
-            False,
+        _Pair(field="phone", ours=None, theirs="", same=True),
+        _Pair(
+            field="email", ours="Ilse@Example.org", theirs="ilse@example.org", same=True
         ),
-        ("custom_fields.day", "2025-03-02", "2025-03-02", True),
-        ("custom_fields.day", "2025-03-02", "2025-03-03", False),
+        _Pair(field="email", ours="ilse@example.org", theirs=None, same=False),
+        _Pair(field="email", ours=None, theirs=None, same=True),
+        _Pair(field="countryCode", ours="de", theirs="DE", same=True),
+        _Pair(field="language", ours="de", theirs="en", same=False),
+        _Pair(field="lastName", ours="Brandt", theirs="brandt", same=False),
+        _Pair(field="lastName", ours=None, theirs="", same=True),
+        _Pair(field="lifecycle", ours="Lead", theirs="Lead", same=True),
+        _Pair(field="lifecycle", ours=None, theirs=None, same=True),
+        _Pair(field="custom_fields.vip", ours=True, theirs="true", same=True),
+        _Pair(field="custom_fields.vip", ours=False, theirs="true", same=False),
+        _Pair(field="custom_fields.vip", ours=True, theirs=True, same=True),
+        _Pair(field="custom_fields.visits", ours=3, theirs="3.0", same=True),
+        _Pair(field="custom_fields.visits", ours=3, theirs=4, same=False),
+        _Pair(
+            field="custom_fields.at",
+            ours="2025-03-02T08:15:00+00:00",
+            theirs="2025-03-02T08:15:00.000Z",
+            same=True,
+        ),
+        _Pair(
+            field="custom_fields.at",
+            ours="2025-03-02T08:15:00+00:00",
+            theirs="2025-03-02T08:16:00.000Z",
+            same=False,
+        ),
+        _Pair(
+            field="custom_fields.day", ours="2025-03-02", theirs="2025-03-02", same=True
+        ),
+        _Pair(
+            field="custom_fields.day",
+            ours="2025-03-02",
+            theirs="2025-03-03",
+            same=False,
+        ),
     ],
 )
 def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
@@ -157,12 +159,21 @@ def test_trouble_while_looking_for_who_is_in_the_way_judges_nobody() -> None:
     assert not failed.value.maybe_applied
 
 
+class _Mode(NamedTuple):
+    """A mode of ``create_as``, and the capabilities that follow from it."""
+
+    mode: str
+    repeatable: bool
+    keyed_by: tuple[str, ...]
+    tells: bool
+
+
 @pytest.mark.parametrize(
     ("mode", "repeatable", "keyed_by", "tells"),
     [
-        ("made", False, (), True),
-        ("refused", True, ("phoneNumber",), True),
-        ("returned", True, ("phoneNumber",), False),
+        _Mode(mode="made", repeatable=False, keyed_by=(), tells=True),
+        _Mode(mode="refused", repeatable=True, keyed_by=("phoneNumber",), tells=True),
+        _Mode(mode="returned", repeatable=True, keyed_by=("phoneNumber",), tells=False),
     ],
 )
 def test_what_a_second_create_does_is_a_switch(
@@ -602,32 +613,46 @@ def test_somebody_is_warned_of_automations() -> None:
     )
 
 
+class _Pair(NamedTuple):
+    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+
+    field: str
+    ours: Json
+    theirs: Json
+    same: bool
+
+
 @pytest.mark.parametrize(
     ("field", "ours", "theirs", "same"),
     [
-        ("phoneNumber", PHONE, "49 151 11223344", True),
-        ("phoneNumber", PHONE, "+4915111223345", False),
-        ("name", "Ilse", "ilse", False),
-        ("notes", None, "", True),
-        ("customFields.vip", True, "true", True),
-        ("customFields.vip", True, "false", False),
-        ("customFields.visits", 3, "3.0", True),
-        (
-            "customFields.seen",
-            "2025-03-02T09:15:00+01:00",
-            "2025-03-02T08:15:00.000Z",
-            True,
+        _Pair(field="phoneNumber", ours=PHONE, theirs="49 151 11223344", same=True),
+        _Pair(field="phoneNumber", ours=PHONE, theirs="+4915111223345", same=False),
+        _Pair(field="name", ours="Ilse", theirs="ilse", same=False),
+        _Pair(field="notes", ours=None, theirs="", same=True),
+        _Pair(field="customFields.vip", ours=True, theirs="true", same=True),
+        _Pair(field="customFields.vip", ours=True, theirs="false", same=False),
+        _Pair(field="customFields.visits", ours=3, theirs="3.0", same=True),
+        _Pair(
+            field="customFields.seen",
+            ours="2025-03-02T09:15:00+01:00",
+            theirs="2025-03-02T08:15:00.000Z",
+            same=True,
         ),
-        (
-            "customFields.seen",
-            "2025-03-02T09:15:00+01:00",
-            "2025-03-02T08:16:00.000Z",
-            False,
+        _Pair(
+            field="customFields.seen",
+            ours="2025-03-02T09:15:00+01:00",
+            theirs="2025-03-02T08:16:00.000Z",
+            same=False,
         ),
-        ("notes", "2025-03-02T09:15:00+01:00", "2025-03-02T08:15:00.000Z", False),
-        ("customFields.wishes", ["a", 1], '["a",1]', True),
-        ("customFields.wishes", ["a", 1], ["a", 1], True),
-        ("customFields.wishes", ["a", 1], ["a", 2], False),
+        _Pair(
+            field="notes",
+            ours="2025-03-02T09:15:00+01:00",
+            theirs="2025-03-02T08:15:00.000Z",
+            same=False,
+        ),
+        _Pair(field="customFields.wishes", ours=["a", 1], theirs='["a",1]', same=True),
+        _Pair(field="customFields.wishes", ours=["a", 1], theirs=["a", 1], same=True),
+        _Pair(field="customFields.wishes", ours=["a", 1], theirs=["a", 2], same=False),
     ],
 )
 def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
