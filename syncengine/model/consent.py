@@ -1,4 +1,18 @@
-"""The people about whom nothing may be sent, and how their contacts are recognised."""
+"""The people about whom nothing may be sent, and how their contacts are recognised.
+
+A *suppression* names a person by a contact id, a phone number or an e-mail address: a
+``Subject``. The state keeps only salted hashes of subjects, so two sides have to come to
+the same text for the same person, without seeing each other's:
+
+- ``of_contact``, ``of_phone`` and ``of_email`` read the line of a list that somebody
+  suppresses. They refuse what is not surely one name.
+- ``SubjectFinder`` reads the contacts that a run wants to send. It finds every name that
+  *may* be in a contact's values: a phone number in a note, one without country code in
+  each of the mapping's regions, an address in a tag. It finds too many in doubt, so that
+  nothing is sent about a person who is suppressed.
+
+``forms_of`` bridges what is left: the spellings of one phone number or address.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from itertools import chain, islice
+from itertools import islice
 from typing import TypeAlias
 
 from syncengine.model import emails, phones, written
@@ -29,10 +43,12 @@ class SubjectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A person, by a contact id, a phone (all its digits) or an e-mail address."""
+    """A person, by a contact id, a phone number or an e-mail address."""
 
     kind: SubjectKind
     value: str = field(repr=False)
+    """The contact id; the phone's digits with its country code, without a plus; the
+    address in lower case."""
 
     @property
     def text(self) -> str:
@@ -54,8 +70,9 @@ def of_phone(
 ) -> tuple[Subject, ...]:
     """Return the phone numbers that a line of a list means.
 
-    A national number means one in each of the regions; ``unread`` are destinations
-    whose regions are not known. Raises NotReadError.
+    A number without country code means one in each of ``regions``, which are those of
+    all destinations. ``unread`` are the destinations whose files cannot be read, so that
+    their regions are not known. Raises NotReadError.
     """
     if unread and not phones.has_country_code(line):
         names = ", ".join(sorted(unread))
@@ -76,7 +93,10 @@ def of_email(line: str) -> tuple[Subject, ...]:
 
 
 def forms_of(subject: Subject) -> tuple[Subject, ...]:
-    """Return every spelling under which a suppression may have stored a subject."""
+    """Return every spelling under which a suppression may have stored a subject.
+
+    The subject itself is among them.
+    """
     match subject.kind:
         case SubjectKind.PHONE:
             forms = phones.phone_forms(subject.value)
@@ -88,22 +108,26 @@ def forms_of(subject: Subject) -> tuple[Subject, ...]:
 
 
 def regions_of(mapping: Mapping) -> tuple[str, ...]:
-    """Return the countries whose national numbers a mapping reads."""
-    return tuple(
-        dict.fromkeys(field.region for field in mapping.fields if field.region)
-    )
+    """Return the countries whose national numbers a mapping reads, each once."""
+    regions = [field.region for field in mapping.fields if field.region]
+    return tuple(dict.fromkeys(regions))
 
 
 _Single: TypeAlias = str | int | float | Decimal
+"""A value that is no list, object, boolean or NULL."""
 _PHONE_NAME = re.compile(
     r"phone|mobil|whatsapp|handy|\btel|_tel|cell|celular|m[oó]vil|gsm|fax|\bfon|msisdn",
     re.IGNORECASE,
 )
 """Names of fields and columns that hold phone numbers in some form."""
 _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
+"""Seven digits near each other: the fewest that a phone number has."""
 _AT = ("@", "\uff20", "%40")
+"""An @, a wide one, and one in a URL: without any of them a text has no address."""
 _SEPARATOR = re.compile(r"[/;,|\n\r\t]|\s[^\W\d]{1,9}\s")
+"""What separates two phone numbers: a sign, or a word such as "oder"."""
 _DECIMAL = re.compile(r"\+?[0-9]{1,16}(?:\.[0-9]{1,16})?(?:[eE]\+?[0-9]{1,2})?")
+"""A number as a spreadsheet or a float column may write it, such as 4.9171e+11."""
 _LONGEST_NUMBER = 100
 """Characters of a text that may be one phone number."""
 _LONGEST_SEARCHED = 10_000
@@ -113,7 +137,15 @@ _MOST_TRIES = 2_000
 
 
 class SubjectFinder:
-    """Every subject by which a suppression may name a mapping's contacts.
+    """Finds every subject by which a suppression may name a mapping's contacts.
+
+    A value is read according to the field it is in:
+
+    - a field with ``as: e164``: the mapping has read the number already;
+    - another field or column with a name such as "mobile": any number in it, read in
+      every possible way;
+    - all else, tags and the contact id included: only what is likely to be a number,
+      since ids and amounts have digits as well.
 
     In doubt it finds too many, so that nothing is sent about a person who is
     suppressed.
@@ -121,13 +153,15 @@ class SubjectFinder:
 
     def __init__(self, mapping: Mapping) -> None:
         self._regions = regions_of(mapping)
-        self._region = {
-            each.field: each.region for each in mapping.fields if each.form is Form.E164
-        }
-        named = (
-            each.field for each in mapping.fields if _PHONE_NAME.search(each.column)
-        )
-        self._phones = frozenset((*self._region, *named))
+        self._region_of_e164: dict[str, str | None] = {}
+        phone_fields: set[str] = set()
+        for each in mapping.fields:
+            if each.form is Form.E164:
+                self._region_of_e164[each.field] = each.region
+                phone_fields.add(each.field)
+            elif _PHONE_NAME.search(each.column):
+                phone_fields.add(each.field)
+        self._phone_fields = frozenset(phone_fields)
         self._tag_prefix = mapping.tags.prefix if mapping.tags else ""
         self._list_prefix = mapping.lists.prefix if mapping.lists else ""
 
@@ -141,28 +175,35 @@ class SubjectFinder:
 
         ``values`` are pairs of field and value.
         """
-        single = list(dict.fromkeys(self._single_values(contact_id, values, tags)))
-        found = [Subject(SubjectKind.CONTACT, contact_id)]
+        single_values = self._single_values(contact_id, values, tags)
+        unique_values = list(dict.fromkeys(single_values))
         # Fields for phones come first: a contact with so many values that not all of
         # them can be tried must not lose its own number. Sorting is stable.
-        single.sort(key=lambda each: not self._is_phone(each[0]))
-        for _, value in single:
+        unique_values.sort(key=lambda item: not self._is_phone(item[0]))
+        found = [Subject(SubjectKind.CONTACT, contact_id)]
+        for _, value in unique_values:
             if isinstance(value, str):
                 found += [
                     Subject(SubjectKind.EMAIL, form) for form in _addresses(value)
                 ]
-        for digits in self._all_numbers(single):
+        for digits in self._all_numbers(unique_values):
             for form in phones.phone_forms(digits):
                 found.append(Subject(SubjectKind.PHONE, form))
         return tuple(dict.fromkeys(found))
 
-    def _all_numbers(self, single: Iterable[tuple[str, _Single]]) -> Iterator[str]:
-        """Yield the numbers in all values, as far as they are tried."""
-        tries = chain.from_iterable(
-            self._numbers(name, value) for name, value in single
-        )
-        for numbers in islice(tries, _MOST_TRIES):
-            yield from numbers
+    def _all_numbers(self, values: Iterable[tuple[str, _Single]]) -> Iterator[str]:
+        """Yield the numbers in all values, as digits with the country code.
+
+        A contact may have a value of any length, so the number of parts that are tried
+        is limited.
+        """
+        tried = 0
+        for name, value in values:
+            for numbers in self._numbers(name, value):
+                yield from numbers
+                tried += 1
+                if tried == _MOST_TRIES:
+                    return
 
     def of_person(self, values: Iterable[tuple[str, Json]]) -> tuple[Subject, ...]:
         """Return the phones and addresses by which a person is known under any id.
@@ -173,7 +214,8 @@ class SubjectFinder:
         own = [
             (name, value) for name, value in values if self.is_of_person(name, value)
         ]
-        found = self.subjects("", own)
+        # The empty contact id stands for no contact, and is taken out again.
+        found = self.subjects(contact_id="", values=own)
         return tuple(
             subject for subject in found if subject.kind is not SubjectKind.CONTACT
         )
@@ -184,14 +226,18 @@ class SubjectFinder:
             return True
         if not isinstance(value, str):
             return False
-        has_sign = any(sign in value for sign in _AT)
-        is_address = has_sign and not re.search(r"\s", value.strip())
+        has_at = any(sign in value for sign in _AT)
+        is_one_word = re.search(r"\s", value.strip()) is None
+        is_address = has_at and is_one_word
         return is_address or phones.E164.fullmatch(value) is not None
 
     def _single_values(
         self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str]
     ) -> Iterator[tuple[str, _Single]]:
-        """Yield every value that may name a person, with the field it is in."""
+        """Yield the field and the value of everything that may name a person.
+
+        The field is empty for what is in no field: the id, tags and lists.
+        """
         yield "", contact_id
         for tag in tags:
             yield "", tag.removeprefix(self._tag_prefix)
@@ -201,23 +247,25 @@ class SubjectFinder:
             yield from _leaves(name, value)
 
     def _is_phone(self, name: str) -> bool:
-        return name in self._phones or _PHONE_NAME.search(name) is not None
+        """Return whether a field is one for phones, by its mapping or its name."""
+        return name in self._phone_fields or _PHONE_NAME.search(name) is not None
 
     def _numbers(self, name: str, value: _Single) -> Iterator[frozenset[str]]:
         """Yield the numbers that a value may mean, as digits with the country code.
 
-        Each part of the value has one set.
+        Each part of the value that is tried has one set, which may be empty.
         """
         text = str(value)
         if not _ENOUGH_DIGITS.search(text):
             return
-        own = self._region.get(name)
-        if name in self._region and phones.E164.fullmatch(text):
+        if name in self._region_of_e164 and phones.E164.fullmatch(text):
             # The mapping has brought it into this form: it has no other reading.
             yield frozenset((text[1:],))
         elif self._is_phone(name):
-            regions = (own,) if own else self._regions
-            yield from _any_number(_whole(value), regions, of_any_country=own is None)
+            own_region = self._region_of_e164.get(name)
+            regions = (own_region,) if own_region else self._regions
+            number = _as_whole_number(value)
+            yield from _any_number(number, regions, of_any_country=own_region is None)
         else:
             for part in _parts(value):
                 yield _read(phones.likely_readings, part, self._regions)
@@ -226,7 +274,8 @@ class SubjectFinder:
 def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
     """Yield the single values in a value, and the keys of its objects.
 
-    Keys are names too: an object may be keyed by phone or address.
+    Keys may name people too: an object may be keyed by phone or address. A key such as
+    "mobile" makes what is below it a phone, whatever the field is called.
     """
     if isinstance(value, list):
         for each in value:
@@ -234,7 +283,8 @@ def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
     elif isinstance(value, dict):
         for key, each in value.items():
             yield "", key
-            yield from _leaves(key if _PHONE_NAME.search(key) else name, each)
+            name_below = key if _PHONE_NAME.search(key) else name
+            yield from _leaves(name_below, each)
     elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
         yield name, value
 
@@ -243,7 +293,7 @@ def _parts(value: _Single) -> Iterator[Json]:
     """Yield the value as one number, and every part of it that may be a number."""
     text = str(value)
     if len(text) <= _LONGEST_NUMBER:
-        yield _whole(value)
+        yield _as_whole_number(value)
     for part in phones.numbers_within(text[:_LONGEST_SEARCHED]):
         if part != text:
             yield part
@@ -252,11 +302,16 @@ def _parts(value: _Single) -> Iterator[Json]:
 def _any_number(
     value: Json, regions: Sequence[str], *, of_any_country: bool
 ) -> Iterator[frozenset[str]]:
-    """Yield every number in a field for phones, be it one or several."""
+    """Yield every number in a field for phones, be it one or several.
+
+    ``of_any_country``: a number without country code may be of every country, since the
+    mapping names none for this field.
+    """
     whole = _read(phones.phone_readings, value, regions)
     yield whole
     parts: list[Json] = [value]
     if not whole:
+        # It is not written as one number: there may be several in it, or text around.
         text = str(value)[:_LONGEST_SEARCHED]
         parts += _SEPARATOR.split(text)
         parts += islice(phones.numbers_within(text), _MOST_TRIES)
@@ -280,8 +335,11 @@ def _read(
         return frozenset()
 
 
-def _whole(value: Json) -> Json:
-    """Return a whole number that was written as a decimal one as what it was."""
+def _as_whole_number(value: Json) -> Json:
+    """Return the integer that a decimal number stands for: 491711234567 of 4.917...e11.
+
+    A float column writes phone numbers like that. Any other value is returned as it is.
+    """
     text = str(value)
     if "." not in text and "e" not in text.lower():
         return value

@@ -1,6 +1,23 @@
-"""Foreign texts made fit to be shown.
+r"""Foreign texts made fit to be shown, stored or logged.
 
-The result has nothing that steers a terminal, and nothing that is to stay hidden.
+Two jobs. Control characters are taken out, so that nothing steers a terminal
+(``printable``, ``escaped``). And values that are to stay hidden, such as keys or a
+contact's phone, are replaced in the messages of vendors and databases (``Concealer``).
+
+Hiding goes beyond a search for the value, because what repeats it seldom repeats it as
+it was. A vendor that was sent ``Zoë Müller`` may answer with any of these::
+
+    zoë müller is invalid         small letters
+    ZOE\u0308 MU\u0308LLER          accents apart from their letters, escaped as JSON
+    Zo%C3%AB+M%C3%BCller          percent-encoded in a URL
+    ZoÃ« MÃ¼ller                  UTF-8 read as Latin-1
+    Wm/DqyBNw7xsbGVy              Base64
+    Zoë Müll...                   cut off
+
+So text and value are first *decoded* (escapes undone), then *folded* (small letters,
+no accents, no blanks), and each value is searched in all its *spellings*. A ``_Folded``
+text remembers where its characters came from, so that the right part of the original is
+replaced. When in doubt too much is hidden, never too little.
 """
 
 from __future__ import annotations
@@ -12,6 +29,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 from unicodedata import category, combining, normalize
 from urllib.parse import unquote
 
@@ -21,7 +39,12 @@ _HEX = "[0-9a-fA-F]"
 _ESCAPED = re.compile(
     rf"\\(?:U(000{_HEX}{{5}})|[uU]({_HEX}{{4}})|x({_HEX}{{2}})|(['\"/\\bfnrt]))"
 )
+"""Escapes of JSON and Python. Groups 1 to 3 are a character's number in hexadecimal
+digits, group 4 is the letter of a short escape, as in ``\\n``."""
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+_Span: TypeAlias = tuple[int, int]
+"""Start and end of a part of a text, as in a slice."""
+
 _SHORT = 4
 """ASCII values shorter than this are hidden as whole words only: ``1`` or ``de`` would
 else hide most of the sentence."""
@@ -45,6 +68,7 @@ _WORDS_OF_MESSAGES = """
 _ORDINARY = frozenset(_WORDS_OF_MESSAGES.split())
 """Words that messages about contacts are made of; alone they identify no one."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL, which Postgres refuses in text, and halves of surrogate pairs."""
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters that are invisible and may steer a terminal: escapes,
 directions, zero widths."""
@@ -58,7 +82,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     if text.isascii() and text.isprintable():
         return text
     kept = "\n" if lines else ""
-    return "".join(c if c in kept or category(c) not in _CONTROL else " " for c in text)
+    characters: list[str] = []
+    for character in text:
+        is_shown = character in kept or category(character) not in _CONTROL
+        characters.append(character if is_shown else " ")
+    return "".join(characters)
 
 
 def is_storable(text: str) -> bool:
@@ -80,10 +108,13 @@ def escaped(text: str) -> str:
 
 
 def _as_escapes(character: str) -> str:
+    r"""Return a character as JSON escapes it: ``\u001b``, or a pair of surrogates."""
     units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(
-        f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)
-    )
+    escapes: list[str] = []
+    for start in range(0, len(units), 2):
+        code_unit = units[start : start + 2]
+        escapes.append(f"\\u{code_unit.hex()}")
+    return "".join(escapes)
 
 
 def decoded(text: str) -> str:
@@ -97,6 +128,7 @@ def decoded(text: str) -> str:
         text = _PERCENT.sub(lambda found: unquote(found[0], errors="replace"), text)
         if text == before:
             break
+    # JSON writes a character beyond U+FFFF as two escapes: UTF-16 joins the halves.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -104,7 +136,8 @@ class Concealer:
     """Hides values in texts.
 
     They are found in any case, composition and escaping, in Base64, and where a part is
-    cut off.
+    cut off. Preparing it is dear, so one is kept for values that do not change, such as
+    the secrets of a configuration.
     """
 
     def __init__(self, values: Iterable[str], *, words: bool = False) -> None:
@@ -113,22 +146,24 @@ class Concealer:
         With ``words``, the words of a value of few words are hidden by themselves too,
         such as a surname.
         """
-        anywhere: set[str] = set()
-        whole: set[str] = set()
+        hidden_anywhere: set[str] = set()
+        hidden_as_words: set[str] = set()
         for form in _with_decoded(values):
             if _is_short(form):
-                whole.update(_spellings(form))
+                hidden_as_words.update(_spellings(form))
             else:
-                anywhere.update(_spellings(form))
+                hidden_anywhere.update(_spellings(form))
             if words:
-                whole.update(_words(form))
+                hidden_as_words.update(_words(form))
         self._hidden = tuple(
-            _Hidden(text, whole=text not in anywhere)
-            for text in anywhere | whole
+            _Hidden(text, whole=text not in hidden_anywhere)
+            for text in hidden_anywhere | hidden_as_words
             if text
         )
-        self.longest = max((len(hidden.text) for hidden in self._hidden), default=0)
-        """Characters of the longest value in its longest spelling."""
+        lengths = [len(hidden.text) for hidden in self._hidden]
+        self.longest = max(lengths, default=0)
+        """Characters of the longest value in its longest spelling: whoever cuts a text
+        before it is hidden keeps that many more."""
 
     def hide(self, text: str, sign: str) -> str:
         """Return the text, decoded, with ``sign`` in place of each value.
@@ -137,18 +172,29 @@ class Concealer:
         """
         plain = decoded(text)
         folded = _Folded(plain)
-        spans = sorted(span for hidden in self._hidden for span in hidden.spans(folded))
+        spans: list[_Span] = []
+        for hidden in self._hidden:
+            spans += hidden.spans(folded)
         if not spans:
             return text
-        pieces: list[str] = []
-        end = 0
-        for start, stop in spans:
-            if stop <= end:
-                continue
-            if start >= end:
-                pieces += [plain[end:start], sign]
-            end = stop
-        return "".join([*pieces, plain[end:]])
+        return _replaced(plain, sorted(spans), sign)
+
+
+def _replaced(text: str, spans: Iterable[_Span], sign: str) -> str:
+    """Return a text with ``sign`` in place of each span.
+
+    Spans come sorted by their start. Those that overlap get one sign.
+    """
+    pieces: list[str] = []
+    end = 0
+    for start, stop in spans:
+        if stop <= end:
+            # It lies inside the spans before it.
+            continue
+        if start >= end:
+            pieces += [text[end:start], sign]
+        end = stop
+    return "".join([*pieces, text[end:]])
 
 
 def _with_decoded(values: Iterable[str]) -> Iterable[str]:
@@ -160,14 +206,18 @@ def _with_decoded(values: Iterable[str]) -> Iterable[str]:
 
 
 def _is_short(value: str) -> bool:
-    """Return whether a value is so short that it may be part of any word."""
+    """Return whether a value is so short that it may be part of any word.
+
+    Two Chinese characters are a name, so this is about ASCII alone.
+    """
     return value.isascii() and len(" ".join(value.split())) < _SHORT
 
 
 class _Folded:
     """A text without the differences that are ignored.
 
-    It remembers from where each of its characters comes.
+    Of ``Zoë M.`` the folded ``text`` is ``zoem.``; ``origins`` are ``[0, 1, 2, 4, 5]``,
+    the index in ``plain`` of each folded character.
     """
 
     def __init__(self, plain: str) -> None:
@@ -185,8 +235,8 @@ class _Folded:
         self.signs = tuple(sign for sign, _ in signs.most_common(_SIGNS))
         """Signs that may stand between all characters of a value, as in ``a_b_c``."""
 
-    def span(self, start: int, stop: int) -> tuple[int, int]:
-        """Return the position of these folded characters in the plain text.
+    def span(self, start: int, stop: int) -> _Span:
+        """Return the position in the plain text of ``self.text[start:stop]``.
 
         A plus sign before them and the accents that follow belong to it.
         """
@@ -197,13 +247,12 @@ class _Folded:
             last += 1
         return first, last
 
-    def is_whole(self, span: tuple[int, int]) -> bool:
+    def is_whole(self, span: _Span) -> bool:
         """Return whether the span is not part of a longer word."""
         start, stop = span
-        before, after = (
-            self.plain[max(start - 1, 0) : start],
-            self.plain[stop : stop + 1],
-        )
+        # Each is one character, or empty at an end of the text.
+        before = self.plain[max(start - 1, 0) : start]
+        after = self.plain[stop : stop + 1]
         return not re.fullmatch(r"\w", before) and not re.fullmatch(r"\w", after)
 
 
@@ -215,8 +264,8 @@ class _Hidden:
     whole: bool
     """True where only a whole word counts."""
 
-    def spans(self, folded: _Folded) -> Iterator[tuple[int, int]]:
-        """Yield the positions of the value in the plain text."""
+    def spans(self, folded: _Folded) -> Iterator[_Span]:
+        """Yield the positions of the value in the plain text; some may overlap."""
         if self.whole or len(self.text) < _CUT:
             yield from self._spans_of_whole(folded)
             return
@@ -227,43 +276,48 @@ class _Hidden:
                 yield span
         yield from self._spans_of_spelled(folded)
 
-    def _spans_of_whole(self, folded: _Folded) -> Iterator[tuple[int, int]]:
-        """Yield the positions of the value in full."""
+    def _spans_of_whole(self, folded: _Folded) -> Iterator[_Span]:
+        """Yield the positions of the value in full, with no part of it cut off."""
         for start, stop in _found(folded.text, self.text):
             span = folded.span(start, stop)
             if not self.whole or folded.is_whole(span):
                 yield span
 
-    def _spans_of_spelled(self, folded: _Folded) -> Iterator[tuple[int, int]]:
+    def _spans_of_spelled(self, folded: _Folded) -> Iterator[_Span]:
         """Yield the positions of the value with a sign between each two characters."""
-        length = 2 * len(self.text) - 1
-        if len(self.text) > _SPELLED or length > len(folded.text):
+        spelled_length = 2 * len(self.text) - 1
+        if len(self.text) > _SPELLED or spelled_length > len(folded.text):
             return
         for sign in folded.signs:
             for start, stop in _found(folded.text, sign.join(self.text)):
                 yield folded.span(start, stop)
 
-    def _parts(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the positions of three fifths of the value or more.
+    def _parts(self, text: str) -> Iterator[_Span]:
+        """Yield the positions in a folded text of three fifths of the value or more.
 
-        Wherever it is cut off, its middle is there.
+        Any part as long as that contains the middle fifth, wherever the value was cut
+        off. So the middle is searched, and what stands around it is compared with the
+        rest of the value::
+
+            value   0123456789     least 6, middle 45
+            text    ..34567890..   before it 3, behind it 67: a part of 5 is too short
         """
         value, size = self.text, len(self.text)
-        least = -(-3 * size // 5)
-        # Whatever part of three fifths is there, it contains this middle.
-        left, right = size - least, least
-        seed = value[left:right]
-        stop = 0
-        while (start := text.find(seed, stop)) >= 0:
-            stop = start + len(seed)
-            ahead = text[max(0, start - left) : start]
-            before = _common_suffix(ahead, value[:left])
-            after = _common_prefix(text[stop : stop + size], value[right:])
-            if before + len(seed) + after >= least:
+        least = -(-3 * size // 5)  # three fifths, rounded up
+        middle_start, middle_stop = size - least, least
+        middle = value[middle_start:middle_stop]
+        start = text.find(middle)
+        while start >= 0:
+            stop = start + len(middle)
+            ahead = text[max(0, start - middle_start) : start]
+            before = _common_suffix(ahead, value[:middle_start])
+            after = _common_prefix(text[stop : stop + size], value[middle_stop:])
+            if before + len(middle) + after >= least:
                 stop += after
                 yield start - before, stop
+                start = text.find(middle, stop)
             else:
-                stop = start + 1
+                start = text.find(middle, start + 1)
 
 
 def _common_prefix(one: str, other: str) -> int:
@@ -281,7 +335,8 @@ def _common_suffix(one: str, other: str) -> int:
     return _common_prefix(one[::-1], other[::-1])
 
 
-def _found(text: str, value: str) -> Iterator[tuple[int, int]]:
+def _found(text: str, value: str) -> Iterator[_Span]:
+    """Yield every position of a value in a text, also where they overlap."""
     start = text.find(value)
     while start >= 0:
         yield start, start + len(value)
@@ -292,14 +347,20 @@ def _found(text: str, value: str) -> Iterator[tuple[int, int]]:
 def _fold(character: str) -> str:
     """Return a character as it is compared: small, without accents.
 
-    Blanks, control characters and ``+`` (a blank in URLs) become empty.
+    Blanks, control characters and ``+`` (a blank in URLs) become empty, a ligature or
+    ``ß`` several characters.
     """
+    # Once more behind casefold, which composes some characters again.
     parts = normalize("NFKD", normalize("NFKD", character).casefold())
-    return "".join(
-        c
-        for c in parts
-        if not (combining(c) or c.isspace() or c == "+" or category(c) in _CONTROL)
-    )
+    return "".join(part for part in parts if not _is_ignored(part))
+
+
+def _is_ignored(character: str) -> bool:
+    """Return whether a character makes no difference between two spellings."""
+    if character == "+" or character.isspace():
+        return True
+    is_accent = combining(character) != 0
+    return is_accent or category(character) in _CONTROL
 
 
 def _folded(text: str) -> str:
@@ -307,7 +368,7 @@ def _folded(text: str) -> str:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """Yield the value folded: as it is, in the wrong encoding, and encoded as bytes."""
+    """Yield the value folded: as it is, as Latin-1, in hexadecimal and in Base64."""
     yield _folded(value)
     data = value.encode("utf-8", "replace")
     if not value.isascii():
@@ -315,29 +376,37 @@ def _spellings(value: str) -> Iterator[str]:
     if len(data) < _ENCODED:
         return
     yield data.hex()
-    # Base64 encodes three bytes as four characters: what comes before the value in a
-    # longer text moves its bits, in one of three ways. Only the characters that depend
-    # on nothing but the value are compared.
+    # Base64 encodes three bytes as four characters of six bits: what comes before the
+    # value in a longer text moves its bits, in one of three ways. Only the characters
+    # that depend on nothing but the value are compared.
     for shift in range(3):
-        whole = base64.b64encode(bytes(shift) + data).decode()
-        core = whole[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]
+        encoded = base64.b64encode(bytes(shift) + data).decode()
+        first = -(
+            -shift * 8 // 6
+        )  # rounded up: this character has bits of the value only
+        end = (shift + len(data)) * 8 // 6
+        core = encoded[first:end]
         yield _folded(core)
-        yield _folded(core.replace("+", "-").replace("/", "_"))
+        url_safe = core.replace("+", "-").replace("/", "_")
+        yield _folded(url_safe)
 
 
 def _words(value: str) -> Iterator[str]:
+    """Yield the telling words of a value of few words, such as a full name, folded."""
     words = [word.strip(".,;:!?()[]'\"") for word in value.split()]
     if 1 < len(words) <= _FEW_WORDS:
         yield from (_folded(word) for word in words if _is_telling(word))
 
 
 def _is_telling(word: str) -> bool:
-    return (
-        len(word) >= _NAMED and not word.isdigit() and word.casefold() not in _ORDINARY
-    )
+    """Return whether a word may identify a person by itself."""
+    if len(word) < _NAMED or word.isdigit():
+        return False
+    return word.casefold() not in _ORDINARY
 
 
 def _unescaped(found: re.Match[str]) -> str:
+    """Return the character that an escape stands for; a blank for a control one."""
     for digits in found.groups()[:3]:
         if digits is not None:
             code = int(digits, 16)

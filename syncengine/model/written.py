@@ -18,14 +18,21 @@ class NotReadError(ValueError):
 
 
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
+"""Characters that show nothing, although Unicode does not count them as formatting:
+fillers of Hangul, the blank Braille pattern, variation selectors of emoji."""
 _DOUBLE = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
 _SINGLE = dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u00b4`", "'")
 _QUOTES = _DOUBLE | _SINGLE
+"""Typographic quotes of several languages, with the plain quote for each."""
 _PAIRS = ('""', "''", "<>")
+"""Signs that are taken away where they stand at both ends of a text."""
 
 
 def id_spellings(line: str) -> tuple[str, ...]:
-    """Return a contact id as it is in a line, then without what is put around it."""
+    """Return a contact id as it is in a line, then without what is put around it.
+
+    An id may itself have quotes, so both are tried.
+    """
     plain = line.strip()
     spellings = dict.fromkeys((plain, unwrapped(visible(plain), ";,")))
     return tuple(text for text in spellings if text)
@@ -39,6 +46,7 @@ def visible(text: str) -> str:
 
 
 def _looks(text: str) -> Iterator[str]:
+    """Yield each character as a person sees it, in plain ASCII where it looks like that."""
     for character in text:
         category = unicodedata.category(character)
         # Such characters come along when a number is copied from a web page.
@@ -49,13 +57,17 @@ def _looks(text: str) -> Iterator[str]:
         elif category == "Pd" or character == "−":  # noqa: RUF001 - the minus sign
             yield "-"
         elif "\uff01" <= character <= "\uff5e":
+            # The wide forms of ASCII, as Asian keyboards write them.
             yield chr(ord(character) - 0xFEE0)
         else:
             yield _QUOTES.get(character, character)
 
 
 def unwrapped(text: str, ends: str) -> str:
-    """Remove quotes, angle brackets and the separators ``ends`` around a text."""
+    """Remove quotes, angle brackets and the separators ``ends`` around a text.
+
+    They may be nested: ``"<ann@x.de>",`` is ``ann@x.de``.
+    """
     while True:
         # A dot ends a sentence, but at the beginning it belongs to the text.
         bare = text.strip().strip(ends.replace(".", "")).rstrip(ends).strip()
