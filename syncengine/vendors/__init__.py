@@ -34,6 +34,9 @@ OWN = (
 installed has no entry points."""
 
 
+_REPAIR = "repair, update or uninstall that package"
+
+
 class UnusableVendorError(LookupError):
     """A vendor is installed and cannot be used; the message says why, and what to do."""
 
@@ -104,10 +107,10 @@ def origin(name: str) -> VendorSource:
 @cache
 def sources() -> Mapping[str, tuple[VendorSource, ...]]:
     """Return the packages that bring each vendor, as installed when first asked."""
-    found: dict[str, tuple[VendorSource, ...]] = {
-        name: (VendorSource(name, _own_target(name), "syncengine", __version__),)
-        for name in OWN
-    }
+    found: dict[str, tuple[VendorSource, ...]] = {}
+    for name in OWN:
+        source = VendorSource(name, _own_target(name), "syncengine", __version__)
+        found[name] = (source,)
     for entry in metadata.entry_points(group=GROUP):
         # Our own are listed already. To read a package's name takes longer than all
         # the rest, so that only strangers are asked for theirs.
@@ -122,41 +125,38 @@ def sources() -> Mapping[str, tuple[VendorSource, ...]]:
 
 
 def _own_target(name: str) -> str:
+    """Return the place of the ``VendorSpec`` of one of our own vendors."""
     return f"{__name__}.{name}:VENDOR"
 
 
 def _load(source: VendorSource) -> VendorSpec:
+    """Import a vendor and check what it declares. Raises UnusableVendorError."""
+    # Another package may do anything while it is imported, even exit.
     try:
         spec = resolve_name(source.target)
     except (Exception, SystemExit) as error:
-        raise _unusable(
-            source,
-            f"cannot be imported: {type(error).__name__}: {error}",
-            "repair, update or uninstall that package",
-        ) from error
+        what = f"cannot be imported: {type(error).__name__}: {error}"
+        raise _unusable(source, what, _REPAIR) from error
     if not isinstance(spec, VendorSpec):
-        raise _unusable(
-            source,
-            f"is no VendorSpec: {source.target} is of the type {type(spec).__name__}",
-            "repair, update or uninstall that package",
-        )
+        kind = type(spec).__name__
+        what = f"is no VendorSpec: {source.target} is of the type {kind}"
+        raise _unusable(source, what, _REPAIR)
     if spec.name != source.vendor:
-        raise _unusable(
-            source,
-            f'calls itself "{spec.name}" in its VendorSpec',
-            "repair, update or uninstall that package",
-        )
+        what = f'calls itself "{spec.name}" in its VendorSpec'
+        raise _unusable(source, what, _REPAIR)
     if spec.api_version != API_VERSION:
         what = (
             f"was written for version {spec.api_version} of syncengine.vendor, "
             f"and this syncengine has version {API_VERSION}"
         )
         is_old = spec.api_version < API_VERSION
-        raise _unusable(source, what, f"update {'it' if is_old else 'syncengine'}")
+        advice = "update it" if is_old else "update syncengine"
+        raise _unusable(source, what, advice)
     return spec
 
 
 def _unusable(source: VendorSource, what: str, advice: str) -> UnusableVendorError:
+    """Return the error that says what is wrong with a vendor, and what to do."""
     return UnusableVendorError(
         f'the vendor "{source.vendor}" of {source} {what}; {advice}'
     )

@@ -1,6 +1,8 @@
 """The address of a vendor's API, in its one spelling.
 
-An account is known by its address, among others: two spellings would be two accounts.
+An account is known by its address, among others: two spellings would be two accounts,
+each with limits and a lease of its own. So ``HTTPS://API.Acme.com:443/v1/`` becomes
+``https://api.acme.com/v1``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNESCAPED_IN_PATHS = "/%!$&'()*+,;=:@~"
+"""Characters that stand for themselves in a path (RFC 3986, section 3.3), and ``%``,
+which begins what is escaped already."""
 _LABEL = r"[^\s/\\?#@:\[\]%.${}]{1,63}"
+"""A part of a host's name. Neither ``$`` nor braces: a variable was not filled in."""
 _PLACE = re.compile(
     rf"(?:\[[0-9A-Fa-f:]+\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::[0-9]*)?", re.ASCII
 )
@@ -28,11 +33,14 @@ def checked_address(value: str) -> str:
     url = value.strip()
     try:
         parts = urlsplit(url)
+        place = parts.netloc.rpartition("@")[2]
         has_scheme = parts.scheme in ("http", "https")
-        has_host = is_place(parts.netloc.rpartition("@")[2]) and parts.port != 0
+        has_host = is_place(place) and parts.port != 0
         normal = _normal(parts)
     except ValueError:
+        # From the port, an IPv6 address, or a host that no name can be made of.
         raise ValueError(_NO_ADDRESS) from None
+    # ``urlsplit`` drops tabs and line breaks in silence.
     has_odd_characters = re.search(r"[\s\\]", url) or not url.isprintable()
     if not has_scheme or not has_host or has_odd_characters:
         raise ValueError(_NO_ADDRESS)
@@ -58,11 +66,12 @@ def normal_address(url: str) -> str:
 
 
 def _normal(parts: SplitResult) -> str:
-    host = _host(parts.hostname or "")
-    port = parts.port
-    default_port = _DEFAULT_PORTS.get(parts.scheme)
-    place = host if port in (None, default_port) else f"{host}:{port}"
-    return f"{parts.scheme}://{place}{_path(parts.path)}"
+    """Return an address in its one spelling. Raises ValueError as ``_host`` does."""
+    place = _host(parts.hostname or "")
+    if parts.port not in (None, _DEFAULT_PORTS.get(parts.scheme)):
+        place = f"{place}:{parts.port}"
+    path = _path(parts.path)
+    return f"{parts.scheme}://{place}{path}"
 
 
 def _host(name: str) -> str:
@@ -87,17 +96,24 @@ def _path(path: str) -> str:
     Only characters that have to be escaped are, in capitals.
     """
     plain = re.sub("%[0-9a-fA-F]{2}", _unescaped, path)
+    escaped = quote(plain, safe=_UNESCAPED_IN_PATHS)
     kept: list[str] = []
-    for segment in quote(plain, safe=_UNESCAPED_IN_PATHS).split("/"):
+    for segment in escaped.split("/"):
         if segment == "..":
             # The first part is the empty one before the leading slash, and is kept.
-            del kept[max(len(kept) - 1, 1) :]
+            if len(kept) > 1:
+                kept.pop()
         elif segment != ".":
             kept.append(segment)
     return "/".join(kept).rstrip("/")
 
 
 def _unescaped(found: re.Match[str]) -> str:
+    """Return the character of an escape such as ``%41``, if it needs none.
+
+    These are the unreserved ones of RFC 3986, section 2.3; any other escape stays, in
+    capitals.
+    """
     character = chr(int(found[0][1:], 16))
     if re.fullmatch(r"[A-Za-z0-9._~-]", character):
         return character

@@ -1,4 +1,8 @@
-"""Check calls, and take them apart for requests."""
+"""Check calls, and take them apart for requests.
+
+Each adapter calls ``check_call`` first. The engine plans only what the capabilities
+allow; the check makes sure of it at the last moment before something is sent.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +28,19 @@ _T = TypeVar("_T")
 
 
 class _Room(NamedTuple):
-    """Numbers of fields, tags and lists that one call may carry; None: any number."""
+    """Numbers of fields, tags and lists that one call may carry; None: any number.
+
+    The capabilities say it in a class for each kind of call; here it is in one form.
+    """
 
     fields: int | None = 0
     add_tags: int | None = 0
     remove_tags: int | None = 0
     lists: int | None = 0
     clears: tuple[str, ...] = ()
+    """Patterns of the fields that the call may clear."""
     must_carry: tuple[str, ...] = ()
+    """Fields that the call has to carry, changed or not."""
 
 
 def check_call(call: Call, capabilities: Capabilities) -> None:
@@ -49,14 +58,17 @@ def check_call(call: Call, capabilities: Capabilities) -> None:
         reason = capabilities.takes(name, value)
         if reason:
             raise ValueError(f"{name} {reason}")
-        # A create makes a contact that has not opted out yet. A field that must be
-        # carried is one that the adapter fills in with what the vendor holds.
+        # No call may take back the opt-out of a person by accident. A create makes a
+        # contact that has not opted out yet. A field that must be carried is one that
+        # the adapter fills in with what the vendor holds.
         may_lower = call.action is Action.CREATE or name in room.must_carry
         if not may_lower and capabilities.lowers_opt_out(name, value):
             raise ValueError(f"{call.action} would take back an opt-out: {name}")
 
 
 def _check_numbers(call: Call, room: _Room) -> None:
+    """Raise ValueError for a call that carries more of something than it may."""
+    # Lists are among the fields, under names of their own.
     lists = sum(name.startswith(LISTS) for name in call.fields)
     numbers = (
         ("fields", len(call.fields) - lists, room.fields),
@@ -73,6 +85,7 @@ def _check_numbers(call: Call, room: _Room) -> None:
 
 def _room(action: Action, capabilities: Capabilities) -> _Room | None:
     """Return the room of a call; None where the vendor has no such action."""
+    # ``Capabilities`` has an attribute for each action, under the action's own value.
     offer: Write | TagCall | ListCall | Deletion | None = getattr(capabilities, action)
     match offer:
         case None:
@@ -92,8 +105,9 @@ def _room(action: Action, capabilities: Capabilities) -> _Room | None:
             return _Room(remove_tags=offer.max_tags)
         case ListCall():
             # A list to leave is a field with the value None.
-            is_leaving = action is Action.LEAVE_LISTS
-            clears = (f"{LISTS}*",) if is_leaving else ()
+            clears: tuple[str, ...] = ()
+            if action is Action.LEAVE_LISTS:
+                clears = (f"{LISTS}*",)
             return _Room(lists=offer.max_lists, clears=clears)
         case Deletion():
             return _Room()
@@ -134,5 +148,6 @@ def sent_values(call: Call) -> Iterator[Json]:
 
 def no_request(result: _T) -> Exchange[_T]:
     """Return an exchange without requests, which has this result."""
+    # A function is a generator only if a ``yield`` is somewhere in it.
     yield from ()
     return result

@@ -1,4 +1,9 @@
-"""Compare a write with its answer: some vendors drop values and report a success."""
+"""Compare a write with its answer: some vendors drop values and report a success.
+
+What the answer lacks becomes an ``Unsupported`` of the contact: it counts as written,
+and reports say which value the vendor did not take. ``fields_not_taken`` and the others
+are generators, so that an adapter joins what applies to its vendor.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from syncengine.model.http import Json
 from syncengine.vendors.kit.values import as_text
 
 _EMPTY = (None, "")
+"""Values that vendors use for "no value"."""
 
 
 def fields_not_taken(
@@ -37,13 +43,15 @@ def fields_lost(kept: Fields, shown: Fields) -> Iterator[Unsupported]:
 
 
 def _lines(value: Json) -> list[str]:
+    """Return the lines of a text without white space behind each and around all."""
     return [line.rstrip() for line in as_text(value).strip().splitlines()]
 
 
 def shortfall(name: str, wanted: Json, shown: Json) -> Unsupported:
     """Return what a write fell short of, whose answer shows another value.
 
-    A value that the answer does not show has not necessarily been dropped.
+    ``wanted`` is the value that was sent, ``shown`` is the one in the answer. A value
+    that the answer does not show has not necessarily been dropped.
     """
     if wanted in _EMPTY:
         return Unsupported("clear_field", name)

@@ -1,4 +1,9 @@
-"""Look contacts up: one request, a harmless probe, or all pages of a list."""
+"""Look contacts up: one request, a harmless probe, or all pages of a list.
+
+A look-up must not be wrong about "no such contact": the create that follows would make
+a duplicate. So everything but a plain answer is raised, and the contact is tried again
+another time.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +37,8 @@ def probe_with(
 ) -> Exchange[bool]:
     """Return True if a harmless request shows that the credentials are good.
 
-    Raises VendorHalted if they are not. ``model`` is the shape of a good answer.
+    Raises VendorHalted if they are not. ``halts`` and ``judging`` are those of
+    ``judge``, ``model`` is the shape of a good answer.
     """
     response = yield request
     reply = judging(request, response, halts)
@@ -57,7 +63,8 @@ def look_up(
     """Return the reply to a look-up; None where the vendor has no such record.
 
     ``words_in`` finds the vendor's message in the body of a refusal, and ``sent`` is
-    what must not be repeated in it. Raises VendorUnavailable where the vendor refuses
+    what must not be repeated in it; ``halts`` and ``judging`` are those of ``judge``.
+    Raises VendorUnavailable where the vendor refuses
     the look-up, and what ``judge`` raises.
     """
     response = yield request
@@ -74,7 +81,8 @@ def none_if_refused(
 ) -> Exchange[_T | None]:
     """Return the result of a look-up that only helps; None where it is refused.
 
-    ``refusals`` are the statuses of such an answer. Everything else is raised.
+    For look-ups that a vendor may not take at all, such as one by an odd spelling of a
+    phone. ``refusals`` are the statuses of such an answer. Everything else is raised.
     """
     try:
         return (yield from asking)
@@ -91,8 +99,8 @@ def collect_hits(
 ) -> Exchange[Sequence[Remote]]:
     """Return the contacts that match, each once, from the first page to the last.
 
-    ``read_page`` takes a cursor (None: the first page). Raises VendorUnavailable for
-    pages that lead in a circle or do not end.
+    ``route`` names the list in messages. ``read_page`` takes a cursor (None: the first
+    page). Raises VendorUnavailable for pages that lead in a circle or do not end.
     """
     # By id: rows move between pages while others write.
     hits: dict[str, Remote] = {}

@@ -1,6 +1,8 @@
 """Make a vendor's message fit for a log.
 
 Afterwards it holds no value of a contact and no query of a URL, and is one short line.
+Vendors repeat what they refuse ("+49 171... is no valid phone"), and messages are kept
+in Postgres and printed: nothing personal may be in them.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ _PERSONAL = re.compile(
 def clean_message(said: str, sent: Iterable[Json]) -> str:
     """Return the vendor's message without the values sent and other personal data.
 
-    Anything in the form of an address or a number is removed too, also where it was
-    never sent.
+    ``sent`` are JSON values; those inside lists and objects count too. Anything in the
+    form of an address or a number is removed as well, also where it was never sent.
     """
-    leaves = (as_text(leaf) for value in sent for leaf in _leaves(value))
+    leaves: list[str] = []
+    for value in sent:
+        leaves += map(as_text, _leaves(value))
     concealer = Concealer(leaves, words=True)
-    words = concealer.hide(decoded(said[:_MAX_READ]), REMOVED)
+    beginning = decoded(said[:_MAX_READ])
+    words = concealer.hide(beginning, REMOVED)
     if len(said) > _MAX_READ and concealer.longest:
         # The limit may have cut a value in two, which is then not recognised.
         words = words[: -concealer.longest]
@@ -50,10 +55,12 @@ def clean_message(said: str, sent: Iterable[Json]) -> str:
 
 
 def _one_line(said: str) -> str:
+    """Return a text with single spaces in place of white space of any kind."""
     return " ".join(printable(said).split())
 
 
 def _leaves(value: Json) -> Iterator[Json]:
+    """Yield a value, and all values inside it."""
     yield value
     if isinstance(value, dict):
         value = list(value.values())

@@ -1,4 +1,9 @@
-"""Read the body of a response, unless it is far larger or deeper than a contact is."""
+"""Read the body of a response, unless it is far larger or deeper than a contact is.
+
+A broken or hostile vendor must not use up the memory of the process, which serves all
+accounts. The second half of the module has the types that models of replies are made
+of: ids, lists and tags as vendors write them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from syncengine.model.http import Json, Request
 from syncengine.model.texts import is_storable
 
 _LONGEST_ID = 512
+"""Characters."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character, which no UTF-8 text may hold."""
 
@@ -30,8 +36,8 @@ def read_json(request: Request, body: bytes) -> Json:
         raise Unreadable("it is far too long")
     # A small body may decode to millions of empty lists. Each part but the first
     # follows one of these characters, so that no more parts are made than counted here.
-    separators = (body.count(character) for character in (b",", b"[", b"{"))
-    if sum(separators) > MOST_PARTS:
+    separators = body.count(b",") + body.count(b"[") + body.count(b"{")
+    if separators > MOST_PARTS:
         raise Unreadable("it has far too many parts")
     value = _decoded(body, lists=request.lists)
     if _is_deeper(value, DEEPEST_ANSWER):
@@ -64,13 +70,17 @@ def _is_deeper(value: Json, most: int) -> bool:
     # Level by level: recursion would fail on the very answers that this is to find.
     level = [value]
     for _ in range(most):
-        level = [part for each in level for part in _parts(each)]
-        if not level:
+        next_level: list[Json] = []
+        for each in level:
+            next_level += _parts(each)
+        if not next_level:
             return False
+        level = next_level
     return True
 
 
 def _parts(value: Json) -> list[Json]:
+    """Return the values in a list or an object; none for any other value."""
     if isinstance(value, dict):
         return list(value.values())
     if isinstance(value, list):
@@ -85,6 +95,7 @@ need far more room than the answer."""
 
 
 def _int_to_text(value: Json) -> Json:
+    """Return a number as text; true and false, which no id is, stay for an error."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value
@@ -96,9 +107,11 @@ def fits_a_path(value: str, *, slashes: bool = False) -> bool:
     ``slashes`` lets those pass that a vendor's ids may hold: many servers read ``%2F``
     as a slash.
     """
+    # Some servers read a backslash as a slash too.
     parts = [part.strip() for part in value.replace("\\", "/").split("/")]
     if not value.isprintable() or not any(parts):
         return False
+    # These lead to another directory, also where they are percent-encoded.
     if "." in parts or ".." in parts:
         return False
     return slashes or len(parts) == 1
@@ -132,6 +145,7 @@ def storable_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 TagNames: TypeAlias = Annotated[ListOf[str], AfterValidator(storable_tags)]
+"""The names of a contact's tags in a reply."""
 
 
 def _object_if_null(value: Json) -> Json:

@@ -1,4 +1,8 @@
-"""Turn a vendor's refusal into a rejected contact, or into a failed look-up."""
+"""Turn a vendor's refusal into a rejected contact, or into a failed look-up.
+
+A refused write is a result of its contact (``Rejected``), whom it counts against. A
+refused look-up says nothing about the contact, so that it is an error.
+"""
 
 from __future__ import annotations
 
@@ -71,14 +75,18 @@ def message_in(body: Json, *names: str) -> str:
 
 
 def _without_secrets(request: Request, words: str, sent: Iterable[Json]) -> str:
+    """Return a message without the values sent, the query and the credentials."""
     asked = (value for _, value in request.query)
     return clean_message(words, (*sent, *asked, *_credentials(request)))
 
 
 def _credentials(request: Request) -> Iterator[str]:
+    """Yield the secrets in the headers, in each form that a vendor may repeat."""
     for name, value in request.headers.items():
         if name not in ("accept", "content-type"):
             yield from value.split()
         # A vendor may repeat the key itself instead of its Base64 form.
         if value.startswith("Basic "):
-            yield from b64decode(value.removeprefix("Basic ")).decode().split(":")
+            encoded = value.removeprefix("Basic ")
+            user_and_password = b64decode(encoded).decode()
+            yield from user_and_password.split(":")

@@ -1,4 +1,14 @@
-"""Judge a response: it stops the account, fails the request, or answers the call."""
+"""Judge a response: it stops the account, fails the request, or answers the call.
+
+In this order (``judge``):
+
+- a status in ``halts``, a redirect, 402, 405: the account stops (VendorHalted)
+- 2xx: a success, if its JSON can be read, else an outage (VendorUnavailable)
+- 429: the rate limit (VendorThrottled)
+- 408 and 5xx: an outage
+- any other 4xx: a refusal of the call, if it comes from the API itself. A 404 or 403 of
+  a proxy or a moved API stops the account.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +33,7 @@ from syncengine.vendors.kit.values import as_text
 BASE_URL = "settings.base_url"
 """The setting to look at when something other than the API answers."""
 
+# Where and how bodies of a success status report a failure.
 _STATUS_NAMES = ("status", "code", "statusCode", "status_code", "error_code")
 _FAILURE_WORDS = ("error", "fail", "failed", "failure")
 _STATUS_CODES_OF_FAILURE = frozenset(map(str, range(400, 600)))
@@ -77,6 +88,7 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
 
 
 def _expected_halt(request: Request, status: int, setting: str) -> VendorHalted:
+    """Return the halt for a status of which the adapter says that it is one."""
     if setting == BASE_URL:
         fault = "there is no such endpoint"
     else:
@@ -140,6 +152,7 @@ def _body_of_success(request: Request, response: Response) -> Json:
 
 
 def _refusal(request: Request, response: Response) -> Reply:
+    """Return the API's own refusal of a call; raise VendorHalted if it is not."""
     status = response.status
     body = _body_of_refusal(request, response)
     # A proxy or a moved API answers 404 to everything: taken for the vendor's own word,
@@ -155,6 +168,7 @@ def _refusal(request: Request, response: Response) -> Reply:
 
 
 def _body_of_refusal(request: Request, response: Response) -> Json:
+    """Return the JSON of a refusal; None where it is no JSON, such as a page."""
     try:
         return read_json(request, response.body)
     except Unreadable:

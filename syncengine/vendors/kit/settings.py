@@ -1,4 +1,9 @@
-"""The settings that every vendor has, and the types they are made of."""
+"""The settings that every vendor has, and the types they are made of.
+
+Pydantic reads them from YAML, where people write ``5m``, leave a value out, or put one
+name where a list is meant. ``Written`` takes the second for a mistake and the third for
+a list of one; no message repeats a value, which may be a secret.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +44,7 @@ _DECIMAL = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*", re.ASCII)
 
 
 def _seconds(value: Json) -> float:
+    """Return a duration in seconds. Raises ValueError."""
     if isinstance(value, str):
         found = _DURATION.fullmatch(value.strip())
         if found is not None:
@@ -53,6 +59,7 @@ def _seconds(value: Json) -> float:
 
 
 def _secret(value: SecretStr) -> SecretStr:
+    """Return a secret without surrounding blanks. Raises ValueError."""
     secret = value.get_secret_value().strip()
     if not secret:
         raise ValueError("is empty: is the environment variable set?")
@@ -87,8 +94,8 @@ class Written(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    # Keys that may be written without a value.
     EMPTY: ClassVar[frozenset[str]] = frozenset()
+    """Keys that may be written without a value."""
 
     @model_validator(mode="before")
     @classmethod
@@ -103,9 +110,10 @@ class Written(BaseModel):
         """Refuse what pydantic would guess at, and put a single name into its list."""
         name = info.field_name or ""
         about = cls.model_fields[name]
-        is_duration = any(isinstance(each, BeforeValidator) for each in about.metadata)
-        if is_duration:
-            return value  # its own validator has better messages
+        for annotation in about.metadata:
+            # A duration: its own validator has better messages.
+            if isinstance(annotation, BeforeValidator):
+                return value
         # A key without a value is null in YAML: a variable that was left empty, or a
         # line that was never finished.
         if value is None and name not in cls.EMPTY:
@@ -143,6 +151,7 @@ def lists_names(about: FieldInfo) -> bool:
     if get_origin(about.annotation) is not tuple:
         return False
     item = get_args(about.annotation)[0]
+    # The arguments of ``Annotated[str, ...]`` begin with the type itself.
     is_annotated_text = get_args(item)[:1] == (str,)
     return item is str or is_annotated_text
 
@@ -161,8 +170,9 @@ class VendorSettings(Written):
     lower_opt_outs: tuple[str, ...] = ()
     """Fields of the opt-outs that the source may take back at the vendor."""
 
-    # The vendor's built-in opt-out fields, each with the value that means opted out.
     OPT_OUTS: ClassVar[Mapping[str, Json]] = {}
+    """The vendor's built-in opt-out fields, each with the value that means opted out.
+    """
 
     @field_validator("lower_opt_outs")
     @classmethod
@@ -178,8 +188,8 @@ class VendorSettings(Written):
     def kept_opt_outs(self) -> tuple[OptOut, ...]:
         """Return the opt-outs that are never taken back."""
         every = {**self.OPT_OUTS, **self.opt_outs}
-        return tuple(
-            OptOut(field, no)
-            for field, no in every.items()
-            if field not in self.lower_opt_outs
-        )
+        kept = []
+        for field, opted_out_value in every.items():
+            if field not in self.lower_opt_outs:
+                kept.append(OptOut(field, opted_out_value))
+        return tuple(kept)

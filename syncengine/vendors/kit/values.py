@@ -1,4 +1,10 @@
-"""Write values as text, and compare them with what a vendor made of them."""
+"""Write values as text, and compare them with what a vendor made of them.
+
+Vendors store values in forms of their own: a phone without its ``+``, a number as text,
+a date as a moment. An adapter's ``same`` is made of the functions here. It decides
+whether a contact is in step: a comparison that is too strict would write the same value
+in every run, one that is too lenient would leave an old value there.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +51,7 @@ def as_text(value: Json) -> str:
 
 
 def _plain(value: float) -> str:
+    """Return a number without an exponent, and without a fraction of zero."""
     if value.is_integer():
         return str(int(value))
     return format(Decimal(repr(value)), "f")
@@ -67,7 +74,10 @@ def same_phone(ours: Json, theirs: Json) -> bool:
     if our_digits and our_digits == digits(theirs):
         return True
     shown = phone_digits(theirs)
-    return bool(shown) and shown in phone_forms(phone_digits(ours))
+    if not shown:
+        return False
+    # Our number, and the other one by which WhatsApp may know the person.
+    return shown in phone_forms(phone_digits(ours))
 
 
 def is_full_phone(value: str) -> bool:
@@ -93,7 +103,9 @@ def phone_spellings(value: str) -> tuple[str, ...]:
     WhatsApp knows some Mexican, Argentine and Brazilian mobiles with a digit more or
     less.
     """
-    return value.removeprefix("+"), *phone_forms(phone_digits(value))[1:]
+    forms = phone_forms(phone_digits(value))
+    # The first form is the number itself.
+    return value.removeprefix("+"), *forms[1:]
 
 
 def with_and_without_plus(value: str) -> tuple[str, ...]:
@@ -133,6 +145,7 @@ def same_time(ours: Json, theirs: Json) -> bool:
 
 
 def _utc(moment: datetime) -> datetime:
+    """Return a moment in UTC, which is assumed where it has no zone."""
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)
@@ -140,7 +153,9 @@ def _utc(moment: datetime) -> datetime:
 
 def same_json(ours: Json, theirs: Json) -> bool:
     """Return whether two JSON values are equal: 3 is 3.0, but true is not 1."""
-    return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
+    if isinstance(ours, bool) != isinstance(theirs, bool):
+        return False
+    return bool(ours == theirs)
 
 
 def same_text(ours: Json, theirs: Json) -> bool:
@@ -157,6 +172,7 @@ def same_text(ours: Json, theirs: Json) -> bool:
 
 
 def _number(value: str) -> Decimal | str:
+    """Return the number that a text stands for, or the text where it is none."""
     try:
         number = Decimal(value)
     except InvalidOperation:

@@ -42,7 +42,7 @@ class ChartMogulContact:
 
     uuid: str
     at: int
-    """Time of its creation, in nanoseconds since 1970; no two contacts have the same."""
+    """Time of its creation, in nanoseconds since 1970; each contact has another."""
     customer_uuid: str | None
     data_source_uuid: str
     fields: dict[str, Json] = field(default_factory=dict)

@@ -101,7 +101,7 @@ def positive_number(text: str) -> int | None:
 
 
 def json_of(request: TwinRequest, invalid: TwinRefusalError) -> Json:
-    """Return the JSON body. Raises ``invalid``, the vendor's refusal, where it is none."""
+    """Return the JSON body. Raises ``invalid`` (a refusal) where it is none."""
     try:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError:

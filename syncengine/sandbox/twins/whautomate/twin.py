@@ -195,8 +195,8 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
         wanted_tags = set(query.get("tags", "").split(","))
         # What ``split`` makes of a missing parameter.
         wanted_tags.discard("")
-        # Undocumented: the order. Newest first is the hardest on clients, since contacts
-        # that are made meanwhile move the others to later pages.
+        # Undocumented: the order. Newest first is the hardest on clients: contacts that
+        # are made meanwhile move the others to later pages.
         for contact in reversed(self.store.account.contacts.values()):
             # A parameter that is missing is replaced by what the contact has, so that
             # every contact passes.
