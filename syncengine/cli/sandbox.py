@@ -38,15 +38,16 @@ def sandbox(
         Only the stand-in for this vendor; may be repeated. Default: all.
     """
     twins = _twins(vendor)
+    places = [f"{name}={twin}" for name, twin in twins.items()]
 
     async def work(stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
             try:
-                served = await stack.enter_async_context(
-                    serve(
-                        [f"{name}={twin}" for name, twin in twins.items()], host, port
-                    )
-                )
+                served = await stack.enter_async_context(serve(places, host, port))
+            except LookupError as error:
+                # The twin of another package is not where its VendorSpec says.
+                what = f"{error} Choose other vendors, or repair that package"
+                raise ConfigError([Problem("--vendor", what)]) from None
             except OSError as error:
                 what = (
                     f"cannot listen at {host}:{port}: {error.strerror}; name another "

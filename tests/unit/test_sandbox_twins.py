@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -111,3 +112,17 @@ def test_duplicates_are_found_by_phone_and_key() -> None:
         "phone": {"491": people},
         "key": {"crm-1": people},
     }
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["no_such_module:Twin", "json:NoTwin", "nobody", "..charles", "kit", "twin"],
+)
+def test_a_place_without_a_twin_is_named(place: str) -> None:
+    with pytest.raises(LookupError, match=re.escape(f'"{place}"')):
+        load(place)
+
+
+def test_a_twin_of_another_package_is_found_by_its_place() -> None:
+    twin = load("syncengine.sandbox.twins.charles:TWIN")
+    assert type(twin) is type(load("charles"))
