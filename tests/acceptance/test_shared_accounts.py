@@ -436,7 +436,7 @@ async def test_a_contact_whose_former_destination_has_to_settle_it_first_is_defe
         (note,) = report.noteworthy
         assert (note.contact_id, note.code) == ("5", "not_let_go")
         assert "belongs to contact two/5 of the same account" in note.message
-        assert "the next run after that one takes it over" in note.message
+        assert "the next run here takes it over" in note.message
         await _runs(here)
         assert _there(here, "respond_io") == before
         assert (await here.states("one"))[5]["status"] == "synced"
