@@ -1,7 +1,12 @@
 """Rules across the keys of one file.
 
-A key may be fine by itself, but not together with others or with this vendor. Each
-function yields the problems it finds; ``where`` is the file's name, for messages.
+A key may be fine by itself, but not together with others or with this vendor.
+``config.loading`` calls each function when it has what the function needs, whatever else
+is wrong in the file, so that a person sees all problems at once.
+
+Each function yields the problems it finds; ``where`` is the file's name, for messages.
+``options`` is the file as its model, ``raw`` the file as it is written, its variables not
+yet filled in. ``config.schema`` says the same to editors, as far as a schema can.
 """
 
 from __future__ import annotations
@@ -66,10 +71,12 @@ def mapping_problems(options: DestinationFile, where: str) -> Iterator[Problem]:
 
 
 def _condition_problems(condition: str, where: str) -> Iterator[Problem]:
+    """Find what would break the query that the condition is put into."""
     if condition.rstrip().endswith(";"):
         what = "is a condition, not a statement: leave the semicolon out"
         yield Problem(f"{where}: where", what)
-    if condition.casefold().split()[:1] == ["where"]:
+    words = condition.casefold().split()
+    if words[:1] == ["where"]:
         what = "is the condition alone: leave the word where out"
         yield Problem(f"{where}: where", what)
 
@@ -77,6 +84,7 @@ def _condition_problems(condition: str, where: str) -> Iterator[Problem]:
 def _field_problems(
     name: str, item: FieldModel, options: DestinationFile, where: str
 ) -> Iterator[Problem]:
+    """Find what is wrong with the mapping of one field."""
     place = f"{where}: fields.{name}"
     if name.startswith(LISTS):
         yield Problem(place, "lists have a key of their own: lists: {from: COLUMN}")
@@ -128,7 +136,9 @@ def vendor_problems(
         refusal = capabilities.takes(name, item.default)
         if refusal:
             yield Problem(f"{where}: fields.{name}.default", refusal)
-    for name in options.settings.get("opt_outs") or ():
+    # Without opt-outs the setting may be missing, or be None.
+    opt_out_fields = options.settings.get("opt_outs") or ()
+    for name in opt_out_fields:
         if name not in options.fields:
             what = f'"{name}" is not a key of fields{near(name, options.fields)}'
             yield Problem(f"{where}: settings.opt_outs", what)
@@ -138,6 +148,7 @@ def vendor_problems(
 
 def has_tags(capabilities: Capabilities) -> bool:
     """Return whether a vendor takes tags, in a call of their own or inside a write."""
+    # 0 means none, and None any number of them.
     inside_writes = any(write.add_tags != 0 for write in capabilities.writes)
     return bool(capabilities.add_tags) or inside_writes
 
@@ -157,6 +168,7 @@ def written_fields(capabilities: Capabilities) -> tuple[str, ...]:
 def _unknown_fields(
     options: DestinationFile, vendor: Vendor, where: str
 ) -> Iterator[Problem]:
+    """Find mapped fields that no write of the vendor can carry."""
     patterns = written_fields(vendor.capabilities)
     for name in options.fields:
         if matches(name, patterns) or name.startswith(LISTS):
@@ -173,15 +185,19 @@ def _missing_fields(
     options: DestinationFile, vendor: Vendor, where: str
 ) -> Iterator[Problem]:
     """Find fields without which the vendor creates no contact."""
-    capabilities = vendor.capabilities
-    creating = [write for write in (capabilities.upsert, capabilities.create) if write]
-    missing = [
-        [name for name in write.must_carry if name not in options.fields]
-        for write in creating
-    ]
-    if not missing or not all(missing):
-        return  # one way to create a contact lacks nothing
-    fewest = min(missing, key=len)
+    missing_by_write: list[list[str]] = []
+    for write in (vendor.capabilities.upsert, vendor.capabilities.create):
+        if write is None:
+            continue
+        missing = [name for name in write.must_carry if name not in options.fields]
+        if not missing:
+            # One way to create a contact is enough.
+            return
+        missing_by_write.append(missing)
+    if not missing_by_write:
+        # The vendor creates no contacts at all.
+        return
+    fewest = min(missing_by_write, key=len)
     names = " and ".join(fewest)
     what = f"{vendor.name} creates no contact without {names}: map it here"
     if len(fewest) > 1:
@@ -196,12 +212,14 @@ def _match_field_problems(
     capabilities = vendor.capabilities
     place = f"{where}: match_on"
     upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    # A vendor recognises contacts by a look-up, by the key of an upsert, or by the one
+    # field that is the contact's identity there.
     usable: tuple[str, ...] = (*capabilities.find_by, *upsert_keys)
     if capabilities.identity:
         usable = (capabilities.identity,)
     usable_names = "any field" if "*" in usable else " or ".join(_as_written(usable))
 
-    if upsert_keys and not set(upsert_keys) & set(options.match_on):
+    if upsert_keys and set(upsert_keys).isdisjoint(options.match_on):
         keys = " or ".join(upsert_keys)
         what = (
             f"{vendor.name} creates and updates contacts by {keys}: map one of them, "
@@ -227,7 +245,7 @@ def _match_field_problems(
 
 
 def _as_written(patterns: Iterable[str]) -> list[str]:
-    """Return patterns of fields as people write them, each once."""
+    """Return patterns of fields as people write them, each once: ``custom.NAME``."""
     names = [pattern.replace("*", "NAME") for pattern in patterns]
     return list(dict.fromkeys(names))
 
@@ -235,7 +253,10 @@ def _as_written(patterns: Iterable[str]) -> list[str]:
 def connection_problems(
     options: DestinationFile, most: int | None, where: str
 ) -> Iterator[Problem]:
-    """Find more requests in flight than the vendor accepts connections."""
+    """Find more requests in flight than the vendor accepts connections.
+
+    ``most`` is that number of connections; None where the vendor has no such limit.
+    """
     if most is not None and options.in_flight > most:
         what = (
             f"must be {most} or less: {options.vendor} refuses connections beyond a "
@@ -245,8 +266,12 @@ def connection_problems(
 
 
 def secret_problems(model: type[BaseModel], raw: Json, where: str) -> Iterator[Problem]:
-    """Find secrets written into a file: many people read, copy and commit it."""
+    """Find secrets written into a file: many people read, copy and commit it.
+
+    ``model`` is the one of the vendor's settings, ``raw`` are the settings as written.
+    """
     if not isinstance(raw, dict):
+        # It has been reported that the settings are no mapping.
         return
     for name, info in model.model_fields.items():
         value = raw.get(name)
@@ -265,7 +290,7 @@ def short_secret_problems(
     """Find secrets that are too short to be kept out of messages.
 
     A secret is hidden wherever its text occurs. A short one occurs in ordinary words,
-    too, and hiding it would spoil these.
+    too, and hiding it would spoil these. ``secrets`` maps a setting to its secret.
     """
     if not isinstance(raw, dict):
         return
@@ -282,12 +307,10 @@ def short_secret_problems(
 
 def database_problems(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
     """Find passwords of databases or proxies written into a file."""
+    urls = {"database": raw.get("database"), "proxy": raw.get("proxy")}
     source = raw.get("source")
-    urls = {
-        "database": raw.get("database"),
-        "proxy": raw.get("proxy"),
-        "source.database": source.get("database") if isinstance(source, dict) else None,
-    }
+    if isinstance(source, dict):
+        urls["source.database"] = source.get("database")
     for key, url in urls.items():
         # A default is in the file as well, so a password there counts.
         if isinstance(url, str) and passwords(with_defaults(url)):

@@ -1,8 +1,15 @@
 """JSON Schema of the configuration, for editors.
 
-It covers both kinds of file, with every vendor's settings, and accepts what the engine
-accepts. It does not decide what a file alone does not decide: what a variable holds,
-whether a phone number exists, and whether a freely named match field is mapped.
+``syncengine schema`` writes it to ``config/schema.json``. It covers both kinds of file,
+with every vendor's settings, and accepts what the engine accepts. It does not decide what
+a file alone does not decide: what a variable holds, whether a phone number exists, and
+whether a freely named match field is mapped.
+
+It is made in layers. Pydantic's own schema of the models says which keys there are and of
+what type (``models_json_schema``). Each type is then replaced by the schema of what people
+*write* for it, since a number may also be a variable (``_written``, with the expressions
+of ``schema_texts``). Rules across keys are added (``_add_rules_across_keys``), and at last
+those of each vendor, under the condition that the file names it (``schema_of_vendor``).
 """
 
 from __future__ import annotations
@@ -52,19 +59,22 @@ _FORMS: Mapping[str, Callable[[Mapping[str, Any]], Schema]] = {
     "condition": lambda _: texts.condition(),
     "account": lambda _: texts.fitting("[a-z0-9_-]", "[a-z0-9_-]+"),
 }
-"""Forms that the models name, with their schemas."""
+"""The ``format`` that a model gives to a type of its own (``WithJsonSchema``), with the
+function that makes the schema of it. A function takes pydantic's part of the schema."""
 
 
 def as_text() -> str:
     """Return the text of ``config/schema.json``: a line for each definition."""
     whole = schema()
     definitions = whole.pop("$defs")
+    definition_lines = [_line(name, part) for name, part in definitions.items()]
     lines = [_line(name, part) for name, part in whole.items()]
-    inside = ",\n".join(_line(name, part) for name, part in definitions.items())
-    return "{\n" + ",\n".join([*lines, f'"$defs": {{\n{inside}\n}}']) + "\n}\n"
+    lines.append('"$defs": {\n' + ",\n".join(definition_lines) + "\n}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _line(name: str, part: Json) -> str:
+    """Return one member of a JSON object on one line."""
     return f'"{name}": {orjson.dumps(part).decode()}'
 
 
@@ -141,7 +151,10 @@ def _file_models() -> list[type[Written]]:
 
 
 def _of_model(model: type[Written], generated: Mapping[str, Any]) -> Schema:
-    """Return the schema of a mapping with the keys of a model."""
+    """Return the schema of a mapping with the keys of a model.
+
+    ``generated`` is pydantic's schema of the model.
+    """
     descriptions = _descriptions_in(model)
     properties: dict[str, Schema] = {}
     for name, info in model.model_fields.items():
@@ -151,16 +164,18 @@ def _of_model(model: type[Written], generated: Mapping[str, Any]) -> Schema:
             # One name alone needs no list.
             part = {"anyOf": [part["items"], part]}
         if name in model.EMPTY:
+            # A key without a value is null in YAML.
             part = {"anyOf": [part, {"type": "null"}]}
         properties[key] = dict(part)
         if name in descriptions:
             properties[key]["description"] = descriptions[name]
-        if _is_plain(info.default):
+        if _is_shown(info.default):
             default = info.get_default(call_default_factory=True)
             properties[key]["default"] = default
+    description = str(generated.get("description", ""))
     return {
         "type": "object",
-        "description": " ".join(str(generated.get("description", "")).split()),
+        "description": _on_one_line(description),
         "properties": properties,
         "patternProperties": {f"^{NOTES}": True},
         "additionalProperties": False,
@@ -168,7 +183,12 @@ def _of_model(model: type[Written], generated: Mapping[str, Any]) -> Schema:
     }
 
 
-def _is_plain(default: object) -> bool:
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _is_shown(default: object) -> bool:
+    """Return whether a default is shown in editors: None and objects say nothing."""
     return isinstance(default, str | int | float)
 
 
@@ -193,13 +213,14 @@ def _own_descriptions_in(model: type[Written]) -> dict[str, str]:
         for part in module.body
         if isinstance(part, ast.ClassDef) and part.name == model.__name__
     ]
-    descriptions = {}
+    descriptions: dict[str, str] = {}
     for statement, following in pairwise(definition.body):
+        # ``name: type = default``, and behind it a text that stands alone.
         match statement, following:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
                 value=ast.Constant(value=str(text))
             ):
-                descriptions[name] = " ".join(text.split())
+                descriptions[name] = _on_one_line(text)
     return descriptions
 
 
@@ -207,6 +228,7 @@ def _written(part: Mapping[str, Any]) -> Schema:
     """Return the schema of what people write for a part of pydantic's schema.
 
     Pydantic's own describes the value itself. People may write a variable in its place.
+    A part of a type without a schema of its own may be any value.
     """
     if "format" in part:
         return _FORMS[part["format"]](part)
@@ -261,10 +283,14 @@ _TYPES: Mapping[str, Callable[[Mapping[str, Any]], Schema]] = {
     "array": _of_list,
     "object": _of_mapping,
 }
+"""Types of JSON with the functions that make their schemas."""
 
 
 def _add_rules_across_keys(definitions: dict[str, Any]) -> None:
-    """Add to the schema what the models and rules ask of several keys together."""
+    """Add to the schema what the models and rules ask of several keys together.
+
+    The models' own validators and ``config.rules`` ask the same of a file.
+    """
     definitions[SourceModel.__name__]["not"] = {"required": ["table", "query"]}
     columns = {"properties": {"columns": {"minProperties": 1}}, "required": ["columns"]}
     definitions[MembersModel.__name__]["oneOf"] = [{"required": ["from"]}, columns]
@@ -279,12 +305,15 @@ def _add_rules_across_keys(definitions: dict[str, Any]) -> None:
     definitions[FieldModel.__name__] = {"anyOf": [texts.text(empty=False), field]}
 
     destination = definitions[DestinationFile.__name__]
-    names = {"minLength": 1, "not": {"pattern": f"^{LISTS.replace('.', '[.]')}"}}
+    # Lists have a key of their own, so no field may look like one.
+    list_prefix = LISTS.replace(".", "[.]")
+    names = {"minLength": 1, "not": {"pattern": f"^{list_prefix}"}}
     destination["properties"]["fields"] |= {"minProperties": 1, "propertyNames": names}
     destination["allOf"] = [{"if": _is_unencrypted(), "then": _allows_http()}]
 
 
 def _is_unencrypted() -> Schema:
+    """Return that keys and contacts would be sent without encryption."""
     has_address = {
         "properties": {"base_url": texts.sends_unencrypted()},
         "required": ["base_url"],
@@ -293,6 +322,7 @@ def _is_unencrypted() -> Schema:
 
 
 def _allows_http() -> Schema:
+    """Return that the file allows it by name."""
     return {
         "properties": {"allow_http": texts.may_be_true()},
         "required": ["allow_http"],
@@ -337,11 +367,14 @@ def _add_choice_of_vendor(
     ``settings`` are references to the schemas of the vendors' settings.
     """
     # What pydantic wrote is any text, and this is one of a few.
+    vendor = destination["properties"]["vendor"]
     for key in ("type", "pattern", "not"):
-        destination["properties"]["vendor"].pop(key, None)
-    destination["properties"]["vendor"] |= texts.one_of(list(settings))
+        vendor.pop(key, None)
+    vendor |= texts.one_of(list(settings))
     for name, reference in settings.items():
-        rules = {"$ref": f"#/$defs/{_rules_of(name).replace(' ', '%20')}"}
+        # A reference is part of a URI, where a blank is written like this.
+        definition = _rules_of(name).replace(" ", "%20")
+        rules = {"$ref": f"#/$defs/{definition}"}
         is_this_vendor = {
             "required": ["vendor"],
             "properties": {"vendor": {"const": name}},

@@ -1,8 +1,19 @@
 """Rules of one vendor for a destination's file, as JSON Schema.
 
-It is worked out from the vendor's capabilities. Where these depend on settings, they
-are worked out for each value that the setting may have, and the schema has a condition
-for each of them.
+``config.schema`` asks for them per vendor; they are the counterpart of ``config.rules``,
+which judges a file once it is read. Nobody writes them by hand: they follow from the
+vendor's capabilities, which any adapter declares.
+
+Capabilities may depend on settings: one adapter takes tags only with ``api: v2``, say.
+So the adapter is built once with its usual settings, and once for each value of each
+setting. Settings that make a difference are *deciding*, and the schema gets a condition
+for every combination of their values::
+
+    {"if": settings has api v2, "then": the rules with v2}
+
+JSON Schema in three idioms that return here: ``{"properties": {KEY: S}}`` judges KEY
+only where it is written; ``{"required": [KEY]}`` asks that it is written; ``{"not": {}}``
+allows nothing.
 """
 
 from __future__ import annotations
@@ -23,9 +34,12 @@ from syncengine.vendors.kit.spec import VendorSpec
 _PROBE = "syncengine-probe"
 """Text of a setting that may be any text."""
 _USUAL = ("phone", "email", "firstName", "lastName", "crm_id", "id", "external_id")
-"""Names by which it is checked that a field is mapped where a vendor takes any name."""
+"""Names by which it is checked that a field is mapped where a vendor takes any name: a
+schema cannot say "whatever is in this list is a key over there"."""
 _NEVER: Schema = {"not": {}}
+"""Schema that no value fits."""
 _NO_TEXT = "(?!)"
+"""Expression that no text fits."""
 
 
 def of_vendor(spec: VendorSpec) -> list[Schema]:
@@ -33,14 +47,15 @@ def of_vendor(spec: VendorSpec) -> list[Schema]:
     finder = _finder(spec)
     rules = list(_rules_whatever_is_set(spec))
     deciding = _deciding_settings(spec, finder)
+    # One combination without any setting, where none is deciding.
     for values in itertools.product(*deciding.values()):
         chosen = dict(zip(deciding, values, strict=True))
-        then = _rules(spec, chosen, finder)
+        rules_then = _rules(spec, chosen, finder)
         conditions = [_is(spec.settings, name, value) for name, value in chosen.items()]
         if conditions:
-            rules.append({"if": {"allOf": conditions}, "then": then})
+            rules.append({"if": {"allOf": conditions}, "then": rules_then})
         else:
-            rules.append(then)
+            rules.append(rules_then)
     return rules
 
 
@@ -48,41 +63,44 @@ def _deciding_settings(
     spec: VendorSpec, finder: str | None
 ) -> dict[str, tuple[Any, ...]]:
     """Return the settings that the capabilities depend on, with all their values."""
-    usual = _rules(spec, {}, finder)
-    deciding = {}
+    usual_rules = _rules(spec, {}, finder)
+    deciding: dict[str, tuple[Any, ...]] = {}
     for name in spec.settings.model_fields:
         values = _values(spec.settings, name)
-        if any(_rules(spec, {name: value}, finder) != usual for value in values):
-            deciding[name] = values
+        for value in values:
+            if _rules(spec, {name: value}, finder) != usual_rules:
+                deciding[name] = values
+                break
     return deciding
 
 
 def _rules_whatever_is_set(spec: VendorSpec) -> Iterator[Schema]:
     """Yield what no setting changes."""
     if spec.max_in_flight is not None:
-        yield {
-            "properties": {
-                "in_flight": texts.number(whole=True, low=1, high=spec.max_in_flight)
-            }
-        }
-    own = list(spec.settings.OPT_OUTS)
-    named = {"properties": {"opt_outs": {"minProperties": 1}}, "required": ["opt_outs"]}
-    lowered = {
-        "properties": {"lower_opt_outs": _each_name(texts.matching(own) or _NO_TEXT)}
+        in_flight = texts.number(whole=True, low=1, high=spec.max_in_flight)
+        yield {"properties": {"in_flight": in_flight}}
+    # Only an opt-out may be lowered: one that the file names, or one of the vendor's own.
+    names_opt_outs = {
+        "properties": {"opt_outs": {"minProperties": 1}},
+        "required": ["opt_outs"],
     }
-    yield {"properties": {"settings": {"if": {"not": named}, "then": lowered}}}
+    own_opt_outs = texts.matching(list(spec.settings.OPT_OUTS)) or _NO_TEXT
+    lowers_own = {"properties": {"lower_opt_outs": _each_name(own_opt_outs)}}
+    yield _in_settings({"if": {"not": names_opt_outs}, "then": lowers_own})
 
 
 def _values(settings: type[VendorSettings], name: str) -> tuple[Any, ...]:
     """Return the values that a setting may have, as far as there are only some.
 
-    A text may be there or not. Values of other settings are never looked at.
+    An optional text may be there or not. Empty for all other settings: capabilities are
+    taken not to depend on them.
     """
     info = settings.model_fields[name]
     if info.annotation is bool:
         return (False, True)
     if info.default is None:
         return (None, _PROBE)
+    # The members of a Literal; a list of choices has texts alone.
     choices = get_args(info.annotation)
     if all(isinstance(choice, str) for choice in choices):
         return choices
@@ -107,6 +125,7 @@ def _is(settings: type[VendorSettings], name: str, value: Any) -> Schema:
 
 
 def _in_settings(condition: Schema) -> Schema:
+    """Return that a condition holds of the key ``settings``."""
     return {"properties": {"settings": condition}}
 
 
@@ -126,14 +145,14 @@ def _finder(spec: VendorSpec) -> str | None:
 
 def _capabilities(spec: VendorSpec, setting: Mapping[str, Any]) -> Capabilities:
     """Return the vendor's capabilities with these settings, whatever else is needed."""
-    given: dict[str, Any] = {}
+    made_up: dict[str, Any] = {}
     for name, info in spec.settings.model_fields.items():
         if info.is_required():
             is_secret = "Secret" in str(info.annotation)
-            given[name] = SecretStr(_PROBE) if is_secret else _PROBE
-    given["base_url"] = "https://vendor.invalid"
-    # Not validated: most of it is made up.
-    settings = spec.settings.model_construct(**{**given, **setting})
+            made_up[name] = SecretStr(_PROBE) if is_secret else _PROBE
+    made_up["base_url"] = "https://vendor.invalid"
+    # ``model_construct`` does not validate: what is made up would not pass.
+    settings = spec.settings.model_construct(**{**made_up, **setting})
     capabilities: Capabilities = spec.build(settings).capabilities
     return capabilities
 
@@ -160,20 +179,24 @@ def _of_sets(capabilities: Capabilities) -> Iterator[Schema]:
 def _of_fields(capabilities: Capabilities) -> Iterator[Schema]:
     """Yield which fields may be mapped, which must be, and their defaults."""
     patterns = written_fields(capabilities)
-    names = {"pattern": rf"^(?:{texts.matching(patterns)}){texts.END}"}
-    yield {"properties": {"fields": {"propertyNames": names}}}
-    for found in capabilities.choices:
-        yield _default_of(found.field, texts.choice(found))
+    are_fields = {"pattern": rf"^(?:{texts.matching(patterns)}){texts.END}"}
+    yield {"properties": {"fields": {"propertyNames": are_fields}}}
+    for choice in capabilities.choices:
+        yield _default_of(choice.field, texts.choice(choice))
     for name in capabilities.whole_numbers:
         yield _default_of(name, texts.whole_number())
     yield from _of_creation(capabilities)
-    yield _in_settings({"properties": {"opt_outs": {"propertyNames": names}}})
-    for name in _single(patterns):
+    yield _in_settings({"properties": {"opt_outs": {"propertyNames": are_fields}}})
+    # An opt-out is a field of the mapping.
+    for name in _single_names(patterns):
         yield {"if": _in_settings(_names_opt_out(name)), "then": _maps(name)}
 
 
 def _of_creation(capabilities: Capabilities) -> Iterator[Schema]:
-    """Yield the fields without which the vendor creates no contact."""
+    """Yield the fields without which the vendor creates no contact.
+
+    One way to create it is enough, and none may need nothing.
+    """
     creating: list[Write] = [
         write for write in (capabilities.upsert, capabilities.create) if write
     ]
@@ -182,6 +205,7 @@ def _of_creation(capabilities: Capabilities) -> Iterator[Schema]:
 
 
 def _names_opt_out(name: str) -> Schema:
+    """Return, of the settings, that this field is among ``opt_outs``."""
     return {
         "properties": {"opt_outs": {"required": [name]}},
         "required": ["opt_outs"],
@@ -189,14 +213,13 @@ def _names_opt_out(name: str) -> Schema:
 
 
 def _default_of(name: str, schema: Schema) -> Schema:
-    return {
-        "properties": {
-            "fields": {"properties": {name: {"properties": {"default": schema}}}}
-        }
-    }
+    """Return that the default of a field fits a schema."""
+    field = {"properties": {"default": schema}}
+    return {"properties": {"fields": {"properties": {name: field}}}}
 
 
 def _maps(*names: str) -> Schema:
+    """Return that all these fields are mapped."""
     return {"properties": {"fields": {"required": list(names)}}}
 
 
@@ -217,9 +240,10 @@ def _of_match_fields(
     if upsert_keys:
         yield {"anyOf": [_matches_on(texts.literal(name)) for name in upsert_keys]}
     elif capabilities.identity is None:
+        # Without keys of the vendor's own, there has to be some match field.
         yield _matches_on(r"[\s\S]+")
     # That a match field is mapped can be said only of names known beforehand.
-    for name in _single(usable):
+    for name in _single_names(usable):
         yield {"if": _matches_on(texts.literal(name)), "then": _maps(name)}
         yield {"if": _matches_on_alone(name), "then": _is_never_skipped(name)}
 
@@ -235,27 +259,38 @@ def _is_never_skipped(name: str) -> Schema:
 
 
 def _findable(spec: VendorSpec, finder: str, fields: Sequence[str]) -> Iterator[Schema]:
-    """Yield that match fields are among those a setting names."""
-    usual = spec.settings.model_fields[finder].default
+    """Yield that match fields are among those a setting names.
+
+    ``finder`` is that setting, ``fields`` are the patterns of fields that a contact may
+    be found by. The setting may be left out where its default will do.
+    """
+    default_names = spec.settings.model_fields[finder].default
     for pattern in fields:
         fits = texts.matching((pattern,))
-        required = [] if any(matches(name, (pattern,)) for name in usual) else [finder]
+        fits_default = any(matches(name, (pattern,)) for name in default_names)
+        required = [] if fits_default else [finder]
         among = {"properties": {finder: _some_name(fits)}, "required": required}
         yield {"if": _matches_on(fits), "then": _in_settings(among)}
 
 
-def _single(patterns: Sequence[str]) -> list[str]:
-    """Return the names that fit the patterns: those with one name, or usual ones."""
+def _single_names(patterns: Sequence[str]) -> list[str]:
+    """Return names that fit the patterns.
+
+    These are the patterns that are a name, and the usual names where any name fits.
+    """
     names = [pattern for pattern in dict.fromkeys(patterns) if "*" not in pattern]
-    return [*names, *(_USUAL if "*" in patterns else ())]
+    if "*" in patterns:
+        names += _USUAL
+    return names
 
 
 def _matches_on(body: str) -> Schema:
-    """Return that a match field fits."""
+    """Return that some match field fits a regular expression."""
     return {"properties": {"match_on": _some_name(body)}, "required": ["match_on"]}
 
 
 def _matches_on_alone(name: str) -> Schema:
+    """Return that this is the only match field."""
     alone = {"anyOf": [{"const": name}, {"const": [name]}]}
     return {"properties": {"match_on": alone}, "required": ["match_on"]}
 

@@ -1,6 +1,16 @@
 """Reading of YAML files, with nothing guessed and nothing repeated.
 
-Environment variables stay as they are written: ``variables`` fills them in afterwards.
+PyYAML reads YAML 1.1, which takes ``NO`` (Norway) for false and ``12:30`` for 750, keeps
+the last of two equal keys, and builds whatever a tag or an alias asks for. For a
+configuration each of these is a trap, so ``read_yaml`` goes in three steps:
+
+1. The events of the parser are counted: a file that nests too deeply ends here.
+2. The nodes are composed, not yet built, and checked: keys are text and unique, values
+   are what JSON and Postgres can hold, aliases do not grow beyond measure (``_NodeCheck``).
+3. Only then are they built into dicts, lists and values.
+
+Environment variables stay as they are written: ``config.variables`` fills them in
+afterwards. A message names line and column, never a value: one may be a secret.
 """
 
 from __future__ import annotations
@@ -10,7 +20,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -18,6 +28,7 @@ from syncengine.config.variables import is_storable
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 
+# Tags are YAML's names of types.
 _TEXT = "tag:yaml.org,2002:str"
 _MAP = "tag:yaml.org,2002:map"
 _SEQUENCE = "tag:yaml.org,2002:seq"
@@ -27,8 +38,8 @@ _INT = "tag:yaml.org,2002:int"
 _FLOAT = "tag:yaml.org,2002:float"
 _NULL = "tag:yaml.org,2002:null"
 
-# Much as YAML 1.2 has it. By YAML 1.1, which PyYAML follows, the country NO is false,
-# 12:30 is 750, 0123 is 83, and a day is a date.
+# Much as YAML 1.2 has it. By YAML 1.1, which PyYAML follows, 0123 is 83 as well, and a
+# day is a date.
 _PLAIN_TYPES = {
     _BOOL: re.compile(r"true|True|TRUE|false|False|FALSE"),
     _INT: re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),
@@ -38,7 +49,7 @@ _PLAIN_TYPES = {
     _NULL: re.compile(r"~|null|Null|NULL|"),
     _MERGE: re.compile(r"<<"),
 }
-"""How a plain text looks that is something else than text, by its tag."""
+"""What a plain scalar (one without quotes) looks like that is no text, by its tag."""
 _NOT_A_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 """YAML's infinity and its like, which neither JSON nor any vendor has."""
 _HINTS = {
@@ -63,14 +74,24 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader, but less is guessed from how a text looks."""
 
 
-# PyYAML finds the type of a plain text by its first character: this keeps that table,
-# with the types and expressions from above in the place of its own.
+_Resolvers: TypeAlias = list[tuple[str, re.Pattern[str]]]
+"""Pairs of a tag and the expression of the texts that have it, tried in order."""
+
+
+def _own_resolvers(resolvers: _Resolvers) -> _Resolvers:
+    """Return PyYAML's resolvers with our types and expressions in place of its own."""
+    own: _Resolvers = []
+    # A tag may be there twice, with an expression for each of two ways to write it.
+    for tag in dict.fromkeys(tag for tag, _ in resolvers):
+        if tag in _PLAIN_TYPES:
+            pattern = _PLAIN_TYPES[tag].pattern
+            own.append((tag, re.compile(rf"(?:{pattern})\Z")))
+    return own
+
+
+# PyYAML finds the type of a plain text by its first character: that table is kept.
 _Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, re.compile(rf"(?:{_PLAIN_TYPES[tag].pattern})\Z"))
-        for tag in dict.fromkeys(tag for tag, _ in resolvers)
-        if tag in _PLAIN_TYPES
-    ]
+    first: _own_resolvers(resolvers)
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -104,6 +125,7 @@ def _problem(path: Path, what: str) -> ConfigError:
 
 
 def _in_words(error: yaml.MarkedYAMLError) -> str:
+    """Return PyYAML's message with its place, and what probably caused it."""
     words = f"is not valid YAML: {error.problem}"
     if error.problem_mark is not None:
         mark = error.problem_mark
@@ -190,7 +212,10 @@ def _refuse_depth(text: str) -> None:
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
-    """Yield what PyYAML's parser reads. Raises YAMLError, _UnusableError."""
+    """Yield what PyYAML's parser reads. Raises YAMLError, _UnusableError.
+
+    Not a plain ``for``, since an error has to be caught at each step.
+    """
     events: Iterator[yaml.Event] = yaml.parse(text, Loader=_Loader)
     while True:
         try:
@@ -208,7 +233,8 @@ def _events(text: str) -> Iterator[yaml.Event]:
 class _NodeCheck:
     """Check of a document before it is built.
 
-    An alias counts as all that it names, each time it is used.
+    An alias counts as all that it names, each time it is used: a few lines of aliases of
+    aliases can stand for billions of values ("billion laughs").
     """
 
     def __init__(self) -> None:
@@ -295,6 +321,7 @@ def _unusable_scalar(node: yaml.ScalarNode) -> str | None:
 
 
 def _unusable_text(node: yaml.ScalarNode) -> str | None:
+    """Return why a text cannot be used: it looks like ``.inf`` or ``.nan``."""
     is_in_quotes = node.style is not None
     if is_in_quotes or not _NOT_A_NUMBER.fullmatch(node.value):
         return None
@@ -308,7 +335,9 @@ def _is_number_kept(node: yaml.ScalarNode) -> bool:
     """Return whether Postgres and JSON can keep a number; true for other values."""
     if node.tag == _INT:
         # The length comes first: Python refuses to read thousands of digits.
-        return len(node.value) <= 20 and -(2**63) <= int(node.value) < 2**63
+        if len(node.value) > 20:
+            return False
+        return -(2**63) <= int(node.value) < 2**63
     if node.tag == _FLOAT:
         return math.isfinite(float(node.value))
     return True
