@@ -177,7 +177,7 @@ async def test_a_crash_half_way_is_finished_by_asking_again(
         await here.change(1, name="New")
         report = await here.run(name)
         assert report.requests == 0, "nothing is sent about it meanwhile"
-        assert "`syncengine forget 1` finishes that" in report.remarks[0]
+        assert "`syncengine forget 1` finishes it" in report.remarks[0]
         receipts = await forgotten(here)
         assert receipts[name].status is Erased.DONE
         assert await traces(here) == []
