@@ -39,7 +39,6 @@ from syncengine.vendor import (
     Duration,
     Exchange,
     ExternalId,
-    Fields,
     Json,
     Limit,
     ListOf,
@@ -75,6 +74,7 @@ from syncengine.vendor import (
 )
 
 _REFERENCE_ID = "external_reference_id"
+"""The field by which charles knows a contact, together with the source type."""
 _PLAIN_FIELDS = (
     "first_name",
     "middle_name",
@@ -84,6 +84,7 @@ _PLAIN_FIELDS = (
 _PHONES = "phone_numbers"
 _EMAILS = "email_addresses"
 _PROPERTIES = "custom_properties"
+# Statuses that stop the account, with the setting to look at: see ``judge``.
 _KEY_REFUSED = {401: "settings.api_key", 403: "settings.api_key"}
 # The upsert names no contact in its path, so that a 404 can only mean the address.
 _UPSERT_HALTS = {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}
@@ -117,6 +118,7 @@ class _CharlesRecord(ReplyModel):
 
     @property
     def is_active(self) -> bool:
+        """Return whether it is neither; records that say nothing are active."""
         return self.deleted is not True and self.active is not False
 
 
@@ -153,11 +155,10 @@ class _CharlesPerson(_CharlesRecord):
 
     def shown_fields(self) -> dict[str, Json]:
         """Return the names and custom properties in the answer."""
-        names = {
-            name: getattr(self, name)
-            for name in _PLAIN_FIELDS
-            if name in self.model_fields_set
-        }
+        names = {}
+        for name in _PLAIN_FIELDS:
+            if name in self.model_fields_set:
+                names[name] = getattr(self, name)
         properties = self.custom_properties or {}
         return {**names, **prefixed(f"{_PROPERTIES}.", properties)}
 
@@ -169,6 +170,8 @@ class _CharlesPerson(_CharlesRecord):
 
 
 class _CharlesUpserted(ReplyModel):
+    """The answer to an upsert."""
+
     data: _CharlesPerson
 
 
@@ -177,12 +180,17 @@ _OneJob: TypeAlias = Annotated[list[dict[str, Json]], Field(min_length=1, max_le
 
 
 class _CharlesErasure(ReplyModel):
+    """The answer to an erasure, which is scheduled then."""
+
     data: dict[str, Json] | _OneJob
 
     @property
     def job(self) -> str:
         """Return the job's id, which seems to be the same always, or a phrase."""
-        data = self.data[0] if isinstance(self.data, list) else self.data
+        data = self.data
+        if isinstance(data, list):
+            data = data[0]
+        # It is kept and printed, so that it must hold nothing personal.
         job_id = clean_message(as_text(data.get("jobId")), ())
         return job_id or "a job without a name"
 
@@ -253,7 +261,7 @@ class Charles:
         request = Request(
             "PUT",
             "/api/v1beta/contacts",
-            "PUT /api/v1beta/contacts",
+            route="PUT /api/v1beta/contacts",
             headers=self._headers,
             json={**identity, **self._body(call)},
         )
@@ -269,10 +277,11 @@ class Charles:
         return Applied(person.id, tuple(self._dropped(call, person)))
 
     def _delete(self, call: Call) -> Exchange[Answer]:
+        person_id = path_segment(external_id_of(call))
         request = Request(
             "DELETE",
-            f"/api/v0/people/cleanup/gdpr/{path_segment(external_id_of(call))}",
-            "DELETE /api/v0/people/cleanup/gdpr/{id}",
+            f"/api/v0/people/cleanup/gdpr/{person_id}",
+            route="DELETE /api/v0/people/cleanup/gdpr/{id}",
             # The documentation asks for this content type, although there is no body.
             headers={
                 **self._headers,
@@ -286,11 +295,14 @@ class Charles:
         if rejected:
             return rejected
         # 200 means that a job is scheduled. No endpoint tells when it has run.
-        return Applied(receipt=parse_reply(request, reply, _CharlesErasure).job)
+        erasure = parse_reply(request, reply, _CharlesErasure)
+        return Applied(receipt=erasure.job)
 
     def _body(self, call: Call) -> dict[str, Json]:
+        """Return the body of an upsert, without the two parts of its identity."""
         body: dict[str, Json] = {}
         for name, value in call.fields.items():
+            # Where nothing clears a field, no value for it is said at all.
             is_unsaid = _is_empty(value) and not self._clears
             if name != _REFERENCE_ID and not is_unsaid:
                 self._put_into(body, name, value)
@@ -317,13 +329,15 @@ class Charles:
 
     def _dropped(self, call: Call, person: _CharlesPerson) -> Iterator[Unsupported]:
         """Yield the fields and tags that the answer does not show, or otherwise."""
+        # Phones and e-mail addresses have to be among those of the person; names and
+        # properties have to be equal.
+        comparable: dict[str, Json] = {}
         for name, value in call.fields.items():
             entries = person.entries(name)
             if entries is not None and not self._all_among(entries, name, value):
                 yield shortfall(name, value, None)
-        comparable: Fields = {
-            name: value for name, value in call.fields.items() if person.can_show(name)
-        }
+            if person.can_show(name):
+                comparable[name] = value
         yield from fields_not_taken(comparable, person.shown_fields(), self._echoes)
         if person.tags is not None:
             yield from tags_not_taken(call.add_tags, person.tags)
@@ -333,10 +347,11 @@ class Charles:
     ) -> bool:
         """Return whether all phones or e-mail addresses sent are among the entries."""
         shown = [entry.value for entry in entries if entry.is_active]
-        return all(
-            any(self.same(name, sent, theirs) for theirs in shown)
-            for sent in _each(value)
-        )
+
+        def is_shown(sent: Json) -> bool:
+            return any(self.same(name, sent, theirs) for theirs in shown)
+
+        return all(is_shown(sent) for sent in _each(value))
 
     def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
         """Return whether the answer shows our value, in any form of the vendor's."""
@@ -354,6 +369,7 @@ def _each(value: Json) -> list[Json]:
 
 
 def _is_empty(value: Json) -> bool:
+    """Return whether this is no value to charles."""
     return value is None or value == ""
 
 
@@ -378,12 +394,14 @@ def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
         return None
     if not isinstance(errors, list):
         errors = [errors]
+    # The message of the envelope says something only where no error does.
     said = [_error_message(error) for error in errors] or [body.get("msg")]
     words = "; ".join(message for message in said if isinstance(message, str))
     return rejection(request, reply, words, sent_values(call))
 
 
 def _error_message(error: Json) -> Json:
+    """Return the message of one entry of ``errors``, which may be a bare text."""
     if isinstance(error, Mapping):
         return error.get("message") or error.get("description")
     return error

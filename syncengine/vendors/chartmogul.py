@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -77,6 +77,7 @@ from syncengine.vendor import (
 )
 
 _CUSTOM = "custom."
+"""Prefix of custom attributes in a mapping, such as ``custom.plan``."""
 _TEXT_FIELDS = (
     "external_id",
     "first_name",
@@ -96,8 +97,10 @@ _DATA_SOURCE = "data_source_uuid"
 _ONLY_IN_CREATES = (_CUSTOMER_UUID, _CUSTOMER_EXTERNAL_ID, _DATA_SOURCE)
 _PER_PAGE = "200"
 """The vendor's maximum."""
+# Statuses that stop the account, with the setting to look at: see ``judge``.
 _KEY_REFUSED = {401: "settings.api_key", 403: "settings.api_key"}
 _Query: TypeAlias = tuple[tuple[str, str], ...]
+"""Parameters of a query: names and plain values."""
 
 _NO_CUSTOMER = Rejected(
     "no_customer",
@@ -127,9 +130,11 @@ class _ChartMogulContact(ReplyModel, extra="allow"):
     custom: Annotated[dict[str, Json], NULL_AS_OBJECT] = Field(default_factory=dict)
 
     def custom_fields(self) -> dict[str, Json]:
+        """Return the custom attributes under the names that mappings have."""
         return prefixed(_CUSTOM, self.custom)
 
     def remote(self) -> Remote:
+        """Return the contact in the form in which the engine compares it."""
         fields = self.shown((*_TEXT_FIELDS, _POSITION, *_ONLY_IN_CREATES))
         return Remote(self.uuid, {**fields, **self.custom_fields()})
 
@@ -169,12 +174,14 @@ class ChartMogul:
         self._data_source = settings.data_source_uuid
         # The key is the user's name; the password is empty.
         credentials = f"{settings.api_key.get_secret_value()}:"
+        encoded = b64encode(credentials.encode()).decode()
         self._headers = {
             "accept": "application/json",
-            "authorization": f"Basic {b64encode(credentials.encode()).decode()}",
+            "authorization": f"Basic {encoded}",
         }
         custom = f"{_CUSTOM}*"
         fields = (custom, *_TEXT_FIELDS, _POSITION)
+        # A create has to name the contact's customer and data source.
         needed: list[str] = [settings.customer_by]
         if not self._data_source:
             needed.append(_DATA_SOURCE)
@@ -206,9 +213,7 @@ class ChartMogul:
         def read_page(cursor: str | None) -> Exchange[Page]:
             return self._read_page(query, cursor, sent=(key.value,))
 
-        return collect_hits(
-            "GET /contacts", read_page, lambda remote: _is_hit(key, remote)
-        )
+        return collect_hits("GET /contacts", read_page, partial(_is_hit, key))
 
     def page(self, cursor: str | None) -> Exchange[Page]:
         return self._read_page(self._in_data_source(), cursor, sent=())
@@ -253,9 +258,8 @@ class ChartMogul:
         # A create takes the customer's uuid only.
         customer = fields.pop(_CUSTOMER_EXTERNAL_ID, None)
         if customer:
-            uuid = yield from self._customer_uuid(
-                as_text(customer), as_text(fields.get(_DATA_SOURCE))
-            )
+            data_source = as_text(fields.get(_DATA_SOURCE))
+            uuid = yield from self._customer_uuid(as_text(customer), data_source)
             if uuid is None:
                 return _NO_CUSTOMER
             fields[_CUSTOMER_UUID] = uuid
@@ -333,6 +337,7 @@ class ChartMogul:
     def _read_page(
         self, query: _Query, cursor: str | None, sent: tuple[str, ...]
     ) -> Exchange[Page]:
+        """Return one page of contacts; ``sent`` must not be repeated in a message."""
         query = (*query, ("per_page", _PER_PAGE))
         if cursor:
             query = (*query, ("cursor", cursor))
@@ -343,9 +348,12 @@ class ChartMogul:
             return Page((), None)
         answer = parse_reply(request, reply, _ChartMogulContacts)
         contacts = tuple(entry.remote() for entry in answer.entries)
-        return Page(contacts, answer.cursor if answer.has_more else None)
+        if not answer.has_more:
+            return Page(contacts, None)
+        return Page(contacts, answer.cursor)
 
     def _in_data_source(self) -> _Query:
+        """Return the parameter that narrows a list to the data source, if it is set."""
         if self._data_source:
             return ((_DATA_SOURCE, self._data_source),)
         return ()
@@ -360,10 +368,11 @@ class ChartMogul:
         json: Json = None,
         lists: bool = False,
     ) -> Request:
+        """Return a request; its route is the path unless one is given."""
         return Request(
             method,
             path,
-            f"{method} {route or path}",
+            route=f"{method} {route or path}",
             query=query,
             headers=self._headers,
             json=json,
@@ -371,6 +380,7 @@ class ChartMogul:
         )
 
     def _on_contact(self, method: str, contact: str, json: Json = None) -> Request:
+        """Return a request about the contact with an id."""
         path = f"/contacts/{path_segment(contact)}"
         return self._request(method, path, "/contacts/{uuid}", json=json)
 
@@ -406,6 +416,7 @@ def _attribute(name: str) -> str:
 
 
 def _is_hit(key: MatchKey, remote: Remote) -> bool:
+    """Return whether a contact has a key: filters may be laxer than we are."""
     theirs = as_text(remote.fields.get(key.field))
     if key.field == "email":
         return same_mailbox(theirs, key.value)
@@ -421,10 +432,8 @@ def _words(body: Json) -> str:
             return as_text(body[name])
     details = body.get("error_details")
     if isinstance(details, list):
-        messages = [
-            each.get("message") for each in details if isinstance(each, Mapping)
-        ]
-        return "; ".join(map(as_text, messages))
+        objects = [each for each in details if isinstance(each, Mapping)]
+        return "; ".join(as_text(each.get("message")) for each in objects)
     return as_text(body.get("errors") or body)
 
 

@@ -117,8 +117,10 @@ _ONLY_IN_CREATES = (
     "currentCampaignData",
     "isChatWindowOpen",
 )
+"""The fields that a create takes, and an update does not."""
 _FLAGS = (_BOT, _SILENT, "isChatWindowOpen")
 _CUSTOM = "custom_fields."
+"""Prefix of custom fields in a mapping, such as ``custom_fields.plan``."""
 _READ_NAMES = {
     _PHONE: _PHONE,
     "firstName": "firstName",
@@ -146,9 +148,12 @@ _ID_PLACES = AliasChoices(
 )
 """The places in which answers hold the contact's id."""
 _LONG_ANSWERS = ("/tags", "/contacts/messages/{id}")
+"""Routes whose answers may be long."""
+# Statuses that stop the account, with the setting to look at: see ``judge``.
 _KEY_REFUSED = {401: "settings.api_key"}
 _ADDRESS_OR_KEY = {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}
 _ERROR_CODES = frozenset(map(str, range(400, 600)))
+"""Statuses of errors that a success may name in its body."""
 
 _UNSEEN = Rejected(
     "exists_unseen",
@@ -215,7 +220,9 @@ class DmChampSettings(VendorSettings):
 
 def _tag_name(tag: Json) -> Json:
     """Return a tag's name; some answers hold names, others objects with a name."""
-    return tag.get("name") if isinstance(tag, dict) else tag
+    if isinstance(tag, dict):
+        return tag.get("name")
+    return tag
 
 
 _DmChampTagNames: TypeAlias = Annotated[
@@ -235,16 +242,19 @@ class _DmChampTags(ReplyModel):
 
 
 class _DmChampContact(ReplyModel, extra="allow"):
+    """The contact in an answer; see ``_READ_NAMES`` for its fields."""
+
     tags: _DmChampTagNames | None = None
 
     def shown_fields(self) -> dict[str, Json]:
         """Return the fields in the answer, under the names that writes have."""
         extra = self.model_extra or {}
-        return {
-            written: _without_placeholder(written, extra[read])
-            for read, written in _READ_NAMES.items()
-            if read in extra
-        }
+        fields = {}
+        for read_name, written_name in _READ_NAMES.items():
+            if read_name in extra:
+                value = extra[read_name]
+                fields[written_name] = _without_placeholder(written_name, value)
+        return fields
 
 
 class _DmChampFound(ReplyModel):
@@ -256,6 +266,8 @@ class _DmChampFound(ReplyModel):
 
 
 class _DmChampDone(ReplyModel):
+    """The answer to a write other than a create."""
+
     success: Literal[True]
 
 
@@ -278,9 +290,10 @@ class DmChamp:
         deletion = None
         if settings.delete_as == "silenced":
             deletion = Deletion(keeps=(*_ONLY_IN_CREATES, f"{_CUSTOM}*"))
+        custom_in_creates = _custom(settings, "create")
         return Capabilities(
             create=Write(
-                fields=(*_CHANGEABLE, *_ONLY_IN_CREATES, *_custom(settings, "create")),
+                fields=(*_CHANGEABLE, *_ONLY_IN_CREATES, *custom_in_creates),
                 must_carry=(_PHONE,),
                 join_lists=None if settings.lists_in_create else 0,
                 repeatable=True,
@@ -316,12 +329,15 @@ class DmChamp:
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         remote = yield from self._find_one(key)
-        return (remote,) if remote else ()
+        if remote is None:
+            return ()
+        return (remote,)
 
     def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         hits: dict[str, Remote] = {}
         if not self._is_respelled(key):
             return ()
+        # ``find`` has asked for these.
         tried = tuple(self._spellings(key))
         for spelling in further_spellings(key.value):
             if spelling in tried:
@@ -343,6 +359,7 @@ class DmChamp:
             return 0
         if not self._lowering_fields(call):
             return 0
+        # Such an update looks its contact up first: see ``_update``.
         return self.look_up_cost(call.key).least
 
     def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002
@@ -428,6 +445,7 @@ class DmChamp:
         )
 
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
+        """Return whether a contact is surely that of a key."""
         theirs = remote.fields[key.field]
         if key.field == _PHONE:
             return is_phone_of(key, theirs)
@@ -455,14 +473,17 @@ class DmChamp:
             return
         has_plus = key.value.startswith("+")
         for bare in phone_spellings(key.value):
+            # The spelling of the source comes first: it is the likeliest one.
             with_plus = f"+{bare}"
-            yield with_plus if has_plus else bare
+            spellings = (with_plus, bare) if has_plus else (bare, with_plus)
+            yield spellings[0]
             if self._settings.look_up_phones != "as_sent":
-                yield bare if has_plus else with_plus
+                yield spellings[1]
 
     # --- Writes -----------------------------------------------------------------------
 
     def _create(self, call: Call) -> Exchange[Answer]:
+        # The settings count where the row does not decide these two.
         body = {
             _BOT: self._settings.bot_active,
             _SILENT: self._settings.do_not_disturb,
@@ -483,7 +504,9 @@ class DmChamp:
         exists = reply.status == 409 or "already exist" in _words(reply.body).lower()
         if not exists:
             return self._rejection(request, reply, call)
-        region = call.key.region if call.key and call.key.field == _PHONE else None
+        region = None
+        if call.key and call.key.field == _PHONE:
+            region = call.key.region
         phone = MatchKey(_PHONE, as_text(call.fields.get(_PHONE)), region)
         remote = yield from self._find_one(phone, quietly=True)
         if remote is None:
@@ -531,14 +554,17 @@ class DmChamp:
         return rejection(request, reply, _words(reply.body), sent, "not_found")
 
     def _put(self, call: Call, body: Mapping[str, Json]) -> Exchange[Answer]:
+        """Send an update with this body."""
         contact = external_id_of(call)
         request = self._request("PUT", "/contacts/{id}", contact=contact, json=body)
         return self._change(call, request)
 
     def _change_list(self, call: Call, method: str) -> Exchange[Answer]:
+        """Join (POST) or leave (DELETE) the one list that such a call carries."""
         list_id = next(_list_ids(call.fields))
         body = {"contactId": external_id_of(call), "listId": list_id}
-        return self._change(call, self._request(method, "/contacts/lists", json=body))
+        request = self._request(method, "/contacts/lists", json=body)
+        return self._change(call, request)
 
     def _tag(self, call: Call) -> Exchange[Answer]:
         """Tag the contact, which the vendor takes by phone or e-mail address only.
@@ -561,7 +587,9 @@ class DmChamp:
         for spelling in self._spellings(key):
             request = self._request("GET", "/contacts", (key.field, spelling))
             reply = yield from _send(request)
-            if reply.not_found or (not reply.ok and _is_uncommon(key, spelling)):
+            if reply.not_found:
+                continue
+            if not reply.ok and _is_uncommon(key, spelling):
                 continue
             if not reply.ok:
                 return self._rejection(request, reply, call)
@@ -571,9 +599,12 @@ class DmChamp:
         return None
 
     def _tag_under(self, call: Call, field: str, spelling: str) -> Exchange[Answer]:
+        """Tag the contact whom the vendor knows by a phone or an e-mail address."""
         if field == _PHONE:
-            plus = "+" if self._settings.tag_phones == "plus" else ""
-            spelling = plus + spelling.removeprefix("+")
+            # Tag calls may want another spelling than the look-up that found it.
+            spelling = spelling.removeprefix("+")
+            if self._settings.tag_phones == "plus":
+                spelling = f"+{spelling}"
         tags = (("tag", tag) for tag in call.add_tags)
         request = self._request("POST", "/tags", *tags, (field, spelling))
         return self._change(call, request)
@@ -585,12 +616,15 @@ class DmChamp:
             if _is_done_already(reply, call.action):
                 return Applied()
             return self._rejection(request, reply, call)
-        # What tag calls answer is not documented.
-        is_tag_call = call.action is Action.ADD_TAGS
-        parse_reply(request, reply, ReplyModel if is_tag_call else _DmChampDone)
+        # What tag calls answer is not documented: any object will do.
+        model: type[ReplyModel] = _DmChampDone
+        if call.action is Action.ADD_TAGS:
+            model = ReplyModel
+        parse_reply(request, reply, model)
         return Applied()
 
     def _rejection(self, request: Request, reply: Reply, call: Call) -> Rejected:
+        """Return the vendor's refusal of a call."""
         words = _words(reply.body)
         # Creates and tag calls do not name the contact by its id, and the 404 of a list
         # call may be about the list.
@@ -601,6 +635,7 @@ class DmChamp:
         return rejection(request, reply, words, sent, code)
 
     def _body(self, fields: Fields) -> dict[str, Json]:
+        """Return the body of a create or update; lists are not part of it."""
         body: dict[str, Json] = {}
         for name, value in fields.items():
             if name.startswith(_CUSTOM):
@@ -623,13 +658,14 @@ class DmChamp:
         contact: str = "",
         json: Json = None,
     ) -> Request:
+        """Return a request; ``contact`` is the id for a route that has one."""
         path = route
         if "{id}" in route:
             path = route.replace("{id}", path_segment(contact))
         return Request(
             method,
             path,
-            f"{method} {route}",
+            route=f"{method} {route}",
             query=(*query, ("apiKey", self._api_key)),
             json=json,
             lists=route in _LONG_ANSWERS,
@@ -656,6 +692,7 @@ def _reads_before_update(settings: DmChampSettings) -> bool:
 
 
 def _send(request: Request, halts: Mapping[int, str] = _KEY_REFUSED) -> Exchange[Reply]:
+    """Send a request and return its reply."""
     response = yield request
     return _judge(request, response, halts)
 
@@ -668,11 +705,9 @@ def _judge(request: Request, response: Response, halts: Mapping[int, str]) -> Re
     """
     reply = judge(request, response, halts)
     body = reply.body
-    if (
-        not reply.ok
-        or not isinstance(body, Mapping)
-        or body.get("success") is not False
-    ):
+    if not reply.ok or not isinstance(body, Mapping):
+        return reply
+    if body.get("success") is not False:
         return reply
     code = as_text(body.get("error_code"))
     if code in _ERROR_CODES:
@@ -708,10 +743,14 @@ def _is_done_already(reply: Reply, action: Action) -> bool:
 
 
 def _list_ids(fields: Fields) -> Iterator[str]:
-    return (name.removeprefix(LISTS) for name in fields if name.startswith(LISTS))
+    """Yield the ids of the lists among the fields of a call."""
+    for name in fields:
+        if name.startswith(LISTS):
+            yield name.removeprefix(LISTS)
 
 
 def _as_written(field: str, value: Json) -> Json:
+    """Return a value as it is written: flags are booleans, others text or objects."""
     if field in _FLAGS:
         return as_text(value).strip().lower() == "true"
     if isinstance(value, dict):
@@ -730,9 +769,10 @@ def _words(body: Json) -> str:
     """Return the message of a refusal: the body itself, or in one of three places."""
     if not isinstance(body, Mapping):
         return as_text(body)
-    return message_in(body, "message", "error") or message_in(
-        body.get("data"), "message"
-    )
+    words = message_in(body, "message", "error")
+    if words:
+        return words
+    return message_in(body.get("data"), "message")
 
 
 VENDOR = VendorSpec(

@@ -86,11 +86,14 @@ from syncengine.vendor import (
 
 _HIDDEN = ("language", "profilePic")
 """Fields that can be written, and that reads do not show."""
+# The vendor's, for one request.
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
 _NO_SUCH_CONTACT = "no such contact"
+"""Words, in small letters, by which the refusal of a missing contact is told."""
 _LOOK_UP_REFUSED = (400, 403, 422)
 """Statuses of a look-up that is refused for its value."""
+# Statuses that stop the account, with the setting to look at: see ``judge``.
 _TOKEN_REFUSED = {401: "settings.token"}
 _IsHit: TypeAlias = Callable[[MatchKey, Remote], bool]
 
@@ -128,6 +131,7 @@ class _RespondIoContact(ReplyModel):
     tags: Annotated[TagNames, NULL_AS_LIST] = ()
 
     def remote(self) -> Remote:
+        """Return the contact in the form in which the engine compares it."""
         return Remote(self.id, self.custom_fields, frozenset(self.tags))
 
 
@@ -210,8 +214,10 @@ class RespondIo:
     def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         untried: list[str] = []
         if self._is_respelled(key):
+            # ``find`` has asked for these.
             tried = self._spellings(key)
-            untried += (s for s in further_spellings(key.value) if s not in tried)
+            further = further_spellings(key.value)
+            untried = [spelling for spelling in further if spelling not in tried]
         return self._hits_of_all(key, untried, _resembles)
 
     def look_up_cost(self, key: MatchKey) -> Cost:
@@ -235,10 +241,10 @@ class RespondIo:
             case Action.CREATE:
                 return self._write(call, self._create(call))
             case Action.UPDATE:
+                contact = external_id_of(call)
                 pairs = self._pairs(call.fields)
-                return self._write(
-                    call, self._on_contact("PUT", external_id_of(call), json=pairs)
-                )
+                request = self._on_contact("PUT", contact, json=pairs)
+                return self._write(call, request)
             case Action.ADD_TAGS:
                 return self._change_tags(call, "POST", call.add_tags)
             case _:
@@ -250,6 +256,7 @@ class RespondIo:
         return same_text(ours, theirs)
 
     def _write(self, call: Call, request: Request) -> Exchange[Answer]:
+        """Send a create or an update, and return its answer."""
         reply = yield from _send(request)
         rejected = _refusal(request, reply, call)
         if rejected:
@@ -264,9 +271,9 @@ class RespondIo:
     def _change_tags(
         self, call: Call, method: str, tags: Sequence[str]
     ) -> Exchange[Answer]:
-        request = self._on_contact(
-            method, external_id_of(call), "/tags", {"tags": list(tags)}
-        )
+        """Add (POST) or remove (DELETE) tags."""
+        body = {"tags": list(tags)}
+        request = self._on_contact(method, external_id_of(call), "/tags", body)
         reply = yield from _send(request)
         rejected = _refusal(request, reply, call)
         if rejected:
@@ -339,16 +346,17 @@ class RespondIo:
         return Request(
             "POST",
             "/contact/",
-            "POST /contact/",
+            route="POST /contact/",
             headers=self._headers,
             json=self._pairs(call.fields),
         )
 
     def _look_up(self, field: str, value: str, page: int) -> Request:
+        """Return the request for a page of the contacts with a value of a field."""
         return Request(
             "GET",
             "/contact/by_custom_field",
-            "GET /contact/by_custom_field",
+            route="GET /contact/by_custom_field",
             query=(("name", field), ("value", value), ("page", str(page))),
             headers=self._headers,
             lists=True,
@@ -357,12 +365,13 @@ class RespondIo:
     def _on_contact(
         self, method: str, contact: str, tail: str = "", json: Json = None
     ) -> Request:
+        """Return a request about the contact with an id."""
         # Base64 may hold slashes, as Viber's own ids do; both are percent-encoded.
         segment = path_segment(self._id_in_path(method, contact), slashes=True)
         return Request(
             method,
             f"/contact/{segment}{tail}",
-            f"{method} /contact/{{id}}{tail}",
+            route=f"{method} /contact/{{id}}{tail}",
             headers=self._headers,
             json=json,
         )
@@ -389,6 +398,7 @@ class RespondIo:
 
 
 def _is_hit(key: MatchKey, remote: Remote) -> bool:
+    """Return whether a contact is surely that of a key."""
     theirs = remote.fields.get(key.field)
     if key.field == "email":
         return as_text(theirs).lower() == key.value.lower()
@@ -398,6 +408,7 @@ def _is_hit(key: MatchKey, remote: Remote) -> bool:
 
 
 def _resembles(key: MatchKey, remote: Remote) -> bool:
+    """Return whether a contact may be that of a key, for a person to judge."""
     return may_be_phone_of(key, remote.fields.get(key.field))
 
 
@@ -420,7 +431,9 @@ def _is_missing_contact(reply: Reply) -> bool:
 
 def _words(body: Json) -> str:
     """Return the message of a refusal, which is a text or a list of texts."""
-    message = body.get("message") if isinstance(body, Mapping) else None
+    message = None
+    if isinstance(body, Mapping):
+        message = body.get("message")
     if isinstance(message, list):
         return "; ".join(map(as_text, message))
     return as_text(message)
@@ -434,7 +447,9 @@ def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
     is_error = isinstance(reply.body, Mapping) and reply.body.get("status") == "error"
     if reply.ok and not is_error:
         return None
-    code = "not_found" if call.external_id and _is_missing_contact(reply) else None
+    code = None
+    if call.external_id and _is_missing_contact(reply):
+        code = "not_found"
     return rejection(request, reply, _words(reply.body), sent_values(call), code)
 
 

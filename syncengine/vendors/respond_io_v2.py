@@ -103,7 +103,9 @@ _KEYS = ("phone", "email")
 _OPTIONAL = ("lastName", "language", "profilePic", "countryCode")
 _FIRST_NAME = "firstName"
 _PLAIN_FIELDS = (_FIRST_NAME, *_KEYS, *_OPTIONAL)
+"""The fields that every contact has."""
 _CUSTOM = "custom_fields."
+"""Prefix of custom fields in a mapping, such as ``custom_fields.plan``."""
 _LIFECYCLE = "lifecycle"
 _MAX_TAGS = 10
 _PER_PAGE = 100
@@ -111,10 +113,13 @@ _PER_PAGE = 100
 _ALL_CONTACTS: Json = {"$and": []}
 """A filter that every contact passes."""
 _NOT_FOUND = "not_found"
+"""The code of a refusal that says that there is no such contact."""
+# Statuses that stop the account, with the setting to look at: see ``judge``.
 _TOKEN_REFUSED = {401: "settings.token"}
 # For paths that name no contact, so that a 404 can only mean the address.
 _ADDRESS_OR_TOKEN = {**_TOKEN_REFUSED, 404: BASE_URL, 410: BASE_URL}
 _Query: TypeAlias = tuple[tuple[str, str], ...]
+"""Parameters of a query: names and plain values."""
 
 
 class RespondIoV2Settings(VendorSettings):
@@ -140,11 +145,18 @@ class RespondIoV2Settings(VendorSettings):
 
 
 def _cursor_in(pagination: Json) -> Json:
-    """Return the cursor in the full address of the next page; None: there is none."""
-    link = pagination.get("next") if isinstance(pagination, dict) else pagination
+    """Return the cursor in the full address of the next page; None: there is none.
+
+    Raises ValueError for an address without one: the list would seem to end there.
+    """
+    link = pagination
+    if isinstance(pagination, dict):
+        link = pagination.get("next")
     if link is None or link == "":
         return None
-    found = re.search(r"[?&]cursorId=([^&#]+)", link) if isinstance(link, str) else None
+    found = None
+    if isinstance(link, str):
+        found = re.search(r"[?&]cursorId=([^&#]+)", link)
     if found is None:
         raise ValueError("an address with a cursor is expected")
     return unquote(found[1])
@@ -154,6 +166,8 @@ _NextCursor: TypeAlias = Annotated[str | None, BeforeValidator(_cursor_in)]
 
 
 class _RespondIoV2Custom(ReplyModel):
+    """A custom field of a contact."""
+
     name: str
     value: Json = None
 
@@ -164,6 +178,7 @@ class _RespondIoV2Contact(ReplyModel, extra="allow"):
     tags: Annotated[TagNames, NULL_AS_LIST] = ()
 
     def remote(self) -> Remote:
+        """Return the contact in the form in which the engine compares it."""
         plain = self.shown((*_PLAIN_FIELDS, _LIFECYCLE))
         custom = {field.name: field.value for field in self.custom_fields}
         fields = {**plain, **prefixed(_CUSTOM, custom)}
@@ -193,6 +208,7 @@ class _RespondIoV2Written(ReplyModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
+        """Refuse an answer from which nothing follows: any object would fit."""
         if self.contactId is None and as_text(self.code) != "200":
             raise ValueError("it tells neither the contact nor a success")
         return self
@@ -206,6 +222,7 @@ class _RespondIoV2Upserted(ReplyModel):
     @model_validator(mode="before")
     @classmethod
     def _empty_or_written(cls, body: Json) -> Json:
+        """Check all but an empty object as the answer to any other write."""
         if body == {}:
             return body
         return _RespondIoV2Written.model_validate(body).model_dump()
@@ -286,7 +303,9 @@ class RespondIoV2:
             return ()
         whole = usual_spellings(key.value, None)
         bare = tuple(spelling.removeprefix("+") for spelling in whole)
-        spellings = (*whole, *bare, *local_spellings(key.value))
+        # Without their country code, whether or not the key's region is configured.
+        local = local_spellings(key.value)
+        spellings = (*whole, *bare, *local)
         asking = self._with_any(key, spellings, _resembles)
         hits = yield from none_if_refused(asking)
         return hits or ()
@@ -331,11 +350,11 @@ class RespondIoV2:
             )
         if not into.isdecimal() or not other.isdecimal():
             return Rejected(_NOT_FOUND, "this vendor's ids are numbers")
-        fields = {
-            name: as_text(kept.fields[name])
-            for name in _PLAIN_FIELDS
-            if kept.fields[name] not in (None, "")
-        }
+        fields = {}
+        for name in _PLAIN_FIELDS:
+            value = kept.fields[name]
+            if value not in (None, ""):
+                fields[name] = as_text(value)
         if "phone" in fields:
             # Phones may be shown without their ``+``, and are written with it.
             fields["phone"] = f"+{fields['phone'].removeprefix('+')}"
@@ -352,6 +371,7 @@ class RespondIoV2:
             case Action.UPDATE:
                 request = self._on_contact("PUT", contact, self._body(call.fields))
             case Action.SET_LIFECYCLE:
+                # Null takes the contact out of every stage.
                 stage = {"name": call.fields[_LIFECYCLE] or None}
                 tail = "/lifecycle/update"
                 request = self._on_contact("POST", contact, stage, tail=tail)
@@ -377,12 +397,12 @@ class RespondIoV2:
                 return field.startswith(_CUSTOM) and same_time(ours, theirs)
 
     def _upsert(self, call: Call) -> Exchange[Answer]:
+        """Create or update a contact by the phone or e-mail address in ``call.key``."""
         if call.key is None:
             raise ValueError("upsert needs the key it goes by")
+        body = self._body(call.fields)
         under = "/contact/create_or_update"
-        request = self._on_contact(
-            "POST", call.key, self._body(call.fields), under=under
-        )
+        request = self._on_contact("POST", call.key, body, under=under)
         sent = tuple(sent_values(call))
         # A 404 is not about this contact: an upsert creates what is not there.
         answer = yield from _write(
@@ -414,7 +434,8 @@ class RespondIoV2:
         )
 
     def _delete(self, contact: MatchKey) -> Exchange[Answer]:
-        answer = yield from _write(self._on_contact("DELETE", contact), ())
+        request = self._on_contact("DELETE", contact)
+        answer = yield from _write(request, sent=())
         if isinstance(answer, Rejected) and answer.code == _NOT_FOUND:
             return Applied(was_gone=True)
         if answer == Applied(contact.value):
@@ -449,6 +470,10 @@ class RespondIoV2:
     def _read_page(
         self, wanted: Json, cursor: str | None, sent: tuple[str, ...]
     ) -> Exchange[Page]:
+        """Return one page of the contacts that pass a filter.
+
+        ``sent`` is what must not be repeated in a message.
+        """
         request = self._list_request(wanted, cursor, _PER_PAGE)
         reply = yield from look_up(request, _ADDRESS_OR_TOKEN, _words, sent, _judge)
         if reply is None:
@@ -463,7 +488,9 @@ class RespondIoV2:
         cursor: str | None = None
         seen: set[str | None] = set()
         for _ in range(MAX_PAGES):
-            query = (("cursorId", cursor),) if cursor else ()
+            query: _Query = ()
+            if cursor:
+                query = (("cursorId", cursor),)
             request = self._on_contact("GET", contact, tail="/channels", query=query)
             reply = yield from look_up(request, _TOKEN_REFUSED, _words, (), _judge)
             if reply is None:
@@ -484,6 +511,7 @@ class RespondIoV2:
         return is_phone and self._tries_usual_spellings
 
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
+        """Return whether a contact is surely that of a key."""
         theirs = as_text(remote.fields.get(key.field))
         if key.field == "phone":
             return is_phone_of(key, theirs)
@@ -494,6 +522,7 @@ class RespondIoV2:
         return theirs == key.value
 
     def _list_request(self, wanted: Json, cursor: str | None, limit: int) -> Request:
+        """Return the request for a page of the contacts that pass a filter."""
         query: _Query = (("limit", str(limit)),)
         if cursor:
             query = (*query, ("cursorId", cursor))
@@ -511,11 +540,16 @@ class RespondIoV2:
         tail: str = "",
         query: _Query = (),
     ) -> Request:
-        """Return a request about a contact with an id, a phone or an e-mail address."""
+        """Return a request about a contact with an id, a phone or an e-mail address.
+
+        ``contact.field`` is ``id``, ``phone`` or ``email``; ``under`` and ``tail`` are
+        the parts of the path before and behind the identifier.
+        """
         if contact.field in _KEYS:
             value = _key_segment(contact)
         else:
             value = path_segment(contact.value)
+        # The colon of the identifier is percent-encoded too.
         path = f"{under}/{contact.field}%3A{value}{tail}"
         route = f"{under}/{{identifier}}{tail}"
         return self._request(method, path, json, query, route=route)
@@ -528,10 +562,11 @@ class RespondIoV2:
         query: _Query = (),
         route: str | None = None,
     ) -> Request:
+        """Return a request; its route is the path unless one is given."""
         return Request(
             method,
             path,
-            f"{method} {route or path}",
+            route=f"{method} {route or path}",
             query=query,
             headers=self._headers,
             json=json,
@@ -541,11 +576,13 @@ class RespondIoV2:
         )
 
     def _tags(self, tags: Iterable[str]) -> Json:
+        """Return the body of a tag call."""
         if self._tags_as == "array":
             return list(tags)
         return {"tags": list(tags)}
 
     def _body(self, fields: Fields) -> Json:
+        """Return the body of an upsert or update."""
         body: dict[str, Json] = {}
         for name, value in fields.items():
             if name.startswith(_CUSTOM):
@@ -567,8 +604,10 @@ class RespondIoV2:
         return self._plain_value(value)
 
     def _plain_value(self, value: Json) -> Json:
-        is_empty = value is None or (value == "" and self._clears)
-        return self._cleared_value if is_empty else as_text(value)
+        """Return a value as it is written: text, or what clears the field."""
+        if value is None or (value == "" and self._clears):
+            return self._cleared_value
+        return as_text(value)
 
 
 def _key_segment(key: MatchKey) -> str:
@@ -587,15 +626,18 @@ def _spellings(key: MatchKey) -> tuple[str, ...]:
     Phones may be stored without their ``+``, mailboxes in small letters or as names.
     """
     if key.field == "email":
+        # As it is, ann.lee@acme.com, Ann.lee@acme.com and Ann.Lee@acme.com.
         mailbox = key.value.lower()
         local, at, domain = mailbox.partition("@")
-        return key.value, mailbox, mailbox.capitalize(), f"{local.title()}{at}{domain}"
+        as_name = f"{local.title()}{at}{domain}"
+        return key.value, mailbox, mailbox.capitalize(), as_name
     if key.field == "phone":
         return with_and_without_plus(key.value)
     return (key.value,)
 
 
 def _resembles(key: MatchKey, remote: Remote) -> bool:
+    """Return whether a contact may be that of a key, for a person to judge."""
     return may_be_phone_of(key, remote.fields.get(key.field))
 
 
@@ -628,7 +670,11 @@ def _write(
     not_found_code: str | None = _NOT_FOUND,
     model: type[_RespondIoV2Written | _RespondIoV2Upserted] = _RespondIoV2Written,
 ) -> Exchange[Answer]:
-    """Send a write and return its answer; ``not_found_code`` is the code of a 404."""
+    """Send a write and return its answer.
+
+    ``sent`` is what must not be repeated in a message, ``not_found_code`` the code of a
+    404 (None: none of its own), ``model`` the shape of a success.
+    """
     response = yield request
     reply = _judge(request, response, _TOKEN_REFUSED)
     if not reply.ok:
@@ -638,6 +684,7 @@ def _write(
 
 
 def _words(body: Json) -> str:
+    """Return the message of a refusal."""
     if isinstance(body, Mapping):
         return as_text(body.get("message"))
     return ""

@@ -94,10 +94,12 @@ from syncengine.vendor import (
 )
 
 _CUSTOM = "customFields."
+"""Prefix of custom fields in a mapping, such as ``customFields.plan``."""
 _NAME = "name"
 _PHONE = "phoneNumber"
 _NOTES = "notes"
 _PLAIN_FIELDS = (_NAME, _PHONE, "stage", _NOTES)
+"""The fields that every contact has."""
 _WRITABLE = ("location", "workspaceId", *_PLAIN_FIELDS, "customFields", "tags")
 """The parts of a contact that an update has to write back."""
 _CONTACTS = "/v1/contacts"
@@ -125,6 +127,7 @@ _UPDATE_CAUTION = (
     "writes in between is lost."
 )
 _Query: TypeAlias = tuple[tuple[str, str], ...]
+"""Parameters of a query: names and plain values."""
 
 
 class WhautomateSettings(VendorSettings):
@@ -169,6 +172,7 @@ class _WhautomateRow(ReplyModel, extra="allow"):
     custom: dict[str, Json] | None = Field(default=None, alias="customFields")
 
     def remote(self) -> Remote:
+        """Return the contact in the form in which the engine compares it."""
         plain = self.shown(_PLAIN_FIELDS)
         custom = prefixed(_CUSTOM, self.custom or {})
         tags = frozenset(storable_tags(self.tags or ()))
@@ -181,30 +185,41 @@ class _WhautomateRow(ReplyModel, extra="allow"):
 
 
 class _WhautomateRows(ReplyModel):
+    """One page of a list. The answer is a bare array: ``_read_page`` names it."""
+
     rows: ListOf[_WhautomateRow]
 
 
 class _WhautomateDeleted(ReplyModel):
+    """The answer to a deletion that was carried out."""
+
     success: Literal[True]
 
 
 class _PageCursor(NamedTuple):
-    """The cursor of a list: the page to read, and what the one before it showed."""
+    """The cursor of a list: the page to read, and what the one before it showed.
+
+    As text it is the three with spaces between, such as ``2 100 5f00aa11bb22``.
+    """
 
     number: int = 1
     rows_before: int = 0
+    """Number of rows on the page before."""
     first_before: str = ""
+    """Id of the first row on the page before."""
 
     @classmethod
     def parse(cls, cursor: str | None) -> _PageCursor:
+        """Return the cursor in a text; that of the first page for None."""
         if cursor is None or cursor == "":
             return cls()
         number, rows, first = cursor.split(" ", 2)
         return cls(int(number), int(rows), first)
 
     def after(self, rows: Sequence[_WhautomateRow]) -> str:
-        """Return the cursor of the page that follows one with these rows."""
-        return f"{self.number + 1} {len(rows)} {rows[0].id}"
+        """Return the cursor of the page that follows one with these rows, as text."""
+        next_number = self.number + 1
+        return f"{next_number} {len(rows)} {rows[0].id}"
 
 
 class Whautomate:
@@ -232,6 +247,7 @@ class Whautomate:
     def _capabilities(self, settings: WhautomateSettings) -> Capabilities:
         fields = (f"{_CUSTOM}*", *_PLAIN_FIELDS)
         makes_duplicates = settings.duplicate_phone == "made"
+        # Name, phone and stage cannot be empty at this vendor.
         clears: tuple[str, ...] = ()
         if settings.clear_with != "nothing":
             clears = (f"{_CUSTOM}*", _NOTES)
@@ -258,10 +274,11 @@ class Whautomate:
 
     def probe(self) -> Exchange[bool]:
         setting = "settings.location_id"
-        wanted = self._settings.location_id
-        locations = yield from self._rows_that(
-            lambda location: location.external_id == wanted, _LOCATIONS
-        )
+
+        def is_ours(location: Remote) -> bool:
+            return location.external_id == self._settings.location_id
+
+        locations = yield from self._rows_that(is_ours, _LOCATIONS)
         if not locations:
             raise VendorHalted(
                 f"GET {_LOCATIONS}: the account has no such location; check {setting}",
@@ -285,7 +302,9 @@ class Whautomate:
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
         contact = yield from self._read(external_id)
-        return contact.remote() if contact else None
+        if contact is None:
+            return None
+        return contact.remote()
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
         contact = yield from self._read(external_id)
@@ -331,12 +350,14 @@ class Whautomate:
         return self._rows_that(lambda row: is_hit(key, row), _CONTACTS, query)
 
     def _is_hit(self, key: MatchKey, row: Remote) -> bool:
+        """Return whether a row is surely the contact of a key."""
         theirs = row.fields.get(key.field)
         if key.field == _PHONE:
             return is_phone_of(key, theirs)
         return self.same(key.field, key.value, theirs)
 
     def _read(self, contact: str) -> Exchange[_WhautomateRow | None]:
+        """Return the contact with an id; None where there is none."""
         request = self._on_contact("GET", contact)
         reply = yield from _send(request)
         if reply.not_found:
@@ -367,10 +388,11 @@ class Whautomate:
         place = _PageCursor.parse(cursor)
         size = ("limit", str(self._settings.page_size))
         page = ("page", str(place.number))
-        request = self._request("GET", path, query=(*query, size, page), lists=True)
+        query = (*query, size, page)
+        request = self._request("GET", path, query=query, lists=True)
         reply = yield from _send(request)
         if not reply.ok:
-            sent = (value for _, value in query)
+            sent = dict(query).values()
             raise failed_look_up(request, reply, _words(reply.body), sent)
         # The answer is a bare array.
         answer = replace(reply, body={"rows": reply.body})
@@ -387,6 +409,7 @@ class Whautomate:
         body["tags"] = list(call.add_tags)
         request = self._request("POST", _CONTACTS, json=body)
         reply = yield from self._send_defining_tags(request, call.add_tags)
+        # A contact has the phone already. The vendor does not say which.
         if reply.status == 409:
             holders = yield from self._holders_of_phone(call)
             if holders is not None and len(holders) == 1:
@@ -436,11 +459,8 @@ class Whautomate:
             for name, value in contact.remote().fields.items()
             if value not in (None, "")
         }
-        is_in_step = all(
-            self.same(name, value, before.get(name))
-            for name, value in call.fields.items()
-        )
-        if is_in_step:
+        if self._is_in_step(call.fields, before):
+            # Somebody else wrote it: a replacement of the contact is spared.
             return Applied(contact.id)
         # The location goes first: a contact that shows its own keeps it.
         body = self._with_changes({**self._location, **contact.writable()}, call.fields)
@@ -450,6 +470,12 @@ class Whautomate:
             return after
         tags = storable_tags(contact.tags or ())
         return Applied(after.id, self._dropped(call.fields, before, tags, after))
+
+    def _is_in_step(self, wanted: Fields, there: Fields) -> bool:
+        """Return whether a contact has all wanted values."""
+        return all(
+            self.same(name, value, there.get(name)) for name, value in wanted.items()
+        )
 
     def _delete(self, call: Call) -> Exchange[Answer]:
         request = self._on_contact("DELETE", external_id_of(call))
@@ -471,6 +497,7 @@ class Whautomate:
         if not reply.ok:
             return _rejection(request, reply, call)
         contact = parse_reply(request, reply, _WhautomateRow)
+        # A list of the changed tags alone says nothing about the others.
         if contact.tags is None or self._settings.tags_told != "all":
             return Applied(contact.id)
         missing = tags_not_taken(call.add_tags, contact.tags)
@@ -508,11 +535,12 @@ class Whautomate:
         for name, value in changes.items():
             if name in _PLAIN_FIELDS:
                 body[name] = self._plain_value(name, value)
-            elif value is None and clear_with == "empty":
-                custom[name.removeprefix(_CUSTOM)] = ""
-            else:
-                custom[name.removeprefix(_CUSTOM)] = value
+                continue
+            if value is None and clear_with == "empty":
+                value = ""  # noqa: PLW2901 - the same in the vendor's form
+            custom[name.removeprefix(_CUSTOM)] = value
         if clear_with == "omit":
+            # Custom fields are replaced as a whole: what is left out is cleared.
             custom = {
                 name: value for name, value in custom.items() if value is not None
             }
@@ -520,6 +548,7 @@ class Whautomate:
         return body
 
     def _plain_value(self, name: str, value: Json) -> Json:
+        """Return the value of a plain field as it is written."""
         if name == _STAGES.field:
             return _STAGES.value(value)
         if value is None and self._settings.clear_with == "null":
@@ -550,10 +579,11 @@ class Whautomate:
         json: Json = None,
         lists: bool = False,
     ) -> Request:
+        """Return a request whose path names no contact."""
         return Request(
             method,
             path,
-            f"{method} {path}",
+            route=f"{method} {path}",
             query=query,
             headers=self._headers,
             json=json,
@@ -563,20 +593,23 @@ class Whautomate:
     def _on_contact(
         self, method: str, contact: str, tail: str = "", json: Json = None
     ) -> Request:
+        """Return a request about the contact with an id."""
         return Request(
             method,
-            f"{_CONTACTS}/{path_segment(contact)}{tail}",
-            f"{method} {_CONTACTS}/{{id}}{tail}",
+            path=f"{_CONTACTS}/{path_segment(contact)}{tail}",
+            route=f"{method} {_CONTACTS}/{{id}}{tail}",
             headers=self._headers,
             json=json,
         )
 
 
 def _send(request: Request) -> Exchange[Reply]:
+    """Send a request and return its reply."""
     return send_through_api_gateway(request, "settings.api_key")
 
 
 def _resembles(key: MatchKey, row: Remote) -> bool:
+    """Return whether a row may be the contact of a key, for a person to judge."""
     return may_be_phone_of(key, row.fields.get(_PHONE))
 
 
@@ -591,6 +624,7 @@ def _shared_digits(phone: str) -> str:
         spellings = tuple(national_digits(spelling) for spelling in spellings)
     shared = digits(spellings[0])
     for spelling in spellings[1:]:
+        # Every text ends with the empty one, so that this ends at the latest there.
         while not digits(spelling).endswith(shared):
             shared = shared[1:]
     return shared
@@ -609,6 +643,7 @@ def _search_query(settings: WhautomateSettings) -> _Query:
 def _contact_or_rejection(
     request: Request, call: Call
 ) -> Exchange[_WhautomateRow | Rejected]:
+    """Send a request and return the contact in its reply, or the refusal of it."""
     reply = yield from _send(request)
     if not reply.ok:
         return _rejection(request, reply, call)
@@ -616,10 +651,12 @@ def _contact_or_rejection(
 
 
 def _words(body: Json) -> str:
+    """Return the message of a refusal."""
     return message_in(body, "message", "error")
 
 
 def _rejection(request: Request, reply: Reply, call: Call) -> Rejected:
+    """Return the vendor's refusal of a call."""
     is_gone = reply.not_found and call.external_id is not None
     code = "not_found" if is_gone else None
     return rejection(request, reply, _words(reply.body), sent_values(call), code)
