@@ -30,7 +30,7 @@ from tests.support.people_project import (
 EVERYBODY = (1, 2, 3, 4, 5, 6)
 NEWCOMERS = (7, 8)
 ON_PLANS = (1, 3)
-"""Who has a plan. Contact 5 had one, and the vendor still holds it."""
+"""Contacts with a plan. Contact 5 had one, and the vendor still has it."""
 WITHOUT_PLAN = (2, 4, 5, 6)
 _COMMON: dict[str, Any] = {
     "limits": [],
@@ -44,13 +44,13 @@ Holds = dict[int, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Kind:
-    """What a vendor's fields are called, and what its calls cost."""
+    """A vendor's names of fields, and the requests that its calls need."""
 
     file: dict[str, Any]
     name: str
     plan: str
     other: str | None
-    """A field that is not mapped yet; None where the vendor has none that updates take."""
+    """A field that is not mapped yet; None where updates take no other."""
     cased: str | None
     """The field of the plan in another case; None where its name is fixed."""
     match_on: dict[str, Any] | None
@@ -65,7 +65,7 @@ class Kind:
 
 KINDS = {
     "charles": Kind(
-        CHARLES
+        file=CHARLES
         | {
             "fields": {
                 "first_name": "name",
@@ -73,27 +73,28 @@ KINDS = {
                 "custom_properties.plan": "plan",
             }
         },
-        *(
-            "first_name",
-            "custom_properties.plan",
-            "last_name",
-            "custom_properties.Plan",
-        ),
-        None,
+        name="first_name",
+        plan="custom_properties.plan",
+        other="last_name",
+        cased="custom_properties.Plan",
+        match_on=None,
         create=1,
         retag=1,
         untags=False,
         clears=False,
     ),
     "chartmogul": Kind(
-        CHARTMOGUL
+        file=CHARTMOGUL
         | {"fields": {**CHARTMOGUL["fields"], "email": "email", "custom.plan": "plan"}},
-        *("first_name", "custom.plan", "last_name", "custom.Plan"),
-        {"match_on": "email"},
+        name="first_name",
+        plan="custom.plan",
+        other="last_name",
+        cased="custom.Plan",
+        match_on={"match_on": "email"},
         create=2,
     ),
     "dm_champ": Kind(
-        DM_CHAMP
+        file=DM_CHAMP
         | {
             "fields": {
                 "phoneNumber": "phone",
@@ -102,15 +103,18 @@ KINDS = {
                 "email": "email",
             }
         },
-        *("firstName", "lastName", None, None),
-        {"match_on": ["phoneNumber", "email"]},
+        name="firstName",
+        plan="lastName",
+        other=None,
+        cased=None,
+        match_on={"match_on": ["phoneNumber", "email"]},
         create=6,
         retag=2,
         untags=False,
         clears=False,
     ),
     "respond_io": Kind(
-        RESPOND_IO
+        file=RESPOND_IO
         | {
             "fields": {
                 "crm_id": "id",
@@ -119,13 +123,16 @@ KINDS = {
                 "plan": "plan",
             }
         },
-        *("firstName", "plan", "nick", "Plan"),
-        {"match_on": ["phone"]},
+        name="firstName",
+        plan="plan",
+        other="nick",
+        cased="Plan",
+        match_on={"match_on": ["phone"]},
         create=3,
         retag=2,
     ),
     "respond_io_v2": Kind(
-        {
+        file={
             "vendor": "respond_io_v2",
             "settings": {
                 "base_url": "${RESPOND_IO_V2_URL}",
@@ -140,13 +147,16 @@ KINDS = {
                 "custom_fields.plan": "plan",
             },
         },
-        *("firstName", "custom_fields.plan", "lastName", "custom_fields.Plan"),
-        {"match_on": "email"},
+        name="firstName",
+        plan="custom_fields.plan",
+        other="lastName",
+        cased="custom_fields.Plan",
+        match_on={"match_on": "email"},
         create=3,
         retag=2,
     ),
     "whautomate": Kind(
-        {
+        file={
             "vendor": "whautomate",
             "settings": {
                 "base_url": "${WHAUTOMATE_URL}",
@@ -161,8 +171,11 @@ KINDS = {
                 "customFields.plan": "plan",
             },
         },
-        *("name", "customFields.plan", "customFields.nick", "customFields.Plan"),
-        None,
+        name="name",
+        plan="customFields.plan",
+        other="customFields.nick",
+        cased="customFields.Plan",
+        match_on=None,
         create=2,
         update=2,
         retag=2,
@@ -176,17 +189,19 @@ class Cell:
 
     name: str
     keys: dict[str, Any] = field(default_factory=dict)
-    """Keys that change in the file; None takes one out."""
+    """Keys that change in the file; a None removes the key."""
     requests: int = 0
     causes: tuple[tuple[Any, ...], ...] = ()
-    """Cause, field where it has one, contacts."""
+    """Causes in the plan: cause, its field if it has one, number of contacts."""
     holds: Holds = field(default_factory=dict)
-    """What the vendor then holds of some contacts, ``tags`` among it."""
+    """Fields and ``tags`` that some contacts have at the vendor afterwards."""
     unsupported: int = 0
     refused: str = ""
+    """A part of the message with which plan and run refuse the change."""
     rewrite: Callable[[str], str] | None = None
-    """How the file's text changes, where its meaning stays."""
+    """A change of the file's text that leaves its meaning as it is."""
     engine: dict[str, Any] = field(default_factory=dict)
+    """Keys that change in the common file."""
 
 
 def cells(vendor: str) -> Iterator[Cell]:
@@ -194,35 +209,40 @@ def cells(vendor: str) -> Iterator[Cell]:
     yield from _of_fields(kind)
     yield from _of_rows(kind)
     yield from _of_no_consequence(kind)
-    yield from _of_tags(
-        kind
-    )  # last: where tags cannot be removed, those with a prefix stay
+    # Last, since the tags with a prefix stay where the vendor cannot remove tags.
+    yield from _of_tags(kind)
 
 
 def _of_fields(kind: Kind) -> Iterator[Cell]:
+    yield from _of_other_fields(kind)
+    yield from _of_values(kind)
+    yield from _of_missing_values(kind)
+
+
+def _mapping_changed(name: str, contacts: int) -> tuple[tuple[Any, ...], ...]:
+    return (("mapping_changed", name, contacts),)
+
+
+def _of_other_fields(kind: Kind) -> Iterator[Cell]:
     fields = kind.file["fields"]
     without_plan = {
         name: column for name, column in fields.items() if name != kind.plan
     }
     kept: Holds = {number: {kind.plan: "pro"} for number in (*ON_PLANS, 5)}
-
-    def mapped(name: str, contacts: int) -> tuple[tuple[Any, ...], ...]:
-        return (("mapping_changed", name, contacts),)
-
     yield Cell("a field is removed", {"fields": without_plan}, holds=kept)
     if kind.other is not None:
         yield Cell(
             "a field is added",
             {"fields": {**fields, kind.other: "company"}},
             requests=6 * kind.update,
-            causes=mapped(kind.other, 6),
+            causes=_mapping_changed(kind.other, 6),
             holds={number: {kind.other: f"Company {number}"} for number in EVERYBODY},
         )
         yield Cell(
             "a field is renamed",
             {"fields": {**without_plan, kind.other: "plan"}},
             requests=2 * kind.update,
-            causes=mapped(kind.other, 2),
+            causes=_mapping_changed(kind.other, 2),
             holds={**kept, 1: {kind.other: "pro", kind.plan: "pro"}},
         )
     if kind.cased is not None:
@@ -230,9 +250,13 @@ def _of_fields(kind: Kind) -> Iterator[Cell]:
             "a field is written in another case",
             {"fields": {**without_plan, kind.cased: "plan"}},
             requests=2 * kind.update,
-            causes=mapped(kind.cased, 2),
+            causes=_mapping_changed(kind.cased, 2),
             holds={1: {kind.cased: "pro", kind.plan: "pro"}},
         )
+
+
+def _of_values(kind: Kind) -> Iterator[Cell]:
+    fields = kind.file["fields"]
     yield Cell(
         "a column is written in another case",
         {"fields": {**fields, kind.name: "Name"}},
@@ -242,14 +266,14 @@ def _of_fields(kind: Kind) -> Iterator[Cell]:
         "a field takes another column",
         {"fields": {**fields, kind.name: "company"}},
         requests=6 * kind.update,
-        causes=mapped(kind.name, 6),
+        causes=_mapping_changed(kind.name, 6),
         holds={number: {kind.name: f"Company {number}"} for number in EVERYBODY},
     )
     yield Cell(
         "a value takes another form",
         {"fields": {**fields, kind.name: {"from": "name", "as": "lower"}}},
         requests=6 * kind.update,
-        causes=mapped(kind.name, 6),
+        causes=_mapping_changed(kind.name, 6),
         holds={number: {kind.name: f"name {number}"} for number in EVERYBODY},
     )
     yield Cell(
@@ -257,26 +281,29 @@ def _of_fields(kind: Kind) -> Iterator[Cell]:
         {"fields": {**fields, kind.name: {"from": "name", "as": "text"}}},
         holds={number: {kind.name: f"Name {number}"} for number in EVERYBODY},
     )
-    cleared = (
-        {"requests": kind.update, "causes": (("on_null_changed", 1),)}
-        if kind.clears
-        else {"unsupported": 1}
-    )
+
+
+def _of_missing_values(kind: Kind) -> Iterator[Cell]:
+    # Contact 5 alone is concerned: its row has no plan, and the vendor still has one.
+    if kind.clears:
+        cleared = {"requests": kind.update, "causes": (("on_null_changed", 1),)}
+    else:
+        cleared = {"unsupported": 1}
     yield Cell(
         "on_null becomes clear",
         {"on_null": "clear"},
         holds={1: {kind.plan: "pro"}},
         **cleared,
     )
+    with_default: Holds = {number: {kind.plan: "free"} for number in WITHOUT_PLAN}
+    with_default |= {number: {kind.plan: "pro"} for number in ON_PLANS}
+    plan = {"from": "plan", "default": "free"}
     yield Cell(
         "a default is added",
-        {"fields": {**fields, kind.plan: {"from": "plan", "default": "free"}}},
+        {"fields": {**kind.file["fields"], kind.plan: plan}},
         requests=4 * kind.update,
-        causes=mapped(kind.plan, 4),
-        holds={
-            number: {kind.plan: "pro" if number in ON_PLANS else "free"}
-            for number in EVERYBODY
-        },
+        causes=_mapping_changed(kind.plan, 4),
+        holds=with_default,
     )
 
 
@@ -311,16 +338,17 @@ def _of_tags(kind: Kind) -> Iterator[Cell]:
         "the same tags from another kind of column",
         {"tags": {"columns": {"a": "opted_in"}}},
     )
+    if kind.untags:
+        tags, unsupported = ["crm:a"], 0
+    else:
+        tags, unsupported = ["a", "crm:a"], 6
     yield Cell(
         "a prefix is added to the tags",
         {"tags": {"from": "tags", "prefix": "crm:"}},
         requests=6 * kind.retag,
         causes=(("tags_prefix_changed", 6),),
-        holds={
-            number: {"tags": ["crm:a"] if kind.untags else ["a", "crm:a"]}
-            for number in EVERYBODY
-        },
-        unsupported=0 if kind.untags else 6,
+        holds={number: {"tags": tags} for number in EVERYBODY},
+        unsupported=unsupported,
     )
 
 
@@ -348,22 +376,25 @@ def _of_no_consequence(kind: Kind) -> Iterator[Cell]:
         "keys that are not read",
         rewrite=lambda text: f"x-note: {{any: [thing]}}\n{text}",
     )
-    yield Cell("the order of the keys", rewrite=lambda text: "\n".join(_turned(text)))
+    yield Cell("the order of the keys", rewrite=_with_keys_reversed)
 
 
-def _turned(text: str) -> list[str]:
-    """The file's top-level keys in the opposite order."""
+def _with_keys_reversed(text: str) -> str:
+    """Return the file with its top-level keys in the opposite order."""
     blocks: list[list[str]] = []
     for line in text.splitlines():
         if line.startswith((" ", "-")):
             blocks[-1].append(line)
         else:
             blocks.append([line])
-    return [line for block in reversed(blocks) for line in block]
+    return "\n".join("\n".join(block) for block in reversed(blocks))
 
 
 FULL = ("charles", "respond_io")
-"""Vendors at which every change is played; at the others, those for which something is sent."""
+"""Vendors at which every change is played.
+
+At the others it is only those for which something is sent.
+"""
 
 
 def played(vendor: str) -> list[Cell]:
@@ -376,8 +407,9 @@ def played(vendor: str) -> list[Cell]:
 
 @asynccontextmanager
 async def in_step(database: str, folder: Path, vendor: str) -> AsyncIterator[People]:
-    """Six contacts that the vendor has, two that are not selected, and one whose plan
-    ended.
+    """Sync six contacts, and leave two unselected.
+
+    The plan of contact 5 ends after the sync, which sends nothing.
     """
     file = {**KINDS[vendor].file, **_COMMON}
     if not KINDS[vendor].retag:
@@ -394,7 +426,8 @@ async def in_step(database: str, folder: Path, vendor: str) -> AsyncIterator[Peo
         await here.source.execute(
             "UPDATE crm.people SET plan = 'pro' WHERE id IN (1, 3, 5)"
         )
-        if vendor == "chartmogul":  # its company is the customer, which has to exist
+        if vendor == "chartmogul":
+            # A company is the customer there, and has to exist.
             here.configure(
                 "crm",
                 fields={
@@ -422,16 +455,14 @@ async def test_a_single_change_has_the_consequences_it_should_have_and_no_others
         before = copy.deepcopy(here.destinations["crm"])
         for cell in played(vendor):
             _apply(here, cell, before)
-            wrong += [
-                f"{cell.name}: {what}" async for what in _deviations(here, cell, vendor)
-            ]
+            deviations = [found async for found in _deviations(here, cell, vendor)]
+            wrong += [f"{cell.name}: {deviation}" for deviation in deviations]
             here.destinations["crm"] = {}
             here.configure("crm", **before)
             here.configure_engine(batch_size=4)
             if cell.requests or cell.holds:
-                restored = await here.run(
-                    "crm", accept=frozenset({"consent"})
-                )  # who had left is selected again
+                # Removed contacts are selected again, which has to be accepted.
+                restored = await here.run("crm", accept=frozenset({"consent"}))
                 assert restored.status == "done", f"{cell.name}: {restored.error}"
     assert not wrong, "\n".join(wrong)
 
@@ -452,28 +483,20 @@ def _apply(here: People, cell: Cell, before: dict[str, Any]) -> None:
 
 
 async def _deviations(here: People, cell: Cell, vendor: str) -> AsyncIterator[str]:
-    """What is otherwise than the cell says."""
-    plan, sent = await here.plan("crm"), here.requests(vendor)
+    """Yield every difference from what the cell says."""
+    plan = await here.plan("crm")
+    before = here.requests(vendor)
     report = await here.run("crm")
-    sent = here.requests(vendor) - sent
+    sent = here.requests(vendor) - before
     if cell.refused:
-        for said in (plan.error, report.error):
-            if cell.refused not in (said or ""):
-                yield f"is refused with {said!r}"
-        if (exit_code(report), sent) != (2, 0):
-            yield f"exit code {exit_code(report)} after {sent} requests"
+        for deviation in _refused_otherwise(cell, plan, report, sent):
+            yield deviation
         return
     for what, is_so, should_be in _compared(cell, plan, report, sent):
         if is_so != should_be:
             yield f"{what}: {is_so!r} instead of {should_be!r}"
-    for number, fields in cell.holds.items():
-        held = _held(here, vendor).get(number, {})
-        if found := {
-            name: held.get(name)
-            for name, value in fields.items()
-            if held.get(name) != value
-        }:
-            yield f"contact {number} holds {found}"
+    for deviation in _held_otherwise(here, cell, vendor):
+        yield deviation
     again = await here.run("crm")
     if (again.requests, again.contacts["changed"], exit_code(again)) != (0, 0, 0):
         yield (
@@ -482,11 +505,30 @@ async def _deviations(here: People, cell: Cell, vendor: str) -> AsyncIterator[st
         )
 
 
+def _refused_otherwise(
+    cell: Cell, plan: PlanReport, report: RunReport, sent: int
+) -> Iterator[str]:
+    for error in (plan.error, report.error):
+        if cell.refused not in (error or ""):
+            yield f"is refused with {error!r}"
+    if (exit_code(report), sent) != (2, 0):
+        yield f"exit code {exit_code(report)} after {sent} requests"
+
+
+def _held_otherwise(here: People, cell: Cell, vendor: str) -> Iterator[str]:
+    contacts = _contacts_there(here, vendor)
+    for number, fields in cell.holds.items():
+        contact = contacts.get(number, {})
+        found = {name: contact.get(name) for name in fields}
+        if found != fields:
+            yield f"contact {number} has {found} instead of {fields}"
+
+
 def _compared(
     cell: Cell, plan: PlanReport, report: RunReport, sent: int
 ) -> Iterator[tuple[str, Any, Any]]:
-    told = tuple(tuple(each.public().values()) for each in plan.causes)
-    yield "causes", told, cell.causes
+    causes = tuple(tuple(cause.public().values()) for cause in plan.causes)
+    yield "causes", causes, cell.causes
     yield "requests", (sent, report.requests), (cell.requests, cell.requests)
     # A contact that was found would cost less, and finding costs requests of its own:
     # plan says what is sent.
@@ -494,26 +536,29 @@ def _compared(
     yield "contacts in plan", plan.contacts, report.contacts["changed"]
     yield "unsupported", report.contacts["unsupported"], cell.unsupported
     yield "end", (report.status, exit_code(report), report.error), ("done", 0, None)
-    said = [
+    remarks = [
         remark
         for remark in report.remarks
         if remark.startswith("the configuration changed")
     ]
-    by_configuration = [each for each in cell.causes if each[0].endswith("_changed")]
-    yield "remarks", len(said), 1 if by_configuration else 0
-    if by_configuration:
-        yield "remark", f": {by_configuration[0][-1]} contact" in said[0], True
+    changes = [cause for cause in cell.causes if cause[0].endswith("_changed")]
+    if not changes:
+        yield "remarks", len(remarks), 0
+        return
+    yield "remarks", len(remarks), 1
+    *_, contacts = changes[0]
+    yield "remark", f": {contacts} contact" in remarks[0], True
 
 
-def _held(here: People, vendor: str) -> dict[int, dict[str, Any]]:
-    """The vendor's contacts by the last digit of their phones, with their tags."""
+def _contacts_there(here: People, vendor: str) -> dict[int, dict[str, Any]]:
+    """Return the vendor's contacts with their tags, by the last digit of the phone."""
     found: dict[int, dict[str, Any]] = {}
     for contact in here.sandbox.contacts(vendor):
         fields: Any = contact["fields"]
-        phone = next(
-            value for name, value in fields.items() if name.startswith("phone")
-        )
-        number = int((phone[0] if isinstance(phone, list) else phone)[-1])
+        (phone,) = (value for name, value in fields.items() if name.startswith("phone"))
+        if isinstance(phone, list):  # charles keeps several
+            phone = phone[0]
+        number = int(phone[-1])
         assert number not in found, f"contact {number} is there twice"
         found[number] = {**fields, "tags": contact["tags"]}
     return found
