@@ -36,7 +36,7 @@ class Measured:
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim was met; None without one."""
+        """Return whether the aim was met; None without one."""
         if self.aim is None:
             return None
         return (

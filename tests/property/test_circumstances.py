@@ -64,7 +64,7 @@ class VendorSetting:
     desired: DesiredRow
     """What every row asks for from then on, but for its key."""
     meets_all: bool = False
-    """Whether contacts that are there are refused as well, and not only new ones."""
+    """True if contacts that are there are refused as well, and not only new ones."""
 
 
 VENDOR_SETTINGS = {

@@ -1,4 +1,8 @@
-"""Histories drawn from a seed."""
+"""Histories drawn from seeds.
+
+The order of the draws is part of what a seed means: a draw that is added, dropped or
+moved makes other histories of all seeds. Seeds named in tests and messages would lie.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ _ENDS = (
     " at the vendor",
     ": answered",
 )
-"""Where a death leaves most in doubt: the places whose names end so."""
+"""Ends of the names of places where a death leaves most unknown."""
 _MILD = (*MILD, RowChange.LEAVES, RowChange.CHANGES_KEY)
 _HARD = (
     *(change for change in RowChange if change is not RowChange.MOVES),
@@ -52,28 +56,33 @@ _HARD = (
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """What may happen in a history."""
+class _Repertoire:
+    """The events that may happen in a history."""
 
     contacts: tuple[int, ...]
     hard: bool
-    """Whether rows are bad, share match keys or opt out, and whether somebody makes copies by hand."""
+    """True if rows are bad, share match keys or opt out.
+
+    And whether somebody makes copies by hand.
+    """
     suppresses: bool
     copies: bool
-    """Whether others make contacts at the vendor: whoever spares the look-ups says that nobody does."""
+    """True if others make contacts at the vendor.
+
+    A destination without look-ups promises that nobody does.
+    """
     moves: bool
-    """Whether contacts move between two destinations."""
+    """True if contacts move between two destinations."""
 
     def edit(self, random: Random) -> SourceEdit:
         if self.moves and random.random() < 0.4:
             return SourceEdit(RowChange.MOVES, random.choice(self.contacts))
-        return SourceEdit(
-            random.choice(_HARD if self.hard else _MILD), random.choice(self.contacts)
-        )
+        changes = _HARD if self.hard else _MILD
+        return SourceEdit(random.choice(changes), random.choice(self.contacts))
 
 
 def draw_history(vendor: str, seed: int) -> History:
-    """The history of this seed."""
+    """Return the history of this seed."""
     random = Random(f"{vendor} {seed}")
     pair = random.choice(pairs(vendor))
     find_first = random.random() < 0.7
@@ -84,16 +93,18 @@ def draw_history(vendor: str, seed: int) -> History:
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
         contacts += sorted({*SECOND_DESTINATION.before, *SECOND_DESTINATION.after})
-    kind = _Kind(
+    repertoire = _Repertoire(
         tuple(contacts),
         hard=random.random() < 0.5,
         suppresses=random.random() < 0.3,
         copies=find_first,
         moves=destinations > 1,
     )
-    nights = tuple(_night(random, kind) for _ in range(random.choice((1, 1, 2, 2, 3))))
+    nights = tuple(
+        _night(random, repertoire) for _ in range(random.choice((1, 1, 2, 2, 3)))
+    )
     # Drawn apart, so that everything else about a seed stays as it was.
-    visit = _visit(Random(f"{vendor} {seed} at the vendor"), kind, len(nights))
+    visit = _visit(Random(f"{vendor} {seed} at the vendor"), repertoire, len(nights))
     return History(
         pair=pair.name,
         scene=scene,
@@ -105,14 +116,15 @@ def draw_history(vendor: str, seed: int) -> History:
         recreates=visit.recreates,
         keeps_removed=random.random() < 0.2,
         final_events=tuple(
-            _person_event(random, kind) for _ in range(random.choice((0, 0, 0, 1, 2)))
+            _person_event(random, repertoire)
+            for _ in range(random.choice((0, 0, 0, 1, 2)))
         ),
     )
 
 
 @dataclass(frozen=True)
 class _Visit:
-    """What a person does at the vendor's screen, if anybody is there."""
+    """An act of a person at the vendor's screen, if anybody is there."""
 
     night: int
     point: int
@@ -121,8 +133,8 @@ class _Visit:
     recreates: bool
 
 
-def _visit(random: Random, kind: _Kind, nights: int) -> _Visit:
-    act = AtVendor(random.choice(tuple(Act)), random.choice(kind.contacts))
+def _visit(random: Random, repertoire: _Repertoire, nights: int) -> _Visit:
+    act = AtVendor(random.choice(tuple(Act)), random.choice(repertoire.contacts))
     return _Visit(
         night=random.randrange(nights),
         point=random.choice((0, 0, random.randint(1, 80))),
@@ -142,35 +154,38 @@ def _visited(nights: tuple[Night, ...], visit: _Visit) -> tuple[Night, ...]:
     return (*nights[: visit.night], night, *nights[visit.night + 1 :])
 
 
-def _night(random: Random, kind: _Kind) -> Night:
+def _night(random: Random, repertoire: _Repertoire) -> Night:
     events = [
-        (random.randint(1, 100), _event(random, kind))
+        (random.randint(1, 100), _event(random, repertoire))
         for _ in range(random.choice((0, 0, 1, 2, 4)))
     ]
-    if kind.suppresses:
-        events.append((random.randint(1, 100), Suppress(random.choice(kind.contacts))))
+    if repertoire.suppresses:
+        events.append(
+            (random.randint(1, 100), Suppress(random.choice(repertoire.contacts)))
+        )
     return Night(
         dies_at=_point(random),
         faults=random.choice((0.0, 0.0, 0.1, 0.3, 0.5)),
         events=tuple(events),
         afterwards=tuple(
-            _person_event(random, kind) for _ in range(random.choice((0, 1, 1, 2)))
+            _person_event(random, repertoire)
+            for _ in range(random.choice((0, 1, 1, 2)))
         ),
     )
 
 
-def _person_event(random: Random, kind: _Kind) -> PersonEvent:
-    """Somebody changes a row, as a rule."""
-    contact = random.choice(kind.contacts)
-    if kind.suppresses and random.random() < 0.2:
+def _person_event(random: Random, repertoire: _Repertoire) -> PersonEvent:
+    """Draw what a person does: most often, a change of a row."""
+    contact = random.choice(repertoire.contacts)
+    if repertoire.suppresses and random.random() < 0.2:
         return random.choice((Suppress, Lift))(contact)
-    if kind.hard and kind.copies and random.random() < 0.1:
+    if repertoire.hard and repertoire.copies and random.random() < 0.1:
         return Copy(contact)
-    return kind.edit(random)
+    return repertoire.edit(random)
 
 
 def _point(random: Random) -> Point:
-    """Nowhere, anywhere, or where it hurts."""
+    """Draw where the process dies: nowhere, anywhere, or where it hurts."""
     match random.choice(("nowhere", "anywhere", "hurts", "hurts")):
         case "nowhere":
             return 0
@@ -189,10 +204,10 @@ _EVENTS: Mapping[str, Callable[[Random], Event]] = {
 }
 
 
-def _event(random: Random, kind: _Kind) -> Event:
+def _event(random: Random, repertoire: _Repertoire) -> Event:
     name = random.choice(("change", "change", "change", "copy", *_EVENTS))
     if name in _EVENTS:
         return _EVENTS[name](random)
-    if name == "copy" and kind.hard and kind.copies:
-        return Copy(random.choice(kind.contacts))
-    return kind.edit(random)
+    if name == "copy" and repertoire.hard and repertoire.copies:
+        return Copy(random.choice(repertoire.contacts))
+    return repertoire.edit(random)

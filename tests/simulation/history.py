@@ -1,4 +1,7 @@
-"""A history: nights that go wrong in ways told by data alone, the night that repairs them, and what was violated."""
+"""Histories: nights that go wrong, the clean runs that repair them, and a verdict.
+
+A history is data alone, so the same history can be played again.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from tests.support.virtual_time import Deadlock, run
 
 @dataclass(frozen=True)
 class Outage:
-    """The same happens to every request for a while."""
+    """A time in which the same happens to every request."""
 
     fate: Fate
     seconds: float
@@ -28,17 +31,17 @@ class Outage:
 
 @dataclass(frozen=True)
 class Standstill:
-    """No statement comes through to the database for a while."""
+    """A time in which no statement reaches the database."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Jump:
-    """The database's clock is set forward, or back.
+    """A leap of the database's clock, forward or back.
 
-    Durable times are the database's: after a leap forward nobody starts a run, or takes an account over, before the
-    longest window is over.
+    Durable times are the database's. So after a leap forward nobody starts a run, or
+    takes an account over, before the longest window of the limits is over.
     """
 
     seconds: float
@@ -46,112 +49,126 @@ class Jump:
 
 @dataclass(frozen=True)
 class SecondRun:
-    """Somebody starts a second run."""
+    """The start of a second run by somebody else."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """The run gets a signal to end."""
+    """A signal to the run to end."""
 
 
 @dataclass(frozen=True)
 class Suppress:
-    """From now on nothing may be sent about a contact."""
+    """A suppression: from now on nothing may be sent about a contact."""
 
     contact: int
 
 
 @dataclass(frozen=True)
 class Lift:
-    """A suppression is taken back."""
+    """The end of a suppression."""
 
     contact: int
 
 
 @dataclass(frozen=True)
 class Copy:
-    """By hand or by another program, the vendor gets one more contact with the match key a contact asks for."""
+    """One more contact at the vendor with the match key that a contact asks for.
+
+    It is made by hand, or by another program.
+    """
 
     contact: int
 
 
 PersonEvent = SourceEdit | Suppress | Lift | Copy | AtVendor
-"""What people do: in the source, here, or at the vendor."""
+"""Something that a person does: in the source, here, or at the vendor."""
 Event = PersonEvent | Outage | Standstill | Jump | SecondRun | Stop
 
 
 @dataclass(frozen=True)
 class Night:
-    """One run, and what happens meanwhile."""
+    """One run, and the events during and after it."""
 
     dies_at: Point = 0
     faults: float = 0.0
     """The share of requests that something happens to."""
     events: tuple[tuple[int, Event], ...] = ()
-    """Each when the process waits for the so manieth time."""
+    """Events, each with how many times the process has waited when it happens."""
     afterwards: tuple[PersonEvent, ...] = ()
-    """What happens once the run is over."""
+    """Events once the run is over."""
 
 
 @dataclass(frozen=True)
 class History:
-    """Nights, and their repair. ``play(History(...))`` with the same arguments is the same history again."""
+    """Nights and their repair.
+
+    ``play(History(...))`` with the same arguments is the same history again.
+    """
 
     pair: str
     scene: str
     seed: int
-    """Of all that is drawn while it is played: the ways' durations, what happens to requests."""
+    """The seed of all draws during play: durations, fates of requests."""
     nights: tuple[Night, ...]
     destinations: int = 1
     find_first: bool = True
     tight: bool = False
-    """Whether the vendor has a second, longer limit."""
+    """True if the vendor has a second, longer limit."""
     final_events: tuple[PersonEvent, ...] = ()
-    """What happens once clean runs have judged everybody and refusals have become dead letters."""
+    """Events once clean runs have made dead letters of refusals."""
     recreates: bool = False
-    """Whether contacts deleted at the vendor are created again."""
+    """True if contacts deleted at the vendor are created again."""
     keeps_removed: bool = False
-    """Whether nothing happens to who leaves, whatever the scene says."""
+    """True if removed contacts are kept, whatever the scene says."""
 
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """How a history went."""
+    """The violations of a history, and what happened in it."""
 
     violations: tuple[str, ...]
     runs: tuple[RunResult, ...] = ()
     events: tuple[Event, ...] = ()
-    """The events that came to pass, and the edits between runs."""
+    """The events that came to pass, during runs and between them."""
 
 
 PATIENCE = 1
-"""Clean runs after which nobody is deferred."""
+"""Clean runs after which no contact may be deferred."""
 _UNTIL_DEAD = 3
+"""Clean runs after which a refused contact is a dead letter."""
 NIGHTS = 4
-"""Clean runs of which the last one must have nothing to do: a refusal is held against a contact three times."""
+"""Clean runs at most, of which the last has nothing to do: three may be refused."""
 
 
 Bases = dict[tuple[str, str, int], World]
-"""Worlds that were prepared before, by pair, scene and destinations."""
+"""Prepared worlds by pair, scene and number of destinations."""
 
 
 _PREPARED: Bases = {}
 
 
 def play(history: History, bases: Bases | None = None) -> HistoryResult:
-    """Play it from the start, or from a world that was prepared before (they are kept, in ``bases`` if given)."""
+    """Play a history and judge it.
+
+    The world as it stands before the first night is prepared once for each pair, scene
+    and number of destinations, and kept in ``bases`` (by default: for the process).
+    """
     kept = _PREPARED if bases is None else bases
     key = (history.pair, history.scene, history.destinations)
     if key not in kept:
         kept[key] = run(_prepared(history))
     try:
-        return run(_Play(history, kept[key]).result())
+        return run(_Play(history, kept[key]).play())
     except Deadlock as error:
         return HistoryResult((f"everything stands still: {error}",))
 
 
 async def _prepared(history: History) -> World:
-    """The world as it stands before the nights in question, in step. Frozen: only copies of it go on."""
+    """Return the world as it stands before the nights in question, in step.
+
+    It is frozen: only copies of it go on.
+    """
     scene = SCENES[history.scene]
     world = World(pair(history.pair), 0, scene.on_removed, history.destinations)
     for tags in scene.strangers:
@@ -172,43 +189,63 @@ class _Play:
         self._happened: list[Event] = []
         self._leapt = False
 
-    async def result(self) -> HistoryResult:
-        history, scene = self._history, SCENES[self._history.scene]
-        world = self._world = self._base.copy(history.seed)
-        world.find_first = history.find_first
-        world.recreates = history.recreates
-        world.on_removed = (
-            OnRemoved.IGNORE if history.keeps_removed else scene.on_removed
-        )
-        world.limit(tight=history.tight)
-        beside = SECOND_DESTINATION if history.destinations > 1 else None
-        self._sources = Sources(
-            {**scene.before, **(beside.before if beside else {})},
-            {**scene.after, **(beside.after if beside else {})},
-        )
-        fill(world, self._sources.now)
-        ran: list[RunResult] = []
+    async def play(self) -> HistoryResult:
+        """Play the nights, then clean runs until one has nothing to do."""
+        history = self._history
+        world = self._world = self._prepared_world()
+        runs: list[RunResult] = []
         for night in history.nights:
-            ran += await self._night(night)
+            runs += await self._night(night)
+        # From here on nothing goes wrong any more.
         world.weather.faults = world.weather.ends = world.database_stalled_until = 0.0
         await world.settle()
         if history.final_events:
-            for _ in range(_UNTIL_DEAD):
-                ran.append(await world.run())
-                await world.settle()
+            runs += await self._make_dead_letters()
             for event in history.final_events:
                 self._apply(event)
             self._happened += history.final_events
-        wrong = list(safety(world))
-        clean: list[RunResult] = []
-        while len(clean) < NIGHTS and not (clean and clean[-1].is_quiet):
-            clean.append(await world.run())
-            await world.settle()
-        wrong += violations(world)
-        wrong += _fell_short(clean)
+        found = list(safety(world))
+        clean = await self._clean_runs()
+        found += violations(world)
+        found += _shortcomings(clean)
         return HistoryResult(
-            tuple(dict.fromkeys(wrong)), (*ran, *clean), tuple(self._happened)
+            tuple(dict.fromkeys(found)), (*runs, *clean), tuple(self._happened)
         )
+
+    def _prepared_world(self) -> World:
+        """Return a copy of the base with the history's sources and settings."""
+        history, scene = self._history, SCENES[self._history.scene]
+        world = self._base.copy(history.seed)
+        world.find_first = history.find_first
+        world.recreates = history.recreates
+        world.on_removed = scene.on_removed
+        if history.keeps_removed:
+            world.on_removed = OnRemoved.IGNORE
+        world.limit(tight=history.tight)
+        before, after = dict(scene.before), dict(scene.after)
+        if history.destinations > 1:
+            before |= SECOND_DESTINATION.before
+            after |= SECOND_DESTINATION.after
+        self._sources = Sources(before, after)
+        fill(world, self._sources.now)
+        return world
+
+    async def _make_dead_letters(self) -> list[RunResult]:
+        runs: list[RunResult] = []
+        for _ in range(_UNTIL_DEAD):
+            runs.append(await self._world.run())
+            await self._world.settle()
+        return runs
+
+    async def _clean_runs(self) -> list[RunResult]:
+        """Run until a run has nothing to do, or too many had something to do."""
+        runs: list[RunResult] = []
+        while len(runs) < NIGHTS:
+            runs.append(await self._world.run())
+            await self._world.settle()
+            if runs[-1].is_quiet:
+                break
+        return runs
 
     async def _night(self, night: Night) -> list[RunResult]:
         world = self._world
@@ -219,6 +256,7 @@ class _Play:
         ]
         ran += [await other for other in others]
         if self._leapt:
+            # Nobody starts a run before the longest window is over (see ``Jump``).
             await asyncio.sleep(LONGEST_WINDOW)
             self._leapt = False
         for event in night.afterwards:
@@ -244,9 +282,7 @@ class _Play:
                 world.weather.outage, world.weather.ends = fate, loop.time() + seconds
             case Standstill(seconds):
                 world.database_stalled_until = loop.time() + seconds
-            case Jump(seconds) if seconds < 0 or (
-                not others and "renew lease: committed" in life.points
-            ):
+            case Jump(seconds) if seconds < 0 or self._may_leap(life, others):
                 world.clock_offset += seconds
                 self._leapt = self._leapt or seconds > 0
             case SecondRun() if not self._leapt:
@@ -255,6 +291,10 @@ class _Play:
                 life.stop_requested = True
             case SourceEdit() | Suppress() | Lift() | Copy() | AtVendor():
                 self._apply(event)
+
+    def _may_leap(self, life: Life, others: list[asyncio.Task[RunResult]]) -> bool:
+        """Return whether the clock may leap forward without a run that starts then."""
+        return not others and "renew lease: committed" in life.points
 
     def _apply(self, event: PersonEvent) -> None:
         world = self._world
@@ -274,23 +314,30 @@ class _Play:
                 )
 
 
-def _fell_short(clean: Sequence[RunResult]) -> Iterator[str]:
-    """What clean runs over one source must not end with, the first one first."""
-    for number, ran in enumerate(clean, 1):
-        if ran.stopped is not None:
-            yield f"clean run {number} stopped: {ran.stopped}"
-    late = clean[PATIENCE:]
-    for contact in sorted({each for ran in late for each in ran.outcomes}):
-        numbers = [
-            number
-            for number, ran in enumerate(late, PATIENCE + 1)
-            if ran.outcomes.get(contact) in _OPEN
-        ]
-        if numbers:
-            said = late[numbers[-1] - PATIENCE - 1].messages[contact]
-            yield f"{contact} is put off in clean runs {', '.join(map(str, numbers))}: {said}"
-    if not clean[-1].is_quiet:
-        yield f"clean run {len(clean)} has work again: {clean[-1].requests} requests, {dict(clean[-1].outcomes)}"
-
-
 _OPEN = ("deferred", "unknown")
+"""Outcomes that no contact may have once the clean runs have had their time."""
+
+
+def _shortcomings(clean: Sequence[RunResult]) -> Iterator[str]:
+    """Yield what clean runs over one unchanged source must not end with."""
+    for number, run_result in enumerate(clean, 1):
+        if run_result.stopped is not None:
+            yield f"clean run {number} stopped: {run_result.stopped}"
+    late = clean[PATIENCE:]
+    contacts = {contact for run_result in late for contact in run_result.outcomes}
+    for contact in sorted(contacts):
+        put_off = [
+            number
+            for number, run_result in enumerate(late, PATIENCE + 1)
+            if run_result.outcomes.get(contact) in _OPEN
+        ]
+        if put_off:
+            message = clean[put_off[-1] - 1].messages[contact]
+            numbers = ", ".join(map(str, put_off))
+            yield f"{contact} is put off in clean runs {numbers}: {message}"
+    last = clean[-1]
+    if not last.is_quiet:
+        yield (
+            f"clean run {len(clean)} has work again: "
+            f"{last.requests} requests, {dict(last.outcomes)}"
+        )

@@ -1,4 +1,8 @@
-"""One life of the process: every place where it waits is counted; there it dies, and there things happen around it."""
+"""One life of a simulated process.
+
+Every place where the process waits is counted. At such a place it may die, and things
+may happen around it.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,24 @@ from random import Random
 from typing import Any
 
 Point = int | tuple[str, int]
-"""A place where the process waits: counted from 1 (0: none), or the so manieth one whose name ends so."""
+"""A place where the process waits.
+
+A number counts the places from 1 (0: none). A text and a number stand for that
+manieth place whose name ends with the text.
+"""
 
 SLOWEST = 0.02
-"""Seconds a way to the database takes at most. That ways take different times is what mixes the tasks."""
+"""Seconds that a way to the database takes at most.
+
+Ways take different times, so that the tasks of the process overtake each other.
+"""
 
 
 class Life:
-    """A process that may die. Once dead it does nothing: whatever would leave it is cancelled instead."""
+    """A process that may die.
+
+    Once dead it does nothing: whatever would leave it is cancelled instead.
+    """
 
     def __init__(
         self,
@@ -30,7 +44,7 @@ class Life:
         """The places where it waited, in order; counted from 1."""
         self.dead = False
         self.stop_requested = False
-        """By a signal: it is to end cleanly."""
+        """True if a signal asked it to end cleanly."""
         self.on_death: Callable[[], None] = lambda: None
         self._random = random
         self._dies_at = dies_at
@@ -40,17 +54,21 @@ class Life:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def point(self, what: str) -> None:
-        """A place where the process waits; raises CancelledError when it dies here or is dead."""
+        """Pass a place where the process waits.
+
+        Raises CancelledError where the process dies here, or is dead.
+        """
         self.witness(what)
         if self.dead:
             raise asyncio.CancelledError
 
     def witness(self, what: str) -> None:
-        """A moment in which something happens elsewhere while the process waits."""
+        """Count a moment in which something happens elsewhere meanwhile."""
         if self.dead:
             return
         self.points.append(what)
-        if event := self._events.get(len(self.points)):
+        event = self._events.get(len(self.points))
+        if event is not None:
             event(self)
         if self._is_last():
             self._die()
@@ -59,22 +77,22 @@ class Life:
         if isinstance(self._dies_at, int):
             return len(self.points) == self._dies_at
         end, number = self._dies_at
-        return (
-            self.points[-1].endswith(end)
-            and sum(point.endswith(end) for point in self.points) == number
-        )
+        if not self.points[-1].endswith(end):
+            return False
+        return sum(point.endswith(end) for point in self.points) == number
 
     async def hop(self, what: str) -> None:
-        """A way to the database or back (``tests.support.memory.database.Hop``)."""
+        """Take a way to the database or back (``memory.database.Hop``)."""
         self.point(what)
         await asyncio.sleep(
             max(self._random.uniform(0, SLOWEST), self._remaining_stall())
         )
+        # It may have died while this task was on its way.
         if self.dead:
             raise asyncio.CancelledError
 
     async def live(self, main: Coroutine[Any, Any, None]) -> None:
-        """Run to the end or to the death, and see to it that nothing of the process is left."""
+        """Run until the end or the death; then nothing of the process is left."""
         loop = asyncio.get_running_loop()
         loop.set_task_factory(_owned)
         context = copy_context()
@@ -83,6 +101,7 @@ class Life:
         try:
             await self._task
         except BaseException:
+            # A dead process raises nothing to anybody.
             if not self.dead:
                 raise
         finally:
@@ -98,16 +117,19 @@ class Life:
             self._task.cancel()
 
     def own(self, task: asyncio.Task[Any]) -> None:
-        """A task of this process was started."""
+        """Take note of a task that this process has started."""
         self._tasks.append(task)
 
 
 _ALIVE: ContextVar[Life | None] = ContextVar("alive", default=None)
-"""The process whose code runs; in the world around there is none."""
+"""The process whose code is running; None in the world around."""
 
 
 def elsewhere() -> Context:
-    """A context outside of every process, for tasks that outlive the one in which they are started."""
+    """Return a context outside of every process.
+
+    It is for tasks that outlive the process in which they are started.
+    """
     context = copy_context()
     context.run(_ALIVE.set, None)
     return context
@@ -116,7 +138,10 @@ def elsewhere() -> Context:
 def _owned(
     loop: asyncio.AbstractEventLoop, main: Any, **options: Any
 ) -> asyncio.Task[Any]:
-    """Start a task as the loop does, and note whose it is: several processes live in one loop."""
+    """Start a task as the loop does, and note whose it is.
+
+    Several processes live in one loop.
+    """
     context = options.get("context")
     life = _ALIVE.get() if context is None else context.get(_ALIVE)
     task: asyncio.Task[Any] = asyncio.Task(main, loop=loop, **options)

@@ -1,4 +1,4 @@
-"""What a person does to our contacts at the vendor's own screen."""
+"""Edits that a person makes to our contacts at the vendor's own screen."""
 
 from __future__ import annotations
 
@@ -29,16 +29,19 @@ class AtVendor:
 
 @dataclass
 class ManualEdits:
-    """What was done so far."""
+    """A record of what people did so far."""
 
     made: set[str] = field(default_factory=set)
-    """The vendor's ids of contacts that somebody made there."""
+    """The external ids of contacts that somebody made there."""
     deleted: dict[str, float] = field(default_factory=dict)
-    """The vendor's ids that are gone, each with the loop's time when that happened."""
+    """The external ids that were deleted, each with the loop's time of that."""
     mixed: dict[str, frozenset[str]] = field(default_factory=dict)
-    """The vendor's ids of merged contacts, each with all tags that it had then, whoever set them."""
+    """The external ids of merged contacts, each with all tags right after the merge."""
     merged: set[str] = field(default_factory=set)
-    """Contacts of ours whose copies were merged with others: which of two people such a copy is, nobody can tell."""
+    """Contacts whose copies were merged with others.
+
+    Nobody can tell which of the two people such a copy is.
+    """
 
 
 def delete(
@@ -52,7 +55,7 @@ def delete(
 def recreate(
     screen: Screen, manual_edits: ManualEdits, external_id: str, now: float
 ) -> str:
-    """Delete a contact and enter the same one again; its new id."""
+    """Delete a contact, enter the same one again, and return its new id."""
     made = screen.recreate(external_id)
     manual_edits.deleted[external_id] = now
     manual_edits.made.add(made)
@@ -67,7 +70,7 @@ def merge(
     contacts: set[str],
     now: float,
 ) -> str:
-    """Make one contact of two; the id of the one that is left."""
+    """Merge two contacts, and return the id of the one that is left."""
     left = screen.merge(into, other)
     manual_edits.merged |= contacts
     manual_edits.made.add(left)
@@ -76,7 +79,7 @@ def merge(
 
 
 def is_there(twin: Twin, external_id: str | None, now: float) -> bool:
-    """Whether the vendor has a contact."""
-    return external_id is not None and any(
-        str(each["id"]) == external_id for each in twin.contacts(now)
-    )
+    """Return whether the vendor has a contact of this id."""
+    if external_id is None:
+        return False
+    return any(str(each["id"]) == external_id for each in twin.contacts(now))

@@ -1,4 +1,4 @@
-"""The way to a twin and back on virtual time, with everything that can go wrong on it."""
+"""The network to a twin, on virtual time, with everything that can go wrong on it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from tests.simulation.life import Life
 
 TIMEOUT = 30.0
 _WAY = (0.005, 0.3)
-"""Seconds of one way, at least and at most."""
+"""Seconds of one way: the shortest and the longest."""
 _DRIP = 3.0
+"""Seconds that an answer which drips takes at least."""
 _PAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
 
 
 class Fate(StrEnum):
-    """What happens to a request."""
+    """A way in which a request may end."""
 
     FINE = "fine"
     UNSENT = "unsent"
@@ -35,7 +36,7 @@ class Fate(StrEnum):
     LOST = "lost"
     """It never arrives."""
     LATE = "late"
-    """The connection breaks, and the request arrives all the same, within ``settles_within``."""
+    """The connection breaks; the request arrives all the same, within ``settles_within``."""
     ANSWER_LOST = "answer lost"
     ANSWER_CUT = "answer cut"
     """Half of the body."""
@@ -47,16 +48,24 @@ class Fate(StrEnum):
     ERROR_AFTER = "error after"
     """A bad gateway in HTML, although it was done."""
     TWICE = "twice"
-    """Something on the way delivers it a second time; never one that makes a contact, which nobody could tell."""
+    """Something on the way delivers it a second time.
+
+    Never a request that makes a contact: nobody could find out about the second one.
+    """
     OTHER_ID = "other id"
     """The answer to a write that names a contact by its id names another one."""
     DRIPS = "drips"
     """The answer comes after a long time, but while it is still waited for."""
 
 
-_TELLING = (Fate.LATE, Fate.ANSWER_LOST, Fate.ERROR_AFTER)
-"""After these a sender knows least, so they come more often."""
-FAULTS = (*(fate for fate in Fate if fate is not Fate.FINE), *_TELLING, *_TELLING)
+_LEAVING_UNKNOWN = (Fate.LATE, Fate.ANSWER_LOST, Fate.ERROR_AFTER)
+"""Fates after which a sender knows least; they come more often than the others."""
+FAULTS = (
+    *(fate for fate in Fate if fate is not Fate.FINE),
+    *_LEAVING_UNKNOWN,
+    *_LEAVING_UNKNOWN,
+)
+# The request may have been carried out, and its sender cannot know.
 _UNHEARD = (
     Fate.LATE,
     Fate.ANSWER_LOST,
@@ -66,12 +75,12 @@ _UNHEARD = (
     Fate.ERROR_AFTER,
 )
 OUTAGES = (Fate.UNSENT, Fate.LOST, Fate.ANSWER_LOST, Fate.THROTTLED, Fate.ERROR)
-"""What may happen to every request for a while."""
+"""Fates that may meet every request for a while."""
 
 
 @dataclass
 class Weather:
-    """What happens to requests, whoever sends them."""
+    """The fates of requests, whoever sends them."""
 
     faults: float = 0.0
     """The share of requests that something happens to."""
@@ -109,7 +118,7 @@ class Network:
         misdirected: Counter[str],
     ) -> None:
         self.fates: Counter[Fate] = Counter()
-        """What happened to requests."""
+        """Fates that requests met, each with how often."""
         self._twin = twin
         self._clock = clock
         self._random = random
@@ -122,11 +131,14 @@ class Network:
 
     @property
     def lost(self) -> bool:
-        """Whether a request may have been carried out for all its sender can tell."""
+        """Return whether a request may have been carried out unknown to its sender."""
         return any(self.fates[fate] for fate in _UNHEARD)
 
     def fate(self, request: Request) -> Fate:
-        """What will happen to a request. Raises VendorUnavailable where nothing of it leaves the machine."""
+        """Draw the fate of a request.
+
+        Raises VendorUnavailable where nothing of it leaves the machine.
+        """
         fate = self._weather.fate(self._random, asyncio.get_running_loop().time())
         self.fates[fate] += 1
         if fate is Fate.UNSENT:
@@ -138,7 +150,7 @@ class Network:
     def send(
         self, request: Request, fate: Fate, life: Life
     ) -> asyncio.Future[Response]:
-        """Put a request on its way; the future holds what comes back."""
+        """Put a request on its way; the future holds the response."""
         loop = asyncio.get_running_loop()
         flight = _Flight(request, fate, loop.create_future())
         there, back = self._random.uniform(*_WAY), self._random.uniform(*_WAY)
@@ -154,8 +166,10 @@ class Network:
         return flight.response
 
     def abandon(self) -> None:
-        """The process is dead: what it sent arrives as it would have, or late, or never."""
+        """Let what a dead process sent arrive in time, late, or never."""
         loop = asyncio.get_running_loop()
+        # In a fixed order: a set of objects has another order in every process, and the
+        # draws have to be the same.
         for flight in sorted(self._flying, key=lambda each: each.request.route):
             assert flight.arrival is not None
             match self._random.choice(("in time", "late", "never")):
@@ -201,13 +215,12 @@ class Network:
             and response.status < 300
             and (self._repeatable or len(self._twin.contacts(now)) <= before)
         ):
-            self._twin.commit(
-                request, now
-            )  # past the limit: the sender knows nothing of it
+            # Past the limiter: the sender knows nothing of this request.
+            self._twin.commit(request, now)
         return self._on_its_way_back(flight, response)
 
     def _on_its_way_back(self, flight: _Flight, response: Response) -> Response:
-        """What becomes of the answer to a request that was carried out."""
+        """Return the answer to a request that was carried out, as it arrives."""
         if flight.fate is Fate.ERROR_AFTER:
             return Response(502, {"content-type": "text/html"}, _PAGE)
         if flight.fate is Fate.OTHER_ID and flight.request.writes:
@@ -217,22 +230,24 @@ class Network:
         return response
 
     def _for_another(self, request: Request, response: Response) -> Response:
-        """The answer with the id of another contact, or one that nobody has, in place of the addressed one."""
+        """Return the answer with another id in place of the addressed contact's.
+
+        It is another contact's, or one that no contact has.
+        """
         ids = [str(each["id"]) for each in self._twin.contacts(self._clock())]
         addressed = next((each for each in ids if each in unquote(request.path)), None)
         if addressed is None:
             return response
         self._misdirected[addressed] += 1
-        other = self._random.choice(
-            [each for each in (*ids, addressed[::-1]) if each != addressed]
-        )
+        others = [each for each in (*ids, addressed[::-1]) if each != addressed]
+        other = self._random.choice(others)
         return replace(
             response, body=response.body.replace(addressed.encode(), other.encode())
         )
 
 
 class Wire:
-    """``ports.Sender``, with permits as the transport takes them."""
+    """A ``ports.Sender`` that takes permits as the transport does."""
 
     def __init__(
         self,
@@ -282,7 +297,9 @@ class Wire:
 def _break(response: asyncio.Future[Response]) -> None:
     if not response.done():
         response.set_exception(ConnectionResetError())
-        response.exception()  # nobody may be left who waits for it
+        # Marks it as retrieved: perhaps nobody is left who waits for it, and asyncio
+        # would warn.
+        response.exception()
 
 
 def _deliver(response: asyncio.Future[Response], what: Response) -> None:

@@ -1,10 +1,14 @@
-"""What must be true of a world after clean runs. Knows nothing of planning: source rows here, twin contacts there."""
+"""Judgement of a world after clean runs, without any knowledge of planning.
+
+It compares source rows on one side with the twin's contacts on the other. What the
+state says is consulted only where a claim of the state itself is judged.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
-from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.contact import LISTS as LIST_FIELDS
 from syncengine.model.contact import Remote
 from syncengine.model.http import Json
@@ -17,31 +21,23 @@ from tests.support.memory.database import StateRow
 from tests.support.memory.source import Row
 
 _STANDING = (Status.SYNCED, Status.DEAD, Status.SUPPRESSED)
-"""How a contact of the source may stand once nothing moves any more."""
+"""The statuses that a contact of the source may keep once nothing moves."""
 
 
 def violations(world: World) -> list[str]:
-    """Everything that is wrong, in words."""
+    """Return everything that is wrong with a world, one sentence each."""
     remotes = {remote.external_id: remote for remote in vendor_contacts(world)}
-    differs = {
-        contact_id: list(_differs(world, contact_id, remotes))
-        for contact_id in world.rows()
-    }
-    in_step = {
-        contact_id for contact_id, differences in differs.items() if not differences
-    }
+    differences: dict[str, list[str]] = {}
+    for contact_id in world.rows():
+        differences[contact_id] = list(_differences(world, contact_id, remotes))
+    in_step = {contact_id for contact_id, found in differences.items() if not found}
     excused = reasons(world, remotes, in_step)
     return [
         *_duplicates(world, excused),
         *_deleted(world, remotes),
-        *_losses(world, excused, remotes),
-        *(
-            f"{each}: {what}"
-            for each, differences in differs.items()
-            if each not in excused
-            for what in differences
-        ),
-        *_standing(world, excused),
+        *_unrecorded(world, excused, remotes),
+        *_unexcused(differences, excused),
+        *_wrong_statuses(world, excused),
         *_shared_keys(world),
         *_leftovers(world, remotes),
         *safety(world),
@@ -49,43 +45,58 @@ def violations(world: World) -> list[str]:
 
 
 def safety(world: World) -> Iterator[str]:
-    """What must hold at any time, in step or not."""
+    """Yield violations of what must hold at any time, in step or not."""
     for limit in world.strict:
         worst = world.twin.limiter.worst(limit).calls
         if worst > limit.calls:
-            yield f"{worst} requests in {limit.per:g} seconds, {limit.calls} are allowed"
+            yield (
+                f"{worst} requests in {limit.per:g} seconds, {limit.calls} are allowed"
+            )
     yield from world.violations
 
 
 def vendor_contacts(world: World) -> list[Remote]:
-    """The vendor's contacts, as the twin holds them."""
+    """Return the vendor's contacts, as the twin holds them."""
     contacts = world.twin.contacts(world.clock())
     return [
         Remote(each["id"], each["fields"], frozenset(each["tags"])) for each in contacts
     ]
 
 
+def _unexcused(
+    differences: Mapping[str, Iterable[str]], excused: Container[str]
+) -> Iterator[str]:
+    for contact_id, found in differences.items():
+        if contact_id not in excused:
+            for difference in found:
+                yield f"{contact_id}: {difference}"
+
+
 def _marked(world: World) -> dict[str, list[Remote]]:
-    """Vendor contacts by the contact they were last written for; without strangers that we never wrote to."""
+    """Group the vendor's contacts by the contact they were last written for.
+
+    Left out are those without a mark that we never wrote to: strangers, and what a
+    deletion leaves behind where the vendor empties contacts instead of removing them.
+    """
+    delete = world.pair.capabilities.delete
+    empties = delete is not None and bool(delete.keeps)
     found: dict[str, list[Remote]] = {}
-    can = world.pair.capabilities
     for remote in vendor_contacts(world):
         mark = remote.fields.get(world.pair.mark)
-        emptied = can.delete is not None and bool(can.delete.keeps)
-        if not (
-            (emptied or remote.external_id in world.strangers)
-            and world.pair.vendor.same(world.pair.mark, None, mark)
-        ):
-            found.setdefault(str(mark), []).append(remote)
+        may_be_unmarked = empties or remote.external_id in world.strangers
+        if may_be_unmarked and world.pair.vendor.same(world.pair.mark, None, mark):
+            continue
+        found.setdefault(str(mark), []).append(remote)
     return found
 
 
 def _duplicates(world: World, excused: Container[str]) -> Iterator[str]:
+    """Yield contacts with several copies, and copies with several contacts."""
     for contact_id, remotes in _marked(world).items():
         copies = [
             remote
             for remote in remotes
-            if not _is_elsewhere(world, contact_id, remote, excused)
+            if not _is_unfindable(world, contact_id, remote, excused)
         ]
         if len(copies) > 1 and contact_id not in world.possible_duplicates:
             yield f"{contact_id} is there {len(copies)} times"
@@ -98,267 +109,329 @@ def _duplicates(world: World, excused: Container[str]) -> Iterator[str]:
 
 
 def _deleted(world: World, remotes: Mapping[str, Remote]) -> Iterator[str]:
-    """Who was always selected, under one match key, still has the same vendor contact."""
+    """Yield contacts whose first copy was deleted although they were always selected.
+
+    Only those that kept one match key: a changed key may lead to another copy.
+    """
+    still_there = {*remotes, *world.manual_edits.deleted}
     for contact_id, external_id in world.initial_external_ids.items():
         keys = {key for _, key in world.places[contact_id]}
-        stayed = (
-            contact_id in world.desired_rows and contact_id not in world.ever_removed
-        )
-        if (
-            stayed
-            and len(keys) == 1
-            and external_id not in {*remotes, *world.manual_edits.deleted}
-        ):
-            yield f"{contact_id} was selected all the time, and {external_id} is not there any more"
+        is_selected = contact_id in world.desired_rows
+        always_selected = is_selected and contact_id not in world.ever_removed
+        if always_selected and len(keys) == 1 and external_id not in still_there:
+            yield (
+                f"{contact_id} was selected all the time, "
+                f"and {external_id} is not there any more"
+            )
 
 
-def _is_elsewhere(
+def _is_unfindable(
     world: World, contact_id: str, remote: Remote, excused: Container[str]
 ) -> bool:
-    """Whether somebody made a copy by hand that nobody looks for, or that has another match key than is asked for."""
-    key, row = world.pair.key, world.rows().get(contact_id)
+    """Return whether a copy was made by hand and no look-up for its contact finds it.
+
+    Nobody looks for a removed or excused contact, and a look-up does not find a copy
+    with another match key than the row's.
+    """
+    key = world.pair.key
     if key is None or remote.external_id not in world.manual_edits.made:
         return False
-    return (
-        row is None
-        or contact_id in excused
-        or not world.pair.vendor.same(key, row[key], remote.fields.get(key))
-    )
+    row = world.rows().get(contact_id)
+    if row is None or contact_id in excused:
+        return True
+    return not world.pair.vendor.same(key, row[key], remote.fields.get(key))
 
 
-def _losses(
+def _unrecorded(
     world: World, excused: Container[str], all_remotes: Mapping[str, Remote]
 ) -> Iterator[str]:
-    known = world.written_down()
-    looks_up = bool(world.pair.capabilities.find_by)
+    """Yield copies whose external id the state has lost."""
+    recorded = world.written_down()
     for contact_id, remotes in _marked(world).items():
+        # Suppressed contacts are not asked for. Of possible duplicates nobody can
+        # tell which copy is the recorded one.
+        if contact_id in excused or contact_id in world.suppressed:
+            continue
+        if contact_id in world.possible_duplicates:
+            continue
         for remote in remotes:
-            # Where nobody can be looked up, one whose create is unknown and who left is out of reach until it returns.
-            if remote.external_id in world.manual_edits.made:
-                continue  # somebody made it there, and nothing was sent about it since
-            if contact_id in excused or contact_id in {
-                *world.suppressed,
-                *world.possible_duplicates,
-            }:
-                continue  # nobody may ask for it, or nobody can tell which one it is
-            if contact_id not in world.rows() and _has_a_double(
-                world, remote, all_remotes
-            ):
+            if remote.external_id in recorded:
                 continue
-            if remote.external_id not in known and (
-                looks_up or contact_id in world.rows()
-            ):
+            # Made by a person, and nothing was sent about it since.
+            if remote.external_id in world.manual_edits.made:
+                continue
+            if _should_be_recorded(world, contact_id, remote, all_remotes):
                 yield f"{remote.external_id} of {contact_id} is nowhere written down"
 
 
-def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
-    """Every row's contact is in step as far as the state says, or stands where a report counts it."""
-    states = world.states()
-    silent = {
-        *world.withheld,
-        *(each for each in world.desired_rows if at_vendor(world, each)),
-    }
-    for contact_id, desired in world.desired_rows.items():
-        state = states.get(contact_id, StateRow())
-        if state.status in (Status.REJECTED, Status.DEAD) and contact_id not in excused:
-            yield f"{contact_id} is {state.status} ({state.code}), and nothing is in its way"
-        elif state.status is Status.SUPPRESSED and contact_id not in world.withheld:
-            yield f"{contact_id} is suppressed, and nobody wants it to be"
-        elif state.status is Status.GONE and contact_id in excused:
-            continue
-        elif state.status not in _STANDING:
-            yield f"{contact_id} is {state.status}: it is neither in step nor counted as standing"
-        elif (
-            state.status is Status.SYNCED
-            and desired.flaw
-            and contact_id in excused.keys() - silent
-        ):
-            yield f"{contact_id} counts as in step, but {excused[contact_id]}"
+def _should_be_recorded(
+    world: World, contact_id: str, remote: Remote, all_remotes: Mapping[str, Remote]
+) -> bool:
+    """Return whether the engine could have learned the id of a contact's copy.
+
+    Without look-ups a removed contact whose create is unknown is out of reach until it
+    returns; with them, another contact of the same match key hides which one it was.
+    """
+    if contact_id in world.rows():
+        return True
+    can_look_up = bool(world.pair.capabilities.find_by)
+    return can_look_up and not _has_a_double(world, remote, all_remotes)
+
+
+def _wrong_statuses(world: World, excused: Mapping[str, str]) -> Iterator[str]:
+    """Yield contacts of the source whose status is not true, or that no report counts.
+
+    A contact is in step as far as the state says, or standing where it is counted.
+    """
+    for contact_id in world.desired_rows:
+        wrong = _wrong_status(world, contact_id, excused)
+        if wrong is not None:
+            yield f"{contact_id} {wrong}"
+
+
+def _wrong_status(
+    world: World, contact_id: str, excused: Mapping[str, str]
+) -> str | None:
+    state = world.states().get(contact_id, StateRow())
+    match state.status:
+        case Status.REJECTED | Status.DEAD if contact_id not in excused:
+            return f"is {state.status} ({state.code}), and nothing is in its way"
+        case Status.SUPPRESSED if contact_id not in world.withheld:
+            return "is suppressed, and nobody wants it to be"
+        case Status.GONE if contact_id in excused:
+            return None
+        case Status.SYNCED if _hides_a_flaw(world, contact_id, excused):
+            return f"counts as in step, but {excused[contact_id]}"
+    if state.status not in _STANDING:
+        return f"is {state.status}: it is neither in step nor counted as standing"
+    return None
+
+
+def _hides_a_flaw(world: World, contact_id: str, excused: Container[str]) -> bool:
+    """Return whether a row with a flaw must not count as in step.
+
+    Withheld contacts may: their rows are not read before they are passed over. So may
+    those whose copy a person touched, where the flaw need not be the reason.
+    """
+    if not world.desired_rows[contact_id].flaw or contact_id not in excused:
+        return False
+    return contact_id not in world.withheld and not at_vendor(world, contact_id)
 
 
 def _shared_keys(world: World) -> Iterator[str]:
-    """Of several rows that ask for one match key, one at most is in step."""
+    """Yield rows that ask for one match key and all count as in step."""
+    if world.pair.key is None:
+        return
     in_step: dict[int, list[str]] = {}
     for contact_id, state in sorted(world.states().items()):
         if contact_id in world.desired_rows and state.status is Status.SYNCED:
-            in_step.setdefault(world.desired_rows[contact_id].key, []).append(
-                contact_id
-            )
+            key = world.desired_rows[contact_id].key
+            in_step.setdefault(key, []).append(contact_id)
     for contacts in in_step.values():
-        if world.pair.key is not None and len(contacts) > 1:
-            yield f"{' and '.join(contacts)} have one match key, and both count as in step"
+        if len(contacts) > 1:
+            yield (
+                f"{' and '.join(contacts)} have one match key, "
+                "and both count as in step"
+            )
 
 
-def _differs(
+def _differences(
     world: World, contact_id: str, remotes: Mapping[str, Remote]
 ) -> Iterator[str]:
-    """How a contact's copy differs from its row."""
+    """Yield how a contact's copy differs from its row."""
     remote = remotes.get(world.external_ids().get(contact_id, ""))
     if remote is None:
         yield "is not there"
-    else:
-        yield from _fields_differ(world, world.rows()[contact_id], remote)
-
-
-def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
-    yield from _tags_differ(world, set(row[TAGS]), remote)
+        return
+    row = world.rows()[contact_id]
+    yield from _tag_differences(world, set(row[TAGS]), remote)
     if world.pair.lists:
-        manual_edits = remote.external_id in world.manual_edits.made
-        yield from _lists_differ(set(row[LISTS]), remote, others=manual_edits)
-    can = world.pair.capabilities
-    clears = [
-        pattern
-        for write in (can.update, can.upsert)
-        if write
-        for pattern in write.clears
-    ]
+        made_by_hand = remote.external_id in world.manual_edits.made
+        yield from _list_differences(
+            set(row[LISTS]), remote, may_have_more=made_by_hand
+        )
     for name, value in row.items():
-        theirs = remote.fields.get(name)
         if name in (TAGS, LISTS, OPTED_OUT):
             continue
-        unseen = remote.external_id in world.manual_edits.made and matches(
-            name, can.hidden
-        )
-        if value is None and unseen:
-            continue  # nobody sees what somebody wrote there by hand
         if value is None:
-            if (
-                matches(name, tuple(clears))
-                and theirs != []
-                and not world.pair.vendor.same(name, None, theirs)
-            ):
+            if _was_not_cleared(world, name, remote):
                 yield f"{name} is not cleared"
-        elif not _same(world, name, value, theirs) and _may_change(can, name, row):
-            yield f"{name} is {theirs!r}, not {value!r}"
+        else:
+            theirs = remote.fields.get(name)
+            is_same = _is_same(world, name, value, theirs)
+            if not is_same and _may_change(world.pair.capabilities, name, row):
+                yield f"{name} is {theirs!r}, not {value!r}"
 
 
-def _may_change(can: Capabilities, name: str, row: Row) -> bool:
-    """Whether a contact that is there can still be given another value.
+def _was_not_cleared(world: World, name: str, remote: Remote) -> bool:
+    """Return whether a copy has a value that the engine could see and clear."""
+    capabilities = world.pair.capabilities
+    made_by_hand = remote.external_id in world.manual_edits.made
+    if made_by_hand and matches(name, capabilities.hidden):
+        # Reads do not show the field: what a person wrote there is seen by nobody.
+        return False
+    if not any(matches(name, write.clears) for write in _later_writes(capabilities)):
+        return False
+    theirs = remote.fields.get(name)
+    return theirs != [] and not world.pair.vendor.same(name, None, theirs)
 
-    Not by a write that must carry a field for which the row has no value, and which cannot be cleared.
+
+def _may_change(capabilities: Capabilities, name: str, row: Row) -> bool:
+    """Return whether an existing contact can still be given another value.
+
+    Not by a write that must carry a field for which the row has no value, and which
+    cannot be cleared.
     """
-    writes = [write for write in (can.update, can.upsert, can.set_lifecycle) if write]
+    writes = _later_writes(capabilities)
+    if capabilities.set_lifecycle:
+        writes.append(capabilities.set_lifecycle)
     return any(
-        matches(name, write.fields)
-        and not any(
-            each in row and row[each] is None and not matches(each, write.clears)
-            for each in write.must_carry
-        )
+        matches(name, write.fields) and not _lacks_a_needed_value(write, row)
         for write in writes
     )
 
 
-def _same(world: World, name: str, ours: Json, theirs: Json) -> bool:
+def _lacks_a_needed_value(write: Write, row: Row) -> bool:
+    missing = [name for name in write.must_carry if name in row and row[name] is None]
+    return any(not matches(name, write.clears) for name in missing)
+
+
+def _later_writes(capabilities: Capabilities) -> list[Write]:
+    """Return the writes that change a contact which exists already."""
+    return [write for write in (capabilities.update, capabilities.upsert) if write]
+
+
+def _is_same(world: World, name: str, ours: Json, theirs: Json) -> bool:
+    same = world.pair.vendor.same
     if world.pair.subject.accumulates(name):
-        return any(world.pair.vendor.same(name, ours, each) for each in theirs or ())
-    return world.pair.vendor.same(name, ours, theirs)
+        return any(same(name, ours, each) for each in theirs or ())
+    return same(name, ours, theirs)
 
 
-def _tags_differ(world: World, ours: set[str], remote: Remote) -> Iterator[str]:
-    theirs, before = set(remote.tags), set(world.strangers.get(remote.external_id, ()))
+def _tag_differences(world: World, ours: set[str], remote: Remote) -> Iterator[str]:
+    theirs = set(remote.tags)
+    before = set(world.strangers.get(remote.external_id, ()))
     mixed = world.manual_edits.mixed.get(remote.external_id, frozenset())
-    if _adds_tags(world) and (missing := ours - theirs):
+    missing = ours - theirs
+    if missing and _adds_tags(world):
         yield f"tags {sorted(missing)} are missing"
-    # Of a create that died without an outcome nobody can tell its tags from those of somebody else.
-    if gone := before - theirs - world.unknown_tags:
+    # The tags of a create that died without an outcome cannot be told from those of
+    # somebody else.
+    gone = before - theirs - world.unknown_tags
+    if gone:
         yield f"tags {sorted(gone)} were set by somebody else and are gone"
-    if _removes_tags(world) and (extra := theirs - ours - before - mixed):
+    extra = theirs - ours - before - mixed
+    if extra and _removes_tags(world):
         yield f"tags {sorted(extra)} are too many"
 
 
-def _lists_differ(ours: set[str], remote: Remote, *, others: bool) -> Iterator[str]:
-    """How its lists differ; those of a copy that somebody made by hand are ``others``'."""
+def _list_differences(
+    ours: set[str], remote: Remote, *, may_have_more: bool
+) -> Iterator[str]:
+    """Yield how a copy's lists differ.
+
+    A copy that a person made by hand may be on more lists than we ask for.
+    """
     theirs = {
         name.removeprefix(LIST_FIELDS)
         for name in remote.fields
         if name.startswith(LIST_FIELDS)
     }
-    if theirs != ours and not (others and theirs > ours):
+    if may_have_more and theirs > ours:
+        return
+    if theirs != ours:
         yield f"is on the lists {sorted(theirs)}, not {sorted(ours)}"
 
 
 def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]:
-    """Contacts that left the source."""
-    looks_up = bool(world.pair.capabilities.find_by)
-    ours = world.written_down()
+    """Yield what is wrong with the copies of removed contacts."""
+    stays = {*world.rows(), *world.suppressed, *world.possible_duplicates}
+    stays |= world.manual_edits.merged
     for contact_id, remotes in _marked(world).items():
+        if contact_id in stays:
+            continue
         for remote in remotes:
-            if (
-                remote.external_id in world.manual_edits.made
-                or contact_id in world.manual_edits.merged
-            ):
-                continue
-            if contact_id in {
-                *world.rows(),
-                *world.suppressed,
-                *world.possible_duplicates,
-            } or not (looks_up or remote.external_id in ours):
-                continue
-            if remote.external_id not in ours and _has_a_double(
-                world, remote, all_remotes
-            ):
-                continue
-            if _is_asked_for_elsewhere(world, contact_id, remote):
-                continue
-            yield from (
-                f"{contact_id} left and {what}" for what in _left(world, remote)
-            )
+            if _should_be_cleaned_up(world, contact_id, remote, all_remotes):
+                for what in _removal_differences(world, remote):
+                    yield f"{contact_id} left and {what}"
+
+
+def _should_be_cleaned_up(
+    world: World, contact_id: str, remote: Remote, all_remotes: Mapping[str, Remote]
+) -> bool:
+    """Return whether the engine can know that a copy is a removed contact's."""
+    if remote.external_id in world.manual_edits.made:
+        return False
+    if remote.external_id not in world.written_down():
+        # Only a look-up leads to it, and only where its match key is its own.
+        can_look_up = bool(world.pair.capabilities.find_by)
+        if not can_look_up or _has_a_double(world, remote, all_remotes):
+            return False
+    return not _is_asked_for_elsewhere(world, contact_id, remote)
 
 
 def _is_asked_for_elsewhere(world: World, contact_id: str, remote: Remote) -> bool:
-    """Whether a contact of another destination asks for the copy's match key, even if it cannot have it now."""
-    key, same = world.pair.key, world.pair.vendor.same
-    left = {
+    """Return whether another destination's contact asks for the copy's match key.
+
+    It does even if it cannot have the key now.
+    """
+    key = world.pair.key
+    if key is None:
+        return False
+    removed_from = {
         destination
         for (destination, contact), _ in world.database.states.items()
         if contact == contact_id
     }
-    return key is not None and any(
-        same(key, row[key], remote.fields.get(key))
-        for destination, table in world.tables.items()
-        if destination not in left
-        for row in table.rows.values()
-    )
+    for destination, table in world.tables.items():
+        if destination in removed_from:
+            continue
+        for row in table.rows.values():
+            if world.pair.vendor.same(key, row[key], remote.fields.get(key)):
+                return True
+    return False
 
 
-def _left(world: World, remote: Remote) -> Iterator[str]:
-    """What is wrong with the copy of a contact that left the source."""
-    can = world.pair.capabilities
-    if world.on_removed is OnRemoved.DELETE and can.delete:
+def _removal_differences(world: World, remote: Remote) -> Iterator[str]:
+    """Yield what is wrong with the copy of one removed contact."""
+    capabilities = world.pair.capabilities
+    if world.on_removed is OnRemoved.DELETE and capabilities.delete:
         yield "was not deleted"
     if world.on_removed is not OnRemoved.UNTAG:
         return
     tags = remote.tags - world.strangers.get(remote.external_id, frozenset())
-    if _removes_tags(world) and tags:
+    if tags and _removes_tags(world):
         yield f"kept its tags {sorted(tags)}"
-    if can.leave_lists and (
-        lists := sorted(name for name in remote.fields if name.startswith(LIST_FIELDS))
-    ):
+    lists = sorted(name for name in remote.fields if name.startswith(LIST_FIELDS))
+    if lists and capabilities.leave_lists:
         yield f"is still on {lists}"
 
 
 def _has_a_double(world: World, remote: Remote, remotes: Mapping[str, Remote]) -> bool:
-    """Whether another contact at the vendor has the same match key: nobody can tell which of the two it was."""
-    key, same = world.pair.key, world.pair.vendor.same
+    """Return whether another contact at the vendor has the same match key.
+
+    Then nobody can tell which of the two was meant.
+    """
+    key = world.pair.key
     if key is None:
         return False
     mine = remote.fields.get(key)
+    others = [each for each in remotes.values() if each is not remote]
     return any(
-        each is not remote and same(key, mine, each.fields.get(key))
-        for each in remotes.values()
+        world.pair.vendor.same(key, mine, each.fields.get(key)) for each in others
     )
 
 
 def _adds_tags(world: World) -> bool:
-    can = world.pair.capabilities
-    writes = (can.create, can.update, can.upsert)
-    return can.add_tags is not None or any(
-        write.add_tags != 0 for write in writes if write
-    )
+    capabilities = world.pair.capabilities
+    if capabilities.add_tags is not None:
+        return True
+    writes = (capabilities.create, capabilities.update, capabilities.upsert)
+    return any(write.add_tags != 0 for write in writes if write)
 
 
 def _removes_tags(world: World) -> bool:
-    can = world.pair.capabilities
-    return can.remove_tags is not None or any(
-        write.remove_tags != 0 for write in (can.update, can.upsert) if write
-    )
+    capabilities = world.pair.capabilities
+    if capabilities.remove_tags is not None:
+        return True
+    return any(write.remove_tags != 0 for write in _later_writes(capabilities))

@@ -1,4 +1,8 @@
-"""A vendor's adapter and its twin with a mapping between them, found out from the capabilities alone."""
+"""A vendor's adapter and its twin, with a mapping between them.
+
+The mapping is worked out from the declared capabilities alone, so a new vendor is
+simulated without any code of its own here.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +22,15 @@ from tests.support.memory.source import Row
 from tests.support.vendors.subjects import subjects
 
 VALUES = 2
-"""Fields that change, besides the match key and the mark."""
+"""Number of fields that change, besides the match key and the mark."""
 CLEARED = -1
-"""In place of a value's number: NULL."""
+"""Stands for NULL in place of a value's number."""
 TAGS, LISTS, OPTED_OUT = "tags", "lists", "opted_out"
-"""Columns that are no field."""
+"""Columns that are not mapped to a field."""
 
 
 class Flaw(StrEnum):
-    """What is wrong with a source row."""
+    """A flaw of a source row."""
 
     VALUE = "value"
     """A list where a field needs one text."""
@@ -46,22 +50,28 @@ class DesiredRow:
     flaw: Flaw | None = None
     opted_out: bool = False
     moved: bool = False
-    """Whether it is the other destination's, where there are two."""
+    """True if the other destination selects it, where there are two."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What a simulated destination is made of."""
+    """The parts of a simulated destination."""
 
     subject: Subject
     key: str | None
-    """The field contacts are matched by; None where the vendor's only identity is the contact id."""
+    """The field that contacts are matched by.
+
+    None where the vendor knows contacts by our contact id alone.
+    """
     mark: str
-    """A field that holds the contact id, by which nobody is matched: it tells duplicates."""
+    """A field that holds the contact id; nobody is matched by it.
+
+    It tells whose copy a vendor's contact is, and so what is a duplicate.
+    """
     values: tuple[str, ...]
     """Fields that come and go."""
     others: tuple[str, ...]
-    """Fields the vendor insists on; they stay what they are."""
+    """Fields that the vendor insists on; their values never change."""
 
     @property
     def vendor(self) -> Vendor:
@@ -77,7 +87,7 @@ class Pair:
 
     @property
     def rekeys(self) -> bool:
-        """Whether a vendor contact's match key can be changed."""
+        """Return whether a vendor contact's match key can be changed."""
         writes = (self.capabilities.update, self.capabilities.upsert)
         return self.key is None or any(
             matches(self.key, write.fields) for write in writes if write
@@ -85,7 +95,7 @@ class Pair:
 
     @property
     def one_each(self) -> bool:
-        """Whether the vendor holds one contact of each match key."""
+        """Return whether the vendor has one contact of each match key at most."""
         writes = (self.capabilities.create, self.capabilities.upsert)
         return any(self.key in write.keyed_by for write in writes if write)
 
@@ -97,22 +107,20 @@ class Pair:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of fields, named as the fields they go to, and of tags."""
+        """The columns of fields, named after the fields, and of tags."""
         return tuple(self.row(1, 1, (1, 1), ()))
 
     @property
     def lists(self) -> bool:
-        """Whether contacts can be put on lists."""
+        """Return whether contacts can be put on lists."""
         return self.capabilities.join_lists is not None
 
     @property
     def mapping(self) -> Mapping:
-        names = [
-            self.mark,
-            *([self.key] if self.key else []),
-            *self.values,
-            *self.others,
-        ]
+        names = [self.mark, *self.values, *self.others]
+        if self.key:
+            names.insert(1, self.key)
+        # As text: only these refuse a list (see ``Flaw``).
         spoiled = (self.key, self.values[0])
         return Mapping(
             fields=tuple(
@@ -129,32 +137,32 @@ class Pair:
     def row(
         self, contact: int, key: int, values: tuple[int, ...], tags: tuple[str, ...]
     ) -> dict[str, Json]:
-        """The fields and the tags of a source row; numbers say which sample each value is."""
+        """Return the fields and tags of a row; numbers choose the sample values."""
         row: dict[str, Json] = {self.mark: contact_id(contact), TAGS: list(tags)}
         if self.key:
             row[self.key] = self.subject.fields(key)[self.key]
         row |= {name: self.subject.fields(contact)[name] for name in self.others}
         for name, number in zip(self.values, values, strict=False):
-            # No two contacts have a value in common: a vendor may take it for a match key.
-            row[name] = (
-                None
-                if number == CLEARED
-                else self.subject.fields(20 * number + contact)[name]
-            )
+            if number == CLEARED:
+                row[name] = None
+            else:
+                # No two contacts have a value in common: a vendor may take it for a
+                # match key.
+                row[name] = self.subject.fields(20 * number + contact)[name]
         return row
 
     def whole_row(self, contact: int, desired: DesiredRow) -> Row:
-        """A source row with every column, and what is wrong with it."""
-        row = self.row(contact, desired.key, desired.values, desired.tags) | {
-            OPTED_OUT: desired.opted_out
-        }
+        """Return a source row with every column, and its flaw."""
+        row = self.row(contact, desired.key, desired.values, desired.tags)
+        row[OPTED_OUT] = desired.opted_out
         if self.lists:
             row[LISTS] = [f"list-{tag}" for tag in desired.tags]
-        spoiled = {Flaw.VALUE: self.values[0], Flaw.KEY: self.key}.get(
-            desired.flaw or Flaw.REFUSED
-        )
-        if spoiled:
-            row[spoiled] = [row[spoiled]]
+        # A list where one text is needed. That the vendor refuses a value does not show
+        # in the row.
+        if desired.flaw is Flaw.VALUE:
+            row[self.values[0]] = [row[self.values[0]]]
+        if desired.flaw is Flaw.KEY and self.key:
+            row[self.key] = [row[self.key]]
         return row
 
 
@@ -164,53 +172,70 @@ def contact_id(contact: int) -> str:
 
 @cache
 def pairs(vendor: str) -> tuple[Pair, ...]:
-    """A vendor as it comes, and in its variants."""
+    """Return the pairs of a vendor: as it is by default, and in its variants."""
     return tuple(_pair(subject) for subject in subjects(vendor))
 
 
 def pair(name: str) -> Pair:
-    """The pair of this name."""
+    """Return the pair of this name."""
     return next(each for each in pairs(name.partition(":")[0]) if each.name == name)
 
 
 def _pair(subject: Subject) -> Pair:
-    can = subject.vendor.capabilities
-    sample, other = subject.fields(1), subject.fields(2)
-    key = (
-        None
-        if can.identity
-        else next(_texts(sample, other, lambda name: matches(name, can.find_by)), None)
-    )
-    writes = [write for write in (can.create, can.update, can.upsert) if write]
-    needed = {name for write in writes for name in (*write.must_carry, *write.keyed_by)}
-    later = can.update or can.upsert
+    """Choose the fields of a simulated destination."""
+    capabilities = subject.vendor.capabilities
+    key = _key(subject)
+    later = capabilities.update or capabilities.upsert
     assert later is not None, "a vendor that changes nothing is not simulated"
     texts = [
         name
-        for name in _texts(sample, other, lambda name: _changes(name, later, can))
-        if name != can.identity
+        for name in _texts(subject, lambda name: _changes(name, later, capabilities))
+        if name != capabilities.identity
     ]
+    needed = _needed(capabilities)
     free = [name for name in texts if name not in (key, *needed)]
-    if len(free) <= VALUES:  # what an update has to carry may change as well
-        free = [name for name in texts if name not in (key, *_made_with(can))]
-    free.sort(
-        key=lambda name: "phone" in name or "mail" in name
-    )  # the mark is no phone
+    if len(free) <= VALUES:
+        # Too few: those that only an update has to carry may change as well.
+        made_with = set(_made_with(capabilities))
+        free = [name for name in texts if name not in (key, *made_with)]
+    # Phones and addresses last: the first field is the mark, and vendors reformat
+    # phones or match by them.
+    free.sort(key=lambda name: "phone" in name or "mail" in name)
     chosen = tuple(free[: 1 + VALUES])
-    others = tuple(sorted(needed - {key, can.identity, *chosen}))
+    identifying = (key, capabilities.identity, *chosen)
+    others = tuple(sorted(name for name in needed if name not in identifying))
     return Pair(subject, key, chosen[0], chosen[1:], others)
 
 
-def _made_with(can: Capabilities) -> Iterator[str]:
-    """The fields without which no contact is made."""
-    for write in filter(None, (can.create, can.upsert)):
-        yield from (*write.must_carry, *write.keyed_by)
+def _key(subject: Subject) -> str | None:
+    """Return the first text field that the vendor finds contacts by."""
+    capabilities = subject.vendor.capabilities
+    if capabilities.identity:
+        return None
+    finding = _texts(subject, lambda name: matches(name, capabilities.find_by))
+    return next(finding, None)
 
 
-def _texts(
-    sample: dict[str, Json], other: dict[str, Json], fits: Callable[[str], bool]
-) -> Iterator[str]:
-    """The fields whose values are texts that differ from contact to contact."""
+def _needed(capabilities: Capabilities) -> set[str]:
+    """Return the fields that any write has to carry."""
+    writes = (capabilities.create, capabilities.update, capabilities.upsert)
+    needed: set[str] = set()
+    for write in writes:
+        if write:
+            needed.update(write.must_carry, write.keyed_by)
+    return needed
+
+
+def _made_with(capabilities: Capabilities) -> Iterator[str]:
+    """Yield the fields without which no contact is made."""
+    for write in (capabilities.create, capabilities.upsert):
+        if write:
+            yield from (*write.must_carry, *write.keyed_by)
+
+
+def _texts(subject: Subject, fits: Callable[[str], bool]) -> Iterator[str]:
+    """Yield the fields whose values are texts that differ from contact to contact."""
+    sample, other = subject.fields(1), subject.fields(2)
     for name, value in sample.items():
         if isinstance(value, str) and value != other[name] and fits(name):
             yield name

@@ -1,4 +1,7 @@
-"""What a process does for one destination: the engine composed as the application composes it, over other edges."""
+"""One process's work: the engine put together as the application does it.
+
+Only the edges differ: stores in memory, a simulated network, and virtual time.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ BATCH = 3
 
 @dataclass(frozen=True)
 class AccountSettings:
-    """What the files of an account's destinations say."""
+    """The settings in the files of an account's destinations."""
 
     vendor: Vendor
     tasks: tuple[Task, ...]
@@ -55,7 +58,10 @@ class AccountSettings:
 
 
 class Process:
-    """One run of an account's destinations. All it is given but its ``life`` outlives it; what it makes is its own."""
+    """One run of an account's destinations.
+
+    All that it is given outlives it, except its ``life``.
+    """
 
     def __init__(
         self,
@@ -79,7 +85,7 @@ class Process:
         self._sends = sends
 
     async def run(self) -> None:
-        """As ``app.accounts.leased_account`` and what runs in it."""
+        """Do what ``app.accounts.leased_account`` and the work in it do."""
         settings, now = self._settings, asyncio.get_running_loop().time
         settles_within = settings.vendor.capabilities.settles_within
         in_flight = min(task.in_flight for task in settings.tasks)
@@ -116,7 +122,7 @@ class Process:
             self.requests = pacing.requests
 
     async def _work(self, task: Task, fence: Fence, pacing: Pacing, wire: Wire) -> None:
-        """As ``app.destination_run``."""
+        """Do what ``app.destination_run`` does."""
         vendor, table = self._settings.vendor, self._tables[task.destination]
         run_id = await start_run(fence, task.destination)
         self.run_ids.append(run_id)
@@ -173,7 +179,7 @@ class Process:
         await finish_run(fence, run_id, "done")
 
     def _neighbours(self, task: Task, fence: Fence) -> Neighbours | None:
-        """As ``app.neighbours``."""
+        """Do what ``app.neighbours`` does."""
         others = [each for each in self._settings.tasks if each is not task]
         if not others:
             return None
@@ -270,7 +276,7 @@ def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:
 
 
 class _Stopping:
-    """Says that the process is to stop, or that the account is."""
+    """The request to stop: of the process, or of the account."""
 
     def __init__(self, pacing: Pacing, life: Life) -> None:
         self._pacing = pacing
@@ -280,5 +286,5 @@ class _Stopping:
         return self._life.stop_requested or self._pacing.stopped is not None
 
     async def wait(self) -> None:
-        """Wait for ever: in a life that ends, every wait is cut off by its end."""
+        """Wait for ever: every wait of a process is cut off by its end."""
         await asyncio.Event().wait()

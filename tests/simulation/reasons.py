@@ -1,4 +1,7 @@
-"""Why a contact may be out of step for good, judged by the source rows and the vendor's contacts alone."""
+"""Reasons why a contact may stay out of step for good.
+
+They are judged by the source rows and the vendor's contacts alone.
+"""
 
 from __future__ import annotations
 
@@ -11,90 +14,125 @@ from syncengine.model.contact import Remote
 from syncengine.model.work import Status
 from tests.simulation.pair import Flaw
 from tests.simulation.world import World
+from tests.support.memory.database import StateRow
 
 
 def reasons(
     world: World, remotes: Mapping[str, Remote], in_step: AbstractSet[str]
 ) -> dict[str, str]:
-    """Contact to the reason, in words.
+    """Return the contacts that may be out of step, each with the reason in words.
 
-    Each one is silent, bad, or has somebody in its way who is in step or has a reason of its own: two that only wait
-    for each other have none. ``remotes`` are the vendor's contacts by id.
+    Each of them is withheld, bad, or has somebody in its way who is in step or has a
+    reason of its own: two that only wait for each other have none. ``remotes`` are the
+    vendor's contacts by id.
     """
-    found = {
-        contact_id: reason
-        for contact_id in world.desired_rows
-        if (reason := _own(world, contact_id))
-    }
-    judged = _Judged(world, remotes, in_step)
-    while more := {
-        contact_id: reason
-        for contact_id in world.desired_rows
-        if contact_id not in found and (reason := judged.in_the_way(contact_id, found))
-    }:
+    found: dict[str, str] = {}
+    for contact_id in world.desired_rows:
+        reason = _own_reason(world, contact_id)
+        if reason:
+            found[contact_id] = reason
+    judge = _Obstacles(world, remotes, in_step)
+    while True:
+        # Judged by the reasons of the round before: a contact that was excused may be
+        # what stands in another one's way.
+        more: dict[str, str] = {}
+        for contact_id in world.desired_rows:
+            if contact_id not in found:
+                reason = judge.obstacle(contact_id, found)
+                if reason:
+                    more[contact_id] = reason
+        if not more:
+            return found
         found |= more
-    return found
 
 
-def _own(world: World, contact_id: str) -> str:
-    """The reason that lies in the contact itself."""
+def _own_reason(world: World, contact_id: str) -> str:
+    """Return the reason that lies in the contact itself; empty where there is none."""
     if contact_id in world.withheld:
         return "nothing may be sent about it"
-    if manual_edits := at_vendor(world, contact_id):
-        return manual_edits
-    codes = {
-        row.code
-        for (_, owner), row in world.database.states.items()
-        if owner == contact_id
-    }
-    if (
-        "other_id" in codes
-        and world.misdirected[world.external_ids().get(contact_id) or ""]
-    ):
+    manual_edit = at_vendor(world, contact_id)
+    if manual_edit:
+        return manual_edit
+    codes = {row.code for row in _states(world, contact_id)}
+    external_id = world.external_ids().get(contact_id) or ""
+    if "other_id" in codes and world.misdirected[external_id]:
         return (
             "the vendor answered for another contact where it was asked about this one"
         )
     if contact_id in world.possible_duplicates and "http_422" in codes:
-        return "nobody is looked up, and a contact of the vendor's had its match key when it was refused for good"
-    return {
-        None: "",
-        Flaw.VALUE: "its row has a bad value",
-        Flaw.KEY: "its row has a bad match key" if world.pair.key else "",
-        Flaw.REFUSED: "the vendor refuses its value",
-    }[world.desired_rows[contact_id].flaw]
+        return (
+            "nobody is looked up, and a contact of the vendor's had its match key "
+            "when it was refused for good"
+        )
+    return _flaw_reason(world, contact_id)
 
 
-def at_vendor(world: World, contact_id: str) -> str:
-    """The reason that lies in what somebody did to its copy."""
-    if contact_id in world.manual_edits.merged:
-        return "somebody merged its copy with another one"
-    states = [
-        row for (_, owner), row in world.database.states.items() if owner == contact_id
-    ]
-    if any(row.status is Status.GONE for row in states) and not world.recreates:
-        return "somebody deleted its copy"
-    deleted = world.manual_edits.deleted
-    copies = [row.external_id for row in states if row.external_id in deleted]
-    last = world.last_sent.get(contact_id, -inf)
-    if any(last <= deleted[each or ""] for each in copies):
-        return "somebody deleted its copy, and nothing was sent about it since"
-    waits = any(
-        row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match")
-        for row in states
-    )
-    if waits and (world.manual_edits.made or deleted):
-        return "somebody made a copy with its match key by hand, and nobody looks at that one"
+def _flaw_reason(world: World, contact_id: str) -> str:
+    match world.desired_rows[contact_id].flaw:
+        case Flaw.VALUE:
+            return "its row has a bad value"
+        case Flaw.KEY if world.pair.key:
+            return "its row has a bad match key"
+        case Flaw.REFUSED:
+            return "the vendor refuses its value"
     return ""
 
 
+def at_vendor(world: World, contact_id: str) -> str:
+    """Return the reason that lies in what a person did to the contact's copy."""
+    edits = world.manual_edits
+    if contact_id in edits.merged:
+        return "somebody merged its copy with another one"
+    states = _states(world, contact_id)
+    is_gone = any(row.status is Status.GONE for row in states)
+    if is_gone and not world.recreates:
+        return "somebody deleted its copy"
+    if _was_deleted_unnoticed(world, contact_id, states):
+        return "somebody deleted its copy, and nothing was sent about it since"
+    waits_for_a_key = any(_waits_for_a_key(row) for row in states)
+    if waits_for_a_key and (edits.made or edits.deleted):
+        return (
+            "somebody made a copy with its match key by hand, "
+            "and nobody looks at that one"
+        )
+    return ""
+
+
+def _was_deleted_unnoticed(
+    world: World, contact_id: str, states: list[StateRow]
+) -> bool:
+    """Return whether the last write about a contact went out before its deletion."""
+    deleted = world.manual_edits.deleted
+    last_sent = world.last_sent.get(contact_id, -inf)
+    deletions = [
+        deleted[row.external_id] for row in states if row.external_id in deleted
+    ]
+    return any(last_sent <= deleted_at for deleted_at in deletions)
+
+
+def _waits_for_a_key(row: StateRow) -> bool:
+    return row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match")
+
+
+def _states(world: World, contact_id: str) -> list[StateRow]:
+    """Return the contact's state at every destination."""
+    states = world.database.states.items()
+    return [row for (_, owner), row in states if owner == contact_id]
+
+
 @dataclass(frozen=True)
-class _Judged:
+class _Obstacles:
+    """Judgement of what keeps contacts from their match keys."""
+
     world: World
     remotes: Mapping[str, Remote]
     in_step: AbstractSet[str]
 
-    def in_the_way(self, contact_id: str, found: Mapping[str, str]) -> str:
-        """Who or what keeps a contact from its match key; empty where nobody does."""
+    def obstacle(self, contact_id: str, found: Mapping[str, str]) -> str:
+        """Return who or what keeps a contact from its match key; empty if nobody does.
+
+        ``found`` are the contacts that have a reason already.
+        """
         if self.world.pair.key is None:
             return ""
         for other in self._rivals(contact_id):
@@ -103,52 +141,63 @@ class _Judged:
         own = self.world.external_ids().get(contact_id)
         if own in self.remotes:
             return ""
-        copies = [self._owner(external_id) for external_id in self._copies(contact_id)]
-        for owner in copies:
+        owners = [self._owner(external_id) for external_id in self._copies(contact_id)]
+        return self._obstacle_among(owners, found)
+
+    def _obstacle_among(
+        self, owners: list[str | None], found: Mapping[str, str]
+    ) -> str:
+        """Judge the vendor's contacts of the match key. Strangers have no owner."""
+        for owner in owners:
             if owner in found or (owner and not self.world.pair.rekeys):
                 return f"{owner} keeps its match key at the vendor"
-        if copies and not self.world.find_first:
+        if owners and not self.world.find_first:
             return (
                 "nobody is looked up, and a contact of the vendor's has its match key"
             )
-        strangers = sum(owner is None for owner in copies)
-        return (
-            f"{strangers} contacts of the vendor's have its match key"
-            if strangers > 1
-            else ""
-        )
+        strangers = owners.count(None)
+        if strangers > 1:
+            return f"{strangers} contacts of the vendor's have its match key"
+        return ""
 
     def _rivals(self, contact_id: str) -> list[str]:
-        """The other contacts whose rows ask for the same key; a bad row asks for nothing."""
-        desired_rows = self.world.desired_rows
+        """Return the other contacts whose rows ask for the same key.
+
+        A bad row asks for nothing.
+        """
+        rows = self.world.desired_rows
         return [
             other
-            for other, desired in desired_rows.items()
+            for other, row in rows.items()
             if other != contact_id
-            and desired.key == desired_rows[contact_id].key
-            and desired.flaw not in (Flaw.VALUE, Flaw.KEY)
+            and row.key == rows[contact_id].key
+            and row.flaw not in (Flaw.VALUE, Flaw.KEY)
         ]
 
     def _copies(self, contact_id: str) -> list[str]:
-        """The vendor's contacts that have the contact's match key, or one under which it may have been made."""
-        key, same = self.world.pair.key or "", self.world.pair.vendor.same
-        sent = [
-            each.value
-            for (_, owner), known in self.world.database.known.items()
-            if owner == contact_id and known.pending and known.pending.creates
-            for each in known.pending.keys
-        ]
-        wanted = (self.world.rows()[contact_id][key], *sent)
+        """Return the vendor's contacts that have the contact's match key.
+
+        Or one under which it may have been made, by a create of unknown outcome.
+        """
+        key = self.world.pair.key or ""
+        keys = [self.world.rows()[contact_id][key]]
+        for (_, owner), known in self.world.database.known.items():
+            if owner == contact_id and known.pending and known.pending.creates:
+                keys += [each.value for each in known.pending.keys]
         return [
-            each
-            for each, remote in self.remotes.items()
-            if any(same(key, one, remote.fields.get(key)) for one in wanted)
+            external_id
+            for external_id, remote in self.remotes.items()
+            if self._has_one_of(remote.fields.get(key), key, keys)
         ]
 
+    def _has_one_of(self, theirs: object, key: str, keys: list[object]) -> bool:
+        same = self.world.pair.vendor.same
+        return any(same(key, ours, theirs) for ours in keys)
+
     def _owner(self, external_id: str) -> str | None:
-        """The contact of the source that a vendor's contact belongs to."""
+        """Return the contact of the source that a vendor's contact belongs to."""
         ids = self.world.external_ids()
-        return next(
-            (each for each in self.world.desired_rows if ids.get(each) == external_id),
-            None,
-        )
+        for contact_id in self.world.desired_rows:
+            if ids.get(contact_id) == external_id:
+                return contact_id
+        return None

@@ -1,4 +1,4 @@
-"""What happens to source rows: between two runs, or while one works."""
+"""Changes of source rows, between two runs or while one works."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tests.simulation.scenes import Source, is_in_second_destination
 
 
 class RowChange(StrEnum):
-    """What happens to a source row."""
+    """A kind of change of one source row."""
 
     REVERTS = "reverts"
-    """It is as it was last night."""
+    """The row is as it was last night."""
     CHANGES_KEY = "changes key"
     CHANGES = "changes"
     TAGS = "changes tags"
     LEAVES = "leaves"
     COMES = "comes"
-    """A contact that left is back as it was, or one that never was is new."""
+    """A removed contact is back as it was, or a new one appears."""
     INHERITS = "inherits"
-    """One that is not there comes, or is back, with the match key that was given up last."""
+    """A contact that is not there appears with the match key given up last."""
     WANTS = "wants"
-    """It asks for the match key that the contact before it had last night."""
+    """The row asks for the match key that the contact before it had last night."""
     SHARES = "shares"
-    """It asks for the match key that another one asks for now."""
+    """The row asks for the match key that another row asks for now."""
     SPOILS = "has a bad value"
     SPOILS_KEY = "has a bad match key"
     REFUSED = "has a value that the vendor refuses"
@@ -46,7 +46,7 @@ MILD = (
     RowChange.COMES,
     RowChange.INHERITS,
 )
-"""After these everybody can be brought in step, unless somebody is suppressed."""
+"""Changes after which every contact can be brought in step, unless suppressed."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,21 @@ class SourceEdit:
 
 
 class Sources:
-    """The sources through the nights."""
+    """The contents of the sources, night by night."""
 
     def __init__(self, before: Source, after: Source) -> None:
         self._before = dict(before)
         self.now = dict(after)
         self._freed = {False: 0, True: 0}
-        """The match key somebody gave up last at either destination."""
+        """The match key given up last, by whether it was at the second destination."""
         self._fresh = 20
 
     def apply(self, edit: SourceEdit) -> None:
-        """Let it happen."""
+        """Change one contact's row."""
         contact = edit.contact
         self._fresh += 1
-        was, desired = self.now.get(contact), self._desired(edit)
+        was = self.now.get(contact)
+        desired = self._desired(edit)
         if was is not None and (desired is None or desired.key != was.key):
             self._freed[is_in_second_destination(contact)] = was.key
         if desired is None:
@@ -80,28 +81,29 @@ class Sources:
             self.now[contact] = desired
 
     def _desired(self, edit: SourceEdit) -> DesiredRow | None:
-        """What the contact's row holds afterwards; None: there is none."""
+        """Return the contact's row after an edit; None where there is none."""
         contact, change = edit.contact, edit.change
-        was, desired = self._before.get(contact), self.now.get(contact)
-        match change:
-            case RowChange.REVERTS:
-                return was
-            case RowChange.LEAVES:
-                return None
-            case RowChange.INHERITS if desired is None and (
-                key := self._freed[is_in_second_destination(contact)]
-            ):
-                return DesiredRow(key, (1, 2), ("a", "b"))
-            case RowChange.COMES if desired is None:
-                return was or DesiredRow(self._fresh, (1, 2), ("a",))
-        return desired and self._changed(change, contact, desired)
+        last_night, now = self._before.get(contact), self.now.get(contact)
+        if change is RowChange.REVERTS:
+            return last_night
+        if change is RowChange.LEAVES:
+            return None
+        if now is not None:
+            return self._changed(change, contact, now)
+        freed_key = self._freed[is_in_second_destination(contact)]
+        if change is RowChange.INHERITS and freed_key:
+            return DesiredRow(freed_key, (1, 2), ("a", "b"))
+        if change is RowChange.COMES:
+            return last_night or DesiredRow(self._fresh, (1, 2), ("a",))
+        return None
 
     def _changed(
         self, change: RowChange, contact: int, desired: DesiredRow
     ) -> DesiredRow:
+        """Return a changed row. ``fresh`` is a number that no value had before."""
         fresh = self._fresh
         values = (fresh, fresh)
-        tags = {True: ("c",), False: ("a",)}["a" in desired.tags]
+        tags = ("c",) if "a" in desired.tags else ("a",)
         wanted = self._others(contact, self._before) or [desired]
         shared = self._others(contact, self.now) or [desired]
         changes: dict[RowChange, dict[str, Any]] = {
@@ -115,7 +117,8 @@ class Sources:
             RowChange.WANTS: {"key": wanted[0].key},
             RowChange.SHARES: {"key": shared[-1].key},
             RowChange.SPOILS: {"flaw": Flaw.VALUE},
-            # Where the vendor has no match key the row stays as it is, and what was wrong with it too.
+            # A flaw that is there stays: where the vendor has no match key the new
+            # one would hide it.
             RowChange.SPOILS_KEY: {"flaw": desired.flaw or Flaw.KEY},
             RowChange.REFUSED: {"values": values, "flaw": Flaw.REFUSED},
             RowChange.CORRECTED: {"values": values, "flaw": None},
@@ -126,14 +129,16 @@ class Sources:
         return replace(desired, **changes.get(change, {}))
 
     def _others(self, contact: int, source: Source) -> list[DesiredRow]:
-        """What the others of its destination ask for, the one before it first."""
-        beside = [
+        """Return the other rows of a contact's destination.
+
+        The contact right before it comes first, then those further before, then those
+        behind it.
+        """
+        second = is_in_second_destination(contact)
+        others = [
             each
             for each in source
-            if each != contact
-            and is_in_second_destination(each) is is_in_second_destination(contact)
+            if each != contact and is_in_second_destination(each) is second
         ]
-        return [
-            source[each]
-            for each in sorted(beside, key=lambda each: (each > contact, -each))
-        ]
+        others.sort(key=lambda each: (each > contact, -each))
+        return [source[each] for each in others]

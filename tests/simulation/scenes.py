@@ -1,4 +1,4 @@
-"""Small worlds: what the source held last night, and what it holds tonight."""
+"""Scenes: the contents of the source last night and tonight."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.simulation.pair import CLEARED, DesiredRow, Flaw, contact_id
 from tests.simulation.world import DESTINATIONS, World
 
 Source = Mapping[int, DesiredRow]
-"""Contact to what it asks for."""
+"""Contact to its row."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,12 @@ class Scene:
     before: Source
     after: Source
     two_nights_ago: Source = field(default_factory=dict)
-    """Who was there the night before the last one."""
+    """The rows of the night before the last one."""
     strangers: tuple[tuple[str, ...], ...] = ()
-    """The tags of the contacts with the key of contact 1 that the vendor held before us."""
+    """Contacts that the vendor had before us, by their tags.
+
+    All have the match key of contact 1.
+    """
     on_removed: OnRemoved = OnRemoved.UNTAG
 
 
@@ -31,7 +34,7 @@ _BOB = DesiredRow(2, (2, 2), ("b",))
 _CAT = DesiredRow(3, (3, CLEARED), ())
 _DAN, _EVE = DesiredRow(4, (4, 4), ("d",)), DesiredRow(5, (5, 5), ("e",))
 _NEXT = DesiredRow(3, (9, 9), ("c", "d"))
-"""Of a newcomer with the match key of contact 3."""
+"""The row of a newcomer with the match key of contact 3."""
 _ABC = {1: _ANN, 2: _BOB, 3: _CAT}
 
 SCENES: Mapping[str, Scene] = {
@@ -152,16 +155,16 @@ SECOND_DESTINATION = Scene(
     {11: DesiredRow(11, (1, 2), ("a",)), 12: DesiredRow(12)},
     {11: DesiredRow(11, (2, 2), ("b",)), 13: DesiredRow(13)},
 )
-"""What a second destination in the account holds and is to hold, where there is one."""
+"""The rows of a second destination in the account, where there is one."""
 
 
 def is_in_second_destination(contact: int) -> bool:
-    """Whether a contact is one of the second destination's."""
+    """Return whether a contact began at the second destination."""
     return contact >= min(SECOND_DESTINATION.before)
 
 
 def fill(world: World, source: Source) -> None:
-    """Make the sources hold just this."""
+    """Make the sources hold these rows and no others."""
     for table in world.tables.values():
         table.rows.clear()
     for number, desired in source.items():

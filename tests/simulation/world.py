@@ -1,4 +1,8 @@
-"""All that outlives a process: the sources, the state, the vendor and the weather; and the runs over it."""
+"""A simulated world: all that outlives a process, and the runs over it.
+
+The sources, the state, the vendor, the network's weather, and a record of what people
+did. A world also watches each request that goes out for what must never happen.
+"""
 
 from __future__ import annotations
 
@@ -47,44 +51,50 @@ _BRISK = (Limit(calls=6, per=10.0),)
 _TIGHT = (*_BRISK, Limit(calls=10, per=120.0))
 LONGEST_WINDOW = max(limit.per for limit in _TIGHT)
 """Seconds."""
-_LONGEST = 7 * 86400.0
-_ANSWERING = 3 * SLOWEST
-"""Seconds: the row is read, and then the suppressions; both answers may be on their way."""
+_LONGEST_RUN = 7 * 86400.0
+"""Seconds of virtual time after which a run counts as never ending."""
+_LONGEST_CONSENT_CHECK = 3 * SLOWEST
+"""Seconds between the oldest answer about consent and the request.
+
+The row is read, and then the suppressions; both answers may be on their way.
+"""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run went."""
+    """The end of one run, and what it did until then."""
 
     points: tuple[str, ...]
-    """Where it waited."""
+    """The places where it waited, in order."""
     died: bool
     requests: int
     fates: Mapping[str, int]
-    """What happened to its requests, and how often."""
+    """Fates of its requests, each with how often it happened."""
     outcomes: Mapping[str, str]
-    """Contact to how it ended, where that is not ``applied``."""
+    """Contact to its outcome, where that is not ``applied``."""
     stopped: BaseException | None
     messages: Mapping[str, str] = field(default_factory=dict)
-    """What was said of these contacts."""
+    """The messages of these outcomes."""
     of_probes: int = 0
-    """Requests for those that were tried for others that are refused alike, and were refused as before."""
+    """Requests for contacts that were probed for their refusal group, in vain."""
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it came to its end and had nothing to do but to try whether others are still refused."""
-        return not (
-            self.died or self.requests - self.of_probes or self.outcomes or self.stopped
-        )
+        """Return whether it came to its end with nothing to do.
+
+        Probes of refusal groups do not count: they are sent every night.
+        """
+        sent = self.requests - self.of_probes
+        return not (self.died or sent or self.outcomes or self.stopped)
 
     @property
-    def held(self) -> bool:
-        """Whether another run had the account."""
+    def found_account_leased(self) -> bool:
+        """Return whether another run had the account's lease."""
         return isinstance(self.stopped, LeaseHeld)
 
 
 class World:
-    """A deterministic one: the same seed and the same steps give the same history."""
+    """A deterministic world: the same seed and steps give the same history."""
 
     def __init__(
         self,
@@ -107,20 +117,20 @@ class World:
         self.database = Database(self.clock_of_database)
         self.weather = Weather()
         self.misdirected = Counter[str]()
-        """The vendor's contacts, and how often an answer about one named another."""
+        """External id to how often an answer about its contact named another one."""
         self.database_stalled_until = 0.0
-        """The loop's time until which no statement comes through to the database."""
+        """The loop's time until which no statement reaches the database."""
         self.clock_offset = 0.0
         """Seconds the database's clock is ahead."""
         self.recreates = False
-        """Whether contacts deleted at the vendor are created again."""
+        """True if contacts deleted at the vendor are created again."""
         self.manual_edits = ManualEdits()
         self.last_sent: dict[str, float] = {}
         """Contact to the loop's time when the last write about it went out."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
         self.desired_rows: Mapping[str, DesiredRow] = {}
-        """What the sources hold, by contact."""
+        """Contact to its row in the sources."""
         self.suppressed: dict[str, float] = {}
         """Contact to the loop's time since when nothing may be sent about it."""
         self.opted_out: dict[str, float] = {}
@@ -128,33 +138,34 @@ class World:
         self.removed_since: dict[str, float] = {}
         """Contact to the loop's time since when no source has its row."""
         self.askers: dict[int, set[str]] = {}
-        """The contacts that ever asked for a match key."""
+        """Match key to the contacts whose rows ever asked for it."""
         self.places: dict[str, set[tuple[bool, int]]] = {}
-        """Contact to where it was, and by which match key."""
+        """Contact to the destinations and match keys that it ever had.
+
+        The flag says whether it is the destination that the contact moved to.
+        """
         self.initial_external_ids: dict[str, str] = {}
-        """The vendor contacts that contacts had at the beginning."""
+        """Contact to the external id that it had at the beginning."""
         self.ever_removed: set[str] = set()
         """Contacts that no source selected for a while."""
         self.unknown_tags: set[str] = set()
         """Tags that creates without an outcome may have carried."""
         self.violations: list[str] = []
-        """What must never happen, and did."""
+        """Sentences about what happened although it must never happen."""
         self._epoch = 0
         self._started, self._frozen = EPOCH, False
 
     def clock(self) -> float:
-        """The true time, by which the vendor goes."""
-        return (
-            self._started
-            if self._frozen
-            else self._started + asyncio.get_running_loop().time()
-        )
+        """Return the true time, by which the vendor goes."""
+        if self._frozen:
+            return self._started
+        return self._started + asyncio.get_running_loop().time()
 
     def clock_of_database(self) -> float:
         return self.clock() + self.clock_offset
 
     def limit(self, *, tight: bool) -> None:
-        """Let the vendor count from now on, by one limit or by two."""
+        """Let the vendor count requests anew, by one limit or by two."""
         self.limits = _TIGHT if tight else _BRISK
         self.twin.limiter.reset()
         self.twin.limiter.configure(self.strict)
@@ -166,12 +177,12 @@ class World:
         )
 
     def freeze(self) -> Self:
-        """Stop the clock: from now on the world is there to be copied."""
+        """Stop the clock: from now on the world only serves to be copied."""
         self._started, self._frozen = self.clock(), True
         return self
 
     def copy(self, seed: int) -> World:
-        """A frozen world once more, going on from here in a loop of its own, with a future of its own."""
+        """Return a copy that goes on from here, with a loop and a seed of its own."""
         made = World(
             self.pair,
             seed,
@@ -179,6 +190,8 @@ class World:
             len(self.destinations),
             copy.deepcopy(self.twin),
         )
+        # The new loop may have run for a while. The copy's clock goes on where ours
+        # stopped.
         made._started = self._started - asyncio.get_running_loop().time()
         for name, table in self.tables.items():
             made.tables[name].rows = dict(table.rows)
@@ -192,27 +205,29 @@ class World:
         return made
 
     def add_stranger(self, contact: int, key: int, tags: frozenset[str]) -> None:
-        """Let somebody else make a contact with this match key, where the vendor lets more than one have it."""
+        """Let somebody else make a contact with this match key at the vendor.
+
+        Nothing happens where the vendor lets only one contact have a key, and it is
+        taken, or where contacts have no match key.
+        """
         name = self.pair.key
         if name is None:
             return
         row = self.pair.row(contact, key, (), ())
-        held = [each["fields"].get(name) for each in self.twin.contacts(self.clock())]
-        if self.pair.one_each and any(
-            self.pair.vendor.same(name, row[name], each) for each in held
-        ):
+        if self.pair.one_each and self._is_taken(name, row[name]):
             return
         fields = {field: row[field] for field in (name, *self.pair.others)}
         (made,) = self.twin.seed([Seed(fields, tuple(sorted(tags)))], self.clock())
-        # Some vendors know no tags.
-        here = {
-            str(each["id"]): frozenset(each["tags"])
-            for each in self.twin.contacts(self.clock())
-        }
-        self.strangers[made] = here[made]
+        # Read back and not taken from ``tags``: some vendors know no tags.
+        self.strangers[made] = self._tags_of(made)
+
+    def _is_taken(self, name: str, key: Json) -> bool:
+        """Return whether a contact at the vendor has this match key."""
+        theirs = [each["fields"].get(name) for each in self.twin.contacts(self.clock())]
+        return any(self.pair.vendor.same(name, key, each) for each in theirs)
 
     def act(self, act: Act, contact_id: str, contact: int) -> None:
-        """Let a person do something to a contact's copy, where there is one."""
+        """Let a person do something to a contact's copy, if there is one."""
         external_id = self.external_ids().get(contact_id)
         if external_id is None or not is_there(self.twin, external_id, self.clock()):
             return
@@ -226,35 +241,40 @@ class World:
             case Act.MERGES | Act.ABSORBS:
                 self._merge(screen, contact_id, external_id, swapped=act is Act.ABSORBS)
             case Act.MERGES_STRANGER:
-                self.add_stranger(contact, 60 + contact, frozenset({"x"}))
-                stranger = next(reversed(self.strangers), None)
-                if stranger is not None and is_there(self.twin, stranger, self.clock()):
-                    left = merge(
-                        screen,
-                        self.manual_edits,
-                        stranger,
-                        external_id,
-                        {contact_id},
-                        now,
-                    )
-                    self.strangers[left] = self._tags_of(left) & {"x"}
+                self._merge_with_stranger(screen, contact_id, contact, external_id)
+
+    def _merge_with_stranger(
+        self, screen: Screen, contact_id: str, contact: int, external_id: str
+    ) -> None:
+        """Merge a contact's copy into the newest contact that is not ours."""
+        # Its match key belongs to no contact of any scene.
+        self.add_stranger(contact, 60 + contact, frozenset({"x"}))
+        stranger = next(reversed(self.strangers), None)
+        if stranger is None or not is_there(self.twin, stranger, self.clock()):
+            return
+        now = asyncio.get_running_loop().time()
+        edits = self.manual_edits
+        left = merge(screen, edits, stranger, external_id, {contact_id}, now)
+        self.strangers[left] = self._tags_of(left) & {"x"}
 
     def _merge(
         self, screen: Screen, contact_id: str, external_id: str, *, swapped: bool
     ) -> None:
-        """Merge a contact with the first other one of ours."""
+        """Merge a contact's copy with that of the first other contact of ours.
+
+        ``swapped``: the other copy is merged into this one.
+        """
         for other, other_id in sorted(self.external_ids().items()):
-            if other != contact_id and is_there(self.twin, other_id, self.clock()):
-                both = (external_id, other_id) if swapped else (other_id, external_id)
-                left = merge(
-                    screen,
-                    self.manual_edits,
-                    *both,
-                    {contact_id, other},
-                    asyncio.get_running_loop().time(),
-                )
-                self.manual_edits.mixed[left] = self._tags_of(left)
-                return
+            if other == contact_id or not is_there(self.twin, other_id, self.clock()):
+                continue
+            into, absorbed = other_id, external_id
+            if swapped:
+                into, absorbed = external_id, other_id
+            contacts = {contact_id, other}
+            now = asyncio.get_running_loop().time()
+            left = merge(screen, self.manual_edits, into, absorbed, contacts, now)
+            self.manual_edits.mixed[left] = self._tags_of(left)
+            return
 
     def _tags_of(self, external_id: str) -> frozenset[str]:
         tags = {
@@ -269,7 +289,8 @@ class World:
         dies_at: Point = 0,
         events: Mapping[int, Callable[[Life], None]] | None = None,
     ) -> RunResult:
-        """A run in a process of its own, which dies at the given point, if it comes so far."""
+        """Run in a process of its own; it dies at the given point if it gets there."""
+        # The order of these three draws is part of what a seed means.
         life = Life(
             Random(self.random.random()),
             dies_at=dies_at,
@@ -286,7 +307,26 @@ class World:
             self.misdirected,
         )
         life.on_death = network.abandon
-        tasks = tuple(
+        process = Process(
+            AccountSettings(self.pair.vendor, self._tasks(), ACCOUNT, self.limits),
+            self.database,
+            self.tables,
+            network,
+            life,
+            Random(self.random.random()),
+            self._check_request,
+        )
+        gone_before, ids_before = self._gone(), self._ids_there()
+        stopped = await self._live(life, process)
+        self._check_recreations(gone_before, ids_before)
+        self._note_unknown_tags(network)
+        if isinstance(stopped, LeaseHeld) and network.fates:
+            self.violations.append("a run that was refused the account sent requests")
+        return self._result(life, network, process, stopped)
+
+    def _tasks(self) -> tuple[Task, ...]:
+        """Return one task for each destination of the account."""
+        return tuple(
             Task(
                 name,
                 self.pair.mapping,
@@ -298,79 +338,74 @@ class World:
             )
             for name in self.destinations
         )
-        settings = AccountSettings(self.pair.vendor, tasks, ACCOUNT, self.limits)
-        process = Process(
-            settings,
-            self.database,
-            self.tables,
-            network,
-            life,
-            Random(self.random.random()),
-            self._sends,
-        )
-        gone, there = self._gone(), self._ids_there()
-        stopped = await self._lived(life, process)
-        if not self.recreates:
-            made = (
-                self._ids_there() - there - self.manual_edits.made - set(self.strangers)
-            )
-            again = [
-                place
-                for place in sorted(gone)
-                if self.database.states[place].external_id in made
-            ]
-            self.violations += [
-                f"{contact_id} was gone, and was created again unasked"
-                for _, contact_id in again
-            ]
-        self.unknown_tags |= {
-            tag for row in self.database.known.values() if row.pending and row.pending.creates
-            for tag in row.pending.add_tags
-        }  # fmt: skip
-        if network.lost:
-            self.unknown_tags |= {
-                tag for row in self.rows().values() for tag in row["tags"]
-            }
-        short = {
-            contact_id: outcome
-            for (run_id, contact_id), outcome in self.database.outcomes.items()
-            if run_id in process.run_ids
-            and outcome.kind not in (OutcomeKind.APPLIED, OutcomeKind.PROBED)
-        }
-        of_probes = sum(
-            outcome.requests
-            for (run_id, _), outcome in self.database.outcomes.items()
-            if run_id in process.run_ids and outcome.kind is OutcomeKind.PROBED
-        )
-        ended = {
-            contact_id: outcome.kind.value for contact_id, outcome in short.items()
-        }
-        messages = {
-            contact_id: outcome.message for contact_id, outcome in short.items()
-        }
-        fates = {fate.value: number for fate, number in network.fates.items()}
-        if isinstance(stopped, LeaseHeld) and network.fates:
-            self.violations.append("a run that was refused the account sent requests")
-        return RunResult(
-            tuple(life.points),
-            life.dead,
-            process.requests,
-            fates,
-            ended,
-            stopped,
-            messages,
-            of_probes,
-        )
 
-    async def _lived(self, life: Life, process: Process) -> BaseException | None:
-        """Let it live; why it did not come to its end. What is no error of ours is raised."""
+    async def _live(self, life: Life, process: Process) -> BaseException | None:
+        """Let a process live; return why it stopped early, if it did.
+
+        Errors that the engine does not foresee are raised: they fail the test.
+        """
         stopped: BaseException | None = None
         try:
-            async with asyncio.timeout(_LONGEST):
+            async with asyncio.timeout(_LONGEST_RUN):
                 await life.live(process.run())
         except* (LeaseHeld, AccountStopped, StorageError) as errors:
             stopped = next(_leaves(errors))
         return stopped or process.stopped
+
+    def _check_recreations(
+        self, gone_before: set[tuple[str, str]], ids_before: set[str]
+    ) -> None:
+        """Note contacts that a run created again although nobody asked for it."""
+        if self.recreates:
+            return
+        by_others = self.manual_edits.made | self.strangers.keys()
+        made = self._ids_there() - ids_before - by_others
+        for destination, contact_id in sorted(gone_before):
+            state = self.database.states[destination, contact_id]
+            if state.external_id in made:
+                self.violations.append(
+                    f"{contact_id} was gone, and was created again unasked"
+                )
+
+    def _note_unknown_tags(self, network: Network) -> None:
+        """Note the tags that creates of unknown outcome may have carried."""
+        for known in self.database.known.values():
+            if known.pending and known.pending.creates:
+                self.unknown_tags.update(known.pending.add_tags)
+        if network.lost:
+            # Any row may have been what the lost request was about.
+            for row in self.rows().values():
+                self.unknown_tags.update(row["tags"])
+
+    def _result(
+        self,
+        life: Life,
+        network: Network,
+        process: Process,
+        stopped: BaseException | None,
+    ) -> RunResult:
+        """Return what a run did, as its outcomes in the database say."""
+        outcomes: dict[str, str] = {}
+        messages: dict[str, str] = {}
+        of_probes = 0
+        for (run_id, contact_id), outcome in self.database.outcomes.items():
+            if run_id not in process.run_ids:
+                continue
+            if outcome.kind is OutcomeKind.PROBED:
+                of_probes += outcome.requests
+            elif outcome.kind is not OutcomeKind.APPLIED:
+                outcomes[contact_id] = outcome.kind.value
+                messages[contact_id] = outcome.message
+        return RunResult(
+            points=tuple(life.points),
+            died=life.dead,
+            requests=process.requests,
+            fates={fate.value: number for fate, number in network.fates.items()},
+            outcomes=outcomes,
+            stopped=stopped,
+            messages=messages,
+            of_probes=of_probes,
+        )
 
     def _gone(self) -> set[tuple[str, str]]:
         return {
@@ -386,111 +421,140 @@ class World:
         return self.database_stalled_until - asyncio.get_running_loop().time()
 
     def suppress(self, contact_id: str) -> None:
-        """Commit that nothing may be sent about a contact any more."""
+        """Commit that nothing may be sent about a contact from now on."""
         if contact_id not in self.suppressed and self._remaining_stall() <= 0:
             self.suppressed[contact_id] = asyncio.get_running_loop().time()
-            self.database.suppressed[_named(contact_id)] = "suppressed"
+            self.database.suppressed[_subject(contact_id)] = "suppressed"
 
     def lift(self, contact_id: str) -> None:
-        """Take a suppression back, as the verb does: whoever was passed over is looked at once more."""
+        """Take a suppression back, as the verb does.
+
+        Contacts that were passed over become candidates again.
+        """
         if self.suppressed.pop(contact_id, None) is None:
             return
-        del self.database.suppressed[_named(contact_id)]
+        del self.database.suppressed[_subject(contact_id)]
         for row in self.database.states.values():
-            if row.status is Status.SUPPRESSED or (
-                row.status is Status.REMOVED and row.code == "suppressed"
-            ):
+            was_removed = row.status is Status.REMOVED and row.code == "suppressed"
+            if was_removed or row.status is Status.SUPPRESSED:
                 row.source_hash = row.standing = None
-                row.status = (
-                    Status.PENDING if row.status is Status.REMOVED else row.status
-                )
+            if was_removed:
+                row.status = Status.PENDING
 
     def note_rows(self) -> None:
-        """The sources were changed: whoever opts out in them is to be let alone from now on."""
+        """Take note of changed sources: whoever left them, and whoever opts out there.
+
+        A stalled database answers the engine's questions later: what a row says counts
+        from then on.
+        """
         since = max(asyncio.get_running_loop().time(), self.database_stalled_until)
-        gone = set().union(*self.askers.values()) - self.desired_rows.keys()
-        self.ever_removed |= gone
-        self.removed_since = {
-            contact_id: self.removed_since.get(contact_id, since)
-            for contact_id in sorted(gone)
+        removed = set().union(*self.askers.values()) - self.desired_rows.keys()
+        self.ever_removed |= removed
+        self.removed_since = _since(removed, self.removed_since, since)
+        opted_out = {
+            contact_id for contact_id, row in self.desired_rows.items() if row.opted_out
         }
-        now = {
-            contact_id
-            for contact_id, desired in self.desired_rows.items()
-            if desired.opted_out
-        }
-        self.opted_out = {
-            contact_id: self.opted_out.get(contact_id, since)
-            for contact_id in sorted(now)
-        }
-        for contact_id, desired in self.desired_rows.items():
-            self.askers.setdefault(desired.key, set()).add(contact_id)
-            self.places.setdefault(contact_id, set()).add((desired.moved, desired.key))
+        self.opted_out = _since(opted_out, self.opted_out, since)
+        for contact_id, row in self.desired_rows.items():
+            self.askers.setdefault(row.key, set()).add(contact_id)
+            self.places.setdefault(contact_id, set()).add((row.moved, row.key))
 
     @property
     def possible_duplicates(self) -> set[str]:
-        """Contacts that may be there twice: nobody looked whether somebody's copy has their match key.
+        """The contacts that may rightly be at the vendor twice.
 
-        Or they changed their match key and their destination: nothing tells the vendor, or us, that they are the same.
+        Without look-ups nobody sees that another contact's copy has their match key.
+        And where match key and destination both changed, nothing tells the vendor or us
+        that the two copies are one contact's.
         """
-        shared = (contacts for contacts in self.askers.values() if len(contacts) > 1)
         moved = {
-            contact_id for contact_id, places in self.places.items() if _are_two(places)
+            contact_id
+            for contact_id, places in self.places.items()
+            if _have_nothing_in_common(places)
         }
-        return moved if self.find_first else moved.union(*shared)
+        if self.find_first:
+            return moved
+        shared = (contacts for contacts in self.askers.values() if len(contacts) > 1)
+        return moved.union(*shared)
 
     @property
     def withheld(self) -> set[str]:
-        """Contacts about whom nothing may be sent."""
+        """The contacts about whom nothing may be sent."""
         return {*self.suppressed, *self.opted_out}
 
     def refuses(self, request: Request) -> bool:
-        """Whether the vendor refuses what a request writes, for a value that it does not like."""
-        texts = {
+        """Return whether the vendor refuses a value that a request writes."""
+        if not request.writes:
+            return False
+        refused = {
             row[name]
             for contact_id, row in self.rows().items()
             if self.desired_rows[contact_id].flaw is Flaw.REFUSED
             for name in self.pair.values
         }
-        return request.writes and bool(texts & set(_texts(request.json)))
+        return not refused.isdisjoint(_texts(request.json))
 
-    def _sends(self, epoch: int, allowed: SendCheck | None, writes: bool) -> None:  # noqa: FBT001 - as the wire tells it
-        """A process that took the account in this epoch lets a request out."""
-        contact_id, _, wanted = (
-            allowed.args if isinstance(allowed, partial) else ("", (), False)
-        )
+    def _check_request(
+        self,
+        epoch: int,
+        allowed: SendCheck | None,
+        writes: bool,  # noqa: FBT001 - as the wire calls it
+    ) -> None:
+        """Note what is wrong with a request that goes out now.
+
+        ``epoch`` is that of the lease under which the process works; ``allowed`` the
+        question about consent that it has asked, which names the contact.
+        """
+        contact_id, still_wanted = "", False
+        if isinstance(allowed, partial):
+            contact_id, _, still_wanted = allowed.args
         now = asyncio.get_running_loop().time()
         if writes:
             self.last_sent[contact_id] = now
-        # Where it left, it may be cleaned up, whatever its row says at another destination.
-        moved = len({place for place, _ in self.places.get(contact_id, ())}) > 1
-        opted_out = self.opted_out.get(contact_id, inf) if wanted or not moved else inf
-        said = {
-            "was suppressed": self.suppressed.get(contact_id, inf),
-            # Behind the row the suppressions are read, and then the database may stand still.
-            "opted out": max(opted_out, self.database_stalled_until),
-            "left": max(
-                self.removed_since.get(contact_id, inf) if wanted else inf,
-                self.database_stalled_until,
-            ),
-        }
-        for what, at in said.items():
-            if now - at > _ANSWERING:
+        for what, since in self._withheld_since(
+            contact_id, still_wanted=still_wanted
+        ).items():
+            if now - since > _LONGEST_CONSENT_CHECK:
                 self.violations.append(
-                    f"a request about {contact_id} {now - at:.1f} s after it {what}"
+                    f"a request about {contact_id} {now - since:.1f} s after it {what}"
                 )
         if epoch < self._epoch:
             self.violations.append(
-                "a run sent a request after another one had taken the account over and sent some"
+                "a run sent a request after another one had taken the account over "
+                "and sent some"
             )
         self._epoch = max(self._epoch, epoch)
 
+    def _withheld_since(
+        self, contact_id: str, *, still_wanted: bool
+    ) -> Mapping[str, float]:
+        """Return the reasons to send nothing about a contact, each with since when.
+
+        ``inf`` stands for a reason that is not there.
+        """
+        opted_out = self.opted_out.get(contact_id, inf)
+        removed = self.removed_since.get(contact_id, inf)
+        if not still_wanted:
+            removed = inf
+            # A contact that moved may be cleaned up at the destination that it left,
+            # whatever its row says at the other one.
+            destinations = {place for place, _ in self.places.get(contact_id, ())}
+            if len(destinations) > 1:
+                opted_out = inf
+        # The row is read before the suppressions, and the database may stall between
+        # the two. So what the row says counts from the end of the stall.
+        return {
+            "was suppressed": self.suppressed.get(contact_id, inf),
+            "opted out": max(opted_out, self.database_stalled_until),
+            "left": max(removed, self.database_stalled_until),
+        }
+
     async def settle(self) -> None:
-        """Let everything under way arrive."""
+        """Wait until everything under way has arrived."""
         await asyncio.sleep(self.pair.capabilities.settles_within)
 
     def rows(self) -> Mapping[str, Row]:
-        """What all sources ask for, by contact."""
+        """Return the rows of all sources, by contact."""
         return {
             contact_id: row
             for table in self.tables.values()
@@ -498,7 +562,7 @@ class World:
         }
 
     def external_ids(self) -> dict[str, str]:
-        """Contact to its vendor contact, as written down."""
+        """Return the external ids that the state holds, by contact."""
         return {
             contact_id: row.external_id
             for contact_id, row in self.states().items()
@@ -506,12 +570,12 @@ class World:
         }
 
     def written_down(self) -> set[str]:
-        """The vendor contacts that any row of the state names."""
+        """Return the external ids that any row of the state names."""
         rows = self.database.states.values()
         return {row.external_id for row in rows if row.external_id is not None}
 
     def states(self) -> dict[str, StateRow]:
-        """Contact to its state: at the destination that selects it, if there is one."""
+        """Return each contact's state, from the destination that selects it if any."""
         rows = self.rows()
         return {
             contact_id: row
@@ -520,24 +584,40 @@ class World:
         }
 
 
-def _are_two(places: set[tuple[bool, int]]) -> bool:
-    return all(len(set(each)) > 1 for each in zip(*places, strict=True))
+def _since(
+    contact_ids: set[str], before: Mapping[str, float], now: float
+) -> dict[str, float]:
+    """Return since when each contact is in a set: ``now`` where it is new there."""
+    return {
+        contact_id: before.get(contact_id, now) for contact_id in sorted(contact_ids)
+    }
 
 
-def _named(contact_id: str) -> str:
+def _have_nothing_in_common(places: set[tuple[bool, int]]) -> bool:
+    """Return whether both the destination and the match key changed."""
+    destinations = {destination for destination, _ in places}
+    keys = {key for _, key in places}
+    return len(destinations) > 1 and len(keys) > 1
+
+
+def _subject(contact_id: str) -> str:
     return Subject(SubjectKind.CONTACT, contact_id).text
 
 
 def _texts(body: Json) -> Iterator[str]:
-    """Every text in a JSON value."""
+    """Yield every text in a JSON value."""
     if isinstance(body, str):
         yield body
-    elif isinstance(body, dict | list):
-        for each in body.values() if isinstance(body, dict) else body:
+    elif isinstance(body, dict):
+        for each in body.values():
+            yield from _texts(each)
+    elif isinstance(body, list):
+        for each in body:
             yield from _texts(each)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the single errors of nested exception groups."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from _leaves(each)
@@ -545,6 +625,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+# What a copy of a world takes along of its database.
 _TABLES = (
     "leases",
     "accounts",

@@ -11,7 +11,22 @@ from tests.soak import answers, kills, seeds
 
 
 def main() -> int:
-    """What the command line asks for; 1 when anything was violated."""
+    """Do what the command line asks for; return 1 when anything was violated."""
+    chosen = _arguments()
+    names = chosen.vendor or vendors.names()
+    passed = True
+    if chosen.seeds is not None:
+        passed = seeds.soak(chosen.seeds, chosen.first, names, chosen.jobs)
+    if chosen.answers is not None:
+        # Both are done, whatever the first one found.
+        passed = answers.soak(chosen.answers, chosen.first, names) and passed
+    if chosen.kills is not None:
+        kills.soak(chosen.kills, chosen.first)
+    return 0 if passed else 1
+
+
+def _arguments() -> argparse.Namespace:
+    """Parse the command line; leave with exit code 2 where it asks for nothing."""
     parser = argparse.ArgumentParser(prog="./run soak", description=__doc__)
     parser.add_argument(
         "--seeds",
@@ -53,21 +68,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.seeds is None and chosen.kills is None and chosen.answers is None:
         parser.error("say --seeds N, --answers N, --kills N, or several of them")
-    failed = False
-    if chosen.seeds is not None:
-        failed = not seeds.soak(
-            chosen.seeds, chosen.first, chosen.vendor or vendors.names(), chosen.jobs
-        )
-    if chosen.answers is not None:
-        failed = (
-            not answers.soak(
-                chosen.answers, chosen.first, chosen.vendor or vendors.names()
-            )
-            or failed
-        )
-    if chosen.kills is not None:
-        kills.soak(chosen.kills, chosen.first)
-    return 1 if failed else 0
+    return chosen
 
 
 if __name__ == "__main__":

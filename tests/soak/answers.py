@@ -13,7 +13,10 @@ _SHOWN = 10
 
 
 def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
-    """Give each vendor so many hostile answers, and tell; whether nothing went wrong."""
+    """Give each adapter so many hostile answers, and report.
+
+    Returns whether nothing went wrong.
+    """
     failed = False
     for name in names:
         began = time.monotonic()
@@ -23,7 +26,8 @@ def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
             f"{kind} {count}" for kind, count in sorted(result.ends.items())
         )
         say(
-            f"{name}: {result.answers} answers in {result.exchanges} exchanges, {seconds:.0f} s: {ends}"
+            f"{name}: {result.answers} answers in {result.exchanges} exchanges, "
+            f"{seconds:.0f} s: {ends}"
         )
         if result.contained:
             say(

@@ -11,13 +11,13 @@ from tests.simulation.row_changes import SourceEdit
 
 
 def say(text: str = "", end: str = "\n") -> None:
-    """To the person who asked."""
+    """Print to the person who asked."""
     print(text, end=end, flush=True)  # noqa: T201
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one vendor's histories."""
+    """The figures of one vendor's histories."""
 
     histories: int = 0
     runs: int = 0
@@ -30,11 +30,11 @@ class Figures:
     events: int = 0
     """Outages, standstills, jumps of the clock, second runs, signals."""
     violated: int = 0
-    """Histories in which something was."""
+    """Histories with a violation."""
 
     @classmethod
     def of(cls, result: HistoryResult) -> Figures:
-        """One history's."""
+        """Count one history."""
         edits = sum(isinstance(event, SourceEdit) for event in result.events)
         return cls(
             histories=1,
@@ -53,24 +53,17 @@ class Figures:
         )
 
     def __add__(self, other: Figures) -> Figures:
-        return Figures(
-            *(
-                ours + theirs
-                for ours, theirs in zip(astuple(self), astuple(other), strict=True)
-            )
-        )
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Figures(*(ours + theirs for ours, theirs in pairs))
 
 
 def table(figures: Mapping[str, Figures]) -> str:
-    """Vendors below each other, and their sum."""
+    """Return a table: one line a vendor, and their sum."""
     names = [field.name for field in fields(Figures)]
     rows = {**figures, "all": sum(figures.values(), Figures())}
     width = max(len(name) for name in rows)
     lines = [" ".join([" " * width, *(f"{name:>10}" for name in names)])]
     for vendor, counted in rows.items():
-        lines.append(
-            " ".join(
-                [f"{vendor:{width}}", *(f"{number:10}" for number in astuple(counted))]
-            )
-        )
+        numbers = [f"{number:10}" for number in astuple(counted)]
+        lines.append(" ".join([f"{vendor:{width}}", *numbers]))
     return "\n".join(lines)

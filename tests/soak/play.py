@@ -1,4 +1,4 @@
-"""Histories played in worker processes, and one told in full."""
+"""Histories played in worker processes, and one reported in full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.soak.figures import Figures, say
 
 @dataclass(frozen=True)
 class Slice:
-    """Some seeds of one vendor."""
+    """A range of seeds of one vendor."""
 
     vendor: str
     first: int
@@ -23,7 +23,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Failure:
-    """A seed whose history was violated."""
+    """A seed whose history has violations."""
 
     vendor: str
     seed: int
@@ -42,7 +42,7 @@ class Failure:
 def played(
     slices: Sequence[Slice], jobs: int
 ) -> Iterator[tuple[Slice, Figures, list[Failure]]]:
-    """Play every slice, ``jobs`` at a time; each as soon as it is done."""
+    """Play every slice, ``jobs`` at a time; yield each as soon as it is done."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         under_way = {pool.submit(_play, piece): piece for piece in slices}
         for done in as_completed(under_way):
@@ -54,7 +54,8 @@ def _play(piece: Slice) -> tuple[Figures, list[Failure]]:
     for seed in range(piece.first, piece.first + piece.seeds):
         try:
             result = play(draw_history(piece.vendor, seed))
-        except Exception as error:  # noqa: BLE001 - one more thing that must not happen; the others go on
+        except Exception as error:  # noqa: BLE001 - see below
+            # One more thing that must not happen. The other seeds go on.
             result = HistoryResult((f"it broke: {error!r}",))
         figures += Figures.of(result)
         if result.violations:
@@ -63,7 +64,7 @@ def _play(piece: Slice) -> tuple[Figures, list[Failure]]:
 
 
 def replayed(vendor: str, seed: int) -> bool:
-    """Play one history and tell it in full; whether nothing was violated."""
+    """Play one history and report it in full; return whether nothing was violated."""
     history = draw_history(vendor, seed)
     result = play(history)
     say("\n".join(account(history, result)))
@@ -75,19 +76,20 @@ def replayed(vendor: str, seed: int) -> bool:
 
 
 def account(history: History, result: HistoryResult) -> Iterator[str]:
-    """What was drawn, and what came of it run by run."""
+    """Yield a history as it was drawn, and what happened in it, run by run."""
     look = "looks up first" if history.find_first else "spares look-ups"
-    yield f"{history.pair}: {history.scene}, {history.destinations} destinations, {look}"
+    yield (
+        f"{history.pair}: {history.scene}, {history.destinations} destinations, {look}"
+    )
     for number, night in enumerate(history.nights, 1):
         yield f"night {number}: {night}"
     for number, ran in enumerate(result.runs, 1):
-        end = (
-            "died"
-            if ran.died
-            else f"stopped: {ran.stopped}"
-            if ran.stopped
-            else "came to its end"
-        )
+        if ran.died:
+            end = "died"
+        elif ran.stopped:
+            end = f"stopped: {ran.stopped}"
+        else:
+            end = "came to its end"
         yield f"\nrun {number}, {ran.requests} requests {dict(ran.fates)}, {end}"
         for place, point in enumerate(ran.points, 1):
             yield f"  {place:4} {point}"

@@ -1,7 +1,7 @@
 """Simulated histories from seeds: each seed is one history of each vendor, and always the same.
 
-Nights in which processes die, requests are lost, rows change and clocks jump; then a clean run that must mend
-everything, and one more that must send nothing.
+Nights in which processes die, requests are lost, rows change and clocks jump. Then a
+clean run must mend everything, and one more must send nothing.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ _SHOWN = 20
 
 
 def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
-    """Play them and tell how they went; whether nothing was violated. A single one is told in full."""
+    """Play histories, and report the violations and figures.
+
+    A single history is reported in full. Returns whether nothing was violated.
+    """
     if wanted == 1 and len(vendors) == 1:
         return replayed(vendors[0], first)
     began = time.monotonic()
     figures = {vendor: Figures() for vendor in vendors}
     failures: list[Failure] = []
-    total, end = wanted * len(vendors), first + wanted
-    slices = [
-        Slice(vendor, start, min(_SLICE, end - start))
-        for start in range(first, end, _SLICE)
-        for vendor in vendors
-    ]
+    total = wanted * len(vendors)
+    slices = _slices(first, first + wanted, vendors)
     for piece, found, failed in played(slices, jobs):
         figures[piece.vendor] += found
         failures += failed
@@ -42,7 +41,8 @@ def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
     seconds = time.monotonic() - began
     say(table(figures))
     say(
-        f"{total} histories in {seconds:.0f} s, {total / seconds:.1f} a second in {jobs} processes"
+        f"{total} histories in {seconds:.0f} s, {total / seconds:.1f} a second "
+        f"in {jobs} processes"
     )
     for failure in failures[:_SHOWN]:
         say(f"again: {failure.command}")
@@ -51,12 +51,24 @@ def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
     return not failures
 
 
+def _slices(first: int, end: int, vendors: Sequence[str]) -> list[Slice]:
+    """Cut seeds into slices, the vendors in turn: so all get along evenly."""
+    return [
+        Slice(vendor, start, min(_SLICE, end - start))
+        for start in range(first, end, _SLICE)
+        for vendor in vendors
+    ]
+
+
 def _progress(done: int, total: int, failed: int, seconds: float) -> None:
-    """A line that is rewritten in a terminal; elsewhere, one now and then."""
+    """Show progress: a line that is rewritten in a terminal, else one now and then."""
     text = (
         f"{done} of {total} histories, {done / seconds:.1f} a second, {failed} failed"
     )
     if sys.stdout.isatty():
         say(f"\r\033[K{text}", end="\n" if done == total else "")
-    elif done == total or done * 20 // total != (done - _SLICE) * 20 // total:
+        return
+    # Elsewhere at every twentieth part.
+    part, part_before = done * 20 // total, (done - _SLICE) * 20 // total
+    if done == total or part != part_before:
         say(text)

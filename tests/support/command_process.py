@@ -82,7 +82,7 @@ class Command:
         return self._process.exitcode
 
     async def comes_to(self, moment: Awaitable[object]) -> bool:
-        """Whether the moment came before the command ended."""
+        """Return whether the moment came before the command ended."""
         came, ended = asyncio.ensure_future(moment), asyncio.ensure_future(self.ended())
         await asyncio.wait(
             {came, ended}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED

@@ -27,7 +27,7 @@ class Asked:
 
     @property
     def looks(self) -> bool:
-        """Whether it is a look-up."""
+        """Return whether it is a look-up."""
         return "/contact/list" in self.path
 
 

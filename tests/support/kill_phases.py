@@ -191,7 +191,10 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
 
 
 def _is_free(here: Crm, number: int, key: int) -> bool:
-    """Whether nobody else has taken a match key over meanwhile: of two rows that ask for it one is refused."""
+    """Return whether nobody else has taken a match key over meanwhile.
+
+    Of two rows that ask for it one would be refused.
+    """
     return all(
         person.key != key for each, person in here.people.items() if each != number
     )

@@ -158,7 +158,7 @@ class Oracle(ABC):
         return it.copy, it.status == "removed"
 
     def _may_move(self, each: int) -> bool:
-        """Whether it waits for a contact that has moved since."""
+        """Return whether it waits for a contact that has moved since."""
         it = self.contacts[each]
         if it.status != "dead" or it.waits_for is None:
             return False
@@ -205,8 +205,11 @@ class Oracle(ABC):
         return dead and not self._loses(each)
 
     def _loses(self, each: int) -> bool:
-        """Whether another contact has a key it asks for: one with a copy before one without, the first to ask for it
-        before those after, else the lowest."""
+        """Return whether another contact has a key that this one asks for.
+
+        One with a copy comes before one without, the first to ask for the key before
+        those after it, else the lowest id.
+        """
 
         def rank(claimant: int, since: int) -> tuple[bool, int, int]:
             it = self.contacts.get(claimant, Contact())

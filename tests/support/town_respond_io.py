@@ -203,7 +203,10 @@ def as_text(value: Any) -> str | None:
 
 
 def same(name: str, ours: str | None, theirs: str | None) -> bool:
-    """Whether two values of a field are one: respond.io holds phones with and without their plus."""
+    """Return whether two values of a field are the same.
+
+    respond.io keeps phones with and without their plus.
+    """
     if not ours or not theirs:
         return False
     return (

@@ -112,7 +112,7 @@ def _cell(name: str, value: Json, purpose: Purpose) -> Json:
 
 
 async def lacks(here: Scene, kind: str, literal: str) -> bool:
-    """Whether this server was built without a type."""
+    """Return whether this server was built without a type."""
     try:
         await here.execute(f"SELECT ({literal})::{kind}")
     except asyncpg.FeatureNotSupportedError:
