@@ -81,7 +81,7 @@ def _field(members: Congress) -> str | None:
     patterns = [
         name
         for name in members.later.fields
-        if "*" in name and name not in members.can.accumulates
+        if "*" in name and name not in members.capabilities.accumulates
     ]
     return patterns[0].replace("*", "value") if patterns else None
 
@@ -131,7 +131,7 @@ async def test_odd_tags_of_ours_are_read_back(
         assert (await here.run(vendor))[vendor].requests == 0
         (shown,) = await app.show(here.config, (vendor,), "a1")
         assert not [remark for remark in shown.remarks if "cannot be read" in remark]
-        if members.can.reads:
+        if members.capabilities.reads:
             assert shown.vendor
             assert set(_ODD_TAGS) <= {*shown.vendor.tags}
 

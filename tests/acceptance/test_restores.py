@@ -11,7 +11,12 @@ from syncengine import vendors
 from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
-from tests.support.any_vendor_nights import Oracle, congress, held, people_of
+from tests.support.any_vendor_nights import (
+    Oracle,
+    congress,
+    people_of,
+    vendor_contacts,
+)
 from tests.support.demo_project import World
 from tests.support.dumps import dump, restore_whole
 from tests.support.real_nights import NIGHTS, night_file
@@ -52,7 +57,7 @@ async def test_goes_on_from_a_dump_at_every_vendor(
         assert (plan.error, plan.brake) == (None, None)
         report = await _clean(here, RESTORED)
         assert plan.requests_least <= report.requests <= plan.requests_most
-        assert list(oracle.differences(await held(here, vendor))) == []
+        assert list(oracle.differences(await vendor_contacts(here, vendor))) == []
         assert (await _clean(here)).requests == 0
 
 

@@ -11,7 +11,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Chance, Fault, FaultKind
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
-from tests.support.any_vendor_nights import Oracle, congress, held, people_of
+from tests.support.any_vendor_nights import Oracle, congress, people_of, vendor_contacts
 from tests.support.demo_project import World
 from tests.support.real_nights import NIGHTS, night_file
 
@@ -80,4 +80,4 @@ async def _clean(
     if exact:
         assert report.requests == plan.requests
     assert (report.error, report.status, exit_code(report)) == (None, "done", 0)
-    assert list(oracle.differences(await held(here, vendor))) == []
+    assert list(oracle.differences(await vendor_contacts(here, vendor))) == []

@@ -1,9 +1,9 @@
-"""No sequence of requests is shorter than a plan, or gets further: tried against a model of a vendor."""
+"""Plans against a search: no sequence of requests is shorter, or gets further."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from types import ModuleType
 from typing import Any
@@ -18,18 +18,18 @@ from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
 from syncengine.planning import packing, plan
 from syncengine.planning.plan import Plan, plan_contact
 from tests.support.request_search import (
-    DOUBT,
     LIST,
     MEMBERS,
     TAG,
+    UNKNOWN,
     WRITES,
-    Held,
     IllegalRequest,
     Least,
     MemberCall,
+    RemoteFacts,
     Request,
+    Target,
     Vendor,
-    Wanted,
     Write,
     answer,
     cost,
@@ -45,31 +45,30 @@ CHUNKS, CASES = 20, 150
 
 @dataclass(frozen=True)
 class Case:
-    """One contact at one vendor."""
+    """One contact at one vendor, in the words of the search and of syncengine."""
 
     vendor: Vendor
-    wanted: Wanted
-    held: Held
+    target: Target
+    remote: RemoteFacts
     desired: Desired
     known: Known
     capabilities: Capabilities
 
 
 def case_of(random: Random, size: int) -> Case:
-    """Any vendor, and a contact of at most ``size`` fields and tags there."""
+    """Draw a vendor, and a contact of at most ``size`` fields and tags there."""
     fields = FIELDS[:size]
     vendor, identity = _vendor(random, fields)
     exists = random.random() < 0.6
+    values = {
+        name: random.choice(("1", "2", "3", None))
+        for name in fields
+        if random.random() < 0.8
+    }
+    lists = {name: True for name in LISTS_THERE if random.random() < 0.3}
     desired = Desired(
         contact_id="7",
-        fields={
-            **{
-                name: random.choice(("1", "2", "3", None))
-                for name in fields
-                if random.random() < 0.8
-            },
-            **{name: True for name in LISTS_THERE if random.random() < 0.3},
-        },
+        fields={**values, **lists},
         tags=frozenset(name[1:] for name in TAGS[:size] if random.random() < 0.6),
         manages_lists=random.random() < 0.5,
     )
@@ -89,8 +88,8 @@ def case_of(random: Random, size: int) -> Case:
     known = _known(random, vendor, fields, size, exists=exists)
     return Case(
         vendor,
-        _wanted(vendor, desired, known, keys=() if identity else tuple(keys)),
-        _held(vendor, known),
+        _target(vendor, desired, known, keys=() if identity else tuple(keys)),
+        _remote_facts(vendor, known),
         desired,
         known,
         _capabilities(vendor, identity=identity),
@@ -98,8 +97,36 @@ def case_of(random: Random, size: int) -> Case:
 
 
 def _vendor(random: Random, fields: tuple[str, ...]) -> tuple[Vendor, bool]:
-    """A vendor; and whether it goes by one identity alone."""
+    """Draw a vendor, and whether it knows contacts by one identity alone."""
     shape = random.choice(("create", "upsert", "both", "all"))
+    must = tuple(name for name in fields if random.random() < 0.1)
+    writes = _writes(random, shape, fields, must)
+    keyed = "upsert" in writes and random.random() < 0.3
+    if keyed:
+        keys = tuple(random.sample(fields, random.randint(1, len(fields))))
+        writes["upsert"] = replace(writes["upsert"], keyed_by=keys)
+    if random.random() < 0.1:
+        writes["set_lifecycle"] = _write(random, fields[:1], ())
+    members = {
+        kind: _member_call(random, kind, fields)
+        for kind in MEMBERS
+        if random.random() < 0.7
+    }
+    keeps = frozenset(_some(random, fields, 0.1)) - {*must}
+    # What names a contact has one value at a time.
+    for offer in members.values():
+        keeps -= {*offer.addressed_by}
+    finds: frozenset[str] = frozenset()
+    if random.random() >= 0.3:
+        finds = frozenset(_some(random, fields, 0.5))
+    identity = shape == "upsert" and not keyed
+    return Vendor(writes, members, keeps, finds), identity
+
+
+def _writes(
+    random: Random, shape: str, fields: tuple[str, ...], must: tuple[str, ...]
+) -> dict[str, Write]:
+    """Draw the writes of a vendor of this shape; some cannot update at all."""
     actions = {
         "create": ("create", "update"),
         "upsert": ("upsert",),
@@ -107,43 +134,21 @@ def _vendor(random: Random, fields: tuple[str, ...]) -> tuple[Vendor, bool]:
         "all": WRITES[:3],
     }
     writes = {}
-    must = tuple(name for name in fields if random.random() < 0.1)
     for action in actions[shape]:
         if shape == "create" and action == "update" and random.random() < 0.15:
             continue
         writes[action] = _write(random, fields, must if random.random() < 0.5 else ())
-    keyed = "upsert" in writes and random.random() < 0.3
-    if keyed:
-        writes["upsert"] = Write(
-            **{
-                **vars(writes["upsert"]),
-                "keyed_by": tuple(
-                    random.sample(fields, random.randint(1, len(fields)))
-                ),
-            }
-        )
-    if random.random() < 0.1:
-        writes["set_lifecycle"] = _write(random, fields[:1], ())
-    members = {
-        kind: MemberCall(
-            random.choice((None, 1, 2, 3)),
-            random.choice((1, 1, 2)),
-            _some(random, fields, 0.1),
-        )
-        if kind.endswith("tags")
-        else MemberCall(random.choice((None, 1, 2)), 1)
-        for kind in MEMBERS
-        if random.random() < 0.7
-    }
-    identity = shape == "upsert" and not keyed
-    keeps = frozenset(_some(random, fields, 0.1)) - {*must}
-    keeps -= frozenset(
-        name for offer in members.values() for name in offer.addressed_by
+    return writes
+
+
+def _member_call(random: Random, kind: str, fields: tuple[str, ...]) -> MemberCall:
+    if not kind.endswith("tags"):
+        return MemberCall(most=random.choice((None, 1, 2)), cost=1)
+    return MemberCall(
+        most=random.choice((None, 1, 2, 3)),
+        cost=random.choice((1, 1, 2)),
+        addressed_by=_some(random, fields, 0.1),
     )
-    finds = (
-        frozenset() if random.random() < 0.3 else frozenset(_some(random, fields, 0.5))
-    )
-    return Vendor(writes, members, keeps, finds), identity
 
 
 def _some(random: Random, names: tuple[str, ...], share: float) -> tuple[str, ...]:
@@ -171,61 +176,72 @@ def _write(random: Random, fields: tuple[str, ...], must: tuple[str, ...]) -> Wr
 def _known(
     random: Random, vendor: Vendor, fields: tuple[str, ...], size: int, *, exists: bool
 ) -> Known:
-    doubtful = random.random() < 0.2 and (exists or "upsert" in vendor.writes)
+    """Draw what is known of a contact; with an intent that has no outcome, or none."""
+    is_unknown = random.random() < 0.2 and (exists or "upsert" in vendor.writes)
     pending = None
-    if doubtful:
-        pending = Pending(
-            creates=not exists,
-            fields={
-                name: random.choice(("1", "2"))
-                for name in fields
-                if random.random() < 0.3
-            },
-            add_tags=frozenset(
-                name[1:] for name in TAGS[:size] if random.random() < 0.2
-            ),
-        )
+    if is_unknown:
+        pending = _pending(random, fields, size, creates=not exists)
     if not exists:
         return Known(pending=pending)
+    # Each tag of the contact with whether it is ours.
     tags = {
         name[1:]: random.random() < 0.7 for name in TAGS[:size] if random.random() < 0.5
     }
-    values: dict[str, object] = {
-        name: [random.choice("123")] if name in vendor.keeps else random.choice("123")
+    values = {
+        name: _known_value(random, vendor, name)
         for name in fields
         if random.random() < 0.6
     }
+    lists = {name: True for name in LISTS_THERE if random.random() < 0.3}
     return Known(
         external_id="v7",
         key=MatchKey(IDENTITY, "7"),
-        fields={
-            **values,
-            **{name: True for name in LISTS_THERE if random.random() < 0.3},
-        },
+        fields={**values, **lists},
         tags=frozenset(name for name, ours in tags.items() if ours),
         found_tags=frozenset(name for name, ours in tags.items() if not ours),
         pending=pending,
     )
 
 
-def _held(vendor: Vendor, known: Known) -> Held:
-    """What the vendor holds, and DOUBT where that is open."""
+def _known_value(random: Random, vendor: Vendor, name: str) -> object:
+    value = random.choice("123")
+    return [value] if name in vendor.keeps else value
+
+
+def _pending(
+    random: Random, fields: tuple[str, ...], size: int, *, creates: bool
+) -> Pending:
+    return Pending(
+        creates=creates,
+        fields={
+            name: random.choice(("1", "2")) for name in fields if random.random() < 0.3
+        },
+        add_tags=frozenset(name[1:] for name in TAGS[:size] if random.random() < 0.2),
+    )
+
+
+def _remote_facts(vendor: Vendor, known: Known) -> RemoteFacts:
+    """Return what the vendor holds, with UNKNOWN where that is open."""
     facts: dict[str, object] = {}
     for name, value in known.fields.items():
         facts[name] = frozenset(value) if name in vendor.keeps else value
     facts |= {TAG + tag: True for tag in known.tags | known.found_tags}
     if known.pending:
         facts |= {
-            name: DOUBT for name in known.pending.fields if name not in vendor.keeps
+            name: UNKNOWN for name in known.pending.fields if name not in vendor.keeps
         }
-        facts |= {TAG + tag: DOUBT for tag in known.pending.add_tags - known.found_tags}
-    return Held(exists=known.external_id is not None, facts=frozenset(facts.items()))
+        facts |= {
+            TAG + tag: UNKNOWN for tag in known.pending.add_tags - known.found_tags
+        }
+    return RemoteFacts(
+        exists=known.external_id is not None, facts=frozenset(facts.items())
+    )
 
 
-def _wanted(
+def _target(
     vendor: Vendor, desired: Desired, known: Known, keys: tuple[str, ...]
-) -> Wanted:
-    """What is asked for; what others set, and what is no longer mapped, is nobody's wish."""
+) -> Target:
+    """Return the target. What others set, or is no longer mapped, is left alone."""
     facts: dict[str, object] = dict(desired.fields)
     if desired.manages_lists:
         facts |= {
@@ -238,7 +254,7 @@ def _wanted(
         TAG + tag: None for tag in (known.tags | sent) - known.found_tags - desired.tags
     }
     facts |= {TAG + tag: True for tag in desired.tags}
-    return Wanted(
+    return Target(
         facts,
         keys,
         {
@@ -250,7 +266,7 @@ def _wanted(
 
 
 def _capabilities(vendor: Vendor, *, identity: bool) -> Capabilities:
-    """The same rules in syncengine's words."""
+    """Return the same rules in syncengine's words."""
     writes = {
         kind: Offer(
             fields=tuple(sorted(write.fields)),
@@ -271,7 +287,8 @@ def _capabilities(vendor: Vendor, *, identity: bool) -> Capabilities:
         else ListCall(offer.most, offer.cost)
         for kind, offer in vendor.members.items()
     }
-    offers: dict[str, Any] = {**writes, **members}  # by the names of the actions
+    # Capabilities are named after their actions.
+    offers: dict[str, Any] = {**writes, **members}
     return Capabilities(
         **offers,
         accumulates=tuple(vendor.keeps),
@@ -281,8 +298,11 @@ def _capabilities(vendor: Vendor, *, identity: bool) -> Capabilities:
 
 
 def prove(case: Case) -> None:
-    """The plan gets as far as any sequence of requests, with as few of them, and names the rest unsupported."""
-    least = search(case.vendor, case.wanted, case.held)
+    """Assert that the plan is as good as the best sequence of requests.
+
+    It gets as far, with as few requests, and names the rest unsupported.
+    """
+    least = search(case.vendor, case.target, case.remote)
     planned = plan_contact(case.desired, case.known, case.capabilities)
     if least is None:
         assert isinstance(planned, Rejected) or planned.unsupported == (
@@ -290,33 +310,25 @@ def prove(case: Case) -> None:
         )
         return
     assert isinstance(planned, Plan), planned
-    held, spent = case.held, 0
+    remote, spent = case.remote, 0
     for call in planned.calls:
         request = _request(call)
-        held, spent = (
-            answer(case.vendor, case.wanted, held, request),
-            spent + cost(case.vendor, request),
-        )
+        remote = answer(case.vendor, case.target, remote, request)
+        spent += cost(case.vendor, request)
     assert spent == planned.requests
-    assert {
-        _name(item, case.vendor) for item in planned.unsupported
-    } == case.wanted.missing(held, case.vendor)
+    unsupported = {_name(item, case.vendor) for item in planned.unsupported}
+    assert unsupported == case.target.missing(remote, case.vendor)
     assert Least(len(planned.unsupported), spent) == least
 
 
 def _request(call: Call) -> Request:
     facts = [*call.fields.items(), *((TAG + tag, True) for tag in call.add_tags)]
     facts += [(TAG + tag, None) for tag in call.remove_tags]
-    by_field = (
-        call.action in (Action.ADD_TAGS, Action.REMOVE_TAGS)
-        and call.key
-        and call.key.field != IDENTITY
-    )
-    return Request(
-        str(call.action),
-        tuple(facts),
-        (call.key.field, call.key.value) if by_field and call.key else None,
-    )
+    address = None
+    is_about_tags = call.action in (Action.ADD_TAGS, Action.REMOVE_TAGS)
+    if is_about_tags and call.key and call.key.field != IDENTITY:
+        address = (call.key.field, call.key.value)
+    return Request(str(call.action), tuple(facts), address)
 
 
 def _name(item: Unsupported, vendor: Vendor) -> str:
@@ -332,7 +344,7 @@ def _name(item: Unsupported, vendor: Vendor) -> str:
 
 
 def _cases(chunk: int) -> Iterator[Case]:
-    """Small contacts in the first chunks, those of six fields and six tags in the last."""
+    """Yield small contacts in the first chunks, those of six fields in the last."""
     for number in range(CASES):
         yield case_of(
             Random(f"{chunk}/{number}"),
@@ -346,8 +358,17 @@ def test_no_sequence_of_requests_is_shorter_or_gets_further(chunk: int) -> None:
         prove(case)
 
 
-SPOILED: dict[str, tuple[ModuleType, str, Callable[..., object]]] = {
-    "nothing rides inside a write": (
+@dataclass(frozen=True)
+class Spoiled:
+    """A function of the planning, and a worse one in its place."""
+
+    module: ModuleType
+    function: str
+    replacement: Callable[..., object]
+
+
+SPOILED: dict[str, Spoiled] = {
+    "nothing rides inside a write": Spoiled(
         packing,
         "_distribute",
         lambda writes, changes: (
@@ -355,7 +376,7 @@ SPOILED: dict[str, tuple[ModuleType, str, Callable[..., object]]] = {
             changes,
         ),
     ),
-    "the calls go out back to front": (
+    "the calls go out back to front": Spoiled(
         plan,
         "_in_order",
         lambda draft: [*draft.packing.set_calls, *draft.packing.writes],
@@ -365,9 +386,9 @@ SPOILED: dict[str, tuple[ModuleType, str, Callable[..., object]]] = {
 
 @pytest.mark.parametrize("name", SPOILED)
 def test_the_search_notices_a_plan_that_is_spoiled(name: str) -> None:
-    module, function, spoiled = SPOILED[name]
+    spoiled = SPOILED[name]
     with (
-        patch.object(module, function, spoiled),
+        patch.object(spoiled.module, spoiled.function, spoiled.replacement),
         pytest.raises((AssertionError, IllegalRequest)),
     ):
         test_no_sequence_of_requests_is_shorter_or_gets_further(CHUNKS // 2)

@@ -1,6 +1,8 @@
-"""Real contacts for any vendor there is: a mapping found out from its capabilities, and what it must hold each night.
+"""Real contacts for any vendor there is.
 
-The oracle goes by the declared capabilities alone; how a plan comes about it does not know.
+The mapping is worked out from a vendor's capabilities, and so is what the vendor must
+hold each night. The oracle goes by the declared capabilities alone: how a plan comes
+about it does not know.
 """
 
 from __future__ import annotations
@@ -28,20 +30,25 @@ Row = dict[str, str | None]
 COLUMNS = tuple(next(iter(rows_of("2025-06-01").values())))
 SOURCE = """
 SELECT c.*, NULL::text AS nothing, lower(id) || '@congress.example' AS own_email,
-       '+1415' || lpad((('x' || substr(md5(id), 1, 6))::bit(24)::integer % 10000000)::text, 7, '2') AS own_phone
+       '+1415' || lpad(
+           (('x' || substr(md5(id), 1, 6))::bit(24)::integer % 10000000)::text, 7, '2'
+       ) AS own_phone
 FROM crm.contacts AS c WHERE substr(md5(id), 1, 1) < '2'
 """
-"""An eighth of the people, each with a phone and an e-mail that nobody ever shared or inherited."""
+"""An eighth of the people, with phones and e-mails that nobody ever shared."""
 
 
 def people_of(night: str) -> dict[str, Row]:
-    """What the source has in a night, by id."""
+    """Return the rows of the source in a night, by id."""
     return {
-        each: _whole(row) for each, row in rows_of(night).items() if _digest(each) < "2"
+        contact_id: _whole(row)
+        for contact_id, row in rows_of(night).items()
+        if _digest(contact_id) < "2"
     }
 
 
 def _whole(row: Row) -> Row:
+    """Return a row with the columns that the source's query adds."""
     number = int(_digest(str(row["id"]))[:6], 16) % 10_000_000
     own = {
         "own_email": f"{str(row['id']).lower()}@congress.example",
@@ -51,7 +58,8 @@ def _whole(row: Row) -> Row:
 
 
 def _digest(contact_id: str) -> str:
-    return md5(contact_id.encode()).hexdigest()  # noqa: S324 - as the source's query has it
+    # As the source's query has it.
+    return md5(contact_id.encode()).hexdigest()  # noqa: S324
 
 
 @dataclass(frozen=True)
@@ -60,93 +68,99 @@ class Congress:
 
     subject: Subject
     prefix: str = ""
-    """Of its tags."""
+    """The prefix of its tags."""
 
     @property
     def name(self) -> str:
         return self.subject.module.name
 
     @property
-    def can(self) -> Capabilities:
+    def capabilities(self) -> Capabilities:
         return self.subject.vendor.capabilities
 
     @property
     def later(self) -> Write:
         """The write that changes a contact."""
-        write = self.can.update or self.can.upsert
+        write = self.capabilities.update or self.capabilities.upsert
         assert write is not None
         return write
 
     @property
     def removes_tags(self) -> bool:
-        return self.can.remove_tags is not None or self.later.remove_tags != 0
+        can_call = self.capabilities.remove_tags is not None
+        return can_call or self.later.remove_tags != 0
 
     @cached_property
     def key(self) -> str | None:
-        """The field contacts are matched by; None where the vendor's only identity is the contact id."""
-        return None if self.can.identity else self.can.find_by[0].replace("*", "crm_id")
+        """The field that contacts are matched by.
+
+        None where the vendor knows contacts by our contact id alone.
+        """
+        if self.capabilities.identity:
+            return None
+        return self.capabilities.find_by[0].replace("*", "crm_id")
 
     @cached_property
     def fields(self) -> dict[str, Any]:
         """Vendor fields and where they come from, as in a destination's file."""
-        can = self.can
-        firsts = [write for write in (can.create, can.upsert) if write]
-        needed = {
-            name for write in firsts for name in (*write.must_carry, *write.keyed_by)
-        } - {can.identity}
-        found = {
-            name: self._source(name)
-            for name in sorted(needed | ({self.key} if self.key else set()))
-        }
-        for pattern in can.accumulates:
+        found = {name: self._source(name) for name in sorted(self._needed)}
+        accumulates = self.capabilities.accumulates
+        for pattern in accumulates:
             if "phone" in pattern:
-                found[pattern.replace("*", "main")] = {
-                    "from": "phone",
-                    "as": "e164",
-                    "region": "US",
-                }
+                phone = {"from": "phone", "as": "e164", "region": "US"}
+                found[pattern.replace("*", "main")] = phone
+        # Every column goes to the field of its name, or to a custom field.
         exact = {_plain(name): name for name in self.later.fields if "*" not in name}
-        free = next(
-            (
-                name
-                for name in self.later.fields
-                if "*" in name and name not in can.accumulates
-            ),
-            None,
-        )
+        custom = [
+            pattern
+            for pattern in self.later.fields
+            if "*" in pattern and pattern not in accumulates
+        ]
         for column in COLUMNS:
-            name = exact.get(_plain(column)) or (free and free.replace("*", column))
+            name = exact.get(_plain(column))
+            if name is None and custom:
+                name = custom[0].replace("*", column)
             if name and name not in found and column not in ("id", "tags"):
                 found[name] = column
         return found
 
+    @property
+    def _needed(self) -> set[str]:
+        """The fields without which the vendor makes no contact, and the match key."""
+        needed = {self.key} if self.key else set()
+        for write in (self.capabilities.create, self.capabilities.upsert):
+            if write:
+                needed.update(write.must_carry, write.keyed_by)
+        return needed - {self.capabilities.identity}
+
     def _source(self, name: str) -> Any:
-        """Where a field comes from that the vendor insists on, or by which it knows contacts."""
-        for part, column in {
+        """Return where a field comes from that the vendor needs or matches by."""
+        columns = {
             "phone": "own_phone",
             "mail": "own_email",
             "crm_id": "id",
             "name": "last_name",
-        }.items():
+        }
+        for part, column in columns.items():
             if part in name.lower():
                 return column
         return {"from": "nothing", "default": self.subject.fields(1)[name]}
 
     @cached_property
     def takes_tags(self) -> bool:
-        writes = (self.can.create, self.can.upsert)
-        return self.can.add_tags is not None or any(
+        writes = (self.capabilities.create, self.capabilities.upsert)
+        return self.capabilities.add_tags is not None or any(
             write.add_tags != 0 for write in writes if write
         )
 
     def wanted(self, row: Row) -> dict[str, Any]:
-        """The mapped values of a row."""
+        """Return the mapped values of a row."""
         return {name: _value(row, source) for name, source in self.fields.items()}
 
     def destination(self, url: str) -> dict[str, Any]:
-        """Its file."""
+        """Return the content of its file."""
         module = self.subject.module
-        return {
+        content: dict[str, Any] = {
             "vendor": self.name,
             "settings": {
                 **derived_settings(module),
@@ -156,15 +170,14 @@ class Congress:
             },
             "limits": [],
             "on_null": "clear",
-            "on_removed": "delete" if self.can.delete else "untag",
+            "on_removed": "delete" if self.capabilities.delete else "untag",
             "fields": self.fields,
-            **({"match_on": [self.key]} if self.key else {}),
-            **(
-                {"tags": {"from": "tags", "prefix": self.prefix}}
-                if self.takes_tags
-                else {}
-            ),
         }
+        if self.key:
+            content["match_on"] = [self.key]
+        if self.takes_tags:
+            content["tags"] = {"from": "tags", "prefix": self.prefix}
+        return content
 
 
 def _plain(name: str) -> str:
@@ -174,11 +187,10 @@ def _plain(name: str) -> str:
 def _value(row: Row, source: Any) -> Any:
     if isinstance(source, str):
         return row[source]
-    return (
-        e164(row[source["from"]])
-        if "as" in source
-        else row[source["from"]] or source["default"]
-    )
+    value = row[source["from"]]
+    if "as" in source:
+        return e164(value)
+    return value or source["default"]
 
 
 def _from_environment(module: Any) -> dict[str, str]:
@@ -189,7 +201,10 @@ def _from_environment(module: Any) -> dict[str, str]:
 async def congress(
     dsn: str, folder: Path, vendor: str, prefix: str = "", **more: object
 ) -> AsyncIterator[tuple[World, Congress]]:
-    """A vendor's empty twin, configured for the members of Congress, and with more keys."""
+    """Serve a vendor's empty twin, configured for the members of Congress.
+
+    ``more`` are further keys of the destination's file.
+    """
     here = Congress(subject(vendor), prefix)
     async with serve([vendor]) as sandbox:
         twin = sandbox.twin(vendor)
@@ -214,16 +229,16 @@ async def congress(
 
 @dataclass
 class Copy:
-    """What the vendor must hold of one contact."""
+    """The expected content of one contact at the vendor."""
 
     fields: dict[str, Any] = field(default_factory=dict)
-    """Of a field that keeps every value: the list of them."""
+    """Values by field; of a field that keeps every value, the list of them."""
     tags: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Oracle:
-    """What the vendor must hold, night by night."""
+    """The expected contents of the vendor, night by night."""
 
     here: Congress
     copies: dict[str, Copy] = field(default_factory=dict)
@@ -231,24 +246,25 @@ class Oracle:
 
     def night(self, rows: Mapping[str, Row]) -> None:
         """Follow a night."""
-        for each in self.present - rows.keys():
-            if self.here.can.delete:
-                del self.copies[each]
+        for contact_id in self.present - rows.keys():
+            if self.here.capabilities.delete:
+                del self.copies[contact_id]
             elif self.here.removes_tags:
-                self.copies[each].tags.clear()
-        for each, row in rows.items():
+                self.copies[contact_id].tags.clear()
+        for contact_id, row in rows.items():
             patterns = self.here.later.fields
-            if each not in self.copies and (
-                first := self.here.can.create or self.here.can.upsert
-            ):
-                patterns += (*first.fields, *first.must_carry)
-            self._bring(
-                self.copies.setdefault(each, Copy()),
-                self.here.wanted(row),
-                tags_of(row),
-                patterns,
-            )
+            if contact_id not in self.copies:
+                patterns += self._only_at_first()
+            copy = self.copies.setdefault(contact_id, Copy())
+            self._bring(copy, self.here.wanted(row), tags_of(row), patterns)
         self.present = set(rows)
+
+    def _only_at_first(self) -> tuple[str, ...]:
+        """Return the fields that the write which makes a contact may carry."""
+        first = self.here.capabilities.create or self.here.capabilities.upsert
+        if first is None:
+            return ()
+        return (*first.fields, *first.must_carry)
 
     def _bring(
         self,
@@ -257,52 +273,57 @@ class Oracle:
         tags: set[str],
         patterns: tuple[str, ...],
     ) -> None:
+        """Bring one copy in step. ``patterns`` are the fields that can be written."""
         for name, value in wanted.items():
-            if _fits(name, self.here.can.accumulates):
-                held = copy.fields.setdefault(name, [])
-                held += [value] if value is not None and value not in held else []
-            elif value is not None and _fits(name, patterns):
+            if _fits(name, self.here.capabilities.accumulates):
+                values = copy.fields.setdefault(name, [])
+                if value is not None and value not in values:
+                    values.append(value)
+            elif value is None:
+                if _fits(name, self.here.later.clears):
+                    copy.fields.pop(name, None)
+            elif _fits(name, patterns):
                 copy.fields[name] = value
-            elif value is None and _fits(name, self.here.later.clears):
-                copy.fields.pop(name, None)
         if self.here.takes_tags:
             ours = {self.here.prefix + tag for tag in tags}
-            copy.tags = ours | (set() if self.here.removes_tags else copy.tags)
+            copy.tags = ours if self.here.removes_tags else ours | copy.tags
 
-    def differences(self, held: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-        """Where the vendor's contacts, by contact id, are not what they must be."""
-        yield from (
-            f"{each} is missing" for each in sorted(self.copies.keys() - held.keys())
-        )
-        yield from (
-            f"{each} is too many" for each in sorted(held.keys() - self.copies.keys())
-        )
-        for each in held.keys() & self.copies.keys():
-            copy, contact = self.copies[each], held[each]
-            fields = contact["fields"]
+    def differences(self, found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Yield where the vendor's contacts, by contact id, are not as expected."""
+        for contact_id in sorted(self.copies.keys() - found.keys()):
+            yield f"{contact_id} is missing"
+        for contact_id in sorted(found.keys() - self.copies.keys()):
+            yield f"{contact_id} is too many"
+        for contact_id in found.keys() & self.copies.keys():
+            copy, contact = self.copies[contact_id], found[contact_id]
             names = [
                 name
                 for name in self.here.fields
-                if not self._same(name, copy.fields.get(name), fields.get(name))
+                if not self._is_same(
+                    name, copy.fields.get(name), contact["fields"].get(name)
+                )
             ]
-            if names or copy.tags != set(contact["tags"]):
-                yield f"{each}: fields {names}, tags {sorted(copy.tags ^ set(contact['tags']))}"
+            tags = copy.tags ^ set(contact["tags"])
+            if names or tags:
+                yield f"{contact_id}: fields {names}, tags {sorted(tags)}"
 
-    def _same(self, name: str, ours: Any, theirs: Any) -> bool:
+    def _is_same(self, name: str, ours: Any, theirs: Any) -> bool:
         same = self.here.subject.vendor.same
         if isinstance(ours, list):
-            return len(ours) == len(theirs or []) and all(
-                any(same(name, one, each) for each in theirs) for one in ours
-            )
-        return (ours is None and theirs in (None, "", [])) or same(name, ours, theirs)
+            if len(ours) != len(theirs or []):
+                return False
+            return all(any(same(name, one, each) for each in theirs) for one in ours)
+        if ours is None and theirs in (None, "", []):
+            return True
+        return bool(same(name, ours, theirs))
 
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-async def held(here: World, vendor: str) -> dict[str, dict[str, Any]]:
-    """The vendor's contacts by contact id; one that is nobody's goes by its own."""
+async def vendor_contacts(here: World, vendor: str) -> dict[str, dict[str, Any]]:
+    """Return the vendor's contacts by contact id; others by their external id."""
     async with here.database() as connection:
         rows = await connection.fetch(
             "SELECT contact_id, external_id FROM syncengine.external_ids"

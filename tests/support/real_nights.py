@@ -1,7 +1,8 @@
-"""What must be true after each night, computed without anything of syncengine.
+"""Six nights of real contacts, and what must be true after each of them.
 
-Two oracles follow a table night by night: what each vendor must hold, the fewest requests that bring it there, and what
-charles cannot express.
+Computed without anything of syncengine. Two oracles follow a table night by night: what
+each vendor must hold, the fewest requests that bring it there, and what charles cannot
+express.
 """
 
 from __future__ import annotations
@@ -31,17 +32,15 @@ Row = dict[str, str | None]
 
 
 def night_file(night: str) -> Path:
-    """Where a night's file lies: two of the six belong to the demo."""
-    folder = ROOT / (
-        "config/demo"
-        if night in ("2025-06-01", "2025-09-01")
-        else "tests/data/congress"
-    )
-    return folder / f"{night}.csv.gz"
+    """Return a night's file: two of the six belong to the demo."""
+    name = f"{night}.csv.gz"
+    if night in ("2025-06-01", "2025-09-01"):
+        return ROOT / "config/demo" / name
+    return ROOT / "tests/data/congress" / name
 
 
 def rows_of(night: str) -> dict[str, Row]:
-    """The rows of a night by id; empty is None."""
+    """Return the rows of a night by id; an empty value is None."""
     with gzip.open(night_file(night), "rt", encoding="utf-8", newline="") as file:
         return {
             row["id"]: {name: value or None for name, value in row.items()}
@@ -50,7 +49,7 @@ def rows_of(night: str) -> dict[str, Row]:
 
 
 def tags_of(row: Row) -> set[str]:
-    """The elements of a ``text[]`` literal whose elements are all quoted."""
+    """Return the elements of a ``text[]`` literal whose elements are all quoted."""
     return {
         re.sub(r"\\(.)", r"\1", found)
         for found in re.findall(r'"((?:[^"\\]|\\.)*)"', row["tags"] or "{}")
@@ -58,12 +57,12 @@ def tags_of(row: Row) -> set[str]:
 
 
 def e164(value: str | None) -> str | None:
-    """A national US number as the vendors want it."""
+    """Return a national US number as the vendors want it."""
     return None if value is None else "+1" + re.sub(r"\D", "", value)
 
 
 def fields_of(row: Row) -> Row:
-    """The mapped values of a row by column."""
+    """Return the mapped values of a row by column."""
     return {
         name: e164(value) if name in PHONES else value
         for name, value in row.items()
@@ -71,67 +70,65 @@ def fields_of(row: Row) -> Row:
     }
 
 
+def _without_nulls(values: Row) -> Row:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 @dataclass
 class RespondIo:
-    """respond.io v1: look-up, create of 30 fields, updates of 30, tag calls of 10; leavers only lose their tags."""
+    """The expected contents of respond.io v1.
 
-    held: dict[str, tuple[Row, set[str]]] = field(default_factory=dict)
+    It takes a look-up and a create of 30 fields, updates of 30 fields and tag calls of
+    10 tags. Removed contacts only lose their tags.
+    """
+
+    copies: dict[str, tuple[Row, set[str]]] = field(default_factory=dict)
+    """Fields by column, and tags, of each contact by its own key."""
     present: set[str] = field(default_factory=set)
 
     def night(self, rows: dict[str, Row]) -> int:
-        """Follow a night; the fewest requests for it."""
+        """Follow a night, and return the fewest requests for it."""
         requests = 0
         for key, row in rows.items():
             wanted, tags = fields_of(row), tags_of(row)
-            if key not in self.held:
-                filled = sum(value is not None for value in wanted.values())
-                requests += 1 + ceil(filled / 30) + ceil(len(tags) / 10)
-                self.held[key] = (
-                    {
-                        name: value
-                        for name, value in wanted.items()
-                        if value is not None
-                    },
-                    tags,
-                )
-                continue
-            fields, old = self.held[key]
-            changed = [
-                name for name, value in wanted.items() if fields.get(name) != value
-            ]
-            requests += (
-                ceil(len(changed) / 30)
-                + ceil(len(tags - old) / 10)
-                + ceil(len(old - tags) / 10)
-            )
-            self.held[key] = (
-                {name: value for name, value in wanted.items() if value is not None},
-                tags,
-            )
+            if key in self.copies:
+                requests += self._changes(key, wanted, tags)
+            else:
+                filled = _without_nulls(wanted)
+                requests += 1 + ceil(len(filled) / 30) + ceil(len(tags) / 10)
+            self.copies[key] = (_without_nulls(wanted), tags)
         for key in self.present - rows.keys():
-            fields, old = self.held[key]
-            requests += ceil(len(old) / 10)
-            self.held[key] = (fields, set())
+            fields, tags = self.copies[key]
+            requests += ceil(len(tags) / 10)
+            self.copies[key] = (fields, set())
         self.present = set(rows)
         return requests
 
+    def _changes(self, key: str, wanted: Row, tags: set[str]) -> int:
+        """Return the fewest requests that change a copy."""
+        fields, old_tags = self.copies[key]
+        changed = [name for name, value in wanted.items() if fields.get(name) != value]
+        updates = ceil(len(changed) / 30)
+        tag_calls = ceil(len(tags - old_tags) / 10) + ceil(len(old_tags - tags) / 10)
+        return updates + tag_calls
+
     def contacts(self) -> dict[str, tuple[Row, set[str]]]:
-        """By own key: fields by their names at respond.io, and tags."""
-        return {
-            key: (
-                {
-                    RESPOND_NAMES.get(name, name): value
-                    for name, value in fields.items()
-                },
-                tags,
-            )
-            for key, (fields, tags) in self.held.items()
-        }
+        """Return by own key: fields by their names at respond.io, and tags."""
+        found: dict[str, tuple[Row, set[str]]] = {}
+        for key, (fields, tags) in self.copies.items():
+            named = {
+                RESPOND_NAMES.get(name, name): value for name, value in fields.items()
+            }
+            found[key] = (named, tags)
+        return found
 
 
 @dataclass
 class Charles:
-    """charles: one upsert a contact; tags and phones only grow, nothing is cleared."""
+    """The expected contents of charles.
+
+    It takes one upsert a contact. Tags and phones only grow, and nothing is cleared.
+    """
 
     fields: dict[str, Row] = field(default_factory=dict)
     phones: dict[str, list[str]] = field(default_factory=dict)
@@ -140,58 +137,66 @@ class Charles:
     rows: dict[str, Row] = field(default_factory=dict)
 
     def night(self, rows: dict[str, Row]) -> tuple[int, set[str]]:
-        """Follow a night; the fewest requests, and the contacts with something charles cannot express."""
-        requests, unsupported = 0, set()
+        """Follow a night.
+
+        Returns the fewest requests, and the contacts with something that charles cannot
+        express.
+        """
+        requests = 0
+        unsupported: set[str] = set()
         for key, row in rows.items():
-            if key in self.present and self.rows[key] == row:
+            is_unchanged = key in self.present and self.rows[key] == row
+            if is_unchanged:
                 continue
-            wanted, tags = fields_of(row), tags_of(row)
-            phone = wanted.pop("phone")
-            wanted.pop("id")
-            new = key not in self.fields
-            fields, phones = (
-                self.fields.setdefault(key, {}),
-                self.phones.setdefault(key, []),
-            )
-            held = self.tags.setdefault(key, set())
-            changed = {
-                name: value
-                for name, value in wanted.items()
-                if value is not None and fields.get(name) != value
-            }
-            more = [phone] if phone is not None and phone not in phones else []
-            requests += bool(new or changed or more or tags - held)
-            cleared = any(
-                value is None and fields.get(name) is not None
-                for name, value in wanted.items()
-            )
-            if cleared or held - tags or any(old != phone for old in phones):
+            needs_request, is_unsupported = self._upsert(key, row)
+            requests += needs_request
+            if is_unsupported:
                 unsupported.add(key)
-            fields.update(changed)
-            phones += more
-            held |= tags
         unsupported |= {key for key in self.present - rows.keys() if self.tags[key]}
         self.present, self.rows = set(rows), self.rows | rows
         return requests, unsupported
 
+    def _upsert(self, key: str, row: Row) -> tuple[bool, bool]:
+        """Bring one contact in step.
+
+        Returns whether that takes a request, and whether it cannot be expressed whole.
+        """
+        wanted, tags = fields_of(row), tags_of(row)
+        phone = wanted.pop("phone")
+        wanted.pop("id")
+        is_new = key not in self.fields
+        fields = self.fields.setdefault(key, {})
+        phones = self.phones.setdefault(key, [])
+        old_tags = self.tags.setdefault(key, set())
+        changed: Row = {}
+        is_cleared = False
+        for name, value in wanted.items():
+            old = fields.get(name)
+            if value is not None and old != value:
+                changed[name] = value
+            if value is None and old is not None:
+                is_cleared = True
+        new_phones = [phone] if phone is not None and phone not in phones else []
+        keeps_old = bool(old_tags - tags) or any(old != phone for old in phones)
+        needs_request = bool(is_new or changed or new_phones or tags - old_tags)
+        fields.update(changed)
+        phones += new_phones
+        old_tags |= tags
+        return needs_request, is_cleared or keeps_old
+
     def contacts(self) -> dict[str, tuple[dict[str, object], set[str]]]:
-        """By own key: fields by their names at charles, phones as digits, and tags."""
-        return {
-            key: (
-                {
-                    **{
-                        name
-                        if name in CHARLES_NAMES
-                        else f"custom_properties.{name}": v
-                        for name, v in fields.items()
-                    },
-                    **(
-                        {"phone_numbers.main": [p[1:] for p in self.phones[key]]}
-                        if self.phones[key]
-                        else {}
-                    ),
-                },
-                self.tags[key],
-            )
-            for key, fields in self.fields.items()
-        }
+        """Return by own key: fields by their names at charles, and tags.
+
+        Phones are digits only.
+        """
+        found: dict[str, tuple[dict[str, object], set[str]]] = {}
+        for key, fields in self.fields.items():
+            named: dict[str, object] = {}
+            for name, value in fields.items():
+                is_own = name in CHARLES_NAMES
+                named[name if is_own else f"custom_properties.{name}"] = value
+            if self.phones[key]:
+                digits = [phone.removeprefix("+") for phone in self.phones[key]]
+                named["phone_numbers.main"] = digits
+            found[key] = (named, self.tags[key])
+        return found

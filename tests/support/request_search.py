@@ -1,7 +1,9 @@
-"""The fewest requests that bring one contact in step, found by trying request sequences on a model of a vendor.
+"""A search for the fewest requests that bring one contact in step.
 
-Everything the vendor holds of a contact is a *fact*: a name and a value. Fields are named as they are, tags begin with
-``#`` and lists with ``lists.``, and both have the value True. A fact nobody can be sure of has the value DOUBT.
+It tries request sequences, cheapest first, on a model of a vendor. Everything that the
+vendor holds of a contact is a *fact*: a name and a value. Fields are named as they are, tags
+begin with ``#`` and lists with ``lists.``, and both have the value True. A fact nobody
+can be sure of has the value UNKNOWN.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, count
 
 Facts = frozenset[tuple[str, object]]
-DOUBT = "?"
+UNKNOWN = "?"
 TAG, LIST = "#", "lists."
 WRITES = ("create", "update", "upsert", "set_lifecycle")
 MEMBERS = {
@@ -21,19 +23,22 @@ MEMBERS = {
     "join_lists": (LIST, True),
     "leave_lists": (LIST, None),
 }
-"""The requests that only add, or only take away, and what they are about."""
+"""Requests that only add, or only take away: prefix and value of their facts."""
 
 
 @dataclass(frozen=True)
 class Write:
-    """What one create, update, upsert or change of lifecycle may carry; None: any number."""
+    """The contents that a create, update, upsert or change of lifecycle may carry.
+
+    A number of None: any number.
+    """
 
     fields: frozenset[str]
     clears: frozenset[str]
     must_carry: tuple[str, ...]
     max_fields: int | None
     room: Mapping[str, int | None]
-    """By the names of ``MEMBERS``: how many may ride inside."""
+    """How many members may ride inside, by the names of ``MEMBERS``."""
     cost: int
     keyed_by: tuple[str, ...] = ()
 
@@ -49,18 +54,18 @@ class MemberCall:
 
 @dataclass(frozen=True)
 class Vendor:
-    """The rules of a vendor; what is missing does not exist there."""
+    """The rules of a vendor. A request that is not listed does not exist there."""
 
     writes: Mapping[str, Write]
     members: Mapping[str, MemberCall]
     keeps: frozenset[str] = frozenset()
-    """Fields of which it keeps every value it was ever sent: their value is a set."""
+    """Fields of which the vendor keeps every value it was ever sent, as a set."""
     finds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the vendor holds of the contact."""
+class RemoteFacts:
+    """The facts that the vendor holds of the contact."""
 
     exists: bool
     facts: Facts = frozenset()
@@ -70,101 +75,128 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked for: the facts that matter, None for those that must not be; the match keys, in order."""
+class Target:
+    """The facts to bring about; a value of None: the fact must not be."""
 
     facts: Mapping[str, object]
     keys: tuple[str, ...] = ()
-    """Names of the fields the contact is recognised by, in order."""
+    """Names of the fields that the contact is recognised by, in order."""
     old: Mapping[str, object] = field(default_factory=dict)
-    """What was last known of every field: what a write has to carry, it may carry with that value."""
+    """The value last known of every field.
 
-    def missing(self, held: Held, vendor: Vendor) -> frozenset[str]:
-        """What is not as it should be. A field that keeps every value may fall short twice: ``name`` and ``name+``."""
-        facts, short = dict(held.facts), set()
+    What a write has to carry, it may carry with that value.
+    """
+
+    def missing(self, remote: RemoteFacts, vendor: Vendor) -> frozenset[str]:
+        """Return the names of facts that are not as they should be.
+
+        A field that keeps every value may be wrong in two ways: ``name`` lacks its
+        value, ``name+`` has values besides.
+        """
+        facts = dict(remote.facts)
+        missing: set[str] = set()
         for name, value in self.facts.items():
             found = facts.get(name)
             if name in vendor.keeps:
                 values = found if isinstance(found, frozenset) else frozenset()
-                short |= {name} if value is not None and value not in values else set()
-                short |= {name + "+"} if values - {value} else set()
+                if value is not None and value not in values:
+                    missing.add(name)
+                if values - {value}:
+                    missing.add(name + "+")
             elif found != value:
-                short.add(name)
-        return frozenset(short)
+                missing.add(name)
+        return frozenset(missing)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request: what it sets, and takes away where the value is None."""
+    """One request: the facts it sets, or takes away where the value is None."""
 
     kind: str
     facts: tuple[tuple[str, object], ...] = ()
     address: tuple[str, object] | None = None
-    """The field that names the contact, and its value, where the vendor does not go by its own id."""
+    """The field and value that name the contact.
+
+    None where the vendor goes by its own id.
+    """
 
 
 class IllegalRequest(Exception):
-    """The vendor would refuse it, or it must not be sent."""
+    """The vendor would refuse a request, or it must not be sent."""
 
 
-def answer(vendor: Vendor, wanted: Wanted, held: Held, request: Request) -> Held:
-    """What the vendor holds after the request. Raises IllegalRequest."""
+def answer(
+    vendor: Vendor, target: Target, remote: RemoteFacts, request: Request
+) -> RemoteFacts:
+    """Return the facts after a request. Raises IllegalRequest."""
     if request.kind in MEMBERS:
-        _check_members(vendor, held, request)
+        _check_members(vendor, remote, request)
     else:
-        _check_write(vendor, wanted, held, request)
-    facts = dict(held.facts)
+        _check_write(vendor, target, remote, request)
+    facts = dict(remote.facts)
     for name, value in request.facts:
         if name in vendor.keeps:
             before = facts.get(name)
-            facts[name] = (before if isinstance(before, frozenset) else frozenset()) | {
-                value
-            }
+            values = before if isinstance(before, frozenset) else frozenset()
+            facts[name] = values | {value}
         elif value is None:
             facts.pop(name, None)
         else:
             facts[name] = value
-    return Held(exists=True, facts=frozenset(facts.items()))
+    return RemoteFacts(exists=True, facts=frozenset(facts.items()))
 
 
-def _check_members(vendor: Vendor, held: Held, request: Request) -> None:
+def _check_members(vendor: Vendor, remote: RemoteFacts, request: Request) -> None:
     prefix, value = MEMBERS[request.kind]
     offer = vendor.members.get(request.kind)
-    _require(
-        offer is not None and held.exists,
-        "there is no such request, or no such contact",
-    )
-    assert offer is not None
+    if offer is None or not remote.exists:
+        raise IllegalRequest("there is no such request, or no such contact")
     _require(0 < len(request.facts) <= _limit(offer.most), "too many members, or none")
-    _require(
-        all(
-            name.startswith(prefix) and given == value for name, given in request.facts
-        ),
-        "it is about else",
-    )
+    for name, given in request.facts:
+        is_member = name.startswith(prefix) and given == value
+        _require(is_member, "it is about something else")
     if offer.addressed_by:
-        _require(request.address is not None, "the contact is not named")
-        assert request.address is not None
+        if request.address is None:
+            raise IllegalRequest("the contact is not named")
         name, named = request.address
+        names_it = name in offer.addressed_by and remote.get(name) == named
+        _require(names_it, "it names a contact that is not there")
+
+
+def _check_write(
+    vendor: Vendor, target: Target, remote: RemoteFacts, request: Request
+) -> None:
+    offer = vendor.writes.get(request.kind)
+    if offer is None:
+        raise IllegalRequest("there is no such request")
+    if request.kind == "create":
+        _require(not remote.exists, "the contact is there already")
+    elif request.kind != "upsert":
+        _require(remote.exists, "the contact is not there")
+    elif offer.keyed_by:
+        _check_keyed_upsert(vendor, target, remote, offer)
+    fields = _check_fields(offer, request)
+    _check_riding(offer, request)
+    if request.kind == "create":
+        findable = _findable(vendor, target, offer)
         _require(
-            name in offer.addressed_by and held.get(name) == named,
-            "it names a contact that is not there",
+            not findable or not findable.isdisjoint(fields),
+            "if its answer is lost, it could not be found again",
         )
 
 
-def _check_write(vendor: Vendor, wanted: Wanted, held: Held, request: Request) -> None:
-    offer = vendor.writes.get(request.kind)
-    _require(offer is not None, "there is no such request")
-    assert offer is not None
-    _require(
-        request.kind == "upsert" or held.exists == (request.kind != "create"),
-        "the contact is there, or is not",
-    )
-    if offer.keyed_by and request.kind == "upsert":
-        key = next((name for name in offer.keyed_by if name in wanted.keys), None)
-        _require(key is not None, "an upsert needs its key")
-        by_id = held.exists and "update" in vendor.writes
-        _require(not by_id, "it might hit another contact, and the update cannot")
+def _check_keyed_upsert(
+    vendor: Vendor, target: Target, remote: RemoteFacts, offer: Write
+) -> None:
+    """Refuse an upsert whose key the contact lacks, or that may hit another one."""
+    has_key = any(name in target.keys for name in offer.keyed_by)
+    _require(has_key, "an upsert needs its key")
+    could_go_by_id = remote.exists and "update" in vendor.writes
+    _require(not could_go_by_id, "it might hit another contact, and the update cannot")
+
+
+def _check_fields(offer: Write, request: Request) -> dict[str, object]:
+    """Check the fields of a write, and return them."""
     fields = {
         name: value for name, value in request.facts if not name.startswith((TAG, LIST))
     }
@@ -172,39 +204,35 @@ def _check_write(vendor: Vendor, wanted: Wanted, held: Held, request: Request) -
         _require(fields.get(name) is not None, "it does not carry what it has to")
     _require(len(fields) <= _limit(offer.max_fields), "it carries too many fields")
     for name, value in fields.items():
-        _require(
-            name
-            in (offer.clears if value is None else offer.fields | {*offer.must_carry}),
-            "it cannot write this",
-        )
+        if value is None:
+            writable: frozenset[str] = offer.clears
+        else:
+            writable = offer.fields | {*offer.must_carry}
+        _require(name in writable, "it cannot write this")
+    return fields
+
+
+def _check_riding(offer: Write, request: Request) -> None:
+    """Check the tags and lists that ride inside a write."""
     for kind, (prefix, value) in MEMBERS.items():
         riding = [
             name
             for name, given in request.facts
             if name.startswith(prefix) and given == value
         ]
-        _require(
-            len(riding) <= _limit(offer.room.get(kind, 0)), "too many members inside"
-        )
-    if request.kind == "create":
-        findable = _findable(vendor, wanted, offer)
-        _require(
-            not findable or not findable.isdisjoint(fields),
-            "if its answer is lost, it could not be found again",
-        )
+        room = _limit(offer.room.get(kind, 0))
+        _require(len(riding) <= room, "too many members inside")
 
 
-def _findable(vendor: Vendor, wanted: Wanted, create: Write) -> frozenset[str]:
-    """The keys a create can carry by which the contact can be looked up."""
+def _findable(vendor: Vendor, target: Target, create: Write) -> frozenset[str]:
+    """Return the match keys a create can carry by which a look-up finds the contact."""
     names = frozenset(
-        name for name in wanted.keys if wanted.facts.get(name) is not None
+        name for name in target.keys if target.facts.get(name) is not None
     )
-    free = _limit(create.max_fields) > len(create.must_carry)
-    return (
-        names
-        & vendor.finds
-        & (create.fields | {*create.must_carry} if free else {*create.must_carry})
-    )
+    carried = frozenset(create.must_carry)
+    if _limit(create.max_fields) > len(create.must_carry):
+        carried |= create.fields
+    return names & vendor.finds & carried
 
 
 def _require(fine: bool, why: str) -> None:  # noqa: FBT001
@@ -217,42 +245,44 @@ def _limit(number: int | None) -> int:
 
 
 def cost(vendor: Vendor, request: Request) -> int:
-    """How many requests it counts for."""
-    offer = (
-        vendor.members[request.kind]
-        if request.kind in MEMBERS
-        else vendor.writes[request.kind]
-    )
-    return offer.cost
+    """Return how many HTTP requests a request counts as."""
+    if request.kind in MEMBERS:
+        return vendor.members[request.kind].cost
+    return vendor.writes[request.kind].cost
 
 
 @dataclass(frozen=True)
 class Least:
-    """The fewest wishes that stay open, and the fewest requests that get there."""
+    """The fewest changes that stay open, and the fewest requests that get there."""
 
-    open_wishes: int
+    open_changes: int
     requests: int
 
 
-def search(vendor: Vendor, wanted: Wanted, held: Held) -> Least | None:
-    """Try request sequences, cheapest first; None when the contact cannot be made to exist."""
+def search(vendor: Vendor, target: Target, remote: RemoteFacts) -> Least | None:
+    """Try request sequences, cheapest first.
+
+    Returns None when the contact cannot be made to exist.
+    """
     best: Least | None = None
+    # The number breaks ties in the heap: facts cannot be compared.
     order = count()
-    waiting = [(0, next(order), held)]
-    seen: set[Held] = set()
+    waiting = [(0, next(order), remote)]
+    seen: set[RemoteFacts] = set()
     while waiting:
         spent, _, at = heapq.heappop(waiting)
         if at in seen:
             continue
         seen.add(at)
-        short = len(wanted.missing(at, vendor))
-        if at.exists and (best is None or short < best.open_wishes):
-            best = Least(short, spent)
-            if not short:
+        still_open = len(target.missing(at, vendor))
+        if at.exists and (best is None or still_open < best.open_changes):
+            # Cheapest first: no later sequence gets as far for less.
+            best = Least(still_open, spent)
+            if not still_open:
                 break
-        for request in _requests(vendor, wanted, at):
+        for request in _requests(vendor, target, at):
             try:
-                after = answer(vendor, wanted, at, request)
+                after = answer(vendor, target, at, request)
             except IllegalRequest:
                 continue
             if after not in seen:
@@ -262,79 +292,103 @@ def search(vendor: Vendor, wanted: Wanted, held: Held) -> Least | None:
     return best
 
 
-def _requests(vendor: Vendor, wanted: Wanted, held: Held) -> Iterator[Request]:
-    """The requests worth a try.
+def _requests(vendor: Vendor, target: Target, remote: RemoteFacts) -> Iterator[Request]:
+    """Yield the requests worth a try.
 
-    Full ones suffice: what a request leaves out that it could have carried, a later one would have to carry. Only a
-    field that requests name the contact by, or have to carry, may be better changed later. Tags are all alike to a
-    vendor, as are lists, so the first ones that fit stand for all.
+    Full ones suffice: what a request leaves out that it could have carried, a later one
+    would have to carry. Only a field that requests name the contact by, or have to
+    carry, may be better changed later. Tags are all alike to a vendor, as are lists, so
+    the first ones that fit stand for all.
     """
-    short = wanted.missing(held, vendor)
-    later = {name for offer in vendor.members.values() for name in offer.addressed_by}
-    later |= {name for offer in vendor.writes.values() for name in offer.must_carry}
+    missing = target.missing(remote, vendor)
+    yield from _member_requests(vendor, target, remote, missing)
+    later: set[str] = set()
+    for offer in vendor.members.values():
+        later.update(offer.addressed_by)
+    for write in vendor.writes.values():
+        later.update(write.must_carry)
+    for kind in WRITES:
+        if kind in vendor.writes:
+            for contents in _contents(vendor.writes[kind], target, missing, later):
+                yield Request(kind, contents)
+
+
+def _member_requests(
+    vendor: Vendor, target: Target, remote: RemoteFacts, missing: frozenset[str]
+) -> Iterator[Request]:
+    """Yield the requests about tags or lists alone, as full as they can be."""
     for kind, (prefix, value) in MEMBERS.items():
         offer = vendor.members.get(kind)
-        members = _members(wanted, short, prefix, value)
+        members = _members(target, missing, prefix, value)
         if offer is not None and members:
             facts = tuple((name, value) for name in members[: _limit(offer.most)])
-            yield from (
-                Request(kind, facts, address) for address in _addresses(offer, held)
-            )
-    for kind in WRITES:
-        write = vendor.writes.get(kind)
-        if write is None:
+            for address in _addresses(offer, remote):
+                yield Request(kind, facts, address)
+
+
+def _contents(
+    write: Write, target: Target, missing: frozenset[str], later: set[str]
+) -> Iterator[tuple[tuple[str, object], ...]]:
+    """Yield the contents worth a try in a write. ``later``: see ``_selections``."""
+    carried = _carried(write, target)
+    if carried is None:
+        return
+    riding = _riding(write, target, missing)
+    fields: dict[str, object] = {}
+    for name, goal in target.facts.items():
+        if name not in missing or name in carried or name.startswith((TAG, LIST)):
             continue
-        riding = [
-            (name, value)
-            for member, (prefix, value) in MEMBERS.items()
-            for name in _members(wanted, short, prefix, value)[
-                : _limit(write.room.get(member, 0))
-            ]
-        ]
-        carried = _carried(write, wanted)
-        if carried is None:
-            continue
-        fields = {
-            name: value
-            for name, value in wanted.facts.items()
-            if name in short
-            and name not in carried
-            and not name.startswith((TAG, LIST))
-            if name in (write.clears if value is None else write.fields)
-        }
-        for names in _selections(
-            sorted(fields), later, _limit(write.max_fields) - len(carried)
-        ):
-            chosen = {**carried, **{name: fields[name] for name in names}}
-            yield Request(kind, (*chosen.items(), *riding))
+        if name in (write.clears if goal is None else write.fields):
+            fields[name] = goal
+    room = _limit(write.max_fields) - len(carried)
+    for selection in _selections(sorted(fields), later, room):
+        chosen = {**carried, **{name: fields[name] for name in selection}}
+        yield (*chosen.items(), *riding)
+
+
+def _riding(
+    write: Write, target: Target, missing: frozenset[str]
+) -> list[tuple[str, object]]:
+    """Return the tags and lists that ride inside a write, as many as fit."""
+    riding: list[tuple[str, object]] = []
+    for member, (prefix, value) in MEMBERS.items():
+        room = _limit(write.room.get(member, 0))
+        names = _members(target, missing, prefix, value)[:room]
+        riding += [(name, value) for name in names]
+    return riding
 
 
 def _members(
-    wanted: Wanted, short: frozenset[str], prefix: str, value: object
+    target: Target, missing: frozenset[str], prefix: str, value: object
 ) -> list[str]:
     return sorted(
         name
-        for name in short
-        if name.startswith(prefix) and wanted.facts[name] == value
+        for name in missing
+        if name.startswith(prefix) and target.facts[name] == value
     )
 
 
-def _addresses(offer: MemberCall, held: Held) -> Iterator[tuple[str, object] | None]:
+def _addresses(
+    offer: MemberCall, remote: RemoteFacts
+) -> Iterator[tuple[str, object] | None]:
     if not offer.addressed_by:
         yield None
     for name in offer.addressed_by:
-        value = held.get(name)
-        if value not in (None, DOUBT):
+        value = remote.get(name)
+        if value not in (None, UNKNOWN):
             yield name, value
 
 
-def _carried(write: Write, wanted: Wanted) -> dict[str, object] | None:
-    """The values of what the write has to carry: the wanted ones, else those that were there; None without a value."""
+def _carried(write: Write, target: Target) -> dict[str, object] | None:
+    """Return the fields that a write has to carry, with their values.
+
+    The value asked for, else the one last known; None where a field has neither.
+    """
     carried: dict[str, object] = {}
     for name in write.must_carry:
-        value = wanted.facts.get(name)
+        value = target.facts.get(name)
         if value is None:
-            value = wanted.old.get(name)
+            value = target.old.get(name)
         if value is None:
             return None
         carried[name] = value
@@ -344,13 +398,15 @@ def _carried(write: Write, wanted: Wanted) -> dict[str, object] | None:
 def _selections(
     names: list[str], later: set[str], room: int
 ) -> Iterator[tuple[str, ...]]:
-    """Every choice of as many names as there is room for, with and without those that may be better changed later."""
+    """Yield every choice of as many names as there is room for.
+
+    With and without each of those that may be better changed ``later``.
+    """
     optional = [name for name in names if name in later]
     plain = [name for name in names if name not in later]
     for number in range(len(optional) + 1):
         for some in combinations(optional, number):
-            if number <= room:
-                yield from (
-                    (*some, *rest)
-                    for rest in combinations(plain, min(len(plain), room - number))
-                )
+            if number > room:
+                continue
+            for rest in combinations(plain, min(len(plain), room - number)):
+                yield (*some, *rest)
