@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -285,16 +285,14 @@ def _of_values(kind: Kind) -> Iterator[Cell]:
 
 def _of_missing_values(kind: Kind) -> Iterator[Cell]:
     # Contact 5 alone is concerned: its row has no plan, and the vendor still has one.
-    if kind.clears:
-        cleared = {"requests": kind.update, "causes": (("on_null_changed", 1),)}
-    else:
-        cleared = {"unsupported": 1}
-    yield Cell(
-        "on_null becomes clear",
-        {"on_null": "clear"},
-        holds={1: {kind.plan: "pro"}},
-        **cleared,
+    cleared = Cell(
+        "on_null becomes clear", {"on_null": "clear"}, holds={1: {kind.plan: "pro"}}
     )
+    if kind.clears:
+        causes = (("on_null_changed", 1),)
+        yield replace(cleared, requests=kind.update, causes=causes)
+    else:
+        yield replace(cleared, unsupported=1)
     with_default: Holds = {number: {kind.plan: "free"} for number in WITHOUT_PLAN}
     with_default |= {number: {kind.plan: "pro"} for number in ON_PLANS}
     plan = {"from": "plan", "default": "free"}
