@@ -1,4 +1,13 @@
-"""Brakes: limits that stop a run before its first request. Pure."""
+"""Brakes: limits that stop a run before its first request.
+
+An operator's mistake looks like ordinary work: an empty source is "all contacts left", a
+wrong join is "all fields are empty". So before anything is sent, the run's numbers are
+compared with what is known at the destination. A brake is *tripped* where a number
+exceeds its limit; the run is then refused, until somebody accepts that brake by name.
+
+The numbers come from three places: the diff of source and state (``Scope``), the plans
+of all contacts of the run (``Survey``), and the comparison of a repair (``RepairScope``).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +30,7 @@ LISTS = "lists"
 REWRITES = "rewrites"
 GONE = "gone"
 REPAIR = "repair"
+# Names as people write them in the configuration and on the command line.
 NAMES = (
     EMPTY_SOURCE,
     REMOVALS,
@@ -37,12 +47,18 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class BrakeLimit:
-    """Limit of a brake, exceeded above a share, and from a number of contacts on."""
+    """Limit of a brake, exceeded above a share, and from a number of contacts on.
+
+    The number keeps small destinations from being stopped by a handful of contacts.
+    """
 
     share: float
+    """Part of all contacts that is allowed: 0.05 for five of a hundred."""
     at_least: int
+    """Fewer contacts than that never trip the brake."""
 
     def exceeded(self, number: int, of: int) -> bool:
+        """Return whether so many contacts, of so many, are too many."""
         return number >= self.at_least and number > self.share * of
 
     @property
@@ -122,7 +138,8 @@ def brake_of_recreations(
 ) -> Brake | None:
     """Return the brake that contacts to be created again trip.
 
-    ``gone`` is their number, ``known`` that of the contacts the vendor still has.
+    ``gone`` is their number, ``known`` that of the contacts the vendor still has. Many
+    contacts that are gone at once were deleted on purpose, or another account answers.
     """
     before = known + gone
     if GONE in accepted or not limits.gone.exceeded(gone, before):
@@ -158,7 +175,7 @@ def has_grown(scope: Scope, creates: int, allowed: BrakeLimit) -> bool:
 def are_replaced(survey: Survey, scope: Scope, limits: BrakeLimits) -> bool:
     """Return whether most known contacts went and others came in their place.
 
-    They may be the same people under other ids.
+    They may be the same people under other ids: a create would then make them twice.
     """
     replaced = min(scope.removed, _number_unseen(survey, scope))
     return replaced > limits.creates.share * scope.known
@@ -185,6 +202,7 @@ def _exceeding(
 
 def _tripped_by_repair(scope: RepairScope, limits: BrakeLimits) -> Iterator[Brake]:
     compared = scope.compared
+    # Whatever the limit: if all are missing, this is probably another account.
     nobody_left = scope.gone == compared and compared > 1
     if nobody_left or limits.gone.exceeded(scope.gone, compared):
         allowed = limits.gone.in_words
@@ -222,6 +240,7 @@ def _brakes_of_removals(
     scope: Scope, policy: OnRemoved, limits: BrakeLimits
 ) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
+    # A contact that moved to another destination of the account is not missing.
     missing_rows = known - scope.source_rows - scope.moved
     affected = _number_affected(policy, scope)
     acts_on_removed = policy is not OnRemoved.IGNORE
@@ -289,6 +308,7 @@ def _brakes_of_nulls(
     survey: Survey, had: Mapping[str, int], limits: BrakeLimits
 ) -> Iterator[Brake]:
     for name, number in sorted(survey.nulls.items()):
+        # Compared with the contacts that have the field: it may be a rare one.
         holders = had.get(name, number)
         if limits.nulls.exceeded(number, holders):
             yield Brake(
@@ -322,7 +342,7 @@ def _brakes_of_lists(
 
 
 def _number_affected(policy: OnRemoved, scope: Scope) -> int:
-    """Return the number of removed contacts that the policy acts on."""
+    """Return the number of removed contacts that the policy acts on, or at most that."""
     if scope.touched is not None:
         return scope.touched
     if policy is OnRemoved.UNTAG:

@@ -1,4 +1,12 @@
-"""Comparison of a vendor contact with what we last knew of it. Pure."""
+"""Comparison of a vendor contact with what we last knew of it.
+
+``syncengine verify`` reads the copies back and asks ``drift`` what somebody else changed
+there. A repair then takes the drift over into what is known (``known_with_drift``): the
+next run finds a difference to its row, and mends it like any other.
+
+Only what we manage is compared. A value in a field that is not mapped, or a tag without
+our prefix, belongs to others.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +18,7 @@ from syncengine.model.contact import Fields, Known, Remote
 from syncengine.model.http import Json
 
 _EMPTY: tuple[Json, ...] = (None, "", [])
+"""Values that mean "no value" at a vendor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Drift:
     extra_tags: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
+        """Return whether there is any difference."""
         return self != Drift()
 
 
@@ -61,9 +71,15 @@ def drift(
 ) -> Drift:
     """Return the differences between a vendor contact and what is known of it.
 
-    ``same`` is the vendor's own notion of equal values; fields that are ``passed_over``
-    prove nothing. Unless the vendor shows the ``whole`` contact, what it does not show
-    is not judged.
+    Args:
+        known: the contact as it was last written.
+        remote: the contact as the vendor shows it; None where it has no such contact.
+        owned: the parts of it that we manage.
+        same: the vendor's own notion of equal values (field, ours, theirs).
+        passed_over: whether a field is not compared, since the vendor changes it by
+            itself or its value may be older than ours.
+        whole: whether the vendor shows all fields that it has. Otherwise a field that it
+            does not show is not judged.
     """
     if remote is None:
         return Drift(gone=True)
@@ -72,12 +88,12 @@ def drift(
     )
     extra = list(_extra_fields(known.fields, remote.fields, owned.fields, same))
     # An opt-out at the vendor stays, so it is no drift that anybody repairs.
-    opted_out = {
-        opt_out.field
-        for opt_out in owned.opt_outs
-        if opt_out.field in (*changed, *extra)
-        and opt_out.is_opted_out(remote.fields[opt_out.field])
-    }
+    opted_out: set[str] = set()
+    for opt_out in owned.opt_outs:
+        name = opt_out.field
+        differs = name in changed or name in extra
+        if differs and opt_out.is_opted_out(remote.fields[name]):
+            opted_out.add(name)
     missing_tags = known.tags - remote.tags if remote.shows_tags else ()
     return Drift(
         changed=tuple(name for name in changed if name not in opted_out),
@@ -102,8 +118,11 @@ def _changed_and_missing(
     changed: list[str] = []
     missing: list[str] = []
     for name, value in sorted(known.fields.items()):
+        if passed_over(name):
+            continue
         is_expected = whole and not matches(name, owned.hidden)
-        if passed_over(name) or not (name in remote.fields or is_expected):
+        if name not in remote.fields and not is_expected:
+            # Not shown, which proves nothing here.
             continue
         theirs = remote.fields.get(name)
         if same(name, value, theirs):
@@ -142,7 +161,8 @@ def _extra_tags(known: Known, remote: Remote, owned: ManagedParts) -> Iterator[s
 def known_with_drift(known: Known, remote: Remote, found: Drift) -> Known:
     """Return what is known with the drift taken over, so that a plan mends it.
 
-    What drifted besides stays as it was known: nothing is sent about it.
+    ``found`` may be a part of all drift. The rest of it stays as it was known: nothing is
+    sent about it.
     """
     fields = {
         name: value for name, value in known.fields.items() if name not in found.missing

@@ -1,6 +1,10 @@
 """Contacts that were found at the vendor, or not found: what is known of them then.
 
-Pure.
+A look-up answers with ``Remote`` contacts: all fields and tags that the vendor has, in
+the vendor's own form, whoever set them. ``known_from_remote`` makes a ``Known`` of one,
+which has our form and only what concerns us, so that ``planning.changes`` can subtract
+it. The other functions adjust a ``Known`` for contacts that change their owner, that are
+not found, or that have opted out at the vendor.
 """
 
 from __future__ import annotations
@@ -32,19 +36,26 @@ def known_from_remote(
 ) -> Known:
     """Return what is known of a found contact: the vendor's values.
 
-    They are in our form where it means the same by ``same``, the vendor's own notion of
-    equal values. ``key`` is the one that found it, and so the one that the vendor has,
-    even if the row has another by now; None where the contact was not looked up.
+    Args:
+        remote: the contact as the vendor shows it.
+        desired: the row's contact; None for a removed contact.
+        known: what was known before, with what is pending.
+        same: the vendor's own notion of equal values (field, ours, theirs). Values that
+            it calls equal are noted in our form.
+        hidden: patterns of the fields that the vendor does not show.
+        key: the key that found it, and so the one that the vendor has, even if the row
+            has another by now; None where the contact was not looked up.
+        prefix: the prefix of our tags; empty where we have none.
 
     Tags that our own unknown calls added or were to remove count as ours, and so do
-    those with our own ``prefix``; all others belong to others. What was sent and the
-    vendor does not show (lists, and the fields it hides) stays unknown.
+    those with our prefix; all others belong to others. What was sent and the vendor
+    does not show (lists, and the fields it hides) stays unknown.
     """
     sent = known.pending or Pending()
     # Of a removed contact, what was sent is compared: it matters when it returns.
     compared = desired.fields if desired is not None else sent.fields
-    ours = known.tags | sent.add_tags | sent.remove_tags
-    ours |= tags_with_prefix(remote.tags, prefix)
+    our_tags = known.tags | sent.add_tags | sent.remove_tags
+    our_tags |= tags_with_prefix(remote.tags, prefix)
     unshown = {
         name: value
         for name, value in sent.fields.items()
@@ -54,8 +65,8 @@ def known_from_remote(
         external_id=remote.external_id,
         key=key or known.key or _first_key(desired),
         fields=_shown_fields(remote, compared, same),
-        tags=remote.tags & ours,
-        found_tags=remote.tags - ours,
+        tags=remote.tags & our_tags,
+        found_tags=remote.tags - our_tags,
         pending=Pending(fields=unshown) if unshown else None,
     )
 
@@ -74,6 +85,7 @@ def _shown_fields(
         elif is_storable_value(theirs):
             fields[name] = theirs
         # A value that cannot be stored counts as not known, so that ours is sent.
+    # Known fields have values: a field that is empty on both sides is not known.
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -123,8 +135,9 @@ def with_inherited(
 ) -> Known:
     """Return what is known of a found contact that a removed one has given up.
 
-    ``tags`` of it are ours. Of ``fields`` that it may have from us as well, those the
-    vendor does not show stay unknown.
+    The removed contact had the same vendor contact before. What it set there, ``tags``
+    and ``fields``, are now this contact's to remove or overwrite. Fields of those that
+    the vendor does not show stay unknown.
     """
     found = replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
     unshown = [
@@ -142,7 +155,8 @@ def with_inherited(
 def with_tags_to_remove(known: Known, tags: frozenset[str]) -> Known:
     """Return what is known where these tags, of a former owner, are to be removed.
 
-    The new owner has no tags in its mapping, and would leave them.
+    The new owner has no tags in its mapping, and would leave them. A removal that is
+    pending is always finished, so it is noted as one.
     """
     if not tags:
         return known
@@ -168,7 +182,8 @@ def opt_outs_to_remember(
 ) -> Fields:
     """Return the opt-outs to remember of a contact that the vendor has just shown.
 
-    One that was seen before and is not shown now counts on: nobody has taken it back.
+    One that was seen before counts on where the vendor does not show its field now:
+    nobody has taken it back.
     """
     opt_outs = {
         name: value

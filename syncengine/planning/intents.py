@@ -1,7 +1,12 @@
 """Intents: what is about to be sent, and what of it stays unknown.
 
-An intent is written to the database before its calls go out. If the process dies, the
-next run finds it and treats everything in it as possibly carried out.
+An intent is a ``model.contact.Pending``: the fields and tags of the calls, and whether
+they create or delete. It is written to the database before its calls go out. If the
+process dies, the next run finds it and treats everything in it as possibly carried out.
+
+The functions follow a contact through a run: ``intent_of_plan`` before anything is sent,
+``remaining_intent`` each time a call is settled and others are not, ``still_unknown``
+for what an earlier run left and this plan does not touch.
 """
 
 from __future__ import annotations
@@ -21,19 +26,19 @@ def intent_of_plan(desired: Desired | None, known: Known, plan: Plan) -> Pending
 
     It contains what was sent before and is still unknown. For a contact that may have
     to be created it covers everything a create would carry: whether a look-up finds it
-    is not known yet.
+    is not known yet. ``desired`` is None for a removed contact.
     """
-    may_create = known.external_id is None and desired is not None
-    intent = replace(
-        _changes_of(plan.calls),
-        creates=may_create,
-        keys=desired.keys if may_create and desired is not None else (),
-    )
+    intent = _changes_of(plan.calls)
+    if known.external_id is None and desired is not None:
+        intent = replace(intent, creates=True, keys=desired.keys)
     return combined_intent(known.pending or Pending(), intent)
 
 
 def combined_intent(earlier: Pending, later: Pending) -> Pending:
-    """Return the intent of everything that may have been sent, with the later age."""
+    """Return the intent of everything that may have been sent, with the later age.
+
+    Where both have a field, the later value counts: it was sent last.
+    """
     return Pending(
         creates=earlier.creates or later.creates,
         deletes=earlier.deletes or later.deletes,
@@ -52,19 +57,22 @@ def remaining_intent(
 ) -> Pending | None:
     """Return the intent that is left when these calls have no outcome.
 
-    ``besides`` is unknown as well.
+    ``age`` is the number of seconds since the last of them may have been sent (None:
+    longer than any vendor needs). ``besides`` is unknown as well.
     """
     if not calls:
         return besides
+    # An upsert of a contact with an id changes it; one without may create it.
     creates = [
         call
         for call in calls
         if call.external_id is None and call.action in (Action.CREATE, Action.UPSERT)
     ]
+    keys = [call.key for call in creates if call.key]
     intent = replace(
         _changes_of(calls),
         creates=bool(creates),
-        keys=tuple(dict.fromkeys(call.key for call in creates if call.key)),
+        keys=tuple(dict.fromkeys(keys)),
         age=age,
     )
     if besides is None:
@@ -97,19 +105,19 @@ def still_unknown(
 ) -> Pending | None:
     """Return the part of earlier intents that a plan leaves unknown.
 
-    It is not desired now. Once it is, the values at the vendor must not be taken for
-    known. Tags are part of it where none are managed.
+    The plan does not send it, since it is not desired now. Should it be desired again,
+    the values at the vendor must not be taken for known. Tags are part of it where none
+    are managed; elsewhere the plan settles them all.
     """
     if known.pending is None:
         return None
     sent = _changes_of(plan.calls)
-    left = Pending(
-        fields={
-            name: value
-            for name, value in known.pending.fields.items()
-            if name not in sent.fields
-        }
-    )
+    fields_left = {
+        name: value
+        for name, value in known.pending.fields.items()
+        if name not in sent.fields
+    }
+    left = Pending(fields=fields_left)
     if not manages_tags:
         sent_tags = sent.add_tags | sent.remove_tags
         left = replace(
@@ -121,7 +129,7 @@ def still_unknown(
 
 
 def with_all_unknown(known: Known, sent: Pending | None) -> Known:
-    """Return what is known with all of it marked unknown.
+    """Return what is known with all of it marked unknown, as before a merge.
 
     ``sent`` is unknown as well. It is open which vendor contact any of it is true of.
     """

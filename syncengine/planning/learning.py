@@ -1,4 +1,8 @@
-"""Knowledge of a contact after a call was applied. Pure."""
+"""Knowledge of a contact after a call was applied.
+
+Nothing is read back after a write: what was sent, and not reported as dropped by the
+answer, is what the vendor now holds. ``learn`` adds it to what was known.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,8 @@ def learn(
     """
     if call.action is Action.DELETE:
         return Known()
+    # Codes of ``Unsupported`` for what an answer does not show: field_not_shown,
+    # field_shown_otherwise, clear_field, tag_not_shown, remove_tag.
     fields_not_taken: set[str] = set()
     tags_not_added: set[str] = set()
     tags_not_removed: set[str] = set()
@@ -72,7 +78,9 @@ def learn_from_other_contact(
 ) -> Known:
     """Return what is known after an upsert reached another vendor contact.
 
-    It is what the upsert carried, and no more: the rest was true of the former one.
+    An upsert by key may do so when the key has changed hands at the vendor. What it
+    carried is known of the contact it reached, and no more: the rest was true of the
+    former one.
     """
     pending = known.pending or Pending()
     unsent_fields = {
@@ -89,9 +97,10 @@ def learn_from_other_contact(
 def with_key_of_create(known: Known, capabilities: Capabilities) -> Known:
     """Return what is known of a contact whose create reached a vendor contact.
 
-    It adds the match key to a contact of which no more was noted. The vendor tells
-    contacts apart by the key that the create was sent under: that value is there,
-    unless a later write could set another one.
+    The process died behind a create: the vendor contact was noted, and nothing of what
+    it holds. But the vendor tells contacts apart by the key that the create was sent
+    under, so that value is there, unless a later write could set another one. It is
+    added to the known fields. In any other case what is known is returned unchanged.
     """
     create = capabilities.create
     pending = known.pending
@@ -121,6 +130,7 @@ def with_key_of_create(known: Known, capabilities: Capabilities) -> Known:
 
 
 def _can_be_written_later(name: str, capabilities: Capabilities) -> bool:
+    """Return whether a write that may follow a create can set the field."""
     for write in (capabilities.update, capabilities.upsert):
         if write is not None and matches(name, write.fields):
             return True

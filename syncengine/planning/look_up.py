@@ -1,4 +1,18 @@
-"""Look-ups: when a contact has to be looked up before anything is sent about it."""
+"""Look-ups: when a contact has to be looked up before anything is sent about it.
+
+A contact without an external id is created, and a create may make a second contact of a
+person whom the vendor has already. Whether that can happen depends on the vendor:
+
+- Some refuse a second contact with the same phone or e-mail address, and say so (a
+  create that *tells existing*). Where all match keys are such fields, the create itself
+  is the look-up.
+- Some silently write to the contact that has the key, which may be another one of ours
+  (*silent about existing*). Then a look-up comes first in any case.
+- Some just make the second contact. Then a look-up comes first, unless the configuration
+  says that the account is empty (``find_first: false``).
+
+An *unknown create*, one whose answer was lost, is always looked up.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +29,7 @@ class LookUp:
     """A look-up that comes before anything else."""
 
     keys: tuple[MatchKey, ...]
+    """The keys to try, in order; at least one."""
     wait: float
     """Seconds until "not found" may be believed; 0: at once."""
 
@@ -30,8 +45,15 @@ def plan_look_up(
     """Return the look-up of a contact without external id; None where none is needed.
 
     An unknown create is looked up by the keys it was sent with, then by the present
-    ones. ``desired`` is None for a removed contact. ``always``: look up even where a
-    create would tell whether the contact is there, because none may be sent.
+    ones. None also where the contact has no key by which the vendor can be asked.
+
+    Args:
+        desired: the row's contact; None for a removed contact.
+        known: what is known of it, with what is pending.
+        capabilities: the vendor's.
+        find_first: the setting of that name.
+        always: look up even where a create would tell whether the contact is there,
+            because none may be sent.
     """
     if known.external_id is not None or not capabilities.find_by:
         return None

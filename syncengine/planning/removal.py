@@ -1,4 +1,9 @@
-"""Plan for the copy of a removed contact. Pure."""
+"""Plan for the copy of a removed contact.
+
+A *removed* contact is one that the source no longer selects. What happens to its copy is
+the destination's policy (``on_removed``): nothing, our tags and lists come off, or it is
+deleted. Untagging is an ordinary plan for a contact that desires no tags and no lists.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +60,7 @@ def unknown_after_removal(
 
     They matter when the contact returns. Tags and lists are settled by the removal.
     Fields are not, nor is a deletion that was once asked for, nor a create where
-    contacts cannot be looked up.
+    contacts cannot be looked up. None where nothing is unknown any more.
     """
     pending = known.pending
     if pending is None:
@@ -73,8 +78,10 @@ def unknown_after_removal(
             if not name.startswith(LISTS)
         }
         left = Pending(fields=fields, deletes=pending.deletes)
-    is_empty = replace(left, age=None) == Pending()
-    return None if is_empty else left
+    # An age alone says nothing.
+    if replace(left, age=None) == Pending():
+        return None
+    return left
 
 
 def _plan_shared_removal(
@@ -136,6 +143,7 @@ def _plan_untagging(contact_id: str, known: Known, capabilities: Capabilities) -
         keys=(known.key,) if known.key else (),
         manages_lists=True,
     )
+    # Fields stay as they are, so it does not matter that some of them are unknown.
     pending = known.pending
     if pending is not None:
         lists = {
@@ -145,7 +153,10 @@ def _plan_untagging(contact_id: str, known: Known, capabilities: Capabilities) -
         }
         pending = replace(pending, fields=lists)
     plan = plan_contact(untagged, replace(known, pending=pending), capabilities)
-    return plan if isinstance(plan, Plan) else Plan()
+    if not isinstance(plan, Plan):
+        # A contact without fields has none that could be rejected.
+        return Plan()
+    return plan
 
 
 def _plan_removal_without_id(

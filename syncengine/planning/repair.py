@@ -1,4 +1,9 @@
-"""Choice of what a repair mends at the vendor, and counts for the brakes. Pure."""
+"""Choice of what a repair mends at the vendor, and counts for the brakes.
+
+``syncengine verify --repair`` first compares all contacts (``planning.drift``) and keeps a
+``PlannedRepair`` of each that is to be mended. The brakes then judge their counts, the
+``RepairScope``. Only after that is the drift taken over, for the next run to mend.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +82,10 @@ class RepairScope:
 
 
 def requested_part(found: Drift, asked: RepairRequest) -> Drift:
-    """Return the part of a drift that is to be mended."""
+    """Return the part of a drift that is to be mended.
+
+    Opt-outs never are: an opt-out at the vendor stays.
+    """
     whole = replace(found, opted_out=())
     if not asked.fields:
         return whole
@@ -98,11 +106,15 @@ def requested_part(found: Drift, asked: RepairRequest) -> Drift:
 def planned_repair(
     contact_id: str, found: Drift, remote: Remote | None, asked: RepairRequest
 ) -> PlannedRepair:
-    """Return a contact to be mended."""
+    """Return a contact to be mended.
+
+    Thousands of these are kept until the brakes have judged them, so each has no more of
+    the vendor's values than it needs.
+    """
     if remote is None:
         return PlannedRepair(contact_id, found, None)
     drifted = {name: remote.fields[name] for name in (*found.changed, *found.extra)}
-    with_tags = remote.shows_tags and (not asked.fields or TAGS in asked.fields)
-    return PlannedRepair(
-        contact_id, found, replace(remote, fields=drifted, shows_tags=with_tags)
-    )
+    are_tags_asked = not asked.fields or TAGS in asked.fields
+    with_tags = remote.shows_tags and are_tags_asked
+    needed = replace(remote, fields=drifted, shows_tags=with_tags)
+    return PlannedRepair(contact_id, found, needed)

@@ -1,4 +1,9 @@
-"""Claims of other destinations of an account on a contact that left one of them."""
+"""Claims of other destinations of an account on a contact that left one of them.
+
+Two destinations may share an account, such as one of leads and one of customers. When a
+contact leaves the source of one, its copy must not be deleted or untagged if the other
+one still wants it. It does where one of its rows asks for a match key that the copy has.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +48,8 @@ def keys_there(known: Known, fields: frozenset[str]) -> tuple[MatchKey, ...]:
     """
     pending = known.pending or Pending()
     keys: list[MatchKey] = []
+    # In order: the key it was created under, those of an unknown create, then every
+    # value that it is known to have, or may have.
     # Where the field of the key is known, a later write may have set another value
     # than the one the contact was created under: then the known value counts.
     if known.key is not None and known.key.field not in known.fields:
@@ -61,6 +68,7 @@ def share_a_key(desired: Desired | Rejected, there: frozenset[bytes]) -> bool:
 
 
 def _values_as_keys(fields: Fields) -> Iterator[MatchKey]:
+    """Yield each field with a single value as the key that it would be."""
     for name, value in fields.items():
         is_single = not isinstance(value, dict | list)
         if is_single and value not in (None, ""):

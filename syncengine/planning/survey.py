@@ -1,6 +1,7 @@
 """Survey of a run: changes of all its contacts, counted before its first request.
 
-Pure.
+A run with many contacts is prepared twice: once to be counted here, for the brakes
+(``planning.brakes``) to judge it as a whole, and then batch by batch to be sent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from syncengine.planning.changes import EMPTY, changes_between
 from syncengine.planning.plan import Plan, plan_contact
 
 _FINDER = SubjectFinder(Mapping())
+"""Tells phones and addresses by the names and values of fields alone, without the forms
+that a mapping gives them."""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,8 @@ class Survey:
     def add(self, desired: Desired, known: Known, capabilities: Capabilities) -> None:
         """Count a contact that exists at the vendor: what would really be sent.
 
-        What the vendor cannot express changes nothing there.
+        So the calls are counted, not the changes: what the vendor cannot express changes
+        nothing there. A rejected contact is not counted.
         """
         plan = plan_contact(desired, known, capabilities)
         if not isinstance(plan, Plan):
@@ -74,22 +78,22 @@ def _is_rewritten(
     # What is unknown counts as it was known: after a crash nobody is another person.
     settled = replace(known, pending=None)
     to_send = changes_between(desired, settled, capabilities).fields
-    compared = {
-        name: value
-        for name, value in known.fields.items()
-        if name in desired.fields
-        and name not in remapped
-        and _tells_people_apart(name, value, desired.contact_id)
-    }
+    compared: dict[str, Json] = {}
+    for name, value in known.fields.items():
+        # A field that is mapped in another way was meant to change.
+        is_mapped_as_before = name in desired.fields and name not in remapped
+        if is_mapped_as_before and _tells_people_apart(name, value, desired.contact_id):
+            compared[name] = value
     changed = compared.keys() & to_send.keys()
     if len(changed) <= 1:
         return False
-    of_person = {
+    phones_and_addresses = {
         name for name, value in compared.items() if _FINDER.is_of_person(name, value)
     }
-    is_known_otherwise = len(of_person) > 1 and of_person <= changed
+    has_several = len(phones_and_addresses) > 1
+    are_all_changed = has_several and phones_and_addresses <= changed
     are_most_changed = len(changed) * 2 > len(compared)
-    return is_known_otherwise or are_most_changed
+    return are_all_changed or are_most_changed
 
 
 def _tells_people_apart(name: str, value: Json, contact_id: str) -> bool:
@@ -109,6 +113,7 @@ def _emptied_fields(fields: Fields, known: Known) -> Iterator[str]:
 
 
 def _is_blank(value: Json) -> bool:
+    """Return whether a value says nothing: empty, or blanks alone."""
     if value in EMPTY:
         return True
     return isinstance(value, str) and not value.strip()

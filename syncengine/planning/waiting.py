@@ -1,6 +1,11 @@
 """Contacts that wait for another one to let go of its match key: when waiting ends.
 
-Pure.
+The vendor's contact with the match key of a *waiter* belongs to another contact, its
+*owner*. Two contacts that swap their phones wait for each other like that, and the next
+runs sort it out. But an owner that is in step, suppressed or refused will not let go: then
+the waiter is rejected, with a message that says which row to correct. An owner may itself
+wait for a third contact: this chain is followed to its end, so that the message names the
+contact that blocks them all.
 """
 
 from __future__ import annotations
@@ -12,7 +17,9 @@ from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.work import Blocker, Status
 
 KEY_HELD = "key_held"
+"""Code of a contact whose match key belongs to one that may let go of it."""
 AMBIGUOUS = "ambiguous_match"
+"""Code of a contact whose match key belongs to one that is in step with it."""
 _REFUSED = (Status.REJECTED, Status.DEAD)
 
 
@@ -21,8 +28,10 @@ def refusal_of_waiting(
 ) -> Rejected | None:
     """Return the refusal of a contact that waits for one that cannot move.
 
-    None when the owner has lost the key since, or will be planned again by the next run of
-    this destination. Contacts are named ``destination/contact_id``.
+    None when the owner has lost the key since, or will be planned again by the next run
+    of this destination. ``waiter`` and ``owner`` are ``destination/contact_id``, and so
+    are the keys of ``blockers``: the state of the owner and of all contacts it waits
+    for, directly or not.
     """
     blocker = blockers.get(owner)
     if blocker is None or blocker.status is Status.REMOVED:
@@ -32,9 +41,10 @@ def refusal_of_waiting(
         # pending owner of another destination has to be run there first.
         return None
     chain = list(_chain(waiter, owner, blockers))
+    first, *others = chain
     name = name_of_owner(owner)
-    reason = _situation(chain[0])
-    for each in chain[1:]:
+    reason = _situation(first)
+    for each in others:
         reason += f"; contact {name_of_owner(each.contact)} {_situation(each)}"
     return Rejected(
         AMBIGUOUS if blocker.status is Status.SYNCED else KEY_HELD,
@@ -94,7 +104,10 @@ def _refusal(blocker: Blocker) -> str:
 
 
 def _advice(chain: list[Blocker]) -> str:
-    """Return which row to correct, or what else to do."""
+    """Return which row to correct, or what else to do.
+
+    The first contact of the chain has the key, the last one blocks all others.
+    """
     first, last = chain[0], chain[-1]
     first_name, last_name = name_of_owner(first.contact), name_of_owner(last.contact)
     if first.status is Status.PENDING:
