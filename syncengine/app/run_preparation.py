@@ -98,7 +98,7 @@ class _Preparation:
             run.preparer,
             groups,
             brings_back=s.request.about_everybody,
-            allowed=self._may_follow,
+            may_send=self._may_follow,
         )
         await refusal_groups.add(probes)
         return refusal_groups, len(probes)

@@ -1,4 +1,9 @@
-"""An attempt of a contact: its progress, its next step, and its end."""
+"""An attempt of a contact: its progress, its next step, and its end.
+
+An attempt is one try of a contact within a run: it is looked up, planned, sent, and
+recorded. ``ContactSync`` carries it out; ``Settlement`` and ``CallSender`` work on the
+``Attempt`` and add to it what they learn.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,8 @@ from syncengine.model.contact import Known, Pending
 from syncengine.model.work import KeyWait, Record
 
 LAST_ATTEMPT = 3
-"""After one wait for another contact, and one for the vendor."""
+"""Number of the last attempt of a contact in a run: the first may be followed by a wait
+for another contact, and by one for the vendor."""
 
 
 class Next(Enum):
@@ -33,20 +39,19 @@ class AttemptEnding:
     refused: bool = False
     """The vendor refused this contact, or the rest of what was to be sent for it."""
     weight: int = 0
-    """Weight of the refusal (see ``refusals.weight``)."""
+    """Weight of the refusal in a streak: 1, 0 or -1 (``planning.refusals.weight``)."""
     unreachable: bool = False
     """The vendor judged nothing for as long as it was asked."""
     postponed: bool = False
-    """True where another attempt is worth it: the contact that has its match key at the
-    vendor is about to let go, or see ``ready_in``."""
+    """True where another attempt follows in this run: the contact that has its match
+    key at the vendor may let go, or the vendor is not ready (``ready_in``)."""
     waits_for: KeyWait | None = None
     """Contact to wait for, where another one has its match key at the vendor."""
     ready_in: float = 0.0
-    """Seconds until the vendor, which has just created it, will let it be written to.
-    """
+    """Seconds until the vendor can be expected to take a write of this contact."""
     answered: int = 0
-    """The place of the vendor's last answer about it among all answers of the run; 0:
-    there was none."""
+    """Place of the last answer about the contact among all answers of the run, counted
+    from 1; 0: there was none."""
 
 
 @dataclass(slots=True)
@@ -58,6 +63,7 @@ class Attempt:
     """What is known of the contact now. It is the plan's when the attempt begins, and
     each look-up and each answer adds to it."""
     meter: Meter
+    """Counts the attempt's requests, and checks consent before each."""
     actions: tuple[Action, ...] = ()
     """Actions of the calls that were applied."""
     dropped: tuple[Unsupported, ...] = ()
@@ -65,13 +71,15 @@ class Attempt:
     receipt: str = ""
     """The vendor's name for a job that it will carry out later."""
     was_gone: bool = False
-    """True where its contact at the vendor was to be deleted and was not there."""
+    """True where a removal found nothing to remove at the vendor."""
     answered: int = 0
     """See ``AttemptEnding.answered``."""
     missing: str | None = None
-    """Its known contact at the vendor, once that turned out to be gone."""
+    """External id of its known contact at the vendor, once that turned out to be gone.
+    It is looked for only once in an attempt."""
     moved: bool = False
-    """Its contact at the vendor turned out to be another one than the known one."""
+    """True where its contact at the vendor turned out to be another one than the known
+    one. It is followed only once in an attempt."""
 
     @property
     def contact_id(self) -> str:
@@ -84,5 +92,5 @@ class Attempt:
         return self.job.gone and self.known.external_id is None
 
     def note_unknown(self, pending: Pending | None) -> None:
-        """Note what is unknown from now on, in place of what was."""
+        """Note what is unknown from now on, in place of what was; None: nothing."""
         self.known = replace(self.known, pending=pending)

@@ -1,4 +1,8 @@
-"""Ends of a contact's attempt, in the words that its outcome is stored with. Pure."""
+"""Ends of a contact's attempt, in the words that its outcome is stored with. Pure.
+
+Each function takes the ``Attempt`` as it is by then, with its actions, requests and
+knowledge, and returns its ``AttemptEnding``. The record in it is made by ``records``.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +83,10 @@ def own_refusal(attempt: Attempt) -> AttemptEnding | None:
 def deferred(
     attempt: Attempt, code: str, error: VendorUnavailable | AccountStopped
 ) -> AttemptEnding:
-    """Return the end of a contact that the vendor did not judge."""
+    """Return the end of a contact that the vendor did not judge.
+
+    ``code`` is stored as the reason, and the error's text as the message.
+    """
     is_unreachable = isinstance(error, VendorUnavailable)
     record = records.deferred(
         attempt.job,
@@ -119,7 +126,11 @@ def unforeseen(attempt: Attempt, error: Exception) -> AttemptEnding:
 
 
 def suppressed(attempt: Attempt, reason: str) -> AttemptEnding:
-    """Return the end of a contact about which nothing may be sent any more."""
+    """Return the end of a contact about which nothing may be sent any more.
+
+    ``reason`` is that of ``ContactSuppressed``: one of ``engine.consent``, or the name
+    of a suppression in the state.
+    """
     job = attempt.job
     requests = attempt.meter.requests
     if reason == LEFT_SOURCE:

@@ -1,6 +1,13 @@
-"""Judgement of refusals and outages.
+"""Judgement of refusals and outages: whether the contacts are to blame, or the account.
 
-It stops an account whose vendor refuses all contacts or is down.
+Contacts are never punished for what is not their fault. So a refusal is withheld until
+another contact is accepted: only then is it certain that the configuration is good, and
+the refusal is believed, counted and written down. Where too many contacts in a row are
+refused, the account is halted, and the withheld refusals become deferrals. The lengths
+of such streaks are in ``planning.refusals``, and those of outages in
+``planning.outages``.
+
+The ``Dispatcher`` has one ``Judge`` for each run, and hands it the end of each contact.
 """
 
 from __future__ import annotations
@@ -35,15 +42,22 @@ class Judge:
         stop: Callable[[AccountStopped], None],
         standing: Mapping[str, int] | None = None,
     ) -> None:
+        """Take the number of contacts in refusal groups, ``standing``, by code.
+
+        ``emit`` is called with the number of a contact's batch and its final record.
+        ``stop`` stops the account.
+        """
         self._emit = emit
         self._stop = stop
         self._streak = RefusalStreak(standing or {})
         self._withheld: list[tuple[int, AttemptEnding]] = []
         """Refusals, each with its batch, that are not believed yet."""
         self._outage = Outage()
+        """The contacts in a row, up to now, that the vendor did not judge."""
         self._is_down = False
+        """True once an outage was long enough to stop the account."""
         self._evading_statuses: set[int | None] = set()
-        """HTTP statuses of the answers that judged no contact."""
+        """HTTP statuses of the answers that judged no contact; None: no answer."""
 
     def note(self, batch: int, ending: AttemptEnding) -> None:
         """Note how a contact ended, and pass its record on when it may be believed."""
@@ -51,8 +65,9 @@ class Judge:
         self._watch_for_outage(ending, outcome)
         is_accepted = bool(outcome.actions)
         if ending.refused:
-            # A part of it was carried out: the vendor accepts something, so the
-            # refusals before it are not due to the configuration.
+            # Some calls of the contact were carried out before one was refused: the
+            # vendor accepts something, so the refusals before it are not due to the
+            # configuration.
             if is_accepted and not self._streak.accepted:
                 self._believe(ending.answered)
             self._withhold(batch, ending)
@@ -62,6 +77,7 @@ class Judge:
         self._emit(batch, ending.record)
 
     def _watch_for_outage(self, ending: AttemptEnding, outcome: ContactOutcome) -> None:
+        """Lengthen the outage or end it; stop the account where it is too long."""
         if ending.unreachable:
             self._evading_statuses.add(outcome.http_status)
             if self._outage.add(outcome.http_status):
@@ -80,9 +96,9 @@ class Judge:
     def release(self) -> None:
         """End the run: believe the withheld refusals if they are about the contacts.
 
-        They are not where no contact was accepted in all of the run, where the vendor
-        was down in the end, and where the vendor answered others alike without judging
-        them, as it does when a key has lost its rights.
+        They are about something else where the vendor was down in the end, or no
+        contact was accepted in the whole run and the vendor gave answers with the same
+        HTTP status without judging the contact, as when a key has lost its rights.
         """
         if self._withheld and self._streak.end():
             self._acquit()
@@ -92,12 +108,13 @@ class Judge:
         self._emit_withheld()
 
     def _believed(self, ending: AttemptEnding) -> AttemptEnding:
-        """Return the ending as far as it says something about its contact."""
+        """Return the ending; as a deferral if it says nothing about its contact."""
         if self._says_something(ending):
             return ending
         return replace(ending, record=_not_judged(ending.record))
 
     def _says_something(self, ending: AttemptEnding) -> bool:
+        """Return whether a withheld refusal is about its contact."""
         if self._is_down:
             return False
         if self._streak.accepted:
@@ -108,15 +125,18 @@ class Judge:
     def _believe(self, answered: int) -> None:
         """Believe the refusals that the vendor answered with before an acceptance.
 
-        Contacts end in another order than they were answered in: an accepted one has
-        more to be written down. A refusal that was answered after the acceptance is the
-        vendor's newer word.
+        ``answered`` is the acceptance's place among all answers of the run. Contacts
+        end in another order than they were answered in, since an accepted one has more
+        to be written down. Refusals that were answered after the acceptance stay
+        withheld: the vendor may have changed its mind in between.
         """
         older: list[tuple[int, AttemptEnding]] = []
         newer: list[tuple[int, AttemptEnding]] = []
         for batch, ending in self._withheld:
-            part = newer if ending.answered > answered else older
-            part.append((batch, ending))
+            if ending.answered > answered:
+                newer.append((batch, ending))
+            else:
+                older.append((batch, ending))
         self._streak.accept()
         self._withheld = older
         self._emit_withheld()
@@ -146,15 +166,19 @@ class Judge:
 
 
 def _outcome_of(record: Record) -> ContactOutcome:
-    """Return the outcome; that of a contact that nothing came of where it has none."""
+    """Return the outcome of a contact; a deferral without actions if it has none.
+
+    A contact that was in step already has none.
+    """
     return record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
 
 
 def _acquitted(record: Record) -> Record:
     """Return the record as a deferral, with one refusal less.
 
-    The refused version is remembered (see ``refusals.weight``), and so is the refusal:
-    those that were refused alike stand from then on.
+    The refused version of the row is remembered, so that the next run gives its refusal
+    less weight (``planning.refusals.weight``). So is the refusal: contacts that were
+    refused alike become a group (``refusal_groups``).
     """
     outcome = replace(
         _outcome_of(record), kind=OutcomeKind.DEFERRED, code="all_refused"
@@ -168,7 +192,10 @@ def _acquitted(record: Record) -> Record:
 
 
 def _not_judged(record: Record) -> Record:
-    """Return the record as a deferral: the refusal says nothing about the contact."""
+    """Return the record as a deferral, without its refusal.
+
+    The refusal says nothing about the contact, and must not make it one of a group.
+    """
     return replace(_acquitted(record), refusal=None)
 
 

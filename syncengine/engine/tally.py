@@ -1,4 +1,7 @@
-"""Counts of a run."""
+"""Counts of a run: contacts by outcome, and calls by action.
+
+The ``Dispatcher`` counts, and reports and batches are written from these counts.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,18 @@ class Tally:
 
     def __init__(self) -> None:
         self.contacts: Counter[str] = Counter()
+        """By outcome (``OutcomeKind``); gone contacts are in ``_gone`` instead."""
         self.actions: Counter[str] = Counter()
+        """Number of applied calls by ``Action``."""
         self.probes = 0
-        """Contacts that were tried for others that the vendor refuses alike."""
+        """Number of contacts tried as probes (see ``refusal_groups``)."""
         self._gone: set[str] = set()
-        """Contacts that were found gone and not created again since."""
+        """Ids of contacts that were found gone and not created again since."""
         self._batches: dict[int, Counter[str]] = {}
+        """By number of a batch: its contacts by outcome, gone ones too."""
 
     def count(self, batch: int, record: Record) -> None:
-        """Count a contact that is finished."""
+        """Count a contact that is finished; one without an outcome changed nothing."""
         if record.outcome is None:
             return
         outcome = record.outcome
@@ -39,15 +45,16 @@ class Tally:
         of_batch[kind.value] += 1
 
     def defer(self, contacts: int) -> None:
-        """Count contacts that were not reached."""
+        """Count so many contacts that were not reached before the run ended."""
         self.contacts["deferred"] += contacts
 
     def of_batch(self, batch: int) -> dict[str, int]:
-        """Return the counts of one batch."""
+        """Return the number of a batch's contacts by outcome."""
         return dict(self._batches.get(batch, {}))
 
     @property
     def calls(self) -> int:
+        """Number of calls that were applied."""
         return self.actions.total()
 
     @property
@@ -58,8 +65,11 @@ class Tally:
     def public_contacts(self) -> dict[str, int]:
         """Return the counts under the names of ``run --json``.
 
-        A contact that is gone has no outcome of its own: it is one of those that stand.
+        ``changed`` comes first and is their sum, together with the gone contacts: these
+        have no count of their own there, since the report lists them among the contacts
+        that are left alone.
         """
-        every, *outcomes = CONTACTS
-        counted = {name: self.contacts[name] for name in outcomes}
-        return {every: sum(counted.values()) + len(self._gone), **counted}
+        changed, *outcomes = CONTACTS
+        by_outcome = {name: self.contacts[name] for name in outcomes}
+        total = sum(by_outcome.values()) + len(self._gone)
+        return {changed: total, **by_outcome}

@@ -1,4 +1,7 @@
-"""Task of a run, and its part for one contact."""
+"""Task of a run, and its part for one contact, the job.
+
+``app`` makes the task from the configuration; the ``Preparer`` makes the jobs.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,11 @@ class Task:
     destination: str
     mapping: Mapping
     source_key: str
+    """Column of the source that holds the contact ids."""
     on_removed: OnRemoved
+    """What is done at the vendor about contacts that left the source."""
     find_first: bool = True
+    """True where a contact is looked up before it is created."""
     recreates: bool = False
     """True where contacts that were deleted at the vendor are created again."""
     gone_accepted: bool = False
@@ -31,6 +37,7 @@ class Task:
     """True where nothing is sent about suppressed contacts. False only for an erasure.
     """
     in_flight: int = 8
+    """Number of requests that may be on their way at once."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -39,10 +46,13 @@ class Job:
     """One contact's work."""
 
     batch: int
+    """Number of its batch."""
     state: ContactState
+    """State when its batch was prepared; an ``Attempt`` holds what is learned since."""
     desired: Desired | None
     """None: the contact left the source."""
     source_hash: int | None
+    """Hash of the row that ``desired`` was made of; None: there is no row."""
     plan: Plan
     """Plan as far as it is known before a look-up."""
     refusal: Rejected | None = None

@@ -1,20 +1,21 @@
-"""Contacts read back and compared, a slice at a time."""
+"""Contacts read back from the vendor and compared with what is known of them.
+
+The verb ``verify`` uses it (``app.verbs.verify``), with a ``Repair`` if it is to have
+what drifted mended. Where the vendor lists its contacts, the list is read first: one
+request shows a page of them, and only contacts that no page shows are read one by one.
+
+Nothing is written to the vendor, and nothing is asked about suppressed contacts: these
+are only counted. What "drifted" means is decided in ``planning.drift``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from syncengine.engine.exchange import Meter
 from syncengine.engine.reading import read_linked
@@ -22,7 +23,7 @@ from syncengine.engine.repair import Repair
 from syncengine.engine.retry import Retrier
 from syncengine.errors import SyncEngineError, contact_error
 from syncengine.model.capabilities import matches
-from syncengine.model.consent import SubjectFinder
+from syncengine.model.consent import Subject, SubjectFinder
 from syncengine.model.contact import Fields, Remote
 from syncengine.model.copies import Drifted
 from syncengine.model.work import ContactState, Status
@@ -39,9 +40,21 @@ _MOST_NAMED = 1000
 class LinkedContacts(Protocol):
     """The contacts that have a vendor contact of their own."""
 
-    def slices(self, size: int) -> AsyncIterator[Sequence[str]]: ...
+    def slices(self, size: int) -> AsyncIterator[Sequence[str]]:
+        """Yield the ids of all of them, so many at a time."""
+        ...
 
-    async def owners(self, external_ids: Sequence[str]) -> Mapping[str, str]: ...
+    async def owners(self, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the ids of those that own these vendor contacts, by external id."""
+        ...
+
+
+class _Comparison(NamedTuple):
+    """A contact, and its copy at the vendor."""
+
+    state: ContactState
+    remote: Remote | None
+    """None: the vendor has no such contact."""
 
 
 @dataclass(slots=True)
@@ -51,6 +64,7 @@ class Findings:
     compared: int = 0
     drifted: int = 0
     unknown: int = 0
+    """Number of contacts of which something sent is still unknown: not compared."""
     silent: int = 0
     """Number of contacts about whom nothing may be sent: not compared."""
     erasing: list[str] = field(default_factory=list)
@@ -58,16 +72,22 @@ class Findings:
     gone_before: int = 0
     """Number of contacts that stand as gone and were not asked for: not compared."""
     unread: int = 0
+    """Number of contacts that the vendor did not show in a form that can be read."""
     opted_out: int = 0
     """Number of contacts that only opted out there: nothing is to be repaired."""
     strangers: int | None = None
+    """Number of contacts in the vendor's list that none of ours owns; None: the list
+    was not read to its end."""
     found: Counter[str] = field(default_factory=Counter)
+    """Number of drifted contacts by the way of it: the names of ``Drift``'s fields."""
     subjects: Counter[str] = field(default_factory=Counter)
+    """Number of drifted contacts by the field or tag in which they drifted."""
     contacts: list[Drifted] = field(default_factory=list)
+    """The first ``_MOST_NAMED`` of those that drifted."""
 
 
 class Verification:
-    """Verifies the contacts of one destination; ``repair`` takes those that drifted."""
+    """Verifies the contacts of one destination."""
 
     def __init__(
         self,
@@ -80,6 +100,13 @@ class Verification:
         advance: Callable[[int], None],
         repair: Repair | None,
     ) -> None:
+        """Take the parts of a verification.
+
+        ``owned`` says which fields and tags at the vendor are ours to judge. ``naming``
+        finds the names under which a contact may be suppressed. Once ``stop`` is set,
+        no further slice is begun. ``advance`` is called with the number of contacts
+        just compared. ``repair`` collects those that drifted.
+        """
         self.seen = Findings()
         self._vendor = vendor
         self._retrier = retrier
@@ -95,15 +122,16 @@ class Verification:
     ) -> None:
         """Verify every linked contact: by the vendor's list, or else one by one.
 
+        ``total`` is their number; ``directory`` is None where the vendor has no list.
         Raises AccountStopped, StorageError.
         """
         listed: set[str] = set()
         if directory is not None:
-            listed = await self._listed(linked, total, directory)
+            listed = await self._verify_listed(linked, total, directory)
         async for contact_ids in linked.slices(_SLICE):
-            await self.one_by_one(
-                [contact_id for contact_id in contact_ids if contact_id not in listed]
-            )
+            # The list may be cut off, or lag behind: what it did not show is read.
+            unlisted = [each for each in contact_ids if each not in listed]
+            await self.one_by_one(unlisted)
             if self._stop.is_set():
                 return
 
@@ -128,37 +156,40 @@ class Verification:
             elif state.known.external_id:
                 readable.append(state)
         self._pass_over(passed_over, silent)
-        answers = await asyncio.gather(
-            *(self._read(state) for state in readable), return_exceptions=True
-        )
-        read: list[tuple[ContactState, Remote | None]] = []
+        reads = [self._read(state) for state in readable]
+        answers = await asyncio.gather(*reads, return_exceptions=True)
+        read: list[_Comparison] = []
         failed: list[BaseException] = []
         for state, answer in zip(readable, answers, strict=True):
             if isinstance(answer, BaseException):
                 failed.append(answer)
             else:
-                read.append((state, answer))
+                read.append(_Comparison(state, answer))
         # First what was read: a contact that failed must not cost the others.
         await self._compare(read)
         for error in failed:
+            # Without words about a contact, the error concerns the account or the
+            # database, and ends the verification.
             if contact_error(error) is None:
                 raise error
             self.seen.unread += 1
 
     async def gone(self, states: Iterable[ContactState]) -> None:
-        """Take contacts that are known to be gone at the vendor."""
-        await self._compare([(state, None) for state in states])
+        """Count and collect contacts that are known to be gone at the vendor."""
+        await self._compare([_Comparison(state, None) for state in states])
 
-    async def _listed(
+    async def _verify_listed(
         self, linked: LinkedContacts, total: int, directory: Directory
     ) -> set[str]:
-        """Return the contacts that were compared by the vendor's list."""
+        """Compare contacts with the vendor's list; return the ids of those it showed.
+
+        An account may be full of strangers. Each page costs a request, as reading one
+        contact does: so no more pages are read than contacts are left to be compared.
+        """
         compared: set[str] = set()
         cursors: set[str] = set()
         cursor: str | None = None
         strangers = 0
-        # Once it has taken more pages than there are contacts left, asking for each of
-        # those is cheaper.
         left = total
         while left > 0 and not self._stop.is_set():
             page = await self._retrier.run(
@@ -167,6 +198,7 @@ class Verification:
             remotes = {remote.external_id: remote for remote in page.contacts}
             owners = await linked.owners(list(remotes))
             strangers += len(remotes.keys() - owners.keys())
+            # A list that changes while it is read may show a contact on two pages.
             new = [owner for owner in owners.values() if owner not in compared]
             compared |= await self._compare_listed(new, remotes)
             left = min(left - 1, total - len(compared))
@@ -185,18 +217,23 @@ class Verification:
     async def _compare_listed(
         self, contact_ids: Sequence[str], remotes: Mapping[str, Remote]
     ) -> set[str]:
-        """Compare contacts with a page of the list; return those that have a state."""
+        """Compare contacts with a page of the list; return those that have a state.
+
+        ``remotes`` are the vendor contacts of the page by external id. The vendor shows
+        suppressed contacts without being asked about them: these are compared too.
+        """
         states = await self._store.load(contact_ids)
         unknown: list[ContactState] = []
-        shown: list[tuple[ContactState, Remote | None]] = []
+        shown: list[_Comparison] = []
         for state in states.values():
             remote = remotes.get(state.known.external_id or "")
             if remote is None:
+                # Since the query for owners it was linked to another vendor contact.
                 continue
             if _is_unknown(state):
                 unknown.append(state)
             else:
-                shown.append((state, remote))
+                shown.append(_Comparison(state, remote))
         self._pass_over(unknown, await self._silent(unknown))
         await self._compare(shown)
         return set(states)
@@ -206,13 +243,15 @@ class Verification:
 
     async def _silent(self, states: Iterable[ContactState]) -> Mapping[str, str]:
         """Return those of the contacts that are suppressed, with the reason."""
-        named = {
-            state.contact_id: self._naming.subjects(
-                state.contact_id, state.known.fields.items(), state.known.tags
+        subjects: dict[str, Sequence[Subject]] = {}
+        for state in states:
+            known = state.known
+            subjects[state.contact_id] = self._naming.subjects(
+                state.contact_id, known.fields.items(), known.tags
             )
-            for state in states
-        }
-        return await self._store.suppressed(named) if named else {}
+        if not subjects:
+            return {}
+        return await self._store.suppressed(subjects)
 
     def _pass_over(
         self, states: Iterable[ContactState], silent: Mapping[str, str]
@@ -226,10 +265,9 @@ class Verification:
             else:
                 self.seen.unknown += 1
 
-    async def _compare(
-        self, pairs: Sequence[tuple[ContactState, Remote | None]]
-    ) -> None:
-        await self._store.remember_opt_outs(dict(self._new_opt_outs(pairs)))
+    async def _compare(self, pairs: Sequence[_Comparison]) -> None:
+        # Before anything is repaired: no repair may undo an opt-out.
+        await self._store.remember_opt_outs(self._new_opt_outs(pairs))
         for state, remote in pairs:
             found = self._drift_of(state, remote)
             if found is None:
@@ -241,7 +279,11 @@ class Verification:
         self._advance(len(pairs))
 
     def _drift_of(self, state: ContactState, remote: Remote | None) -> Drift | None:
-        """Return how a contact drifted; None where it cannot be compared."""
+        """Return how a contact drifted; None where it cannot be compared.
+
+        What the vendor's ``same`` makes of a strange value is its own business: an
+        exception of it ends with this contact.
+        """
         try:
             return drift(
                 state.known,
@@ -265,34 +307,40 @@ class Verification:
         if self._repair is not None:
             self._repair.add(state, remote, found)
 
-    def _new_opt_outs(
-        self, pairs: Sequence[tuple[ContactState, Remote | None]]
-    ) -> Iterator[tuple[str, Fields]]:
-        """Yield the opt-outs of those contacts whose opt-outs are others than before.
+    def _new_opt_outs(self, pairs: Sequence[_Comparison]) -> dict[str, Fields]:
+        """Return, by contact id, opt-outs at the vendor that differ from before.
 
-        Should a contact be deleted there and created again, it is created with them.
+        They are remembered: should a contact be deleted there and created again, it is
+        created with them.
         """
+        capabilities = self._vendor.capabilities
+        found: dict[str, Fields] = {}
         for state, remote in pairs:
             if remote is None:
                 continue
-            opt_outs = opt_outs_to_remember(
-                state.known, remote, self._vendor.capabilities
-            )
+            opt_outs = opt_outs_to_remember(state.known, remote, capabilities)
             if opt_outs != state.known.seen_opt_outs:
-                yield state.contact_id, opt_outs
+                found[state.contact_id] = opt_outs
+        return found
 
     def _is_passed_over(self, state: ContactState, name: str) -> bool:
+        """Return whether another value in a field would be no drift.
+
+        Its value may be unknown, or the vendor keeps every value it was ever sent.
+        """
         pending = state.known.pending
         if pending is not None and name in pending.fields:
             return True
         return matches(name, self._vendor.capabilities.accumulates)
 
     def _note(self, contact_id: str, found: Drift) -> None:
-        names_by_way: dict[str, tuple[str, ...]] = {
-            way: names if isinstance(names, tuple) else ()
-            for way, names in asdict(found).items()
-            if names
-        }
+        names_by_way: dict[str, tuple[str, ...]] = {}
+        for way, names in asdict(found).items():
+            if isinstance(names, tuple) and names:
+                names_by_way[way] = names
+            elif names:
+                # ``gone`` is a boolean: it concerns no field.
+                names_by_way[way] = ()
         self.seen.drifted += 1
         self.seen.found.update(names_by_way.keys())
         for names in names_by_way.values():
@@ -302,9 +350,9 @@ class Verification:
 
 
 def _is_unknown(state: ContactState) -> bool:
-    """Return whether it is unknown what was sent about a contact.
+    """Return whether so much of a contact is unknown that it cannot be compared.
 
-    Of one that is in step no more than some fields are unknown, which the source does
-    not ask for.
+    Of a contact that is in step, only fields that the source does not ask for are
+    unknown: the others can be compared.
     """
     return state.known.pending is not None and state.status is not Status.SYNCED
