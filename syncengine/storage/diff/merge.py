@@ -1,6 +1,19 @@
-"""Compares two ordered streams of ``key TAB hash`` lines, as COPY writes them.
+"""Comparison of two ordered streams of ``key TAB hash`` lines, as COPY writes them.
 
-Pure: bytes in, ids out.
+Pure: bytes in, contact ids out. ``streams`` reads the blocks and feeds them. It is the
+merge step of a merge sort: both sides are in the order of their keys, so whichever
+side's key is smaller is missing on the other side.
+
+    source    state     conclusion
+    1 TAB a   1 TAB a   in step
+    2 TAB b   2 TAB x   the row has changed
+    3 TAB c             a new contact
+              4 TAB d   a removed contact
+
+Blocks end anywhere, so that the last line of one is often incomplete: it stays in the
+buffer until the rest of it has come. Two things make it fast in plain Python: equal
+stretches are compared as bytes, without splitting them into lines, and a key is only
+worked out where two lines differ.
 """
 
 from __future__ import annotations
@@ -14,6 +27,8 @@ ENOUGH_EXAMPLES = 5
 _NULL_KEY = b"\\N\t"
 """Beginning of a line whose key is NULL."""
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+# The escapes of COPY's text format (Postgres documentation of COPY, "Text Format"). Any
+# other escaped character stands for itself.
 _ESCAPES = {
     b"b": b"\b",
     b"f": b"\f",
@@ -24,7 +39,9 @@ _ESCAPES = {
 }
 
 Place: TypeAlias = tuple[int, bytes]
-"""A key in its order: by number, or by its UTF-8 bytes."""
+"""Place of a key in the order of both streams: ``(number, b"")`` in that of integers,
+``(0, key)`` in that of UTF-8 bytes. One type for both, so that places are compared
+without asking which order it is."""
 
 
 class Disordered(Exception):
@@ -36,22 +53,25 @@ class Side:
     """One of the two streams: the bytes that were read and not yet compared."""
 
     by_number: bool
+    """True where keys are integers in their order; else they are ordered as bytes."""
     buffer: bytes = b""
+    """Begins with a whole line, or a part of one that is still being read."""
     ended: bool = False
     lines: int = 0
     """Number of lines compared so far."""
     last: bytes = b""
     """The line compared last."""
     _last_place: Place | None = None
-    """Place of that line, where it was needed."""
+    """Place of that line; None until it is needed."""
 
     @property
     def wants(self) -> bool:
-        """Return whether to read on: no whole line is left, and the stream goes on."""
+        """True where no whole line is left, and the stream goes on."""
         return not self.ended and b"\n" not in self.buffer
 
     @property
     def exhausted(self) -> bool:
+        """True where the stream has ended and all of it was compared."""
         return self.ended and not self.buffer
 
     def feed(self, block: bytes) -> None:
@@ -60,41 +80,55 @@ class Side:
         self.ended = not block
 
     def whole_lines(self, reach: int) -> list[bytes]:
-        """Return the whole lines among the first ``reach`` bytes.
+        """Return the whole lines, without line ends, of the first ``reach`` bytes.
 
-        Where the first line is longer than that, it alone is returned.
+        Where the first line is longer than that, it alone is returned: a merge that
+        was given nothing would not go on.
         """
+        # ``find`` returns -1 where there is no line end, so that ``cut`` is 0 then.
         cut = self.buffer.rfind(b"\n", 0, reach) + 1
         if cut == 0:
             cut = self.buffer.find(b"\n") + 1
-        return self.buffer[:cut].split(b"\n")[:-1]
+        lines = self.buffer[:cut].split(b"\n")
+        # Behind the last line end, ``split`` finds an empty line.
+        return lines[:-1]
 
     def drop(self, lines: list[bytes]) -> None:
-        """Drop lines that were compared, each with its line end."""
-        self.buffer = self.buffer[sum(map(len, lines)) + len(lines) :]
+        """Drop lines that were compared from the front of the buffer."""
+        line_ends = len(lines)
+        cut = sum(map(len, lines)) + line_ends
+        self.buffer = self.buffer[cut:]
         self.lines += len(lines)
 
     def skip(self, cut: int) -> None:
-        """Drop a whole block, which ends with a line end at ``cut``."""
+        """Drop the lines before ``cut``, the place behind one of the line ends."""
         self.lines += self.buffer.count(b"\n", 0, cut)
+        # The last line begins behind the line end before its own.
         last_line_at = self.buffer.rfind(b"\n", 0, cut - 1) + 1
         self.passed(self.buffer[last_line_at : cut - 1])
         self.buffer = self.buffer[cut:]
 
     def passed(self, line: bytes) -> None:
-        """Note a line that the other side has too, and that so is in its place."""
+        """Note a line whose key the other side has too.
+
+        Its order need not be checked: what both sides have is missing on neither.
+        """
         self.last = line
         # Worked out only if it is needed: most lines of a diff are equal.
         self._last_place = None
 
     def place(self, line: bytes) -> Place:
+        """Return the place of a line's key in the order of both streams."""
         key = line[: line.index(b"\t")]
         if self.by_number:
             return int(key), b""
         return 0, _unescaped(key)
 
     def follow(self, line: bytes) -> str:
-        """Return the contact id of the next line. Raises Disordered."""
+        """Return the contact id of a line that only one side has.
+
+        Raises Disordered where it does not come behind the line before it.
+        """
         place = self.place(line)
         if self.last:
             last_place = self._last_place or self.place(self.last)
@@ -110,18 +144,23 @@ class Side:
 class Merge:
     """A merge of the source's lines with the state's, fed block by block.
 
-    Equal blocks are skipped whole: where nothing changed, no line is looked at.
+    The caller feeds both sides, calls ``compare``, and takes ``changes`` and
+    ``removals`` out, until both sides are exhausted.
     """
 
     def __init__(self, *, by_number: bool, everything: bool) -> None:
+        """Begin a merge; with ``everything``, rows that are in step are changes too."""
         self._everything = everything
         self.source = Side(by_number)
         self.state = Side(by_number)
         self.changes: list[str] = []
+        """Ids of contacts that are new, or whose row has changed."""
         self.removals: list[str] = []
+        """Ids of contacts that the source does not have any more."""
         self.nulls = 0
+        """Number of source rows without a key."""
         self.repeated: list[str] = []
-        """Examples of keys that occur more than once."""
+        """Examples of keys that occur more than once in the source."""
 
     def compare(self) -> None:
         """Compare the blocks as far as the shorter side reaches. Raises Disordered."""
@@ -165,41 +204,42 @@ class Merge:
         Returns the number of lines of each side that were used.
         """
         source, state = self.source, self.state
-        i = j = 0
-        while i < len(ours) and j < len(theirs):
-            our_line, their_line = ours[i], theirs[j]
+        our_count = their_count = 0
+        while our_count < len(ours) and their_count < len(theirs):
+            our_line = ours[our_count]
+            their_line = theirs[their_count]
             if our_line == their_line:
                 # Same key, same hash: in step.
                 if self._everything:
                     self.changes.append(_contact_id(our_line))
                 source.passed(our_line)
                 state.passed(our_line)
-                i += 1
-                j += 1
+                our_count += 1
+                their_count += 1
                 continue
             if our_line.startswith(_NULL_KEY):
                 # It has no place. Only the source has such rows.
                 self._source_alone(our_line)
-                i += 1
+                our_count += 1
                 continue
             our_place = source.place(our_line)
             their_place = state.place(their_line)
             if our_place < their_place:
                 self._source_alone(our_line)
-                i += 1
+                our_count += 1
             elif our_place > their_place:
                 self.removals.append(state.follow(their_line))
-                j += 1
+                their_count += 1
             else:
                 # Same key, another hash: the row has changed.
                 self.changes.append(source.follow(our_line))
                 state.passed(their_line)
-                i += 1
-                j += 1
-        return i, j
+                our_count += 1
+                their_count += 1
+        return our_count, their_count
 
     def _source_alone(self, line: bytes) -> None:
-        """Take a source line without a state.
+        """Take a line of the source whose key the state does not have at this place.
 
         It is a new contact, a row without a key, or one whose key occurs twice.
         """
@@ -210,8 +250,8 @@ class Merge:
         if not self.source.last.startswith(key_and_tab):
             self.changes.append(self.source.follow(line))
             return
-        # The first row with this key was matched with the contact. This one follows it
-        # directly, since the stream is ordered.
+        # Another row has the same key. It came directly before, since the stream is
+        # ordered, and was taken for the contact.
         contact_id = _contact_id(line)
         if len(self.repeated) < ENOUGH_EXAMPLES and contact_id not in self.repeated:
             self.repeated.append(contact_id)
@@ -224,8 +264,14 @@ def _contact_id(line: bytes) -> str:
 def _unescaped(key: bytes) -> bytes:
     """Return the key itself, out of COPY's text format.
 
-    Escapes do not sort as the characters that they stand for.
+    Keys are compared unescaped: escapes do not sort as the characters that they stand
+    for.
     """
     if b"\\" not in key:
         return key
-    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), key)
+    return _ESCAPED.sub(_unescaped_character, key)
+
+
+def _unescaped_character(escape: re.Match[bytes]) -> bytes:
+    character = escape[1]
+    return _ESCAPES.get(character, character)
