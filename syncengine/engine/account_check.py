@@ -38,7 +38,7 @@ class _Presence(Enum):
 
 
 class AccountCheck:
-    """Looks at contacts that the vendor held, once in a run, when one is not found."""
+    """Looks at other known contacts, once in a run, when one is not found any more."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class AccountCheck:
         self._store = store
         self._consent = consent
         self._passed = passed
-        """True where somebody has accepted that contacts are gone, or a contact was
-        seen."""
+        """True where nothing is to be compared any more: somebody has accepted that
+        contacts are gone, or the vendor has shown a known contact in this run."""
         self._checking = asyncio.Lock()
 
     def seen(self) -> None:
@@ -63,11 +63,13 @@ class AccountCheck:
         self._passed = True
 
     async def check(self, contact_id: str, meter: Meter) -> None:
-        """Pass if the vendor still has another contact, or there is no other one.
+        """Return if the vendor still has another contact, or none can be asked for.
 
-        The requests count for the contact that was not found. Raises VendorHalted if
-        none of the others is there, and what a look-up raises.
+        ``contact_id`` is the one that was not found; requests are counted in its
+        ``meter``. Raises VendorHalted if none of the others is there, and what a
+        look-up raises.
         """
+        # Many contacts may be missing at once: the first one checks for all.
         async with self._checking:
             if self._passed:
                 return
@@ -94,8 +96,11 @@ class AccountCheck:
         """
         allowed = None
         if self._consent is not None:
+            # Consent is asked about jobs. This one has no plan, and is in no batch; it
+            # is wanted by the source, so that its opt-out column is read.
             desired = Desired(state.contact_id, {})
-            allowed = self._consent.about(Job(0, state, desired, None, Plan()))
+            job = Job(0, state, desired, None, Plan())
+            allowed = self._consent.about(job)
         asked = Meter(allowed)
         known = state.known
         assert known.external_id is not None, "only a contact in step is looked at"
@@ -112,9 +117,9 @@ class AccountCheck:
 def number_lacking(
     vendor: Vendor, known: Sequence[LinkedContact]
 ) -> Exchange[int | None]:
-    """Return how many contacts were looked at if the vendor has none of them.
+    """Return the number of contacts that the vendor lacks, if it has none of them.
 
-    They are looked at one by one. None as soon as one is there, 0 where the vendor
+    They are looked at one by one. None as soon as one is there; 0 where the vendor
     cannot be asked for any.
     """
     lacking = 0
@@ -128,7 +133,7 @@ def number_lacking(
 
 
 def lacking_message(destination: str, lacking: int) -> str:
-    """Return what is told where the vendor has none of the contacts looked at."""
+    """Return the message that the vendor has none of the contacts looked at."""
     none = "the contact" if lacking == 1 else f"any of the {lacking} contacts"
     were = "was" if lacking == 1 else "were"
     return (
@@ -157,7 +162,7 @@ def _look(vendor: Vendor, contact: LinkedContact) -> Exchange[_Presence]:
 def _halt(contact_id: str, missing: int) -> Exchange[None]:
     """Stop the account; an exchange without a request."""
     raise VendorHalted(_other_account(contact_id, missing), setting="settings")
-    yield
+    yield  # makes this a generator, as an exchange has to be
 
 
 def _other_account(missing: str, compared: int) -> str:

@@ -1,12 +1,13 @@
 """Adoption: contacts that exist in the account are linked by their match keys.
 
-Nothing is written there.
+The verb ``adopt`` does this before the first sync of an account that already has these
+contacts. Nothing is written to the vendor: the next run sends what differs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -35,12 +36,29 @@ class Finding(StrEnum):
 
     LINKED = "linked"
     UNMATCHED = "unmatched"
+    """No match key finds it."""
     GONE = "gone"
     """It was deleted at the vendor and is not created again."""
     AMBIGUOUS = "ambiguous"
+    """Several vendor contacts have its match key."""
     OWNED = "owned"
+    """The vendor contact that was found belongs to another contact."""
     ALIKE = "alike"
+    """A vendor contact has the digits of its phone, and may be somebody else's."""
     UNREAD = "unread"
+    """The vendor's answer could not be read, or there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """Vendor contacts that were found for one contact."""
+
+    key: MatchKey | None = None
+    """The match key that found them; None: none did."""
+    remotes: tuple[Remote, ...] = ()
+    alike: tuple[Remote, ...] = ()
+    """Vendor contacts with the digits of its phone that may be somebody else's. They
+    are never linked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,7 @@ class Adopted:
     finding: Finding
     message: str = ""
     record: Record | None = None
+    """To be written to the state; for a linked contact only."""
 
 
 class Adoption:
@@ -70,14 +89,9 @@ class Adoption:
 
         Raises AccountStopped, StorageError.
         """
-        new = [
-            job
-            for job in jobs
-            if job.desired
-            and job.state.known.external_id is None
-            and not job.state.known.pending
-        ]
-        results = await asyncio.gather(*map(self._adopt, new), return_exceptions=True)
+        new = [job for job in jobs if _is_new(job)]
+        searches = [self._adopt(job) for job in new]
+        results = await asyncio.gather(*searches, return_exceptions=True)
         adopted: list[Adopted] = []
         broken: BaseException | None = None
         for job, result in zip(new, results, strict=True):
@@ -92,6 +106,7 @@ class Adoption:
                 broken = result
         records = [each.record for each in adopted if each.record]
         if records:
+            # They are in no batch.
             await self._store.record(0, records)
         if broken is not None:
             raise broken
@@ -101,19 +116,19 @@ class Adoption:
         contact_id = job.state.contact_id
         desired = job.desired
         assert desired is not None, "only wanted contacts are adopted"
-        key, found = await self._find(desired)
-        if not found:
-            key, found, alike = await self._resembling(desired)
-            if not found:
-                return await self._unmatched(job, alike)
-        if len(found) > 1:
-            ids = ", ".join(sorted(remote.external_id for remote in found))
+        found = await self._find(desired)
+        if not found.remotes:
+            found = await self._find_similar(desired)
+        if not found.remotes:
+            return await self._unmatched(job, found.alike)
+        if len(found.remotes) > 1:
+            ids = ", ".join(sorted(remote.external_id for remote in found.remotes))
             return Adopted(
                 contact_id,
                 Finding.AMBIGUOUS,
-                f"{len(found)} contacts at the vendor match: {ids}",
+                f"{len(found.remotes)} contacts at the vendor match: {ids}",
             )
-        return await self._link(job, found[0], key)
+        return await self._link(job, found.remotes[0], found.key)
 
     async def _link(self, job: Job, remote: Remote, key: MatchKey | None) -> Adopted:
         """Link the one vendor contact that was found, unless another contact owns it."""
@@ -152,10 +167,12 @@ class Adoption:
         return Adopted(contact_id, Finding.LINKED, record=record)
 
     async def _unmatched(self, job: Job, alike: Sequence[Remote]) -> Adopted:
-        """Name the strangers that have the digits of the contact's phone."""
+        """Return that nothing was found, with the strangers that are alike, if any."""
         contact_id = job.state.contact_id
         ids = [remote.external_id for remote in alike]
-        owned = await self._store.owners(contact_id, ids) if ids else {}
+        owned: Mapping[str, str] = {}
+        if ids:
+            owned = await self._store.owners(contact_id, ids)
         strangers = sorted(each for each in ids if each not in owned)
         if not strangers:
             finding = Finding.GONE if job.gone else Finding.UNMATCHED
@@ -167,13 +184,11 @@ class Adoption:
             f"the same number: {', '.join(strangers)}",
         )
 
-    async def _resembling(
-        self, desired: Desired
-    ) -> tuple[MatchKey | None, tuple[Remote, ...], tuple[Remote, ...]]:
-        """Return the contacts with a phone of the contact in further spellings.
+    async def _find_similar(self, desired: Desired) -> _Matches:
+        """Find vendor contacts with a phone of the contact in another spelling.
 
-        First those of the first key that surely are it, then those of all keys that may
-        be somebody else's.
+        ``+49 171 234`` and ``0171 234`` are surely the same in Germany. The first key
+        that surely finds any decides; else all that may be somebody else's are named.
         """
         alike: list[Remote] = []
         for key in desired.keys:
@@ -183,25 +198,30 @@ class Adoption:
             found = await self._retrier.run(
                 partial(self._vendor.find_similar, key), Meter(), repeatable=True
             )
-            sure = [
-                each
-                for each in found
-                if surely_same(key.value, each.fields.get(key.field), key.region)
-            ]
+            sure: list[Remote] = []
+            for remote in found:
+                theirs = remote.fields.get(key.field)
+                if surely_same(key.value, theirs, key.region):
+                    sure.append(remote)
             if sure:
-                return key, unique_remotes(sure), ()
+                return _Matches(key, unique_remotes(sure))
             alike += found
-        return None, (), unique_remotes(alike)
+        return _Matches(alike=unique_remotes(alike))
 
-    async def _find(
-        self, desired: Desired
-    ) -> tuple[MatchKey | None, tuple[Remote, ...]]:
-        """Return the first key that has any hits, and its hits."""
+    async def _find(self, desired: Desired) -> _Matches:
+        """Find the vendor contacts of the first match key that finds any."""
         for key in desired.keys:
-            if matches(key.field, self._vendor.capabilities.find_by):
-                hits = await self._retrier.run(
-                    partial(self._vendor.find, key), Meter(), repeatable=True
-                )
-                if hits:
-                    return key, unique_remotes(hits)
-        return None, ()
+            if not matches(key.field, self._vendor.capabilities.find_by):
+                continue
+            hits = await self._retrier.run(
+                partial(self._vendor.find, key), Meter(), repeatable=True
+            )
+            if hits:
+                return _Matches(key, unique_remotes(hits))
+        return _Matches()
+
+
+def _is_new(job: Job) -> bool:
+    """Return whether a contact is wanted, and nothing was ever sent for it."""
+    known = job.state.known
+    return job.desired is not None and known.external_id is None and not known.pending

@@ -1,9 +1,17 @@
-"""Sending of a contact's calls, one after the other, and the judgement of answers."""
+"""Sending of a contact's calls, one after the other, and the judgement of answers.
+
+The care goes into what is unknown. A call may be carried out although its answer is
+lost, the process may die between two calls, and the answer may name another vendor
+contact than expected. So at each step ``Attempt.known.pending`` says what may have been
+done that no answer confirmed; it is written down before anything is sent that depends
+on it.
+"""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from syncengine.engine import endings, records
 from syncengine.engine.account_check import AccountCheck
@@ -83,6 +91,16 @@ class _Step:
         return remaining_intent(self.rest, besides=self.left)
 
 
+class _Overwritten(NamedTuple):
+    """A vendor contact that the values of another contact than its owner reached."""
+
+    owner: str
+    """Its owner, as ``destination/contact_id``."""
+    external_id: str
+    written: Pending
+    """What was written."""
+
+
 class CallSender:
     """Plans and sends the calls of the contacts of one destination."""
 
@@ -111,12 +129,14 @@ class CallSender:
         self._account = account
         self._settlement = settlement
         self._answer_numbers = itertools.count(1)
-        self._overwritten: list[tuple[str, str, Pending]] = []
-        """Owners of vendor contacts that another contact's values were written to, with
-        what was written."""
+        """Numbers for ``Attempt.answered``."""
+        self._overwritten: list[_Overwritten] = []
 
     async def send(self, attempt: Attempt) -> AttemptEnding | Next:
-        """Plan against what is known now, and send the plan's calls in order."""
+        """Plan against what is known now, and send the plan's calls in order.
+
+        Returns the end of the attempt, or what has to follow before it.
+        """
         plan = self._plan(attempt)
         if isinstance(plan, Rejected):
             return endings.rejected(attempt, plan)
@@ -147,6 +167,7 @@ class CallSender:
             await self._store.overwritten(owner, external_id, written)
 
     def _plan(self, attempt: Attempt) -> Plan | Rejected:
+        """Return the plan of a contact against what is known of it now."""
         job = attempt.job
         if attempt.known == job.state.known:
             # Nothing was learned since the batch was planned.
@@ -173,6 +194,7 @@ class CallSender:
         return job.desired is None or job.gone or attempt.missing is not None
 
     async def _write_intent(self, attempt: Attempt, plan: Plan) -> None:
+        """Write down what is about to be sent."""
         pending = intent_of_plan(attempt.job.desired, attempt.known, plan)
         await self._store.intend([Intent(attempt.contact_id, pending)])
 
@@ -196,6 +218,8 @@ class CallSender:
             answered = await self._answer(attempt, call, repeatable=can_repeat)
         except (RequestFailed, AccountStopped, ContactSuppressed) as error:
             maybe_applied = _is_maybe_applied(error)
+            # What was unknown before the plan is sent anew by its calls: as long as
+            # they are not applied, they are what is unknown.
             is_unknown = maybe_applied or step.was_unknown
             attempt.note_unknown(step.unknown_without_answer() if is_unknown else None)
             # The create may have been carried out: it must not be repeated, but a
@@ -215,12 +239,16 @@ class CallSender:
                 return await self._judge_applied(attempt, step, applied)
 
     def _may_look_up(self) -> bool:
+        """Return whether a look-up can follow in this run."""
         return bool(self._capabilities.find_by) and not self._stopping.is_set()
 
     async def _answer(
         self, attempt: Attempt, call: Call, *, repeatable: bool
     ) -> AnsweredExchange[Answer]:
-        """Send a call until it is answered."""
+        """Send a call until it is answered.
+
+        Raises RequestFailed where no answer came, AccountStopped, ContactSuppressed.
+        """
 
         def make() -> Exchange[Answer]:
             exchange = self._vendor.send(call)
@@ -248,9 +276,9 @@ class CallSender:
     async def _check_account(
         self, attempt: Attempt, call: Call, applied: Applied
     ) -> None:
-        """Compare the account with the known one, as far as an answer tells."""
+        """Draw from an answer what it says about the account (``AccountCheck``)."""
         if applied.was_gone:
-            # In another account every contact is missing: no removal is done by that.
+            # In another account every contact is missing: that is no removal.
             await self._account.check(attempt.contact_id, attempt.meter)
             return
         known_before = attempt.job.state.known.external_id
@@ -262,8 +290,8 @@ class CallSender:
         self, attempt: Attempt, step: _Step, refusal: Rejected, *, after_lost_try: bool
     ) -> AttemptEnding | Next:
         """Judge a call that the vendor refused."""
-        # A refusal is definite: only a try before it may have been carried out, or
-        # what was unknown before the plan and was not sent again.
+        # A refused try did nothing. But a lost try before it may have been carried out,
+        # and what was unknown before the plan may not have been sent again yet.
         is_unknown = after_lost_try or (step.was_unknown and not step.is_first)
         unknown = attempt.known.pending
         if is_unknown:
@@ -289,9 +317,8 @@ class CallSender:
         call = step.call
         if names_other_contact(call, applied):
             return await self._judge_other_id(attempt, step, applied)
-        gives_id = (
-            call.action in _ACTIONS_THAT_GIVE_IDS and not attempt.known.external_id
-        )
+        has_no_id = not attempt.known.external_id
+        gives_id = call.action in _ACTIONS_THAT_GIVE_IDS and has_no_id
         if gives_id and applied.external_id:
             ending = await self._take_ownership(attempt, step, applied.external_id)
             if ending is not None:
@@ -306,6 +333,7 @@ class CallSender:
         return None
 
     def _learn(self, attempt: Attempt, call: Call, applied: Applied) -> None:
+        """Add to the attempt what a call that was applied has changed."""
         learned = learn(attempt.known, call, applied, self._capabilities)
         # A deletion forgets everything; what is pending stays until the plan's end.
         pending = attempt.known.pending
@@ -316,6 +344,7 @@ class CallSender:
         attempt.dropped += applied.dropped
         attempt.was_gone = attempt.was_gone or applied.was_gone
         if applied.receipt:
+            # The vendor has only accepted it, and carries it out some time later.
             attempt.receipt = applied.receipt
             self._retrier.scheduled()
 
@@ -351,6 +380,11 @@ class CallSender:
         return self._end_overwriting(attempt, call, owner, external_id)
 
     async def _is_about_to_be_erased(self, attempt: Attempt, external_id: str) -> bool:
+        """Return whether a vendor contact is to be deleted, and is not yet.
+
+        Some vendors delete within hours only, and let the contact be written to
+        meanwhile.
+        """
         deletion = self._capabilities.delete
         if deletion is None or not deletion.within or attempt.job.desired is None:
             return False
@@ -366,7 +400,7 @@ class CallSender:
         written = Pending(
             fields=dict.fromkeys(call.fields), add_tags=frozenset(call.add_tags)
         )
-        self._overwritten.append((owner, external_id, written))
+        self._overwritten.append(_Overwritten(owner, external_id, written))
         return replace(endings.key_reserved(attempt, owner), postponed=False)
 
     async def _judge_other_id(
@@ -374,10 +408,10 @@ class CallSender:
     ) -> AttemptEnding | Next:
         """Judge a call whose answer names another vendor contact than the call.
 
-        An upsert goes by its key and may have reached another contact than before. Of
-        any other call nothing follows, except where the vendor merges contacts: the one
-        it names is read, and linked if it has one of our match keys and the known one
-        is gone.
+        An upsert goes by its key, and may have reached another contact than before:
+        that one is linked. After any other call the answer makes no sense, except where
+        the vendor merges contacts. Then the named contact is read, and linked if it has
+        one of our match keys and the known one is gone.
         """
         call = step.call
         asked, named = call.external_id, applied.external_id
@@ -414,9 +448,9 @@ class CallSender:
         if not self._capabilities.merges or desired is None:
             return None
         remote = await self._finder.read(attempt, named)
-        if remote is None or not is_same_person(
-            remote, desired.keys, self._vendor.same
-        ):
+        if remote is None:
+            return None
+        if not is_same_person(remote, desired.keys, self._vendor.same):
             return None
         # Two contacts may share a match key: nobody has merged them while both are
         # there.

@@ -1,4 +1,8 @@
-"""Conclusions from a call and its answer, or from the lack of one. Pure."""
+"""Conclusions from a call and its answer, or from the lack of one. Pure.
+
+``CallSender`` asks these questions for each call; the words of a few refusals are here
+as well.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,8 @@ from syncengine.model.http import Exchange, Json
 def with_subject(call: Call, refusal: Rejected) -> Rejected:
     """Return the refusal with the name of what the call carried, if that is one thing.
 
-    What refusals have in common is told by the vendor's words alone.
+    The vendor's own ``words`` stay as they are: by these, refusals are compared with
+    those of other contacts (``planning.refusals``).
     """
     subjects = [f'tag "{tag}"' for tag in (*call.add_tags, *call.remove_tags)]
     for name in call.fields:
@@ -39,16 +44,21 @@ def was_created(actions: Sequence[Action]) -> bool:
 
 
 def is_not_ready_yet(error: VendorUnavailable, actions: Sequence[Action]) -> bool:
-    """Return whether the vendor is reachable, and only delays what follows a create."""
+    """Return whether the vendor does not show a contact yet that it has just created.
+
+    ``error`` is that of a call after the create. Any answer with a status of 400 to 499
+    says that the vendor is up, and does not know the contact.
+    """
     if error.status is None or not was_created(actions):
         return False
     return 400 <= error.status < 500
 
 
 def unavailable_until_found(exchange: Exchange[Answer]) -> Exchange[Answer]:
-    """Run the exchange for a contact that was just created.
+    """Return the exchange for a contact that was just created.
 
-    A contact that is not found only means that the vendor is not ready yet.
+    It raises VendorUnavailable where the contact is not found, so that it is tried
+    again: the vendor is only not ready yet.
     """
     answer = yield from exchange
     if isinstance(answer, Rejected) and answer.code == "not_found":
@@ -61,14 +71,23 @@ def unavailable_until_found(exchange: Exchange[Answer]) -> Exchange[Answer]:
 
 
 def is_repeatable(call: Call, capabilities: Capabilities) -> bool:
-    """Return whether a call with a lost answer may be sent again without a look-up."""
+    """Return whether a call with a lost answer may be sent again without a look-up.
+
+    Everything but a create says what shall be true at a known contact: sent twice, it
+    does the same. A create sent twice makes two contacts, unless the vendor prevents
+    it.
+    """
     if call.action is not Action.CREATE:
         return True
     return capabilities.create is not None and capabilities.create.repeatable
 
 
 def may_name_existing(call: Call, capabilities: Capabilities) -> bool:
-    """Return whether the answer may silently name a contact that existed before."""
+    """Return whether the answer may name a contact that existed, as if it were new.
+
+    An upsert by a key does, and so does a create of a vendor that does not say whether
+    the contact existed.
+    """
     if call.action is Action.UPSERT:
         return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
     if call.action is not Action.CREATE or capabilities.create is None:
@@ -86,14 +105,21 @@ def names_other_contact(call: Call, applied: Applied) -> bool:
 def is_same_person(
     remote: Remote, keys: Sequence[MatchKey], same: Callable[[str, Json, Json], bool]
 ) -> bool:
-    """Return whether a vendor contact has one of these match keys."""
-    return any(same(key.field, key.value, remote.fields.get(key.field)) for key in keys)
+    """Return whether a vendor contact has one of these match keys.
+
+    ``same`` is the vendor's own notion of equal values, as ``Vendor.same``.
+    """
+    for key in keys:
+        theirs = remote.fields.get(key.field)
+        if same(key.field, key.value, theirs):
+            return True
+    return False
 
 
 def is_already_removed(answer: Rejected, desired: Desired | None) -> bool:
-    """Return whether a removed contact no longer exists at the vendor.
+    """Return whether a refused removal has nothing left to untag or delete.
 
-    There is nothing left to untag or delete then.
+    ``desired`` is None for a removed contact.
     """
     return desired is None and answer.code == "not_found"
 
@@ -104,9 +130,10 @@ def is_missing(call: Call, answer: Rejected) -> bool:
 
 
 def gone_message(destination: str, contact_id: str, owner: str | None) -> str:
-    """Return what is told of a contact that was deleted at the vendor.
+    """Return the message about a contact that was deleted at the vendor.
 
-    ``owner`` is the contact whose vendor contact has its match key now.
+    ``owner`` is the contact (``destination/contact_id``) whose vendor contact has its
+    match key now; None: no vendor contact has it.
     """
     command = f"syncengine run -d {destination} --contact {as_argument(contact_id)}"
     if owner is not None:

@@ -1,4 +1,9 @@
-"""Consent: a last check before each request that something may be sent at all."""
+"""Consent: a last check before each request that something may be sent at all.
+
+A contact may be suppressed, or may opt out in the source, while a run is under way.
+So before each request about a contact the state's suppressions are asked and, if the
+mapping has an opt-out column, the source. One query answers for many workers.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +32,8 @@ be read then."""
 def subjects_of(job: Job, naming: SubjectFinder) -> tuple[Subject, ...]:
     """Return all subjects by which a suppression may name the job's contact.
 
-    They are its desired values, its known values, and those that are unknown.
+    Those are its contact id, and all phones and e-mail addresses among its desired, its
+    known and its unknown values.
     """
     desired = job.desired
     known = job.state.known
@@ -83,6 +89,7 @@ class Consent:
         named: Sequence[Subject],
         wanted: bool,  # noqa: FBT001
     ) -> None:
+        """Raise ContactSuppressed unless something may be sent about a contact."""
         question = _Question(contact_id, named, wanted=wanted)
         self._waiting.append(question)
         # Whoever gets the lock asks for everybody who waits by then. The others find
@@ -95,6 +102,7 @@ class Consent:
             raise ContactSuppressed(reason)
 
     async def _answer_all(self) -> None:
+        """Answer all questions that wait by now."""
         questions, self._waiting = self._waiting, []
         try:
             reasons = await self._reasons(questions)
@@ -114,13 +122,13 @@ class Consent:
             question.answer.set_result(reasons.get(question.contact_id))
 
     async def _reasons(self, questions: Sequence[_Question]) -> Mapping[str, str]:
-        by_source = await self._by_source(
-            [each.contact_id for each in questions if each.wanted]
-        )
-        # The suppressions have the last word, however slow the source is.
-        suppressed = await self._store.suppressed(
-            {each.contact_id: each.named for each in questions}
-        )
+        """Return the contacts about which nothing may be sent, with the reason."""
+        wanted = [each.contact_id for each in questions if each.wanted]
+        by_source = await self._by_source(wanted)
+        # Asked after the source, however slow that is: a suppression that was stored
+        # before this moment is respected.
+        subjects = {each.contact_id: each.named for each in questions}
+        suppressed = await self._store.suppressed(subjects)
         return {**suppressed, **by_source}
 
     async def _by_source(self, wanted: Sequence[str]) -> Mapping[str, str]:
@@ -132,11 +140,8 @@ class Consent:
             return {}
         rows = await self._source.load(wanted)
         selected = {row.contact_id for row in rows}
-        reasons = {
-            contact_id: LEFT_SOURCE
-            for contact_id in wanted
-            if contact_id not in selected
-        }
+        missing = [contact_id for contact_id in wanted if contact_id not in selected]
+        reasons = dict.fromkeys(missing, LEFT_SOURCE)
         for row in rows:
             if has_opted_out(row, self._mapping):
                 reasons[row.contact_id] = OPTED_OUT
@@ -151,9 +156,10 @@ class _Question:
     ) -> None:
         self.contact_id = contact_id
         self.named = named
+        """Subjects by which a suppression may name the contact."""
         self.wanted = wanted
         """True where the source wants the contact; a removed contact has no row to look
         at."""
-        self.answer: asyncio.Future[str | None] = (
-            asyncio.get_running_loop().create_future()
-        )
+        loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[str | None] = loop.create_future()
+        """The reason why nothing may be sent; None: it may."""

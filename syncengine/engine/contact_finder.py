@@ -1,4 +1,8 @@
-"""Search for a contact at the vendor, and the link to what is found."""
+"""Search for a contact at the vendor, and the link to what is found.
+
+To link means that our contact owns the vendor contact from now on (``Ownership``): its
+id is stored, and what the vendor shows of it becomes known.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +70,10 @@ class ContactFinder:
         )
 
     async def find_known(self, attempt: Attempt, external_id: str) -> Remote | None:
-        """Find the contact's own vendor contact by the keys it is known under."""
+        """Find the contact's own vendor contact by the keys it is known under.
+
+        Returns None where no key finds it, which does not prove that it is gone.
+        """
         for key in keys_at_vendor(attempt.known, self._capabilities):
             for remote in await self._find(attempt, key):
                 if remote.external_id == external_id:
@@ -87,8 +94,9 @@ class ContactFinder:
     async def _look_up_by(
         self, attempt: Attempt, key: MatchKey
     ) -> Found | AttemptEnding:
+        """Look up the contact by one key, and link what is found."""
         remotes = await self._find(attempt, key)
-        # A look-up may show for a while what cannot be written to any more.
+        # A look-up may still show for a while the contact that turned out to be gone.
         hits = unique_remotes(
             remote for remote in remotes if remote.external_id != attempt.missing
         )
@@ -107,15 +115,19 @@ class ContactFinder:
         ending = await self.link(attempt, hits[0], key)
         if ending is None:
             return Found.LINKED
-        # For the same reason another owner is in the way only of who asks for the key.
-        return ending if is_asked_for else Found.NOTHING
+        # Another contact owns it. That ends the attempt only if this one asks for the
+        # key, for the same reason as above.
+        if is_asked_for:
+            return ending
+        return Found.NOTHING
 
     async def link(
         self, attempt: Attempt, remote: Remote, key: MatchKey | None = None
     ) -> AttemptEnding | None:
         """Link a vendor contact that was found, by ``key`` if it was looked up.
 
-        Returns the end of the attempt where another contact owns it.
+        Returns the end of the attempt where another contact owns it, else None, and
+        ``attempt.known`` is what is known of it then.
         """
         job = attempt.job
         hidden = self._capabilities.hidden
@@ -139,9 +151,12 @@ class ContactFinder:
         )
         if link.owner is not None:
             return endings.key_reserved(attempt, link.owner)
+        # Tags that a former owner of ours had set, and that are still there.
         our_tags = link.tags & remote.tags
         attempt.known = with_inherited(found, our_tags, link.fields, hidden)
         if job.desired is not None and not job.desired.manages_tags:
+            # The plan of this contact looks at no tags: the former owner's would stay
+            # for ever.
             attempt.known = with_tags_to_remove(attempt.known, our_tags)
         return None
 
@@ -156,7 +171,8 @@ def _one_of_several(
 ) -> AttemptEnding:
     """End the attempt where several vendor contacts were found.
 
-    It is ambiguous, unless all but one belong to contacts of ours that may let go.
+    Where at most one of them is nobody's, the owners of the others may let go of the
+    match key, and one is left: it is worth waiting. Otherwise a person has to decide.
     """
     free = [remote for remote in hits if remote.external_id not in owners]
     if len(free) > 1:

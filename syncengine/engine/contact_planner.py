@@ -1,4 +1,11 @@
-"""Plan of one contact from its row, its state and what others say of it. Pure."""
+"""Plan of one contact from its row, its state and what others say of it. Pure.
+
+The ``Preparer`` collects the facts about a batch, and asks for each contact. The answer
+is a ``Job`` where the vendor has to be asked or written to, a ``Record`` where the end
+is certain without a request (refused by our own check, suppressed, in step), or None
+where even that is known already. Which calls a job needs is decided in
+``planning.plan`` and ``planning.removal``.
+"""
 
 from __future__ import annotations
 
@@ -50,14 +57,16 @@ class BatchFacts:
     rows: Mapping[str, SourceRow]
     states: Mapping[str, ContactState]
     key_owners: Mapping[str, str] = field(default_factory=dict)
-    """Contacts that must not have a match key they claim, each with its owner."""
+    """Contacts that must not have a match key they claim, each with the contact id of
+    the one that has it. That is their own id where the same contact of another
+    destination has it."""
     wanted: Mapping[str, WantedByOthers] | SourceError = field(default_factory=dict)
     """What other destinations want of removed contacts; or why they cannot be asked."""
     shared: Mapping[str, SharedContact] = field(default_factory=dict)
     """Contacts that the vendor has, or may have, from other destinations."""
     not_let_go: Mapping[str, str] = field(default_factory=dict)
-    """Contacts that another destination does not select any more, and has to let go of
-    in its own run; each with that destination."""
+    """Contacts that another destination does not select any more, and of which it has
+    to settle something in its own run first; each with that destination."""
     recreated: frozenset[str] = frozenset()
     """Contacts that were deleted at the vendor, and are created again now."""
 
@@ -70,6 +79,7 @@ class _Selected:
     state: ContactState
     row: SourceRow
     key_owner: str | None
+    """The contact that has its match key (``BatchFacts.key_owners``)."""
     shared: SharedContact
 
 
@@ -122,6 +132,7 @@ class ContactPlanner:
         )
 
     def _plan(self, contact_id: str, facts: BatchFacts) -> Job | Record | None:
+        """Plan a contact; the caller adds to a job what all jobs have in common."""
         state = facts.states.get(contact_id)
         row = facts.rows.get(contact_id)
         if row is not None:
@@ -140,9 +151,8 @@ class ContactPlanner:
         if self.opted_out(row):
             return _suppressed_by_opt_out(state, row)
         if self._may_be_overwritten(state, facts):
-            state = replace(
-                state, known=with_all_unknown(state.known, state.known.pending)
-            )
+            known = with_all_unknown(state.known, state.known.pending)
+            state = replace(state, known=known)
         contact = _Selected(
             facts.batch.number,
             state,
@@ -152,8 +162,9 @@ class ContactPlanner:
         )
         other = facts.not_let_go.get(contact_id)
         if other is not None:
-            has_key = contact.key_owner == contact_id
-            if has_key or contact.shared.owner == other:
+            has_key_there = contact.key_owner == contact_id
+            # Otherwise the other destination has nothing that is in the way here.
+            if has_key_there or contact.shared.owner == other:
                 return self._defer_until_let_go(contact, other)
         if state.gone:
             return self._plan_gone(contact)
@@ -162,7 +173,8 @@ class ContactPlanner:
     def _may_be_overwritten(self, state: ContactState, facts: BatchFacts) -> bool:
         """Return whether another destination may have written to a returning contact.
 
-        Its write may have no outcome, and no look-up can tell.
+        While the contact was removed here, another destination may have upserted it.
+        Whether that was carried out may be unknown, and such a vendor has no look-up.
         """
         is_back = state.status is Status.REMOVED and not self._capabilities.find_by
         return is_back and state.contact_id in facts.shared
@@ -178,10 +190,9 @@ class ContactPlanner:
 
     def _plan_change(self, contact: _Selected) -> Job | Record | None:
         """Plan what differs between a contact's row and what is known of it."""
-        contact = replace(
-            contact, state=self._with_open_create_and_deletion(contact.state)
-        )
-        known = contact.state.known
+        state = self._with_open_create_and_deletion(contact.state)
+        contact = replace(contact, state=state)
+        known = state.known
         desired = self.desired(contact.row)
         if isinstance(desired, Rejected):
             return self._refused(contact, None, desired)
@@ -193,16 +204,20 @@ class ContactPlanner:
         plan = plan_contact(desired, known, self._capabilities)
         if isinstance(plan, Rejected):
             return self._refused(contact, desired, plan)
-        job = Job(contact.batch, contact.state, desired, contact.row.source_hash, plan)
+        job = Job(contact.batch, state, desired, contact.row.source_hash, plan)
         if plan.calls or self._has_to_be_read(known):
             return job
-        if _is_acknowledged(contact.state, contact.row):
+        if _is_acknowledged(state, contact.row):
             return None
         left = still_unknown(known, plan, manages_tags=desired.manages_tags)
         return records.in_step(job, known, (), 0, plan.unsupported, left=left)
 
     def _with_open_create_and_deletion(self, state: ContactState) -> ContactState:
-        """Return the state with what follows from calls that were not answered."""
+        """Return the state with what follows from a create or deletion without answer.
+
+        After a deletion the contact may be gone: it is to be looked up. After a create
+        it may be there under the key that was sent.
+        """
         known = after_unknown_deletion(state.known, self._task.mapping.match_on)
         known = with_key_of_create(known, self._capabilities)
         if known is state.known:
@@ -217,7 +232,11 @@ class ContactPlanner:
     def _would_overwrite(
         self, shared: SharedContact, desired: Desired, known: Known
     ) -> bool:
-        """Return whether another destination owns what an upsert would write over."""
+        """Return whether another destination owns what an upsert would write over.
+
+        Only where the vendor has no look-up: else the contact is found, and its owner
+        is known, before anything is written.
+        """
         is_blind = not self._capabilities.find_by and known.external_id is None
         return is_blind and shared.owner is not None and shared.key in desired.keys
 
@@ -251,6 +270,7 @@ class ContactPlanner:
             refusal = self._own_refusal(contact, desired, Known())
         if refusal is not None and not self._has_unknown_create(state.known):
             return records.rejected(state, state.known, source_hash, refusal)
+        # A refused one is only looked up, to settle its create.
         return Job(
             contact.batch, state, desired, source_hash, Plan(), refusal, gone=True
         )
@@ -258,9 +278,10 @@ class ContactPlanner:
     def _refused(
         self, contact: _Selected, desired: Desired | None, refusal: Rejected
     ) -> Job | Record:
-        """Return the record of a refused contact; ``desired`` is None for a bad row.
+        """Return the record of a contact that our own check refuses.
 
-        A job where something that was sent before has to be settled first.
+        Return a job where a create without an answer has to be settled first; it is
+        refused afterwards. ``desired`` is None for a row that cannot be mapped.
         """
         state = contact.state
         source_hash = contact.row.source_hash
@@ -326,15 +347,13 @@ def _is_acknowledged(state: ContactState, row: SourceRow) -> bool:
 def _rejected_as_unplannable(
     contact_id: str, facts: BatchFacts, error: Exception
 ) -> Record:
+    """Return the record of a contact at which something unforeseen happened."""
     state = facts.states.get(contact_id) or ContactState(contact_id)
     row = facts.rows.get(contact_id)
-    return records.rejected(
-        state,
-        state.known,
-        None if row is None else row.source_hash,
-        _unplannable(error),
-        removal=row is None,
-    )
+    refusal = _unplannable(error)
+    if row is None:
+        return records.rejected(state, state.known, None, refusal, removal=True)
+    return records.rejected(state, state.known, row.source_hash, refusal)
 
 
 def _suppressed_by_opt_out(state: ContactState, row: SourceRow) -> Record | None:

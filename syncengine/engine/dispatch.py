@@ -1,12 +1,20 @@
-"""Dispatch of a run: workers pull contacts from a bounded queue, batch by batch.
+"""Dispatch of a run: its contacts, batch by batch, to a fixed number of workers.
 
-Their number is fixed. The next batch is prepared meanwhile.
+One task prepares batches and puts their jobs into a bounded queue; the workers pull
+them from there, so that the next batch is prepared while they work. The parts of a run
+come one after the other:
+
+    probes          one contact of each group that was refused alike
+    batches         removals first: they free match keys for the others
+    recreations     contacts that were deleted at the vendor
+    more attempts   contacts that waited for another one, or for the vendor
+    judgement       of contacts that still wait, when all others have ended
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import assert_never
 
 from syncengine.engine.attempt import LAST_ATTEMPT, AttemptEnding
@@ -52,6 +60,7 @@ class _Postponed:
         self.records: dict[str, tuple[int, Record]] = {}
         """By contact: its batch, and the record to count should it get no attempt."""
         self._ready_in = 0.0
+        """Seconds that the vendor needs before it can take the last of them."""
 
     def add(self, job: Job, ending: AttemptEnding) -> None:
         self.records[job.state.contact_id] = job.batch, ending.record
@@ -91,9 +100,11 @@ class Dispatcher:
     ) -> None:
         """Take the parts of a run.
 
-        ``stop`` stops the account. ``unsettled`` returns the seconds in which earlier
+        ``stop`` stops the account, and ``stopping`` is set once it is stopped. ``tell``
+        is called with events. ``unsettled`` returns the seconds in which earlier
         requests may still take effect. ``begun`` is called with each job that is handed
-        out, probes aside.
+        out, probes aside. Without ``waiting``, contacts that wait for another one are
+        deferred; without ``refusal_groups`` there are no probes.
         """
         self._preparer = preparer
         self._contacts = contacts
@@ -110,7 +121,9 @@ class Dispatcher:
         self._are_removals_through = False
         self._begun = begun
         self._refusal_groups = refusal_groups
-        standing = refusal_groups.standing if refusal_groups else None
+        standing: Mapping[str, int] = {}
+        if refusal_groups is not None:
+            standing = refusal_groups.standing
         self._judge = Judge(self._finish, stop, standing)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open_batches = OpenBatches(batches, recorder, tally, tell)
@@ -235,10 +248,11 @@ class Dispatcher:
             await sleep_unless_stopped(self._stopping, wait)
         if self._stopping.is_set():
             return
-        moved: Sequence[str] = ()
+        waited = list(self._postponed.records)
         if self._waiting is not None:
-            moved = await self._waiting.moved()
-        waited = list(dict.fromkeys((*self._postponed.records, *moved)))
+            waited += await self._waiting.moved()
+        # Each contact once: one may be among both.
+        waited = list(dict.fromkeys(waited))
         self._postponed.records.clear()
         await self._work_on(waited, attempt)
 
@@ -318,6 +332,7 @@ class Dispatcher:
         self._open_batches.close_one(batch)
 
     def _emit(self, batch: int, record: Record) -> None:
+        """Count a contact's final record, have it written, and report it."""
         self._tally.count(batch, record)
         self._recorder.put(batch, record)
         if record.outcome is not None:

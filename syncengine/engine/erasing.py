@@ -1,6 +1,8 @@
 """Look-up of the vendor contacts of a person who is to be erased.
 
-The link may be missing, or may lead to a contact that is not there any more.
+The verb ``forget`` deletes the linked contact. The link may be missing, though, or lead
+to a contact that is not there any more, and the vendor may have the person more than
+once: so the person is looked up by each match key as well.
 """
 
 from __future__ import annotations
@@ -33,16 +35,21 @@ def keys_of_person(
     match_on: Sequence[str],
     capabilities: Capabilities,
 ) -> tuple[MatchKey, ...]:
-    """Return the match keys of a contact's row, and those that are known of it.
+    """Return the match keys of a contact by which the vendor can be asked.
 
-    They are those by which the vendor can be asked.
+    They are those of its row, if it has one, and those that are known of it. Each comes
+    once.
     """
-    row = desired.keys if desired else ()
-    every = dict.fromkeys((*row, *_known_keys(known, match_on)))
-    return tuple(key for key in every if matches(key.field, capabilities.find_by))
+    keys: list[MatchKey] = []
+    if desired is not None:
+        keys += desired.keys
+    keys += _known_keys(known, match_on)
+    unique_keys = dict.fromkeys(keys)
+    return tuple(key for key in unique_keys if matches(key.field, capabilities.find_by))
 
 
 def _known_keys(known: Known, match_on: Sequence[str]) -> Iterator[MatchKey]:
+    """Yield the keys that the vendor contact has, or may have."""
     if known.key:
         yield known.key
     if known.pending:
@@ -63,18 +70,19 @@ async def copies_there(
 ) -> CopiesThere:
     """Look a person up by each key.
 
-    What is ``erased`` already is left out: a look-up may show it for a while. Raises
-    RequestFailed, AccountStopped, StorageError.
+    ``erased`` are external ids that were erased already: a look-up may still show them
+    for a while, and they are left out. Raises RequestFailed, AccountStopped,
+    StorageError.
     """
     found: dict[str, MatchKey] = {}
     for key in keys:
-        for remote in await retrier.run(
-            partial(vendor.find, key), Meter(), repeatable=True
-        ):
+        look = partial(vendor.find, key)
+        for remote in await retrier.run(look, Meter(), repeatable=True):
             if remote.external_id not in erased:
+                # The first key that finds a contact is the one that is reported.
                 found.setdefault(remote.external_id, key)
-    owned = (
-        await store.owners(contact_id, list(found), takes_over=False) if found else {}
-    )
+    owned: Mapping[str, str] = {}
+    if found:
+        owned = await store.owners(contact_id, list(found), takes_over=False)
     free = {each: key for each, key in found.items() if each not in owned}
     return CopiesThere(free, owned)

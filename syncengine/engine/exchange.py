@@ -1,4 +1,10 @@
-"""Drive a vendor's exchange over a sender."""
+"""Drive a vendor's exchange over a sender.
+
+An exchange is a generator of the vendor's adapter: it yields requests, is sent their
+responses, and returns what these mean (``model.http.Exchange``). ``drive`` sends the
+requests, and sees to it that no mistake of an adapter reaches another contact. It runs
+one try; ``Retrier`` runs several.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +30,10 @@ they show is kept."""
 
 
 class Meter:
-    """Counts the requests of one contact, and asks before each whether it may go out.
+    """Counts the requests of one contact, and holds what is asked before each of them.
 
-    ``allowed`` is that question; None: it is not asked.
+    ``allowed`` is the consent check that the sender calls before a request goes out;
+    None: none is made.
     """
 
     __slots__ = ("_has_late_write", "allowed", "requests")
@@ -46,7 +53,7 @@ class Meter:
     def take_late_write(self) -> bool:
         """Return whether such a write was noted since the last call, and forget it.
 
-        Whoever is told of it waits until it cannot arrive any more.
+        A caller that gets True has to wait until the write cannot arrive any more.
         """
         had_late_write = self._has_late_write
         self._has_late_write = False
@@ -55,10 +62,10 @@ class Meter:
 
 @dataclass(slots=True)
 class UnknownEffects:
-    """Traces that the tries of one exchange may have left at the vendor.
+    """Effects that the tries of one exchange may have had, without an answer.
 
     There is one for each exchange, shared by its tries: what an earlier try may have
-    done is not made undone by a later one that fails.
+    done is not undone when a later one fails.
     """
 
     part_written: bool = False
@@ -74,7 +81,7 @@ class UnknownEffects:
 
     @property
     def maybe_applied(self) -> bool:
-        """Return whether anything may have been done that no answer tells of."""
+        """True where anything may have been done that no answer tells of."""
         return self.part_written or self.lost_try
 
 
@@ -91,9 +98,10 @@ async def drive(
     meter: Meter,
     effects: UnknownEffects | None = None,
 ) -> T:
-    """Send what the exchange yields and hand it the responses; returns its result.
+    """Send what the exchange yields, hand it the responses, and return its result.
 
-    What the exchange has written is noted in ``effects``, for a caller that tries again.
+    ``make`` begins the exchange. What it has written is noted in ``effects``, for a
+    caller that tries again.
 
     What the sender or the vendor raises on purpose is passed on. Anything else that an
     adapter raises is contained: before the first request nothing can be sent
@@ -132,6 +140,7 @@ async def drive(
 
 
 def _refuse_flood(request: Request, bytes_read: int) -> None:
+    """Raise VendorUnavailable where the answers of one exchange are too long."""
     if bytes_read > _MOST_BYTES:
         raise VendorUnavailable(
             f"{request.route}: all answers together are far too long",
@@ -184,6 +193,7 @@ def _next_step(
 
 
 def _request(yielded: object) -> Request:
+    """Return what an exchange has yielded, if it is a request."""
     if not isinstance(yielded, Request):
         raise TypeError("an adapter yields requests only")
     return yielded

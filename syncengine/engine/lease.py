@@ -1,4 +1,11 @@
-"""Keep the lease of an account while a run works, and know when it is lost."""
+"""Keep the lease of an account while a run works, and know when it is lost.
+
+The lease is the right to be the only process that writes for an account. It is a row in
+the state that has to be renewed in time (``storage.state.lease``). A process that stood
+still, or lost the database, for longer than that must not go on: another one may have
+taken the lease over. So each request asks ``check`` before it goes out, which compares
+clocks and needs no query.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +20,10 @@ from syncengine.model.work import LeaseGrant
 from syncengine.ports import LeaseStore
 
 _BEATS = 3
-"""Renewals in one lease's time."""
+"""Number of renewals in one lease's time."""
 _SOONER = 5
-"""So many times as often while renewals fail: whatever is left of the lease is to be
-used."""
+"""Factor by which renewals are tried more often while they fail: as many as possible
+before the lease runs out."""
 
 
 def boot_time() -> float:
@@ -28,10 +35,7 @@ def boot_time() -> float:
 
 
 class LeaseKeeper:
-    """Renews a lease, and judges by our own clock whether it still runs.
-
-    It counts from before each renewal was asked for.
-    """
+    """Renews a lease, and judges by our own clock whether it still runs."""
 
     def __init__(
         self,
@@ -41,12 +45,19 @@ class LeaseKeeper:
         clock: Callable[[], float],
         tell: OnEvent = ignore_event,
     ) -> None:
+        """Take a lease that was asked for at the time ``asked`` of ``clock``.
+
+        The clock has to go on while the process or the machine sleeps (``boot_time``).
+        """
         self._store = store
         self._grant = grant
         self._clock = clock
         self._tell = tell
         self._until = asked + grant.ttl
+        """Time of the clock at which the lease runs out."""
         self._lost: str | None = None
+        """Message of the LeaseLost to raise; None while the lease runs. Once lost, a
+        lease stays lost, even if a later renewal succeeds."""
         self._away: str | None = None
         """Why the last renewal failed; None where it succeeded."""
 
@@ -63,7 +74,7 @@ class LeaseKeeper:
             raise LeaseLost(self._lost)
 
     async def keep(self, stop: Callable[[AccountStopped], None]) -> None:
-        """Renew until cancelled; call ``stop`` when the lease is lost."""
+        """Renew until cancelled; call ``stop`` and return when the lease is lost."""
         while True:
             pause = self._grant.ttl / _BEATS
             if self._away:

@@ -1,6 +1,7 @@
 """The ledger of one account: which requests its vendor may still be counting.
 
-Pure: time is an argument, in seconds.
+Pure: time is an argument, in seconds of any steady clock. ``Pacing`` asks the ledger
+before each request, and dumps it into the lease for the next process.
 
 A request takes a slot in every limit that applies when it is sent. The vendor counts it
 at its arrival, which we never see, but which lies before its response. So a slot that
@@ -27,6 +28,7 @@ from syncengine.model.http import Json
 from syncengine.model.limits import Limit
 
 CLOCK_DRIFT = 0.001
+"""Both clocks together: one may run fast by 500 millionths, and the other slow."""
 LEARNING = 50
 """Answers a tight ledger waits for before it relies on the smallest round trip seen."""
 BUCKETS = 100
@@ -35,7 +37,7 @@ BUCKETS = 100
 
 @dataclass(slots=True)
 class _Page:
-    """One limit: how many requests the vendor may still count, and until when."""
+    """A limit's page in the ledger: requests the vendor may count, and until when."""
 
     limit: Limit
     unanswered: int = 0
@@ -48,6 +50,7 @@ class _Page:
 
     @property
     def window(self) -> float:
+        """Seconds of the limit's window by our clock, however far the two differ."""
         return self.limit.per * (1 + CLOCK_DRIFT)
 
     def hold(self, arrival: float, requests: int) -> None:
@@ -58,15 +61,24 @@ class _Page:
 
     def expire(self, now: float) -> None:
         """Give back what has left every window."""
-        while self.arrivals and self.arrivals[0][0] + self.window <= now:
-            self.held -= heappop(self.arrivals)[1]
+        # The first entry of a heap is its smallest: the earliest arrival.
+        while self.arrivals:
+            earliest, requests = self.arrivals[0]
+            if earliest + self.window > now:
+                return
+            heappop(self.arrivals)
+            self.held -= requests
 
     def is_full(self) -> bool:
+        """Return whether another request might exceed the limit."""
         return self.unanswered + self.held >= self.limit.calls
 
     def next_free(self) -> float | None:
         """Return when the first slot is free; None while that depends on an answer."""
-        return self.arrivals[0][0] + self.window if self.arrivals else None
+        if not self.arrivals:
+            return None
+        earliest, _ = self.arrivals[0]
+        return earliest + self.window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,10 +87,13 @@ class Slot:
 
     pages: tuple[_Page, ...] = field(repr=False)
     taken: float
+    """Time at which the request was about to be sent."""
 
 
 class Ledger:
     """The slots of one account's limits with windows up to ten minutes.
+
+    Longer windows are counted in the database (``quota``): they outlive any process.
 
     Starts empty: nothing was ever sent. ``settles_within`` is the time in seconds in
     which an abandoned request still may arrive. ``tight`` takes the smallest round trip
@@ -118,11 +133,13 @@ class Ledger:
         """Return when to try ``take`` again; None: after the next answer."""
         latest = 0.0
         for page in self._applying(method):
-            if page.is_full():
-                free = page.next_free()
-                if free is None:
-                    return None
-                latest = max(latest, free)
+            if not page.is_full():
+                continue
+            free_at = page.next_free()
+            if free_at is None:
+                return None
+            # All limits have to have room, so the last one decides.
+            latest = max(latest, free_at)
         return latest
 
     def answered(self, slot: Slot, now: float) -> None:
@@ -156,7 +173,7 @@ class Ledger:
         return max(0.0, self._late - now)
 
     def unsent(self, slot: Slot) -> None:
-        """Free the slot at once: no byte of the request was sent."""
+        """Give the slot back at once: no byte of the request was sent."""
         for page in slot.pages:
             page.unanswered -= 1
 
@@ -172,18 +189,23 @@ class Ledger:
     def dump(self, now: float) -> Json:
         """Return the slots in use, for ``restore`` in another process.
 
-        Times are seconds from ``now``, rounded up. There are at most ``BUCKETS``
-        entries a limit. Unanswered requests count as abandoned.
+            {"limits": [{"calls": 200, "per": 60.0, "method": null,
+                         "arrivals": [[-3.5, 12], [0.25, 1]]}],
+             "unsettled": 0.0}
+
+        The first number of an arrival is in seconds from ``now``, rounded up, and the
+        second one counts requests. There are at most ``BUCKETS`` arrivals a limit.
+        Unanswered requests count as abandoned: nobody will wait for their answers.
         """
-        pages = []
+        dumped: list[Json] = []
         for page in self._pages:
             page.expire(now)
-            arrivals = [
-                (arrival - now, requests) for arrival, requests in page.arrivals
-            ]
+            arrivals: list[tuple[float, int]] = []
+            for arrival, requests in page.arrivals:
+                arrivals.append((arrival - now, requests))
             if page.unanswered:
                 arrivals.append((self._settles_within, page.unanswered))
-            pages.append(
+            dumped.append(
                 {
                     "calls": page.limit.calls,
                     "per": page.limit.per,
@@ -191,7 +213,7 @@ class Ledger:
                     "arrivals": _compact(sorted(arrivals)),
                 }
             )
-        return {"limits": pages, "unsettled": self.unsettled(now)}
+        return {"limits": dumped, "unsettled": self.unsettled(now)}
 
     def restore(self, dump: Json, elapsed: float, now: float) -> None:
         """Take over a dump that was made ``elapsed`` seconds ago.
@@ -218,6 +240,7 @@ class Ledger:
                     page.hold(made + offset, requests)
 
     def _applying(self, method: str) -> tuple[_Page, ...]:
+        """Return the pages of the limits that count requests of a method."""
         pages = self._by_method.get(method)
         if pages is None:
             pages = tuple(
@@ -227,6 +250,7 @@ class Ledger:
         return pages
 
     def _settle(self, slot: Slot, arrival: float) -> None:
+        """Note that a slot's request has arrived at ``arrival`` or before."""
         for page in slot.pages:
             page.unanswered -= 1
             page.hold(arrival, 1)
@@ -235,16 +259,22 @@ class Ledger:
 def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
     """Return sorted arrivals in at most ``BUCKETS`` entries, each rounded up.
 
-    A slot is given back late, never early.
+    The time between the first and the last one is cut into buckets of equal width. All
+    arrivals of a bucket are moved to its end: so a slot is given back late, never
+    early.
     """
     if not arrivals:
         return []
-    first = arrivals[0][0]
-    last = arrivals[-1][0]
+    first, _ = arrivals[0]
+    last, _ = arrivals[-1]
     width = max((last - first) / (BUCKETS - 1), 0.001)
+
+    def bucket_of(entry: tuple[float, int]) -> int:
+        arrival, _ = entry
+        return ceil((arrival - first) / width)
+
     compacted: list[list[float | int]] = []
-    buckets = groupby(arrivals, key=lambda entry: ceil((entry[0] - first) / width))
-    for number, entries in buckets:
+    for number, entries in groupby(arrivals, key=bucket_of):
         milliseconds = ceil((first + number * width) * 1000)
         requests = sum(requests for _, requests in entries)
         compacted.append([milliseconds / 1000, requests])
@@ -254,13 +284,18 @@ def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
 def _covering(pages: Sequence[Json], limit: Limit) -> Json | None:
     """Return the dumped limit that saw every request the limit has to count.
 
-    It is the shortest window of those long enough.
+    Of those whose window is long enough it is the one with the shortest, and among
+    equals the one of the same method: it counts the fewest requests in vain. None where
+    no window is long enough.
     """
-    fit = [
-        page
-        for page in pages
-        if page["per"] >= limit.per and page["method"] in (None, limit.method)
-    ]
-    return min(
-        fit, key=lambda page: (page["per"], page["method"] is None), default=None
-    )
+    fit: list[Json] = []
+    for page in pages:
+        is_long_enough = page["per"] >= limit.per
+        if is_long_enough and page["method"] in (None, limit.method):
+            fit.append(page)
+    return min(fit, key=_shortest_first, default=None)
+
+
+def _shortest_first(page: Json) -> tuple[float, bool]:
+    is_for_all_methods = page["method"] is None
+    return page["per"], is_for_all_methods

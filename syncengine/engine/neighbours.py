@@ -50,7 +50,7 @@ class Neighbour(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What its vendor adapter can do: settings of one account may differ."""
+        """Capabilities of its vendor adapter, which depend on its settings."""
         ...
 
     async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:
@@ -74,7 +74,7 @@ class Leaving:
 
 
 class _Claim(NamedTuple):
-    """What one row of a neighbour wants of a contact that is about to be removed."""
+    """Claim of one row of a neighbour on a contact that is about to be removed."""
 
     contact_id: str
     """The removed contact."""
@@ -299,7 +299,7 @@ class Neighbours:
             if owner is not None:
                 theirs.append(owner)
             # A neighbour that matches by its own key writes its contact id to a field
-            # of the vendor contact: the key's value is that id.
+            # of the vendor contact, so that the key's value is that id.
             theirs += [key.value for key in keys_there(known, _matched_by(neighbour))]
             for hashed in keys[ours]:
                 theirs += claimants.get(hashed, ())

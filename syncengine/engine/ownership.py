@@ -17,8 +17,9 @@ from syncengine.ports import ContactStore
 class Ownership:
     """Vendor contacts and their owners, in one destination's run.
 
-    The state knows the owners that were written down. Those that the vendor has just
-    given an id to are known here before.
+    The state knows the owners that were written down, and ``GivenIds`` those that were
+    given an id in this run and are not written down yet. Owners are named
+    ``destination/contact_id``.
     """
 
     def __init__(
@@ -76,8 +77,9 @@ class Ownership:
         owner = self._given.give(external_id, attempt.contact_id)
         if owner is not None:
             return owner
-        # Where every answer means a new contact, the state is asked for many answers
-        # at once only, and a link is made when the outcome is recorded.
+        # Most answers mean a new contact. For these, one question to the state serves
+        # many contacts, and the link is written with the outcome, without a
+        # transaction of its own.
         may_exist = may_name_existing(call, self._capabilities)
         if may_exist or await self._given.is_known(external_id, attempt.contact_id):
             link = await self.claim(attempt, external_id, call.key)

@@ -1,7 +1,8 @@
 """The pace: requests spread evenly, at the rate of the tightest limit.
 
-``aiolimiter`` alone is no limit: a bucket of 200 a minute lets 399 through in one
-minute. It smooths, the ledger limits.
+The pace smooths, and the ``Ledger`` limits. ``aiolimiter`` alone would be no limit: its
+bucket of 200 a minute is full at first, and refills while it is being emptied, so that
+399 requests go out in the first minute.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _EVEN = 20.0
 """Requests a second up to which single draws lose nothing; above, every late timer
 would cost some (measured)."""
 _BURST = 4
+"""Requests that may go out together at rates above that."""
 
 
 class Pace:
@@ -31,11 +33,14 @@ class Pace:
 
     def __init__(self, limits: Sequence[Limit]) -> None:
         self._buckets: dict[str | None, AsyncLimiter] = {}
-        for method in {limit.method for limit in limits}:
-            rate = min(
-                limit.calls / limit.per for limit in limits if limit.method == method
-            )
+        """By HTTP method; None: for all methods."""
+        rates: dict[str | None, float] = {}
+        for limit in limits:
+            rate = limit.calls / limit.per
+            rates[limit.method] = min(rate, rates.get(limit.method, rate))
+        for method, rate in rates.items():
             burst = 1 if rate <= _EVEN else _BURST
+            # ``AsyncLimiter(burst, seconds)`` lets so many through in so many seconds.
             self._buckets[method] = AsyncLimiter(burst, burst / rate)
 
     async def draw(self, method: str) -> None:

@@ -1,7 +1,9 @@
 """Preparation of a batch: from contact ids to jobs.
 
-Rows and states are read anew, plans are made, and intents are written before anything
-is sent.
+A batch holds contact ids only, and may have been written hours ago. So rows and states
+are read anew, what others say of the contacts is asked (match keys, other destinations,
+suppressions), each contact is planned (``ContactPlanner``), and intents are written
+before anything is sent.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from syncengine.engine.neighbours import Leaving, Neighbours
 from syncengine.engine.task import Job, Task
 from syncengine.errors import SourceError
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.consent import SubjectFinder
+from syncengine.model.consent import Subject, SubjectFinder
 from syncengine.model.contact import Desired
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import (
@@ -153,6 +155,7 @@ class Preparer:
         return await self._plan(batch, rows, 1, recreates=recreates, hands_over=False)
 
     async def _rows(self, batch: Batch) -> Rows:
+        """Return the batch's rows as they are now; some may have left the source."""
         rows = await self._source.load(batch.contact_ids)
         return {row.contact_id: row for row in rows}
 
@@ -177,6 +180,7 @@ class Preparer:
         recreates: bool,
         hands_over: bool,
     ) -> Prepared:
+        """Plan the batch; ``hands_over``: let others go of contacts that move here."""
         facts = await self._facts(
             batch, rows, attempt, recreates=recreates, hands_over=hands_over
         )
@@ -203,6 +207,7 @@ class Preparer:
         recreates: bool,
         hands_over: bool,
     ) -> BatchFacts:
+        """Collect what the planning of a batch has to know."""
         states = await self._store.load(batch.contact_ids)
         recreated: frozenset[str] = frozenset()
         # In the first attempt of a recreation the contact was looked up. In a later one
@@ -237,27 +242,28 @@ class Preparer:
         """Return the records of the contacts about which nothing is sent."""
         if not jobs or not self._task.needs_consent:
             return {}
-        asked = {
-            contact_id: subjects_of(job, self._subject_finder)
-            for contact_id, job in jobs.items()
-        }
-        reasons = await self._store.suppressed(asked)
-        return {
-            contact_id: _withheld(jobs[contact_id], reason)
-            for contact_id, reason in reasons.items()
-        }
+        subjects: dict[str, Sequence[Subject]] = {}
+        for contact_id, job in jobs.items():
+            subjects[contact_id] = subjects_of(job, self._subject_finder)
+        reasons = await self._store.suppressed(subjects)
+        withheld: dict[str, Record] = {}
+        for contact_id, reason in reasons.items():
+            withheld[contact_id] = _withheld(jobs[contact_id], reason)
+        return withheld
 
     async def _wanted(
         self, batch: Batch, rows: Rows, states: States
     ) -> Mapping[str, WantedByOthers] | SourceError:
         """Return what others want of the batch's removed contacts.
 
-        An error where another destination cannot be asked.
+        Where another destination cannot be asked, the error is returned and not raised:
+        it defers these contacts, and does not end the run.
         """
         if self._neighbours is None or not self._takes_away:
             return {}
         if batch.kind is not BatchKind.REMOVALS:
             return {}
+        # A contact with a row is back in the source: it is not removed.
         removed = {
             each: state.known for each, state in states.items() if each not in rows
         }
@@ -271,19 +277,19 @@ class Preparer:
     async def _leaving(
         self, batch: Batch, rows: Rows, states: States
     ) -> Sequence[Leaving]:
-        """Return the contacts that other destinations do not select any more."""
+        """Return the new contacts that other destinations do not select any more."""
         if self._neighbours is None or batch.kind is BatchKind.REMOVALS:
             return ()
-        new = [
-            contact_id
-            for contact_id, row in rows.items()
-            if _is_unlinked(states.get(contact_id)) and self._is_sendable(row)
-        ]
+        new: list[str] = []
+        for contact_id, row in rows.items():
+            if _is_unlinked(states.get(contact_id)) and self._is_sendable(row):
+                new.append(contact_id)
         if not new:
             return ()
         return await self._neighbours.leaving(new)
 
     def _is_sendable(self, row: SourceRow) -> bool:
+        """Return whether a row is good, and its contact has not opted out."""
         desired = self._planner.desired(row)
         return isinstance(desired, Desired) and not self._planner.opted_out(row)
 
@@ -301,18 +307,18 @@ class Preparer:
 
     @property
     def _takes_away(self) -> bool:
+        """True where removed contacts lose anything at the vendor."""
         return self._task.on_removed is not OnRemoved.IGNORE
 
 
 def _intents(jobs: Sequence[Job]) -> list[Intent]:
-    return [
-        Intent(
-            job.state.contact_id,
-            intent_of_plan(job.desired, job.state.known, job.plan),
-        )
-        for job in jobs
-        if job.plan.calls
-    ]
+    """Return the intents of the jobs that are going to send anything."""
+    intents: list[Intent] = []
+    for job in jobs:
+        if job.plan.calls:
+            pending = intent_of_plan(job.desired, job.state.known, job.plan)
+            intents.append(Intent(job.state.contact_id, pending))
+    return intents
 
 
 def _gone_among(states: States) -> frozenset[str]:
@@ -326,10 +332,10 @@ def _not_settled(leaving: Sequence[Leaving]) -> Mapping[str, str]:
 
 def _without_gone(states: States, recreated: frozenset[str]) -> States:
     """Return the states; contacts that are created again do not count as gone."""
-    return {
-        contact_id: replace(state, gone=False) if contact_id in recreated else state
-        for contact_id, state in states.items()
-    }
+    changed = dict(states)
+    for contact_id in recreated:
+        changed[contact_id] = replace(states[contact_id], gone=False)
+    return changed
 
 
 def _is_unlinked(state: ContactState | None) -> bool:
@@ -341,26 +347,29 @@ def _key_owners_after_move(
 ) -> Mapping[str, str]:
     """Return the owners of keys as they are once contacts have moved here.
 
-    A plan hands nothing over: the key's owner is the contact itself still.
+    A plan hands nothing over: in the state, the key's owner still is the same contact
+    in its former destination.
     """
-    return {
-        contact_id: owner
-        for contact_id, owner in key_owners.items()
-        if contact_id not in moved or owner != contact_id
-    }
+    owners: dict[str, str] = {}
+    for contact_id, owner in key_owners.items():
+        is_same_contact = contact_id in moved and owner == contact_id
+        if not is_same_contact:
+            owners[contact_id] = owner
+    return owners
 
 
 def _shared_after_move(
     shared: Mapping[str, SharedContact], moved: set[str]
 ) -> Mapping[str, SharedContact]:
     """Return the shared contacts as they are once contacts have moved here."""
-    return {
-        contact_id: replace(each, owner=None) if contact_id in moved else each
-        for contact_id, each in shared.items()
-    }
+    changed = dict(shared)
+    for contact_id in moved.intersection(shared):
+        changed[contact_id] = replace(shared[contact_id], owner=None)
+    return changed
 
 
 def _withheld(job: Job, reason: str) -> Record:
+    """Return the record of a contact that is suppressed for this reason."""
     if reason == SAME_PERSON and job.desired is not None:
         return records.same_person(job.state, job.source_hash)
     return records.suppressed(

@@ -1,6 +1,8 @@
-"""Quotas of long windows, drawn ahead in blocks from counts in the database.
+"""Quotas: limits with long windows, drawn ahead in blocks from counts in the database.
 
-The counts outlive crashes and restarts.
+"10,000 requests a day" outlives every process, so requests are counted in the database.
+A query for each request would be slow. So a block of them is reserved (that is,
+counted) at once, and then drawn from in memory.
 
 A reservation is counted when it is made; its request may arrive later, by the life of a
 block, the wait for its answer and ``settles_within`` at most. So the store is asked for
@@ -24,7 +26,8 @@ BLOCK_LIFE = 60.0
 _LARGEST = 1000
 """Requests of a block, at most."""
 _SHARE = 100
-"""A block is at most this part of a limit, so that a lull wastes little of it."""
+"""A block is at most one part in so many of a limit: if no more requests come, what is
+left of the block is wasted."""
 
 
 @dataclass(slots=True)
@@ -40,10 +43,11 @@ class _Quota:
     left: int = 0
     """Requests of the block that are not drawn yet."""
     used: int = 0
+    """Requests drawn from the block in use."""
     asked: float = 0.0
     """The loop's time right before the block was asked for."""
     empty_until: float = 0.0
-    """The loop's time until which the store has none to grant."""
+    """The loop's time until which the store has no request to grant."""
 
     @property
     def name(self) -> str:
@@ -61,9 +65,10 @@ class _Quota:
     def next_size(self, now: float) -> int:
         """Return the size of the next block: few round trips, little waste.
 
-        It is larger when the block was used up at once, smaller when it was not used.
+        It doubles when the last block was used up at once, and is what was used of that
+        one when a part of it expired.
         """
-        shares = (calls // _SHARE for calls, _ in self.windows)
+        shares = [calls // _SHARE for calls, _ in self.windows]
         most = max(1, min(_LARGEST, *shares))
         # A part of the last block expired: ask only for as many as were used.
         if self.left:
@@ -94,9 +99,10 @@ class Quotas:
         self._store = store
         self._max_wait = max_wait
         methods = dict.fromkeys(limit.method for limit in limits)
-        self._quotas = [
-            _Quota(method, _windows(limits, method, late)) for method in methods
-        ]
+        self._quotas: list[_Quota] = []
+        for method in methods:
+            windows = _windows(limits, method, late)
+            self._quotas.append(_Quota(method, windows))
 
     def try_draw(self, method: str) -> bool:
         """Count one request in every quota that applies, or in none of them.
@@ -152,18 +158,23 @@ class Quotas:
         return wait
 
     def _applying(self, method: str) -> list[_Quota]:
+        """Return the quotas that count requests of a method."""
         return [quota for quota in self._quotas if quota.method in (None, method)]
 
 
 def _windows(
     limits: Sequence[Limit], method: str | None, late: float
 ) -> tuple[tuple[int, float], ...]:
-    """Return the windows that the store is asked for, for one method's limits."""
-    return tuple(
-        (limit.calls, limit.per * (1 + CLOCK_DRIFT) + BLOCK_LIFE + late)
-        for limit in limits
-        if limit.method == method
-    )
+    """Return the windows that the store is asked for, for one method's limits.
+
+    See ``_Quota.windows``. The module docstring says why they are longer.
+    """
+    windows: list[tuple[int, float]] = []
+    for limit in limits:
+        if limit.method == method:
+            seconds = limit.per * (1 + CLOCK_DRIFT) + BLOCK_LIFE + late
+            windows.append((limit.calls, seconds))
+    return tuple(windows)
 
 
 def _now() -> float:

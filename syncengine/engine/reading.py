@@ -21,9 +21,9 @@ def can_show(capabilities: Capabilities) -> bool:
 async def read_linked(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
     """Return the vendor contact, or None when it is gone.
 
-    It is read by its id, or else found by its known match keys. A vendor that only
-    finds may show less than it has. Raises VendorUnavailable, also when no look-up can
-    decide, and AccountStopped.
+    It is read by its id, or else, where the vendor cannot do that, found by its known
+    match keys. A look-up may show less of it than the vendor has. Raises
+    VendorUnavailable, also when no look-up can decide, and AccountStopped.
     """
     capabilities = vendor.capabilities
     external_id = known.external_id
@@ -36,8 +36,9 @@ async def read_linked(vendor: Vendor, retrier: Retrier, known: Known) -> Remote 
         for remote in hits:
             if remote.external_id == external_id:
                 return remote
-        # Of a field by which the vendor shows one of several, another contact may stand
-        # before ours: only a look-up without any hit says that it is gone.
+        # By some fields the vendor shows only one of the contacts that have the value
+        # in common. That may be another than ours: only a look-up by such a field
+        # without any hit says that ours is gone.
         if not hits or not matches(key.field, capabilities.shows_one):
             is_decided = True
     if is_decided:
@@ -52,6 +53,7 @@ async def read_linked(vendor: Vendor, retrier: Retrier, known: Known) -> Remote 
 async def _read_by_id(
     vendor: Vendor, retrier: Retrier, external_id: str
 ) -> Remote | None:
+    """Read a contact; raises VendorUnavailable where another one is shown for it."""
     remote = await retrier.run(
         partial(vendor.read, external_id), Meter(), repeatable=True
     )

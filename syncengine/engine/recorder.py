@@ -1,6 +1,8 @@
 """Recorder that writes steps and outcomes down in groups.
 
-A group is written 250 ms after its first record, or as soon as it has 500.
+A group is written 250 ms after its first record, or as soon as it has 500. If the
+process dies before that, the intents of these contacts are still in the state, and the
+next run settles them.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from syncengine.model.work import Record
 from syncengine.ports import ContactStore
 
 INTERVAL = 0.25
+"""Seconds."""
 MOST = 500
+"""Number of records of a group."""
 _GRACE = 1.0
 """Seconds in which a flush may come to its end when everything is being cancelled; it
 leaves nothing behind it."""
@@ -26,8 +30,11 @@ class Recorder:
     def __init__(self, store: ContactStore) -> None:
         self._store = store
         self._waiting: list[tuple[int, Record]] = []
+        """Records, each with its batch, that no flush has taken yet."""
         self._any = asyncio.Event()
+        """Set while there is any."""
         self._full = asyncio.Event()
+        """Set once they are as many as a group has."""
         self._flushing = asyncio.Lock()
 
     def put(self, batch: int, record: Record) -> None:
@@ -63,11 +70,15 @@ class Recorder:
                 beat.cancel()
 
     async def _beat(self) -> None:
+        """Flush group by group, until cancelled."""
         while True:
             await self._any.wait()
+            # The group grows for a while, unless it is full before.
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
                     await self._full.wait()
+            # When all is cancelled, a flush that has begun may still end: what it writes
+            # need not be settled by the next run.
             flushing = asyncio.ensure_future(self.flush())
             try:
                 await asyncio.shield(flushing)

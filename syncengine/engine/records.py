@@ -1,4 +1,12 @@
-"""Records of how contacts end. Pure."""
+"""Records of how contacts end: what is written to the state. Pure.
+
+``endings`` decides which of these an attempt ends with; this module knows what each
+means for the next run. The rule behind all of them: a record with ``source_hash`` says
+that this version of the row is dealt with, and the next run leaves the contact alone
+until its row changes. A record without it makes the contact a candidate of the next
+run, unless its status is that of a dead letter (DEAD) and ``rejected_hash`` is that of
+its row.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +28,10 @@ from syncengine.planning.refusals import (
 
 WAS_GONE = "was_gone"
 """Code of a removal that found nothing to remove at the vendor."""
+_LEFT_ALONE = (
+    f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the "
+    "mapping changes, or `syncengine retry --dead` tries it again)"
+)
 
 
 def in_step(
@@ -38,8 +50,8 @@ def in_step(
 
     Everything the vendor can express is done; there is no outcome where nothing was to
     be done. ``receipt`` names a job that the vendor carries out later; ``left`` is what
-    stays unknown of a removed contact; ``dropped`` is what was sent and not taken;
-    ``was_gone``: a contact was to be deleted that was not there any more.
+    stays unknown all the same; ``dropped`` is what was sent and not taken; ``was_gone``:
+    a contact was to be deleted that was not there any more.
     """
     state = job.state
     is_removal = job.desired is None
@@ -105,7 +117,8 @@ def deferred(
 ) -> Record:
     """Return the record of a contact that was not judged: the next run plans it again.
 
-    It does not count as a refusal.
+    It does not count as a refusal. ``unknown`` is True where something that was sent
+    may have been carried out; ``status`` is that of the vendor's last answer.
     """
     kind = OutcomeKind.UNKNOWN if unknown else OutcomeKind.DEFERRED
     outcome = ContactOutcome(kind, actions, requests, code, message, status)
@@ -241,15 +254,16 @@ def rejected(
 ) -> Record:
     """Return the record of a refused contact: planned again, or a dead letter.
 
-    A removal that keeps being refused is not tried any more.
+    A removal that keeps being refused is not tried any more: the contact counts as
+    removed, and stays as it is at the vendor. For a removal ``source_hash`` is None.
     """
     status, rejections = count_refusal(state, source_hash)
-    is_dead = status is Status.DEAD
     message = refusal.message
-    if is_dead and not removal:
-        message += _LEFT_ALONE
-    if is_dead and removal:
-        status = Status.REMOVED
+    if status is Status.DEAD:
+        if removal:
+            status = Status.REMOVED
+        else:
+            message += _LEFT_ALONE
     return Record(
         contact_id=state.contact_id,
         known=known,
@@ -271,10 +285,10 @@ def rejected(
 
 
 def probed(state: ContactState, source_hash: int | None, record: Record) -> Record:
-    """Return the record of a probe that was not accepted: it stands as before.
+    """Return the record of a probe that was not accepted: it is left alone as before.
 
-    ``record`` is its end if it were any other contact. Words other than before are
-    kept, so that those it was tried for can be known by them.
+    ``record`` is its end if it were any other contact. A refusal in other words than
+    before is kept: its whole group goes by these from now on.
     """
     assert record.outcome is not None, "a probe that was not accepted has an outcome"
     outcome = replace(record.outcome, kind=OutcomeKind.PROBED)
@@ -303,8 +317,10 @@ def probed(state: ContactState, source_hash: int | None, record: Record) -> Reco
 def blocked(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
     """Return the record of a contact that is refused until another one moves.
 
-    It is also tried again once its own row changes. ``record`` is its state so far. It
-    counts as one refusal: another one, for another reason, is not the last.
+    It is also tried again once its own row changes. ``record`` is that of its last
+    attempt. It has the status of a dead letter, so that no run tries it meanwhile, but
+    only one refusal is counted: if it is refused for another reason later, that is its
+    second one.
     """
     assert record.outcome is not None, "a contact that waits has had its attempts"
     outcome = replace(
@@ -324,15 +340,9 @@ def blocked(record: Record, source_hash: int | None, refusal: Rejected) -> Recor
 
 
 def recorded_before(record: Record) -> Record:
-    """Return the record of a contact whose attempts were written down before.
+    """Return the record of a contact whose last attempt was written down before.
 
-    Their requests are counted already.
+    Its requests are counted already.
     """
     assert record.outcome is not None, "a contact that waits has had its attempts"
     return replace(record, outcome=replace(record.outcome, requests=0))
-
-
-_LEFT_ALONE = (
-    f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the "
-    "mapping changes, or `syncengine retry --dead` tries it again)"
-)

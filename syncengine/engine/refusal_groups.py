@@ -65,7 +65,7 @@ class Probe:
     kind: BatchKind
     """REMOVALS where what was refused is its removal."""
     refusal: Refusal
-    """What its group was refused with."""
+    """Refusal of its group."""
 
     @property
     def contact_id(self) -> str:

@@ -1,4 +1,10 @@
-"""Repair of what drifted: it is noted in the state, and the next run mends it."""
+"""Repair of what drifted: it is noted in the state, and the next run mends it.
+
+``Verification`` adds the contacts that drifted. Then the verb judges by ``scope``
+whether so much may be changed, and calls ``carry_out`` or ``give_up``. What is noted is
+only what the vendor really has: the next run compares that with the row, as for any
+other contact, and sends the difference.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +30,9 @@ from syncengine.planning.repair import (
 from syncengine.ports import ContactStore
 
 _SLICE = 200
-_OF_NO_RUN = 0
+"""Contacts that are noted in one transaction."""
+_OF_NO_BATCH = 0
+"""In place of a batch's number: the contacts were in none."""
 
 
 class Repair:
@@ -32,7 +40,9 @@ class Repair:
 
     def __init__(self, capabilities: Capabilities, asked: RepairRequest) -> None:
         self.scope = RepairScope()
+        """Counts of what would be changed, for the brakes."""
         self.left: Counter[NotRepaired] = Counter()
+        """Number of contacts that drifted and are not repaired, by the reason."""
         self.mended = 0
         """Number of contacts that the next run mends."""
         self._capabilities = capabilities
@@ -66,41 +76,43 @@ class Repair:
         self._mends.clear()
 
     async def _note(self, store: ContactStore, mends: Sequence[PlannedRepair]) -> None:
+        """Note these repairs in the state, as far as it still knows the contacts."""
         states = await store.load([mend.contact_id for mend in mends])
-        pairs = [
-            (mend, states[mend.contact_id])
-            for mend in mends
-            if mend.contact_id in states
-        ]
-        records = [self._record(mend, state) for mend, state in pairs]
+        records: list[Record] = []
+        recreated: list[str] = []
+        gone = 0
+        for mend in mends:
+            state = states.get(mend.contact_id)
+            if state is None:
+                # It was forgotten since it was compared.
+                continue
+            record = self._record(mend, state)
+            records.append(record)
+            if record.status is Status.GONE:
+                gone += 1
+            if mend.found.gone and self._asked.recreate:
+                recreated.append(mend.contact_id)
         if records:
-            await store.record(_OF_NO_RUN, records)
-        gone = [record.contact_id for record in records if record.status is Status.GONE]
-        again = [
-            mend.contact_id
-            for mend, _ in pairs
-            if mend.found.gone and self._asked.recreate
-        ]
-        if again:
-            await store.allow_recreation(again)
-        self.mended += len(records) - len(gone)
+            await store.record(_OF_NO_BATCH, records)
+        if recreated:
+            await store.allow_recreation(recreated)
+        self.mended += len(records) - gone
         if gone:
-            self.left[NotRepaired.GONE] += len(gone)
+            self.left[NotRepaired.GONE] += gone
 
     def _record(self, mend: PlannedRepair, state: ContactState) -> Record:
+        """Return the record by which the next run mends a contact."""
+        known = state.known
         if mend.remote is not None:
-            return _planned_again(
-                state, known_with_drift(state.known, mend.remote, mend.found)
-            )
+            known = known_with_drift(known, mend.remote, mend.found)
+            return _planned_again(state, known)
         if self._asked.recreate:
-            return _planned_again(state, self._to_be_created(state.known))
+            return _planned_again(state, self._to_be_created(known))
         if not self._capabilities.reads:
             # No look-up finds it, which does not prove that it is gone: it is written
             # to by its id, whole, and the answer tells.
-            return _planned_again(
-                state, with_all_unknown(state.known, state.known.pending)
-            )
-        known = known_after_not_found(state.known, self._capabilities)
+            return _planned_again(state, with_all_unknown(known, known.pending))
+        known = known_after_not_found(known, self._capabilities)
         return Record(state.contact_id, known, Status.GONE, source_hash=None)
 
     def _to_be_created(self, known: Known) -> Known:
@@ -120,6 +132,7 @@ class Repair:
 
 
 def _planned_again(state: ContactState, known: Known) -> Record:
+    """Return a record without a source hash: the next run plans the contact."""
     return Record(
         contact_id=state.contact_id,
         known=known,

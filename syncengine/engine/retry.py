@@ -1,6 +1,10 @@
 """Retries of exchanges that failed without a judgement about the contact.
 
-They wait with full jitter, never less than the vendor asks for.
+An exchange that fails is run again from its first request, as long as that can do no
+harm: one that is not ``repeatable``, such as a create, only if no earlier try may have
+been carried out. Waits between tries are drawn with full jitter, and are never shorter
+than the vendor asks for. A refusal for the rate limit (429) is no failure: it pauses
+the whole account (``Pacing``), and the exchange goes on afterwards.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ class RetryPolicy:
     """Number and duration of the tries of a request."""
 
     attempts: int = 4
+    """Number of tries that may fail, the first one included."""
     max_wait: float = 120.0
     """Seconds; a vendor that asks for a longer wait ends the run."""
     base: float = 0.5
@@ -126,11 +131,13 @@ class Retrier:
     ) -> AnsweredExchange[T]:
         """Run an exchange with retries; the result tells of lost tries before it.
 
-        Raises VendorUnavailable when the attempts are used up, or at once when the
-        vendor may have carried out something that must not be repeated; its
-        ``maybe_applied`` covers all attempts. Raises AccountStopped, or
-        VendorUnavailable in its place when an earlier attempt may have been carried
-        out; so too CannotBeSent.
+        ``make`` returns a new exchange for each try. It is ``repeatable`` if doing it
+        twice is the same as doing it once.
+
+        Raises VendorUnavailable when the tries are used up, or at once when the vendor
+        may have carried out something that must not be repeated; its ``maybe_applied``
+        covers all tries. Raises AccountStopped, ContactSuppressed and CannotBeSent, or
+        VendorUnavailable in their place when an earlier try may have been carried out.
         """
         # A read-change-write was given up, and its write may still arrive: it would
         # undo whatever is written before that, so wait until it cannot arrive any more.
@@ -183,8 +190,8 @@ class Retrier:
     ) -> None:
         """Pause the account after a refusal for the rate limit.
 
-        ``refusals`` are those of this exchange. Raises VendorHalted where no wait
-        helps.
+        ``refusals`` is the number of those that this exchange has met. Raises
+        VendorHalted where no wait helps.
         """
         now = asyncio.get_running_loop().time()
         # Requests that were out together are refused together: they count as one.
@@ -211,6 +218,7 @@ class Retrier:
     def _reason_to_halt(
         self, error: VendorThrottled, refusals: int
     ) -> VendorHalted | None:
+        """Return why the account has to be halted; None: it waits and goes on."""
         wait = self._wait_after(error, refusals)
         if wait > self._policy.max_wait:
             return VendorHalted(

@@ -1,4 +1,9 @@
-"""Settlement of what is unknown about a contact, before anything is sent about it."""
+"""Settlement of what is unknown about a contact, before anything is sent about it.
+
+Unknown is what a call may have done whose answer was lost, in this attempt or in a run
+before it. ``planning`` decides what has to be asked (``look_up``, ``distrust``,
+``merges``), and this module asks it.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +72,8 @@ class Settlement:
     ) -> AttemptEnding | None:
         """Return the end of a contact about which nothing is to be sent, else None.
 
-        ``in_the_way`` is the end that its look-up would have it come to.
+        ``in_the_way`` is the end that its look-up leads to, where it found a contact
+        that another one owns; None where it did not.
         """
         if attempt.is_gone:
             return endings.gone(attempt, self._task.destination, in_the_way)
@@ -126,9 +132,10 @@ class Settlement:
     async def _settle_merge(self, attempt: Attempt, into: str) -> AttemptEnding | None:
         """Link the one that is left of two vendor contacts that were to be merged.
 
-        The known one, ``into``, is if nothing came of it. Where neither is shown, the
-        contact is handled as one that was deleted, as soon as something is sent about
-        it.
+        ``into`` is the one that was to stay, and that is known. If the vendor did not
+        carry the merge out, both are there, and it is linked as well. Where neither is
+        shown, the contact is handled as one that was deleted, as soon as something is
+        sent about it.
         """
         known = attempt.known
         wait = merge_wait(known, self._capabilities)
@@ -165,8 +172,8 @@ class Settlement:
     async def _read_back(self, attempt: Attempt) -> AttemptEnding | None:
         """Read the vendor contact where what was known of it is distrusted.
 
-        Where the vendor only finds, and does not find it, it is sent whole: a contact
-        that no known key finds need not be gone.
+        Where the vendor can only be searched, and does not find it, the contact stays
+        as it is, and is sent whole: one that no known key finds need not be gone.
         """
         external_id = attempt.known.external_id
         assert external_id is not None, "only a linked contact is read back"
@@ -189,7 +196,7 @@ class Settlement:
         return None
 
     def _believe(self, attempt: Attempt, remote: Remote) -> None:
-        """Take what the vendor shows of a distrusted contact for what is known."""
+        """Take what the vendor shows of a distrusted contact as what is known."""
         self._account.seen()
         shown = known_from_read_back(
             remote,
@@ -233,7 +240,10 @@ class Settlement:
         return await self._finder.look_up(attempt, look_up)
 
     async def _has_waited(self, seconds: float) -> bool:
-        """Wait so long, or until the run is stopped; return False if not at all."""
+        """Wait so long, or until the run is stopped.
+
+        Returns False, without a wait, where it would be too long or the run is stopped.
+        """
         if seconds > self._task.retry_policy.max_wait or self._stopping.is_set():
             return False
         await sleep_unless_stopped(self._stopping, seconds)

@@ -1,4 +1,7 @@
-"""Early ends of waits, once a run is to stop."""
+"""Early ends of waits, once a run is to stop.
+
+Somebody has pressed Ctrl-C, or the account was halted: no wait may delay that.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +35,17 @@ async def sleep_unless_stopped(stop: StopFlag, seconds: float) -> None:
 
 @asynccontextmanager
 async def broken_off_by(stop: StopFlag) -> AsyncIterator[None]:
-    """Break the block off once ``stop`` is set; the block may send nothing.
+    """Cancel the block once ``stop`` is set, and raise RunStopped in its place.
 
-    Raises RunStopped.
+    The block must not send anything: cancelled at some await, it could not say what
+    became of it.
     """
     if stop.is_set():
         raise RunStopped(_NOTHING_SENT)
 
     async def expire(block: asyncio.Timeout) -> None:
         await stop.wait()
+        # A time in the past: it is due at once.
         block.reschedule(0.0)
 
     try:

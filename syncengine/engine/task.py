@@ -25,7 +25,7 @@ class Task:
     source_key: str
     """Column of the source that holds the contact ids."""
     on_removed: OnRemoved
-    """What is done at the vendor about contacts that left the source."""
+    """Rule for the vendor contacts of contacts that left the source."""
     find_first: bool = True
     """True where a contact is looked up before it is created."""
     recreates: bool = False

@@ -48,13 +48,13 @@ async def find_suppressed(
     connection: Connection, asked: Mapping[str, Sequence[Subject]]
 ) -> dict[str, str]:
     """Return those of the contacts that are suppressed, with the reason."""
-    pairs = [
-        (contact_id, subject.text)
-        for contact_id, subjects in asked.items()
-        for subject in subjects
-    ]
-    contact_ids = [contact_id for contact_id, _ in pairs]
-    texts = [text for _, text in pairs]
+    # Two lists of the same length: each subject, and the contact that it belongs to.
+    contact_ids: list[str] = []
+    texts: list[str] = []
+    for contact_id, subjects in asked.items():
+        for subject in subjects:
+            contact_ids.append(contact_id)
+            texts.append(subject.text)
     rows = await connection.fetch(_SQL["suppressed"], contact_ids, texts)
     return {row["contact_id"]: row["reason"] for row in rows}
 
@@ -77,7 +77,7 @@ async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
     said to be other people than a suppressed one count as people of their own again.
     """
     # Every run asks for suppressions right before each request. So the commit is the
-    # moment from which nothing is sent: no run has to be told.
+    # moment from which nothing is sent, and no message to running runs is needed.
     async with write_state(pool) as connection:
         await connection.execute(_SQL["no_other_people"], _contacts(subjects))
         return len(await add(connection, subjects, SUPPRESSED))

@@ -1,4 +1,9 @@
-"""The contacts of one destination in the state database (``ports.ContactStore``)."""
+"""The contacts of one destination in the state database (``ports.ContactStore``).
+
+A contact is a row of ``sync_state`` (status, hashes, external id) and, once anything is
+known of it, one of ``sync_known`` (fields, tags, and ``pending``: what is unknown). The
+tables are described in ``migrations/``, and the statements are in ``sql/contacts.sql``.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +38,7 @@ _SQL = statements("contacts")
 MOVED = "moved"
 """Code of a removed contact that another destination selects (``Record.moved``)."""
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
+"""An integer that a bigint surely holds: 18 digits are fewer than it has."""
 
 
 class Contacts(FencedStore):
@@ -45,12 +51,13 @@ class Contacts(FencedStore):
     def __init__(
         self, fence: Fence, destination: str, run_id: int, *, numbered: bool
     ) -> None:
+        """Take the run's fence; ``numbered``: the source's key is an integer."""
         super().__init__(fence)
         self._destination = destination
         self._run_id = run_id
         self._numbered = numbered
         self.taken_over: Counter[str] = Counter()
-        """Numbers of vendor contacts that were another destination's before, by it."""
+        """By destination: the number of vendor contacts taken over from it."""
 
     @patient
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
@@ -106,7 +113,7 @@ class Contacts(FencedStore):
 
     @patient
     async def is_erasing(self, external_id: str, within: float) -> bool:
-        """Return whether a vendor contact was to be deleted in the last seconds."""
+        """Return whether a vendor contact was to be deleted, ``within`` seconds ago."""
         async with self._fence.reading() as connection:
             return bool(
                 await connection.fetchval(
@@ -367,6 +374,7 @@ class Contacts(FencedStore):
         return numbers(contact_ids, numbered=self._numbered)
 
     def _state_columns(self, records: Iterable[Record]) -> list[list[object]]:
+        """Return the columns that the statement ``record_state`` takes."""
         return _columns(self._state_row(record) for record in records)
 
     def _state_row(self, record: Record) -> tuple[object, ...]:
@@ -394,21 +402,29 @@ class Contacts(FencedStore):
 
 def _written_to(records: Sequence[Record]) -> list[str]:
     """Return the external ids of vendor contacts that something was written to."""
-    return [
-        record.known.external_id
-        for record in records
-        if record.known.external_id and record.has_written
-    ]
+    external_ids: list[str] = []
+    for record in records:
+        external_id = record.known.external_id
+        if external_id and record.has_written:
+            external_ids.append(external_id)
+    return external_ids
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
     """Return the contact ids as numbers, where the source's key is an integer.
 
-    None for an id that is no number: the destination had another key before.
+    None for an id that is no number: the destination had another key before. Without
+    ``numbered`` all of them are None, even if they look like numbers.
     """
     if not numbered:
         return [None] * len(contact_ids)
-    return [int(text) if _INTEGER.fullmatch(text) else None for text in contact_ids]
+    return [_number(contact_id) for contact_id in contact_ids]
+
+
+def _number(contact_id: str) -> int | None:
+    if _INTEGER.fullmatch(contact_id) is None:
+        return None
+    return int(contact_id)
 
 
 def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
@@ -420,6 +436,7 @@ def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
 
 
 def _known_columns(records: Sequence[Record]) -> list[list[object]]:
+    """Return the columns that the statement ``record_known`` takes."""
     return _columns(_known_row(record) for record in records)
 
 
@@ -450,11 +467,17 @@ def _known_row(record: Record) -> tuple[object, ...]:
 
 
 def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]]:
-    latest = {record.contact_id: record for record in records}
+    """Return the columns that the statement ``record_outcome`` takes.
+
+    Of several outcomes of one contact, the last one counts.
+    """
+    latest: dict[str, ContactOutcome] = {}
+    for record in records:
+        if record.outcome is not None:
+            latest[record.contact_id] = record.outcome
     return _columns(
-        _outcome_row(batch, record.contact_id, record.outcome)
-        for record in latest.values()
-        if record.outcome
+        _outcome_row(batch, contact_id, outcome)
+        for contact_id, outcome in latest.items()
     )
 
 
@@ -480,6 +503,10 @@ def _outcome_row(
 
 
 def _state(row: asyncpg.Record) -> ContactState:
+    """Return a row of the statement ``load`` as a state.
+
+    Where nothing is known of the contact, the columns of ``sync_known`` are NULL.
+    """
     pending = None
     if row["pending"]:
         pending = _pending(orjson.loads(row["pending"]), row["pending_age"])
@@ -489,6 +516,7 @@ def _state(row: asyncpg.Record) -> ContactState:
         fields=orjson.loads(row["fields"] or "{}"),
         tags=frozenset(orjson.loads(row["tags"] or "[]")),
         found_tags=frozenset(orjson.loads(row["found_tags"] or "[]")),
+        # The column is named after the "no" that a person said.
         seen_opt_outs=orjson.loads(row["noes"] or "{}"),
         pending=pending,
     )

@@ -96,19 +96,22 @@ class ErasureProgress:
     destination: str
     status: Erased
     receipt: str
+    """What was done there, in words; empty while nothing was."""
     to_ask: str
+    """What a person has to ask the vendor for, in words; empty: nothing."""
 
 
 async def receipts(pool: Pool, contact_id: str) -> list[ErasureProgress]:
     """Return the progress of a contact's erasures."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
-    return [
-        ErasureProgress(
-            row["destination"], Erased(row["status"]), row["receipt"], row["to_ask"]
+    found: list[ErasureProgress] = []
+    for row in rows:
+        status = Erased(row["status"])
+        found.append(
+            ErasureProgress(row["destination"], status, row["receipt"], row["to_ask"])
         )
-        for row in rows
-    ]
+    return found
 
 
 async def end(fence: Fence, receipt: Receipt) -> None:
@@ -229,10 +232,8 @@ async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ..
 async def still_open(pool: Pool, destination: str, most: int = 5) -> tuple[str, ...]:
     """Return contacts whose erasure has begun and is not finished."""
     async with read_state(pool) as connection:
-        return tuple(
-            row["contact_id"]
-            for row in await connection.fetch(_SQL["open"], destination, most)
-        )
+        rows = await connection.fetch(_SQL["open"], destination, most)
+    return tuple(row["contact_id"] for row in rows)
 
 
 def _subject(contact_id: str) -> Subject:
