@@ -1,8 +1,18 @@
 """The gate of an account: every request waits here until it may be sent.
 
-Three things stand in a row. The pace spreads requests evenly, the quotas keep long
-windows, and the ledger makes the limit certain. One pacer task serves all workers in
-the order they came, so none is overtaken or starved.
+A worker asks for a permit, and joins a line. One task, the pacer, serves the line in
+the order in which workers came, so that none is overtaken or starved. The first one in
+the line has to pass, in this order:
+
+    pace            spreads requests evenly (``pace``)
+    flight          at most ``in_flight`` requests are under way at once
+    pause           the vendor has asked to wait (429, ``Retry-After``)
+    allowances      what the vendor's headers say is left (``limit_headers``)
+    ledger          the limits with short windows, kept for certain (``ledger``)
+    quotas          the limits with long windows, counted in the database (``quota``)
+
+A permit ends when the request is answered, abandoned, or was not sent at all; only then
+does the ledger know when its slot is free again.
 """
 
 from __future__ import annotations
@@ -31,7 +41,8 @@ _UNCOUNTED = Slot((), 0.0)
 class GrantedPermit:
     """The right to send one request (``ports.Permit``).
 
-    It ends in one of three ways; the first one counts, and later ones do nothing.
+    It ends in one of three ways, which ``ports.Permit`` explains; the first one counts,
+    and later ones do nothing.
     """
 
     __slots__ = ("_method", "_pacing", "_slot")
@@ -114,17 +125,24 @@ class Pacing:
         tight: bool = False,
         tell: OnEvent = ignore_event,
     ) -> None:
+        """Take the limits; ``check`` is called right before each request is sent.
+
+        It raises AccountStopped where the lease is lost. ``max_wait`` is the longest
+        wait in seconds that the vendor may ask for, ``tight`` is as in ``Ledger``, and
+        ``tell`` is called with events.
+        """
+        short_limits: list[Limit] = []
         long_limits: list[Limit] = []
-        if quotas is not None:
-            long_limits = [limit for limit in limits if limit.per > LONGEST_PACED]
-        self.ledger = Ledger(
-            [limit for limit in limits if limit not in long_limits],
-            settles_within,
-            tight=tight,
-        )
+        for limit in limits:
+            if limit.per > LONGEST_PACED and quotas is not None:
+                long_limits.append(limit)
+            else:
+                short_limits.append(limit)
+        self.ledger = Ledger(short_limits, settles_within, tight=tight)
         self.requests = 0
         """Requests that were sent, each real attempt counted."""
         self.throttled = 0
+        """Number of pauses that a refusal for the rate limit has led to."""
         self.over = asyncio.Event()
         """Set once nothing is let through any more."""
         self._quotas: Quotas | None = None
@@ -137,7 +155,7 @@ class Pacing:
         self._ignored_headers: set[str] = set()
         """Names of headers that made no sense; each is reported once."""
         self._out: Counter[str | None] = Counter()
-        """Requests under way, by what the vendor counts them with."""
+        """Requests under way, by scope (``HeaderAllowances.scope``)."""
         self._is_unlimited = not limits
         self._in_flight = in_flight
         self._check = check
@@ -145,8 +163,11 @@ class Pacing:
         self._flying = 0
         """Requests under way, all together."""
         self._proven = False
+        """True once the vendor has accepted the credentials."""
         self._paused_until = 0.0
+        """The loop's time until which nothing is sent."""
         self._error: Exception | None = None
+        """Why nothing is let through any more."""
         self._line: deque[_Waiter] = deque()
         self._news: asyncio.Future[None] | None = None
         """Set when something has changed that the pacer may wait for."""
@@ -242,6 +263,7 @@ class Pacing:
         self._wake_pacer()
 
     def _report_ignored(self, headers: Sequence[str]) -> None:
+        """Report headers that make no sense, each name once."""
         for name in headers:
             if name not in self._ignored_headers:
                 self._ignored_headers.add(name)
@@ -294,10 +316,13 @@ class Pacing:
 
     @property
     def stopped(self) -> AccountStopped | None:
-        """Return why the account is stopped, or None."""
-        return self._error if isinstance(self._error, AccountStopped) else None
+        """The error that stopped the account; None while it goes on."""
+        if isinstance(self._error, AccountStopped):
+            return self._error
+        return None
 
     def now(self) -> float:
+        """Return the event loop's time, in seconds."""
         return self._loop.time()
 
     def permit_ended(self, method: str, *, was_sent: bool) -> None:
@@ -322,7 +347,7 @@ class Pacing:
                 # meanwhile passes it by, and a stop reaches it.
                 await self._serve_first(self._line[0])
                 self._line.popleft()
-        except Exception as error:  # noqa: BLE001 - every worker is told of it
+        except Exception as error:  # noqa: BLE001 - every worker gets it
             # A pacer that died silently would leave all workers waiting for ever.
             self._fail(error)
 
@@ -369,6 +394,7 @@ class Pacing:
                 await self._wait_for_news(until=self.now() + wait)
 
     def _launch(self, method: str, slot: Slot) -> GrantedPermit:
+        """Count a request as under way, and return its permit."""
         self._allowances.take(method)
         self._flying += 1
         self._out[self._allowances.scope(method)] += 1
@@ -381,6 +407,7 @@ class Pacing:
         return self._allowances.withheld_until(method, self.now()) is None
 
     def _has_free_flight(self) -> bool:
+        """Return whether one more request may be under way."""
         most = self._in_flight if self._proven else 1
         return self._flying < most
 
@@ -396,6 +423,7 @@ class Pacing:
         return self.ledger.free_at(method)
 
     def _wake_pacer(self) -> None:
+        """Have the pacer look again: something has changed."""
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
@@ -422,6 +450,7 @@ class Pacing:
         self._wake_pacer()
 
     def _raise_if_stopped(self) -> None:
+        """Raise the error for which nothing is let through any more."""
         if self._error is not None:
             # Without the traceback: the same error is raised for every worker, and
             # would grow by the frames of each.

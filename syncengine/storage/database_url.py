@@ -1,6 +1,9 @@
 """A database's URL, read as libpq reads it.
 
-Each parameter is honoured, changes nothing here, or is refused by its name.
+People copy these URLs from other programs. asyncpg knows fewer parameters than libpq,
+and sends those that it does not know to the server, which refuses the connection. So
+each parameter is honoured, changes nothing here, or is refused by its name, with what
+to do about it.
 """
 
 from __future__ import annotations
@@ -154,7 +157,8 @@ def read_url(dsn: str, place: str) -> DatabaseAddress:
             parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
         )
     except ValueError:
-        return DatabaseAddress(dsn)  # the driver says what is wrong with it
+        # The driver says what is wrong with it.
+        return DatabaseAddress(dsn)
     parameters = dict(pairs)
     for name, value in parameters.items():
         why = _refusal(name, value)
@@ -167,13 +171,14 @@ def read_url(dsn: str, place: str) -> DatabaseAddress:
     if parameters.get("sslrootcert") == "system":
         handled_here |= _OF_TLS
         tls = _system_tls(parameters)
+    application_name = parameters.get("application_name")
+    if not application_name:
+        application_name = parameters.get("fallback_application_name")
+    query = _without(parts.query, handled_here)
     return DatabaseAddress(
-        urlunsplit(parts._replace(query=_without(parts.query, handled_here))),
+        urlunsplit(parts._replace(query=query)),
         timeout=_timeout(parameters.get("connect_timeout")),
-        application_name=(
-            parameters.get("application_name")
-            or parameters.get("fallback_application_name")
-        ),
+        application_name=application_name,
         tls=tls,
     )
 
@@ -228,7 +233,8 @@ def _timeout(asked: str | None) -> float | None:
     if asked is None:
         return _TIMEOUT
     seconds = int(asked)
-    if seconds <= 0:  # as in libpq: wait as long as it takes
+    # As in libpq: wait as long as it takes.
+    if seconds <= 0:
         return None
     return max(_SHORTEST, float(seconds))
 

@@ -274,7 +274,9 @@ async def test_an_account_without_any_known_contact_is_another_account(
         for recreate in (False, True):
             report = await verified(here, NAME, repair=True, recreate=recreate)
             assert (exit_code(report), report.left) == (2, {"brake": 3})
-            assert "is this the account that is known here?" in str(report.error)
+            assert "Do the credentials still lead to the same account?" in str(
+                report.error
+            )
         assert all(row["external_id"] for row in (await here.states(NAME)).values())
 
 

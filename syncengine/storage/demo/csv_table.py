@@ -37,6 +37,7 @@ async def load_contacts(
         with storage_errors("the demo's database"):
             async with connection.transaction():
                 await connection.execute(_SQL["table"])
+                # ``unnest`` makes rows of these columns again.
                 columns = [list(column) for column in zip(*rows, strict=True)]
                 deleted = await connection.execute(_SQL["leave"], columns[0])
                 changed = await connection.execute(_SQL["load"], *columns)

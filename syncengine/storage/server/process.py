@@ -19,10 +19,9 @@ if sys.platform != "win32":
 
 _CHILD = Path(__file__).with_name("child.py")
 _LOG_LINES = 8
+"""Number of last lines of the log that a message quotes."""
 _UNPRIVILEGED = ("postgres", "nobody")
 """Accounts that Postgres can run as where this process is root."""
-
-
 _INHERITED = (
     "PATH",
     "HOME",
@@ -32,6 +31,7 @@ _INHERITED = (
     "DYLD_LIBRARY_PATH",
     "DYLD_FALLBACK_LIBRARY_PATH",
 )
+"""Environment variables that the programs get."""
 
 
 def child_environment() -> dict[str, str]:
@@ -99,7 +99,8 @@ def _unprivileged_user() -> str:
 def hand_over(folder: Path, to: str) -> None:
     """Make the identity the owner of the folder and all in it, as root.
 
-    A run as another user may have left files there.
+    ``to`` is what ``identity`` returned: ``same``, ``mapped``, or ``UID:GID``. A run as
+    another user may have left files there.
     """
     if os.geteuid() != 0:
         return
@@ -138,6 +139,7 @@ def spawn(
 
 
 def _command(to: str, program: Sequence[str | Path]) -> list[str]:
+    """Return the command line of ``child.py``, which becomes the program."""
     # -I and -S: nothing of the user's (PYTHONPATH, site packages) runs in the child,
     # which is root until it has changed its identity.
     return [

@@ -1,7 +1,8 @@
 """The uses of a column by its type.
 
-A column may serve as a plain value, in a normal form, as a flag, as tags, or as the
-key.
+A column may serve as a plain value, in a normal form (such as a phone number in E.164),
+as a flag, as tags, or as the key. A type that could not be right for any contact is
+reported before the run; a value that is wrong is rejected with its contact.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ class Use(StrEnum):
     """Uses of a column other than a field's value."""
 
     FLAG = "flag"
+    """True or false: a tag that a contact has or not, or its opt-out."""
     MEMBERS = "members"
+    """A list of texts, such as tags."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The rows that make Postgres fail, by contact and column.
 
-One value that a view cannot compute ends the statement over all rows. So ranges of keys
-are halved until single rows are left that fail by themselves.
+One value that a view cannot compute, such as a division by zero, ends the statement
+over all rows, and Postgres does not say which row it was. So when a statement has
+failed, the keys are cut into halves, and halves that fail into halves again, until
+single rows are left that fail by themselves. Then each column of such a row is tried.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -37,9 +39,33 @@ _WITHIN = (
 _NO_UTF8 = ("22P05", "22021")
 """SQLSTATEs of text that cannot be converted to UTF-8."""
 
-_Range: TypeAlias = tuple[str | None, str | None]
-"""Keys after the first one, up to and with the second."""
-_ALL: _Range = (None, None)
+
+class _Range(NamedTuple):
+    """Keys after ``low``, up to and with ``high``; None means open."""
+
+    low: str | None
+    high: str | None
+
+
+_ALL = _Range(None, None)
+
+
+class _OpenRange(NamedTuple):
+    """A range that is still to be searched."""
+
+    within: _Range
+    number: int | None
+    """Number of its rows; None where they cannot be counted."""
+
+
+class _Failure(NamedTuple):
+    """A part of a row that cannot be computed."""
+
+    place: str
+    """Place in the configuration, such as ``columns.email``."""
+    name: str
+    """The part, as messages name it."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +172,7 @@ class _Search:
         first = await self._key(_ALL, 0)
         # After the first key, up to the first key: no row at all. A source that fails
         # even there computes something that is no row's, such as a constant.
-        if first is None or await self._whole_fails((first, first)):
+        if first is None or await self._whole_fails(_Range(first, first)):
             return []
         rows = await self._failing(await self._number())
         return await self._problems_of(rows)
@@ -157,7 +183,8 @@ class _Search:
         A view with volatile functions is such a case. Only integers can be halved
         without knowing which of them are there.
         """
-        if not self._by_number or await self._whole_fails(("0", "0")):
+        no_row = _Range("0", "0")
+        if not self._by_number or await self._whole_fails(no_row):
             return []
         return await self._problems_of(await self._failing(None))
 
@@ -173,6 +200,7 @@ class _Search:
         return await self._fails(_ALL, source.text_order, selected=selected)
 
     def _of_key(self, error: asyncpg.PostgresError) -> Problem:
+        """Return the problem of a key that cannot be computed."""
         spec = self._source.spec
         key = f'the key, column "{spec.key}" of {spec.described},'
         what = f"{key} cannot be read in every row"
@@ -192,15 +220,16 @@ class _Search:
     async def _failing(self, number: int | None) -> list[_FailingRow]:
         """Return rows that fail by themselves, in the order of their keys.
 
-        Where many fail, only some are returned.
+        ``number`` is that of all rows, None where they cannot be counted. Where many
+        fail, only some are returned.
         """
         found: list[_FailingRow] = []
         # A stack, and the lower half is pushed last: rows are found in the order of
         # their keys, and the stack never holds more than one range for each halving.
-        open_ranges = [(_ALL, number)]
+        open_ranges = [_OpenRange(_ALL, number)]
         while open_ranges and len(found) < _NAMED:
             try:
-                smaller = await self._halved(*open_ranges[-1])
+                smaller = await self._halved(open_ranges[-1])
             except (_GaveUp, asyncpg.QueryCanceledError):
                 break
             # Only now: a range that was not searched still counts as open.
@@ -212,14 +241,12 @@ class _Search:
         self._is_whole = not open_ranges
         return found
 
-    async def _halved(
-        self, within: _Range, number: int | None
-    ) -> _FailingRow | Sequence[tuple[_Range, int | None]]:
+    async def _halved(self, searched: _OpenRange) -> _FailingRow | Sequence[_OpenRange]:
         """Return the halves of a range that fails, or its only row.
 
-        Nothing for a range that does not fail. ``number`` is the number of its rows.
-        The lower half comes last.
+        Nothing for a range that does not fail. The lower half comes last.
         """
+        within, number = searched
         if not await self._whole_fails(within):
             return []
         if number is None:
@@ -228,51 +255,57 @@ class _Search:
         key = await self._key(within, max(half - 1, 0))
         if key is None:  # its rows were deleted meanwhile
             return []
-        low, high = within
         if number <= 1:
             return _FailingRow(key, within)
-        return [((key, high), number - half), ((low, key), half)]
+        upper = _OpenRange(_Range(key, within.high), number - half)
+        lower = _OpenRange(_Range(within.low, key), half)
+        return [upper, lower]
 
     async def _problems_of(self, rows: Sequence[_FailingRow]) -> list[Problem]:
-        """Return the problems of these rows: in the selection, or in columns.
+        """Return the problems of these rows, in the selection or in columns.
 
         Rows that fail alike share a problem.
         """
         self._begin_search()
-        groups: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+        groups: defaultdict[_Failure, list[str]] = defaultdict(list)
+        """Keys of the rows that fail alike."""
         for row in rows:
             try:
                 failures = await self._failing_parts(row)
             except (_GaveUp, asyncpg.QueryCanceledError):
                 self._is_whole = False
                 break
-            for place, name, why in failures:
-                groups[place, name, why].append(row.key)
-        return [
-            Problem(place, self._message(name, why, keys))
-            for (place, name, why), keys in groups.items()
-        ]
+            for failure in failures:
+                groups[failure].append(row.key)
+        problems: list[Problem] = []
+        for failure, keys in groups.items():
+            message = self._message(failure.name, failure.why, keys)
+            problems.append(Problem(failure.place, message))
+        return problems
 
-    async def _failing_parts(self, row: _FailingRow) -> list[tuple[str, str, str]]:
-        """Return place, name and cause of each part that fails at a row."""
+    async def _failing_parts(self, row: _FailingRow) -> list[_Failure]:
+        """Return each part of a row that fails."""
         source = self._source
         spec = source.spec
         # From the outside in. A row that cannot even be counted fails in a column that
         # the view computes for every use of it, mapped or not.
         error = await self._fails(row.within, "1", selected="TRUE")
         if error is not None:
-            return [(spec.relation_place, "a column", explain(error))]
+            return [_Failure(spec.relation_place, "a column", explain(error))]
         error = await self._fails(row.within, "1", selected=source.where)
         if error is not None:
-            return [(spec.where_place, "where", explain(error))]
-        found: list[tuple[str, str, str]] = []
+            return [_Failure(spec.where_place, "where", explain(error))]
+        found: list[_Failure] = []
         for column in source.columns:
             error = await self._fails(row.within, column.value, selected="TRUE")
             if error is not None:
                 place = spec.places.get(column.name, f"columns.{column.name}")
-                found.append((place, f'column "{column.name}"', explain(error)))
+                name = f'column "{column.name}"'
+                found.append(_Failure(place, name, explain(error)))
         if not found:
-            return [(spec.relation_place, "a mapped column", "it failed")]
+            # It failed before, and now it does not: it was corrected meanwhile, or
+            # fails only where columns are computed together.
+            return [_Failure(spec.relation_place, "a mapped column", "it failed")]
         return found
 
     def _message(self, name: str, why: str, keys: Sequence[str]) -> str:
@@ -298,9 +331,10 @@ class _Search:
     async def _fails(
         self, within: _Range, tried: str, *, selected: str
     ) -> asyncpg.PostgresError | None:
-        """Compute something of every row of a range.
+        """Compute the SQL expression ``tried`` of every row of a range.
 
-        Returns the error, if rows are to blame.
+        ``selected`` is the condition for the rows. Returns the error, if rows are to
+        blame for it.
         """
         # Over all rows without the condition of a range: a row whose key cannot be
         # computed must not fail here, but in the question for the key.
@@ -337,6 +371,7 @@ class _Search:
         return key
 
     async def _value(self, statement: str, *arguments: str | int | None) -> Any:
+        """Return the single value of a statement. Raises _GaveUp."""
         seconds = self._until - monotonic()
         if self._statements_left == 0 or seconds <= 0:
             raise _GaveUp
@@ -346,12 +381,17 @@ class _Search:
             return await self._connection.fetchval(statement, *arguments)
 
 
-def _half_the_numbers(within: _Range) -> _FailingRow | Sequence[tuple[_Range, None]]:
+def _half_the_numbers(within: _Range) -> _FailingRow | Sequence[_OpenRange]:
     """Return the halves of a range of 64-bit integers, or the row of its only one."""
-    low, high = within
-    first = -(2**63) if low is None else int(low) + 1
-    last = 2**63 - 1 if high is None else int(high)
+    first = -(2**63)
+    last = 2**63 - 1
+    if within.low is not None:
+        first = int(within.low) + 1
+    if within.high is not None:
+        last = int(within.high)
     if first == last:
         return _FailingRow(str(last), within)
     middle = str((first + last) // 2)
-    return [((middle, high), None), ((low, middle), None)]
+    upper = _OpenRange(_Range(middle, within.high), None)
+    lower = _OpenRange(_Range(within.low, middle), None)
+    return [upper, lower]

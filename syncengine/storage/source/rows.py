@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -36,8 +36,14 @@ _OF_ONE_ROW = (
 """Errors with which one value ends the whole SELECT: text that cannot be converted, or
 is longer than Postgres can hand out."""
 
-_Found: TypeAlias = tuple[str, int, tuple[Json, ...]]
-"""Contact id, hash and values."""
+
+class _Found(NamedTuple):
+    """A row that was read."""
+
+    contact_id: str
+    source_hash: int
+    values: tuple[Json, ...]
+    """Values of the source's columns, in their order."""
 
 
 class SourceRows:
@@ -82,9 +88,8 @@ class SourceRows:
         """Return whether the source selects a row at all. Raises SourceError."""
         with storage_errors(self._source.spec.described, failure=SourceError):
             async with self._pool.acquire() as connection, reading(connection):
-                return bool(
-                    await connection.fetchval(self._source.sql("source", "selects_any"))
-                )
+                statement = self._source.sql("source", "selects_any")
+                return bool(await connection.fetchval(statement))
 
 
 async def load(
@@ -96,12 +101,8 @@ async def load(
     """
     # Ids that are whole keys. A shortened one would find the row of nobody, or of
     # another contact whose key happens to look like it.
-    wanted = {
-        contact_id
-        for contact_id in contact_ids
-        if contact_id_of(contact_id) == contact_id
-    }
-    shortened = {contact_id for contact_id in contact_ids if is_shortened(contact_id)}
+    wanted = {each for each in contact_ids if contact_id_of(each) == each}
+    shortened = {each for each in contact_ids if is_shortened(each)}
     rows: dict[str, SourceRow] = {}
     found = await _found(connection, source, list(wanted))
     for contact_id, source_hash, values in found:
@@ -157,7 +158,7 @@ async def _found(
         if decoded is None:
             found += await _by_column(connection, source, [contact_id])
         else:
-            found.append((contact_id, source_hash, decoded))
+            found.append(_Found(contact_id, source_hash, decoded))
     return found
 
 
@@ -181,25 +182,26 @@ async def _by_column(
             values.append(value)
         else:
             values.append(TOO_LONG)
-    return [
-        (contact_id, source_hash, tuple(values))
-        for contact_id, source_hash, _ in hashes
-    ]
+    found: list[_Found] = []
+    for contact_id, source_hash, _ in hashes:
+        found.append(_Found(contact_id, source_hash, tuple(values)))
+    return found
 
 
 async def _one_value(
     connection: Connection, source: Source, contact_ids: list[str], column: Column
 ) -> tuple[Json, int]:
-    """Read one value of one row; return it with its length as JSON."""
+    """Read one value of one row; return it with its length as JSON, in characters."""
     try:
         rows = await _fetch(connection, source, contact_ids, (column,))
     except asyncpg.ProgramLimitExceededError:
         return TOO_LONG, 0
     except _OF_ONE_ROW:
         return UNREADABLE, 0
-    if not rows:  # the row was deleted meanwhile
+    if not rows:
+        # The row was deleted meanwhile.
         return None, 0
-    text = rows[0][2]
+    _, _, text = rows[0]
     if text is None:
         return TOO_LONG, 0
     decoded = decode(text, (column,))
@@ -214,7 +216,10 @@ async def _fetch(
     contact_ids: Sequence[str],
     columns: Sequence[Column],
 ) -> list[Any]:
-    """Return contact id, hash and the values as JSON text of each row that is there."""
+    """Return, for each row that is there, contact id, hash, and values as JSON text.
+
+    The text is None where it would be longer than ``LONGEST_ROW``.
+    """
     try:
         statement = source.sql("source", "rows", columns=columns)
         return await _select(connection, statement, contact_ids)

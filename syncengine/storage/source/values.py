@@ -1,6 +1,9 @@
 """Row values out of Postgres's JSON. Pure.
 
-Every digit is kept, and values that cannot be sent are marked as such.
+Postgres writes each row as JSON, and what is read here has to mean exactly the same: a
+number keeps all of its digits, even where a float has not enough of them. Values that
+no vendor can be sent (NaN, infinite dates, halves of characters) become ``Unusable``,
+which says why: such a value is rejected by name, and does not end the run.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ _MANY_DIGITS = re.compile(r"\d[\d.]{15}|\d[eE][+-]?\d{3}")
 """Numbers that a float may not hold exactly: more than 15 digits, or an exponent of
 three."""
 _COMMON_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!.* BC)")
+"""Dates from the year 1 to 9999, which vendors and Python know."""
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+"""Texts of numeric and float values that are no number."""
 
 _NO_TEXT = Unusable(
     "holds a character that no text may hold (NUL, or half of a character)"
@@ -88,17 +93,22 @@ def _plain_number(text: str) -> int | float | str:
         if len(text) > 20:
             return text
         whole = int(text)
-        return whole if whole in _LONG else text
+        if whole in _LONG:
+            return whole
+        return text
     return _float_or_text(text)
 
 
 def _float_or_text(text: str) -> float | str:
     """Return a float where its shortest text means the same, else the text."""
     close = float(text)
-    return close if _is_exact(close, text) else text
+    if _is_exact(close, text):
+        return close
+    return text
 
 
 def _is_exact(close: float, text: str) -> bool:
+    """Return whether a float's shortest text is the same number as the text."""
     try:
         return Decimal(repr(close)) == Decimal(text)
     except InvalidOperation:
@@ -120,7 +130,9 @@ def _decode_exactly(values: str) -> dict[str, Json] | None:
 def _exact_float(text: str) -> int | float | str:
     """Return what orjson reads (1.0 is a float), unless that loses a digit."""
     close = float(text)
-    return close if _is_exact(close, text) else number(text)
+    if _is_exact(close, text):
+        return close
+    return number(text)
 
 
 def _checked(value: Json, column: Column, *, suspicious: bool) -> Json:
@@ -154,19 +166,27 @@ def _each(value: Json, convert: Callable[[Json], Json]) -> Json:
 
 
 def _numeric(value: Json) -> Json:
-    return _NO_NUMBER if value in _NO_NUMBERS else number(value)
+    if value in _NO_NUMBERS:
+        return _NO_NUMBER
+    return number(value)
 
 
 def _float(value: Json) -> Json:
-    return _NO_NUMBER if value in _NO_NUMBERS else value
+    if value in _NO_NUMBERS:
+        return _NO_NUMBER
+    return value
 
 
 def _date(value: Json) -> Json:
-    return value if _COMMON_DATE.match(value) else _NO_DATE
+    if _COMMON_DATE.match(value):
+        return value
+    return _NO_DATE
 
 
 def _interval(value: Json) -> Json:
-    return _NO_INTERVAL if "infinity" in value else value
+    if "infinity" in value:
+        return _NO_INTERVAL
+    return value
 
 
 _BY_KIND: dict[ColumnKind, Callable[[Json], Json]] = {
@@ -176,6 +196,7 @@ _BY_KIND: dict[ColumnKind, Callable[[Json], Json]] = {
     ColumnKind.TIMESTAMP: _date,
     ColumnKind.INTERVAL: _interval,
 }
+"""Conversions by kind; values of all other kinds stay as JSON has them."""
 
 
 def _is_shallow(value: Json) -> bool:
@@ -201,6 +222,7 @@ def _containers(values: list[Json]) -> list[Json]:
 
 
 def _parts(container: Json) -> list[Json]:
+    """Return the values in an object or array."""
     if isinstance(container, dict):
         return list(container.values())
     parts: list[Json] = container

@@ -1,4 +1,9 @@
-"""Suppressions: salted hashes of contact ids, phones and e-mail addresses."""
+"""Suppressions: salted hashes of contact ids, phones and e-mail addresses.
+
+The text of a subject (``model.consent.Subject``) is hashed by the database, with the
+salt of the state: so it can be asked whether somebody is suppressed, and nobody can
+read from the state who is. A tombstone is the suppression of a contact that was erased.
+"""
 
 from __future__ import annotations
 
@@ -90,13 +95,14 @@ async def note_values(
 
     By them a person is recognised under another contact id.
     """
-    pairs = [
-        (contact_id, subject.text)
-        for contact_id, subjects in values.items()
-        for subject in subjects
-    ]
-    owners = [Subject(SubjectKind.CONTACT, contact_id).text for contact_id, _ in pairs]
-    texts = [text for _, text in pairs]
+    # Two lists of the same length: each value, and the contact that it belongs to.
+    owners: list[str] = []
+    texts: list[str] = []
+    for contact_id, subjects in values.items():
+        owner = Subject(SubjectKind.CONTACT, contact_id)
+        for subject in subjects:
+            owners.append(owner.text)
+            texts.append(subject.text)
     await connection.execute(_SQL["note_values"], owners, texts)
 
 
@@ -117,9 +123,8 @@ async def known_values(
         rows = await connection.fetch(_SQL["known_values"], list(contact_ids))
     found: dict[str, list[tuple[str, Json]]] = {}
     for row in rows:
-        found.setdefault(row["contact_id"], []).append(
-            (row["field"], orjson.loads(row["value"]))
-        )
+        value = orjson.loads(row["value"])
+        found.setdefault(row["contact_id"], []).append((row["field"], value))
     return found
 
 
@@ -148,9 +153,8 @@ async def add(
     # In the same transaction: a restored copy of the state is recognised by its smaller
     # count, so no suppression may be there that is not counted.
     await connection.execute(_SQL["count_change"])
-    return await connection.fetch(
-        _SQL["suppress"], [subject.text for subject in subjects], reason
-    )
+    texts = [subject.text for subject in subjects]
+    return await connection.fetch(_SQL["suppress"], texts, reason)
 
 
 async def forgotten_among(pool: Pool, subjects: Sequence[Subject]) -> tuple[str, ...]:
@@ -188,6 +192,7 @@ async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
 
 
 def _contacts(subjects: Sequence[Subject]) -> list[str]:
+    """Return the contact ids among these subjects."""
     return [
         subject.value for subject in subjects if subject.kind is SubjectKind.CONTACT
     ]

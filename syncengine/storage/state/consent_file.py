@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from typing import TypeVar
 
 from syncengine.errors import ConfigError, Problem
@@ -23,7 +23,7 @@ _SLICE = 5000
 _NAMED = 1000
 """Number of contacts that ``forgotten_here`` names at most."""
 
-T = TypeVar("T", KeptSuppression, KeptValue, KeptErasure)
+_Kept = TypeVar("_Kept", KeptSuppression, KeptValue, KeptErasure)
 
 
 async def read_consents(pool: Pool) -> Consents:
@@ -56,12 +56,15 @@ async def merge_consents(pool: Pool, consents: Consents) -> int:
         # added with the present salt after it was answered.
         await connection.execute(_SQL["lock_hashed"])
         await _take_salt(connection, consents.salt)
+        # The statements return the rows that were not there before.
         for columns in _columns(consents.suppressions, KeptSuppression):
-            new += len(await connection.fetch(_SQL["import_suppressions"], *columns))
+            added = await connection.fetch(_SQL["import_suppressions"], *columns)
+            new += len(added)
         for columns in _columns(consents.values, KeptValue):
             await connection.fetch(_SQL["import_values"], *columns)
         for columns in _columns(consents.erasures, KeptErasure):
-            new += len(await connection.fetch(_SQL["import_erasures"], *columns))
+            added = await connection.fetch(_SQL["import_erasures"], *columns)
+            new += len(added)
         if new:
             await connection.execute(_SQL["count_change"])
     return new
@@ -90,14 +93,18 @@ async def _take_salt(connection: Connection, salt: bytes) -> None:
                 )
             ]
         )
+    # What else was hashed with the former salt matches nothing any more.
     await connection.execute(_SQL["take_salt"], salt)
     await connection.execute(_SQL["forget_credentials"])
     await connection.execute(_SQL["forget_other_people"])
 
 
-def _columns(rows: Sequence[T], kind: type[T]) -> Iterator[list[list[object]]]:
-    """Yield the rows as columns, some thousand at a time."""
-    width = len(fields(kind))
+def _columns(rows: Sequence[_Kept], kind: type[_Kept]) -> Iterator[list[list[object]]]:
+    """Yield the rows as columns, one for each field of ``kind``, slice by slice."""
     for start in range(0, len(rows), _SLICE):
-        values = [astuple(row) for row in rows[start : start + _SLICE]]
-        yield [[value[column] for value in values] for column in range(width)]
+        piece = rows[start : start + _SLICE]
+        yield [_column(piece, field.name) for field in fields(kind)]
+
+
+def _column(rows: Sequence[_Kept], name: str) -> list[object]:
+    return [getattr(row, name) for row in rows]

@@ -1,8 +1,13 @@
-"""Counts and examples of a destination's contacts, for brakes and reports."""
+"""Counts and examples of a destination's contacts, for brakes and reports.
+
+A report names a few contacts, ``most`` of them, and says how many there are: both come
+from one statement, so that they fit together.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import asyncpg
 
@@ -11,6 +16,21 @@ from syncengine.storage.state.access import read_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("contact_counts")
+
+
+class Examples(NamedTuple):
+    """Number of contacts of one kind, and some of them."""
+
+    number: int
+    contact_ids: tuple[str, ...]
+
+
+class WaitingExamples(NamedTuple):
+    """Number of contacts that wait for another one, and some of them."""
+
+    number: int
+    contacts: tuple[tuple[str, str], ...]
+    """Contact ids, each with the contact (``destination/contact_id``) it waits for."""
 
 
 async def known_contacts(pool: Pool, destination: str) -> int:
@@ -30,40 +50,30 @@ async def contacts_with_value(
     return {row["field"]: row["number"] for row in rows}
 
 
-async def waiting(
-    pool: Pool, destination: str, most: int = 5
-) -> tuple[int, tuple[tuple[str, str], ...]]:
-    """Return the number of contacts that wait for another one's match key.
-
-    Some of them are returned too, each with that other contact.
-    """
+async def waiting(pool: Pool, destination: str, most: int = 5) -> WaitingExamples:
+    """Return the contacts that wait for another one's match key."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["waiting"], destination, most)
     examples = tuple((row["contact_id"], row["owner"]) for row in rows)
-    return _number(rows), examples
+    return WaitingExamples(_number(rows), examples)
 
 
-async def dead_letters(
-    pool: Pool, destination: str, most: int = 5
-) -> tuple[int, tuple[str, ...]]:
-    """Return the number of dead letters of the destination, and some of them."""
-    return await _some(pool, "dead_letters", destination, most)
+async def dead_letters(pool: Pool, destination: str, most: int = 5) -> Examples:
+    """Return the dead letters of the destination."""
+    return await _examples(pool, "dead_letters", destination, most)
 
 
-async def gone(
-    pool: Pool, destination: str, most: int = 5
-) -> tuple[int, tuple[str, ...]]:
-    """Return the number of contacts deleted at the vendor, and some of them."""
-    return await _some(pool, "gone", destination, most)
+async def gone(pool: Pool, destination: str, most: int = 5) -> Examples:
+    """Return the contacts that were deleted at the vendor."""
+    return await _examples(pool, "gone", destination, most)
 
 
-async def _some(
-    pool: Pool, query: str, destination: str, most: int
-) -> tuple[int, tuple[str, ...]]:
+async def _examples(pool: Pool, query: str, destination: str, most: int) -> Examples:
+    """Return the result of a statement whose rows are the examples."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL[query], destination, most)
-    examples = tuple(row["contact_id"] for row in rows)
-    return _number(rows), examples
+    contact_ids = tuple(row["contact_id"] for row in rows)
+    return Examples(_number(rows), contact_ids)
 
 
 def _number(rows: Sequence[asyncpg.Record]) -> int:

@@ -1,4 +1,9 @@
-"""The claims of contacts to match keys (``ports.KeyStore``)."""
+"""The claims of contacts to match keys (``ports.KeyStore``).
+
+No two contacts of an account may have one match key at the vendor, or their values
+would be written over each other. So each contact claims the hashes of its keys, and
+of several claimants one wins (``sql/keys.sql``, "losers", says which).
+"""
 
 from __future__ import annotations
 
@@ -22,13 +27,17 @@ class Keys(FencedStore):
 
     @patient
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
-        """Replace the claims of these contacts; an empty list drops them."""
+        """Replace the claims of these contacts; an empty list drops them.
+
+        ``claims`` are hashes of match keys by contact id.
+        """
+        # Two lists of the same length: each claimed key, and its contact.
         ids: list[str] = []
         keys: list[bytes] = []
         for contact_id, contact_keys in sorted(claims.items()):
-            each_once = list(dict.fromkeys(contact_keys))
-            ids += [contact_id] * len(each_once)
-            keys += each_once
+            for key in dict.fromkeys(contact_keys):
+                ids.append(contact_id)
+                keys.append(key)
         # Old claims end in the transaction in which the new ones begin: no moment is
         # seen in which a contact has no claim, and loses its key to another one.
         async with self._fence.writing(sending=True) as connection:

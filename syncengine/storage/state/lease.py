@@ -1,4 +1,12 @@
-"""The right to be the only writer for an account (``ports.LeaseStore``)."""
+"""The right to be the only writer for an account (``ports.LeaseStore``).
+
+A lease is a row of ``sync_lease``: its holder, the time at which it runs out unless it
+is renewed, and its epoch, a number that grows with each takeover. A holder that died
+does not renew, so the next run waits until its lease has run out, and takes it with a
+new epoch. Should the former holder be alive after all, its writes are refused by their
+old epoch (``fence``). With the lease goes the ledger of the last requests, since the
+vendor still counts these.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +44,10 @@ class Leases:
     async def acquire(
         self, account: str, *, ttl: float, settles_within: float
     ) -> LeaseGrant:
-        """Take the lease of an account, waiting out a holder that died.
+        """Take the lease of an account for ``ttl`` seconds.
 
-        Raises LeaseHeld when the holder is alive.
+        A holder that died is waited out. ``settles_within`` is how many seconds one of
+        its requests may still arrive. Raises LeaseHeld when the holder is alive.
         """
         found = await self._try(account, ttl, settles_within)
         if not isinstance(found, LeaseGrant):
@@ -84,6 +93,7 @@ class Leases:
             found = await self._look(account)
 
     async def _look(self, account: str) -> asyncpg.Record:
+        """Return the lease of an account as it is now."""
         async with write_state(self._pool) as connection:
             found = await connection.fetchrow(_SQL["look"], account)
         assert found is not None, "a lease is never deleted"

@@ -1,9 +1,13 @@
-"""The contacts of a destination that have a vendor contact of their own."""
+"""The contacts of a destination that have a vendor contact of their own.
+
+They are called linked. ``verify`` and the check of an account read them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+
+import asyncpg
 
 from syncengine.model.contact import MatchKey
 from syncengine.model.work import LinkedContact
@@ -15,7 +19,10 @@ _SQL = statements("linked")
 
 
 class Linked:
-    """Reads in slices, each in a short transaction of its own. Raises StorageError."""
+    """Reads linked contacts. Each method may raise StorageError.
+
+    Each statement is a short transaction of its own.
+    """
 
     def __init__(self, pool: Pool, destination: str) -> None:
         self._pool = pool
@@ -23,7 +30,8 @@ class Linked:
 
     async def count(self) -> int:
         """Return the number of linked contacts."""
-        ((number,),) = await self._fetch("count")
+        rows = await self._fetch("count")
+        (number,) = rows[0]
         return int(number)
 
     async def slices(self, size: int) -> AsyncIterator[Sequence[str]]:
@@ -35,35 +43,40 @@ class Linked:
             rows = await self._fetch("after", last, size)
             if not rows:
                 return
-            ids = [row[0] for row in rows]
-            yield ids
-            last = ids[-1]
+            contact_ids = [row["contact_id"] for row in rows]
+            yield contact_ids
+            last = contact_ids[-1]
 
     async def sample(self, number: int, seed: int) -> Sequence[str]:
         """Return some of them by chance; another seed gives another sample."""
-        return [row[0] for row in await self._fetch("sample", seed, number)]
+        rows = await self._fetch("sample", seed, number)
+        return [row["contact_id"] for row in rows]
 
     async def among(self, contact_ids: Sequence[str]) -> Sequence[str]:
         """Return those of these contacts that are linked."""
-        return [row[0] for row in await self._fetch("among", list(contact_ids))]
+        rows = await self._fetch("among", list(contact_ids))
+        return [row["contact_id"] for row in rows]
 
     async def known_longest_and_last(self) -> Sequence[LinkedContact]:
         """Return a few contacts in step: the newest ones, then those known longest."""
         rows = await self._fetch("known_longest_and_last")
         found: list[LinkedContact] = []
-        for contact_id, external_id, match_field, match_key in rows:
+        for row in rows:
             key: MatchKey | None = None
-            if match_field:
-                key = MatchKey(match_field, match_key)
-            found.append(LinkedContact(contact_id, external_id, key))
+            if row["match_field"]:
+                key = MatchKey(row["match_field"], row["match_key"])
+            found.append(LinkedContact(row["contact_id"], row["external_id"], key))
         return found
 
     async def owners(self, external_ids: Sequence[str]) -> dict[str, str]:
-        """Return external id to the contact it belongs to, for those that are known."""
-        rows = await self._fetch("of_external_ids", list(external_ids))
-        return {row[1]: row[0] for row in rows}
+        """Return the contacts that these vendor contacts belong to, by external id.
 
-    async def _fetch(self, name: str, *arguments: object) -> Sequence[tuple[Any, ...]]:
+        Those that belong to nobody here are left out.
+        """
+        rows = await self._fetch("of_external_ids", list(external_ids))
+        return {row["external_id"]: row["contact_id"] for row in rows}
+
+    async def _fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """Return the rows of a statement about the destination."""
         async with read_state(self._pool) as connection:
-            rows = await connection.fetch(_SQL[name], self._destination, *arguments)
-        return [tuple(row) for row in rows]
+            return await connection.fetch(_SQL[name], self._destination, *arguments)

@@ -23,12 +23,17 @@ class QuotaCounts(FencedStore):
     def __init__(self, fence: Fence) -> None:
         super().__init__(fence)
         self._caught_up: set[str] = set()
+        """Names of quotas for which requests of earlier runs were counted."""
 
     @patient
     async def reserve(
         self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
     ) -> tuple[int, float]:
-        """Reserve up to ``wanted`` requests; return how many, and the wait if none."""
+        """Reserve up to ``wanted`` requests in every window, pairs of calls and seconds.
+
+        Returns the number of requests that were reserved and, if that is 0, the seconds
+        after which to ask again.
+        """
         account = self._fence.account
         granted = wanted
         frees_in = 0.0

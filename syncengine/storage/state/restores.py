@@ -14,11 +14,15 @@ _SQL = statements("resync")
 
 
 async def state_identity(pool: Pool, run_ids: Iterable[int] = ()) -> StateIdentity:
-    """Return by what the state is recognised, and those of these runs that it has."""
+    """Return by what the state is recognised, with those of these runs that it has.
+
+    A run that is missing was made since the backup, and lost with the restore.
+    """
     async with read_state(pool) as connection:
         row = await connection.fetchrow(_SQL["state_self"])
         runs = await connection.fetch(_SQL["runs_of"], list(run_ids))
     assert row is not None, "a migrated state knows itself"
+    # The columns of both statements are named after the fields.
     marks = {run["run_id"]: RunMark(**run) for run in runs}
     return StateIdentity(**row, runs=marks)
 

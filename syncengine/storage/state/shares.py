@@ -1,4 +1,8 @@
-"""The state of an account's other destinations (``ports.ShareStore``)."""
+"""The state of an account's other destinations (``ports.ShareStore``).
+
+Contacts of one account may be in several destinations, and only one of these owns the
+vendor contact. ``engine.neighbours`` says what these questions are for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the state knows of destinations right now, for people."""
+"""Status of destinations, as the state knows it right now (``syncengine status``)."""
 
 from __future__ import annotations
 
@@ -34,20 +34,23 @@ async def read_status(
     for row in standing_rows:
         standing[row["destination"]][Standing(row["standing"])] = row["number"]
     found = {row["destination"]: row for row in rows}
-    return [
-        StatusReport(
+    reports: list[StatusReport] = []
+    for name, account in destinations:
+        row = found[name]
+        report = StatusReport(
             destination=name,
             account=account,
-            last_run=_last_run(found[name]),
+            last_run=_last_run(row),
             standing=standing[name],
-            lease=_lease(found[name]),
-            open_erasures=found[name]["erasures"],
+            lease=_lease(row),
+            open_erasures=row["erasures"],
         )
-        for name, account in destinations
-    ]
+        reports.append(report)
+    return reports
 
 
 def _last_run(row: asyncpg.Record) -> LastRun | None:
+    """Return the newest run in a row of the statement; None where there was none."""
     if row["run_id"] is None:
         return None
     totals = orjson.loads(row["totals"])
@@ -67,6 +70,7 @@ def _last_run(row: asyncpg.Record) -> LastRun | None:
 
 
 def _lease(row: asyncpg.Record) -> LeaseHolder | None:
+    """Return who has the account's lease; None where nobody has."""
     if row["holder"] is None:
         return None
     return LeaseHolder(row["holder"], row["expires_at"])
