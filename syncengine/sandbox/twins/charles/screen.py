@@ -32,7 +32,7 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
     """
 
     vendor = "charles"
-    own_fields = f"{PROPERTIES}."
+    custom_prefix = f"{PROPERTIES}."
 
     def delete(self, contact: str) -> None:
         self._person(contact)
@@ -64,7 +64,9 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
         elif name in NAMES:
             set_or_clear(person.names, name, value)
         else:
-            set_or_clear(person.properties, name.removeprefix(self.own_fields), value)
+            set_or_clear(
+                person.properties, name.removeprefix(self.custom_prefix), value
+            )
 
     def _replace_phones(
         self, person: CharlesPerson, kind: str, phones: Mapping[str, str]
@@ -121,7 +123,7 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
         return made.id
 
     def undefine_field(self, name: str) -> None:
-        name = name.removeprefix(self.own_fields)
+        name = name.removeprefix(self.custom_prefix)
         if name in NAMES:
             raise ValueError(f"{name}: Only custom properties can be undefined.")
         self._account.definitions.undefine("field", name)
@@ -133,8 +135,10 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
         for person in self._account.people.values():
             person.tags.pop(name, None)
 
-    def _person(self, contact: str) -> CharlesPerson:
-        return self._known(contact, self._account.people.get(contact))
+    def _person(self, contact_id: str) -> CharlesPerson:
+        """Return the person with an id. Raises LookupError."""
+        found = self._account.people.get(contact_id)
+        return self._known(contact_id, found)
 
 
 def _lists_of(name: str, value: Json) -> PhonesAndEmails:

@@ -19,6 +19,7 @@ class CharlesSwitches:
     __pydantic_config__ = STRICT
 
     key: str = "sandbox-key"
+    """The API key."""
     tags_mode: Literal["add", "replace"] = "add"
     """Effect of tags on those that are there. Adding is inferred: in the documented
     answer a person has seven tags after a request with one."""
@@ -32,6 +33,7 @@ class CharlesSwitches:
     unknown_tag: Literal["create", "drop", "reject"] = "create"
     """Undocumented: the batch API, which we do not play, wants tags to exist."""
     null_mode: Literal["ignore", "clear"] = "ignore"
+    """Effect of null on a name or a property."""
     match_by_phone: bool = False
     """True where a new key with a known phone joins the person that has it."""
     erasure_delay: float = 0.5
@@ -44,6 +46,7 @@ class CharlesSwitches:
     lists_mode: Literal["merge", "replace"] = "merge"
     """Effect of phones and e-mails on those that are there."""
     properties_mode: Literal["merge", "replace"] = "merge"
+    """Effect of properties on those that are there."""
     echo_properties: bool = True
     """True where the answer to an upsert shows the properties. The documented answer
     shows none, which may mean that they are never shown, or that they were dropped."""
@@ -56,5 +59,8 @@ class CharlesSwitches:
     invalid_status: Literal[200, 400, 422] = 422
     """The answer to a body that breaks the rules; 200 has ``errors`` all the same."""
     bad_key_status: Literal[401, 403] = 401
+    """Status of the answer to a wrong key."""
     send_retry_after: bool = True
+    """True where a 429 has the header ``Retry-After``."""
     send_limit_headers: bool = False
+    """True where answers have the headers ``X-RateLimit-*``."""

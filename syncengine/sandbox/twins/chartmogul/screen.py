@@ -14,7 +14,7 @@ class ChartMogulScreen(StoreScreen[ChartMogulStore, ChartMogulAccount]):
     """A screen whose merges leave the contact that was chosen."""
 
     vendor = "chartmogul"
-    own_fields = CUSTOM
+    custom_prefix = CUSTOM
 
     def delete(self, contact: str) -> None:
         self._contact(contact)
@@ -46,5 +46,7 @@ class ChartMogulScreen(StoreScreen[ChartMogulStore, ChartMogulAccount]):
         for contact in self._account.contacts.values():
             contact.custom.pop(name, None)
 
-    def _contact(self, contact: str) -> ChartMogulContact:
-        return self._known(contact, self._account.contacts.get(contact))
+    def _contact(self, contact_id: str) -> ChartMogulContact:
+        """Return the contact with an id. Raises LookupError."""
+        found = self._account.contacts.get(contact_id)
+        return self._known(contact_id, found)

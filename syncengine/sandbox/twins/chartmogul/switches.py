@@ -29,6 +29,7 @@ class ChartMogulSwitches:
     null_mode: Literal["clear", "ignore"] = "clear"
     """Effect of null on a field; the external id is always cleared, as observed."""
     external_id_unique: bool = False
+    """True where a create with the external id of another contact is refused."""
     fixed_reference: Literal["ignore", "422"] = "ignore"
     """An update that names another customer or data source."""
     merged_customer: Literal["null", "kept"] = "null"
@@ -39,3 +40,5 @@ class ChartMogulSwitches:
     unknown_filter: Literal["empty", "404"] = "empty"
     """Answer to a list filtered by an e-mail that nobody has. Both were observed."""
     email_case: Literal["ignore", "exact"] = "ignore"
+    """Comparison of e-mail addresses in lists: whatever their case, or by exact
+    spelling."""

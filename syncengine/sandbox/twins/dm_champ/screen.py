@@ -100,5 +100,7 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
         for contact in self._account.contacts.values():
             contact.lists.pop(name, None)
 
-    def _contact(self, contact: str) -> DmChampContact:
-        return self._known(contact, self._account.contacts.get(contact))
+    def _contact(self, contact_id: str) -> DmChampContact:
+        """Return the contact with an id. Raises LookupError."""
+        found = self._account.contacts.get(contact_id)
+        return self._known(contact_id, found)

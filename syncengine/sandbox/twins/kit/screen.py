@@ -28,7 +28,7 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
     is done at it.
     """
 
-    own_fields: ClassVar[str] = ""
+    custom_prefix: ClassVar[str] = ""
     """Prefix of a custom field's name where a contact shows it, such as ``custom.``;
     empty at a vendor that shows custom fields under their bare names."""
 
@@ -76,7 +76,7 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
 
     def define(self, kind: DefinedKind, name: str) -> None:
         # Contacts show custom fields and lists under a prefix; definitions have none.
-        prefixes: dict[DefinedKind, str] = {"field": self.own_fields, "list": LISTS}
+        prefixes: dict[DefinedKind, str] = {"field": self.custom_prefix, "list": LISTS}
         bare = name.removeprefix(prefixes.get(kind, ""))
         self._store.definitions.define(kind, bare)
 
@@ -96,17 +96,17 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
     def swap(self, account: str) -> None:
         self._store.swap_account(account)
 
-    def _shown(self, contact: str) -> dict[str, Json]:
+    def _shown(self, contact_id: str) -> dict[str, Json]:
         """Return a contact in the form of ``Twin.contacts``. Raises LookupError."""
         for each in self._store.contacts(self._now):
-            if each["id"] == contact:
+            if each["id"] == contact_id:
                 return each
-        raise self._unknown(contact)
+        raise self._unknown(contact_id)
 
-    def _known(self, contact: str, found: T | None) -> T:
+    def _known(self, contact_id: str, found: T | None) -> T:
         """Return ``found``. Raises LookupError, which names the contact, for None."""
         if found is None:
-            raise self._unknown(contact)
+            raise self._unknown(contact_id)
         return found
 
     def _check_two(self, into: str, other: str) -> None:
@@ -114,5 +114,6 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
         if into == other:
             raise ValueError("A contact cannot be merged into itself.")
 
-    def _unknown(self, contact: str) -> LookupError:
-        return LookupError(f"{self.vendor} has no contact {contact}.")
+    def _unknown(self, contact_id: str) -> LookupError:
+        """Return the error for an id that no contact has."""
+        return LookupError(f"{self.vendor} has no contact {contact_id}.")

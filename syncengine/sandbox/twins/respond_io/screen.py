@@ -79,15 +79,17 @@ class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
             for contact in channel.contacts.values():
                 contact.tags.pop(name, None)
 
-    def _channel_of(self, contact: str) -> RespondIoChannel:
+    def _channel_of(self, contact_id: str) -> RespondIoChannel:
         """Return the channel that a contact belongs to. Raises LookupError."""
         for channel in self._account.channels.values():
-            if contact in channel.contacts:
+            if contact_id in channel.contacts:
                 return channel
-        raise self._unknown(contact)
+        raise self._unknown(contact_id)
 
-    def _contact(self, contact: str) -> RespondIoContact:
-        return self._channel_of(contact).contacts[contact]
+    def _contact(self, contact_id: str) -> RespondIoContact:
+        """Return the contact with an id. Raises LookupError."""
+        channel = self._channel_of(contact_id)
+        return channel.contacts[contact_id]
 
 
 def _age(contact: RespondIoContact) -> tuple[int, int]:

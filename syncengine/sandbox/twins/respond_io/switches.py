@@ -29,8 +29,12 @@ class RespondIoSwitches:
     custom_fields: tuple[str, ...] | None = None
     """The custom fields that are defined; None: any."""
     null_mode: Literal["ignore", "clear"] = "ignore"
+    """Effect of null on a field."""
     put_mode: Literal["partial", "replace"] = "partial"
+    """Effect of an update on the fields that it leaves out: they stay, or become
+    empty."""
     look_up: Literal["exact", "ignore_case"] = "exact"
+    """Comparison of values in look-ups."""
     no_hit: Literal["empty", "403"] = "empty"
     """Answer to a look-up that finds no contact."""
     known_tags: tuple[str, ...] | None = None
@@ -52,7 +56,9 @@ class RespondIoSwitches:
     require_accept: bool = False
     """True where a request that does not accept JSON is redirected to an HTML page."""
     send_retry_after: bool = True
+    """True where a 429 has the header ``Retry-After``."""
     send_limit_headers: bool = True
+    """True where answers have the headers ``X-RateLimit-*``."""
 
     def all_tokens(self) -> tuple[str, ...]:
         """Return the tokens of all channels; the first one is the main channel's."""

@@ -20,7 +20,7 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
     """A screen whose merges leave the older contact, whichever was chosen."""
 
     vendor = "respond_io_v2"
-    own_fields = CUSTOM
+    custom_prefix = CUSTOM
 
     # --- contacts ---------------------------------------------------------------------
 
@@ -76,9 +76,10 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
             if contact.lifecycle == name:
                 contact.lifecycle = None
 
-    def _contact(self, contact: str) -> RespondIoV2Contact:
+    def _contact(self, contact_id: str) -> RespondIoV2Contact:
+        """Return the contact with an id. Raises LookupError."""
         found = None
         # The ids of this vendor are numbers; any other text is simply unknown.
-        if contact.isdecimal():
-            found = self._account.contacts.get(int(contact))
-        return self._known(contact, found)
+        if contact_id.isdecimal():
+            found = self._account.contacts.get(int(contact_id))
+        return self._known(contact_id, found)

@@ -30,18 +30,22 @@ class RespondIoV2Switches:
     """Keys that an upsert matches by: the one in its path alone, or each phone and
     e-mail that it carries."""
     first_name_in_updates: Literal["required", "optional"] = "required"
+    """First name of an update; the documentation states both. A create needs one."""
     custom_fields: dict[str, CustomFieldKind] | None = None
     """The custom fields that are defined, with their types; None: any, of any type."""
     custom_shown: Literal["text", "typed"] = "text"
     """Form of custom fields in reads. Observed: a checkbox is shown as text."""
     null_mode: Literal["clear", "ignore"] = "clear"
+    """Effect of null on a field."""
     empty_mode: Literal["400", "clear"] = "400"
     """Effect of the empty text on a plain field; a custom field that may be any keeps
     it."""
     shows_plus: bool = True
     """True where a phone is shown with its ``+``."""
     email_case: Literal["keep", "lower"] = "keep"
+    """Form in which addresses are stored: as they were written, or in lower case."""
     filter_case: Literal["exact", "ignore"] = "exact"
+    """Comparison of values in filters: by exact spelling, or whatever their case."""
     phone_filters: Literal["any", "e164"] = "any"
     """Values that a filter takes for the phone: any text, or digits behind a ``+`` or
     none; others are 400."""
@@ -59,7 +63,10 @@ class RespondIoV2Switches:
     channels: int = 1
     """Number of channels of each contact that has a phone."""
     channels_per_page: int = 10
+    """Number of channels on a page, whatever the client asks for."""
     merge_tags: Literal["both", "older"] = "both"
     """Tags of a merged contact: those of both contacts, or of the older one."""
     send_retry_after: bool = True
+    """True where a 429 has the header ``Retry-After``."""
     send_limit_headers: bool = True
+    """True where answers have the headers ``X-RateLimit-*``."""

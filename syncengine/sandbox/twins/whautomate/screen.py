@@ -27,7 +27,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
     """
 
     vendor = "whautomate"
-    own_fields = CUSTOM
+    custom_prefix = CUSTOM
 
     def delete(self, contact: str) -> None:
         self._store.delete(self._contact(contact))
@@ -113,5 +113,7 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
             if contact.location == name:
                 contact.location = None
 
-    def _contact(self, contact: str) -> WhautomateContact:
-        return self._known(contact, self._account.contacts.get(contact))
+    def _contact(self, contact_id: str) -> WhautomateContact:
+        """Return the contact with an id. Raises LookupError."""
+        found = self._account.contacts.get(contact_id)
+        return self._known(contact_id, found)

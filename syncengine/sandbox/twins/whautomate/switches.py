@@ -36,7 +36,9 @@ class WhautomateSwitches:
     custom_mode: Literal["replace", "merge"] = "replace"
     """Effect of an update on the custom fields that it does not name."""
     null_mode: Literal["clear", "ignore"] = "clear"
+    """Effect of null on the notes or on a custom field."""
     custom_values: Literal["json", "text"] = "json"
+    """Form in which custom fields are stored: in their JSON type, or as text."""
     custom_fields: tuple[str, ...] | None = None
     """The custom fields that are defined, others are dropped; None: any."""
     store_plus: bool = True
@@ -46,12 +48,16 @@ class WhautomateSwitches:
     known_tags: tuple[str, ...] = ()
     """Tags that are defined from the start."""
     unknown_tag: Literal["create", "400"] = "create"
+    """Effect of a tag that is not defined."""
     tags_told: Literal["all", "changed"] = "all"
     """The tags in the answer of a tag call."""
     delete_again: Literal["404", "200"] = "404"
+    """Status of the answer to the deletion of a contact that was deleted before."""
     searches: tuple[str, ...] = ("name", "phoneNumber", "notes")
     """Patterns of the fields that the text search looks through."""
     default_limit: int = 20
+    """Rows on a page where the client names no number."""
     most_per_page: int = 100
+    """Rows on a page at most, whatever the client asks for."""
     send_retry_after: bool = False
     """Assumed: the gateway in front sends none."""
