@@ -35,9 +35,10 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
     custom_prefix = f"{PROPERTIES}."
 
     def delete(self, contact: str) -> None:
-        self._person(contact)
-        self._store.remove(contact)
-        self._account.erase_at.pop(contact, None)
+        deleted = self._person(contact)
+        self._store.remove(deleted.id)
+        # The erasure job has nobody to erase any more.
+        self._account.erase_at.pop(deleted.id, None)
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
@@ -48,7 +49,8 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         person = self._person(contact)
         # Raises for a field that does not exist before anything is changed.
-        payload({name: value for name, value in fields.items() if value is not None})
+        given = {name: value for name, value in fields.items() if value is not None}
+        payload(given)
         for name, value in fields.items():
             self._set(person, name, value)
         person.touched = datetime.fromtimestamp(self._now, UTC)
@@ -87,13 +89,16 @@ class CharlesScreen(StoreScreen[CharlesStore, CharlesAccount]):
         person.emails.update(emails)
 
     def tag(self, contact: str, tag: str) -> None:
-        self._person(contact).tags.setdefault(tag)
+        tagged = self._person(contact)
+        tagged.tags[tag] = None
 
     def untag(self, contact: str, tag: str) -> None:
-        self._person(contact).tags.pop(tag, None)
+        tagged = self._person(contact)
+        tagged.tags.pop(tag, None)
 
     def archive(self, contact: str, *, archived: bool = True) -> None:
-        self._person(contact).archived = archived
+        changed = self._person(contact)
+        changed.archived = archived
 
     def create(
         self,

@@ -17,12 +17,14 @@ class ChartMogulScreen(StoreScreen[ChartMogulStore, ChartMogulAccount]):
     custom_prefix = CUSTOM
 
     def delete(self, contact: str) -> None:
-        self._contact(contact)
-        del self._account.contacts[contact]
+        deleted = self._contact(contact)
+        del self._account.contacts[deleted.uuid]
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
-        self._store.merge(self._contact(into), self._contact(other))
+        kept = self._contact(into)
+        gone = self._contact(other)
+        self._store.merge(kept, gone)
         return into
 
     def edit(self, contact: str, fields: dict[str, Any]) -> None:

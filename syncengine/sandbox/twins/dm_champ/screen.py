@@ -26,8 +26,10 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
     vendor = "dm_champ"
 
     def delete(self, contact: str) -> None:
-        self._store.take_phone(self._contact(contact))
-        del self._account.contacts[contact]
+        deleted = self._contact(contact)
+        # Else a look-up by the phone would still find it.
+        self._store.take_phone(deleted)
+        del self._account.contacts[deleted.id]
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
@@ -62,7 +64,8 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
         if name == "phoneNumber":
             self._store.give_phone(contact, value or "")
         elif name.startswith(_CUSTOM):
-            set_or_clear(contact.custom, name.removeprefix(_CUSTOM), value)
+            bare_name = name.removeprefix(_CUSTOM)
+            set_or_clear(contact.custom, bare_name, value)
         elif value is None:
             contact.fields[name] = DEFAULTS.get(name)
         else:
@@ -72,16 +75,19 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
         # A tag exists from the moment it is first used.
         self._account.tags.setdefault(tag)
         tagged = self._contact(contact)
-        tagged.tags.setdefault(tag)
+        tagged.tags[tag] = None
 
     def untag(self, contact: str, tag: str) -> None:
-        self._contact(contact).tags.pop(tag, None)
+        tagged = self._contact(contact)
+        tagged.tags.pop(tag, None)
 
     def join(self, contact: str, name: str) -> None:
-        self._contact(contact).lists.setdefault(name, True)
+        joining = self._contact(contact)
+        joining.lists.setdefault(name, True)
 
     def leave(self, contact: str, name: str) -> None:
-        self._contact(contact).lists.pop(name, None)
+        leaving = self._contact(contact)
+        leaving.lists.pop(name, None)
 
     def opt_out(self, contact: str, *, opted_out: bool = True) -> None:
         changed = self._contact(contact)
@@ -95,10 +101,10 @@ class DmChampScreen(StoreScreen[DmChampStore, DmChampAccount]):
             contact.tags.pop(name, None)
 
     def undefine_list(self, name: str) -> None:
-        name = name.removeprefix(_LISTS)
-        self._account.definitions.undefine("list", name)
+        list_id = name.removeprefix(_LISTS)
+        self._account.definitions.undefine("list", list_id)
         for contact in self._account.contacts.values():
-            contact.lists.pop(name, None)
+            contact.lists.pop(list_id, None)
 
     def _contact(self, contact_id: str) -> DmChampContact:
         """Return the contact with an id. Raises LookupError."""

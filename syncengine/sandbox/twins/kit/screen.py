@@ -45,7 +45,8 @@ class StoreScreen(Screen, Generic[StoreT, AccountT]):
         return account
 
     def move(self, field: str, source: str, to: str, instead: Any = None) -> None:
-        value = self._shown(source)["fields"].get(field)
+        fields = self._shown(source)["fields"]
+        value = fields.get(field)
         if not value:
             raise ValueError(f"{field}: The contact {source} has none.")
         # Both contacts must exist before the first of them is changed.

@@ -27,7 +27,8 @@ class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
     vendor = "respond_io"
 
     def delete(self, contact: str) -> None:
-        self._channel_of(contact).remove(self._contact(contact))
+        channel = self._channel_of(contact)
+        channel.remove(channel.contacts[contact])
 
     def merge(self, into: str, other: str) -> str:
         kept = self._contact(into)
@@ -56,13 +57,16 @@ class RespondIoScreen(StoreScreen[RespondIoStore, RespondIoAccount]):
                 channel.drop(edited, name)
 
     def tag(self, contact: str, tag: str) -> None:
-        self._contact(contact).tags.setdefault(tag)
+        tagged = self._contact(contact)
+        tagged.tags[tag] = None
 
     def untag(self, contact: str, tag: str) -> None:
-        self._contact(contact).tags.pop(tag, None)
+        tagged = self._contact(contact)
+        tagged.tags.pop(tag, None)
 
     def block(self, contact: str, *, blocked: bool = True) -> None:
-        self._contact(contact).blocked = blocked
+        changed = self._contact(contact)
+        changed.blocked = blocked
 
     def undefine_field(self, name: str) -> None:
         if name in STANDARD:

@@ -25,11 +25,13 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
     # --- contacts ---------------------------------------------------------------------
 
     def delete(self, contact: str) -> None:
-        self._account.contacts.remove(self._contact(contact))
+        deleted = self._contact(contact)
+        self._account.contacts.remove(deleted)
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
-        older, younger = by_age(self._contact(into), self._contact(other))
+        chosen = self._contact(into)
+        older, younger = by_age(chosen, self._contact(other))
         self._store.merge(older, younger)
         return str(older.id)
 
@@ -44,26 +46,31 @@ class RespondIoV2Screen(StoreScreen[RespondIoV2Store, RespondIoV2Account]):
         self._account.contacts.write(edited, plain, custom)
 
     def tag(self, contact: str, tag: str) -> None:
-        self._contact(contact).tags.setdefault(tag)
+        tagged = self._contact(contact)
+        tagged.tags[tag] = None
 
     def untag(self, contact: str, tag: str) -> None:
-        self._contact(contact).tags.pop(tag, None)
+        tagged = self._contact(contact)
+        tagged.tags.pop(tag, None)
 
     def set_stage(self, contact: str, stage: str | None) -> None:
-        self._contact(contact).lifecycle = stage
+        changed = self._contact(contact)
+        changed.lifecycle = stage
 
     def block(self, contact: str, *, blocked: bool = True) -> None:
-        self._contact(contact).blocked = blocked
+        changed = self._contact(contact)
+        changed.blocked = blocked
 
     # --- definitions ------------------------------------------------------------------
 
     def undefine_field(self, name: str) -> None:
-        name = name.removeprefix(CUSTOM)
-        if name in PLAIN:
-            raise ValueError(f"{name}: Only custom fields can be undefined.")
-        self._account.definitions.undefine("field", name)
-        for contact in self._account.contacts:
-            self._account.contacts.write(contact, {}, {name: None})
+        bare_name = name.removeprefix(CUSTOM)
+        if bare_name in PLAIN:
+            raise ValueError(f"{bare_name}: Only custom fields can be undefined.")
+        self._account.definitions.undefine("field", bare_name)
+        contacts = self._account.contacts
+        for contact in contacts:
+            contacts.write(contact, plain={}, custom={bare_name: None})
 
     def undefine_tag(self, name: str) -> None:
         self._account.definitions.undefine("tag", name)

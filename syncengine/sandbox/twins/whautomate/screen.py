@@ -30,7 +30,8 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
     custom_prefix = CUSTOM
 
     def delete(self, contact: str) -> None:
-        self._store.delete(self._contact(contact))
+        deleted = self._contact(contact)
+        self._store.delete(deleted)
 
     def merge(self, into: str, other: str) -> str:
         self._check_two(into, other)
@@ -78,15 +79,17 @@ class WhautomateScreen(StoreScreen[WhautomateStore, WhautomateAccount]):
             case "notes":
                 contact.notes = value or ""
             case _:
-                set_or_clear(contact.custom, name.removeprefix(CUSTOM), value)
+                bare_name = name.removeprefix(CUSTOM)
+                set_or_clear(contact.custom, bare_name, value)
 
     def tag(self, contact: str, tag: str) -> None:
         tagged = self._contact(contact)
         self._account.tags.define(tag, self._now)
-        tagged.tags.setdefault(tag)
+        tagged.tags[tag] = None
 
     def untag(self, contact: str, tag: str) -> None:
-        self._contact(contact).tags.pop(tag, None)
+        tagged = self._contact(contact)
+        tagged.tags.pop(tag, None)
 
     def set_stage(self, contact: str, stage: str | None) -> None:
         # Every contact has a stage here; the first one is that of new contacts.
