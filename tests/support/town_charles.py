@@ -1,4 +1,4 @@
-"""What charles must hold after each run over a town's table, and the fewest requests that bring it there."""
+"""The expected results at charles of each run over a town's table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.support.town_oracle import (
     Expected,
     Fate,
     Oracle,
+    RemoteContent,
     Ways,
     e164,
     tags_of,
@@ -20,7 +21,11 @@ from tests.support.town_oracle import (
 
 
 class Charles(Oracle):
-    """charles: one upsert a contact; tags, phones and e-mails only grow, nothing is cleared."""
+    """The expected contents of charles.
+
+    It takes one upsert a contact. Tags, phones and e-mails only grow, and nothing is
+    cleared.
+    """
 
     NAMES: ClassVar[Mapping[str, str]] = {
         "first_name": "first_name",
@@ -84,37 +89,47 @@ class Charles(Oracle):
     def _differences(
         self, it: Contact, wanted: Mapping[str, Any]
     ) -> tuple[set[tuple[str, str]], dict[str, Any]]:
-        """What cannot be expressed, and what goes out."""
+        """Return what charles cannot express, and the fields to send."""
         unsupported: set[tuple[str, str]] = set()
         sent: dict[str, Any] = {}
         for name, value in wanted.items():
-            held = it.known.get(name)
             if name in self.GROWS:
-                held = held or []
-                if any(old != value for old in held):
+                old = it.known.get(name) or []
+                if any(each != value for each in old):
                     unsupported.add(("change_field" if value else "clear_field", name))
-                if value and value not in held:
+                if value and value not in old:
                     sent[name] = value
-                    it.known[name] = [*held, value]
-            elif value in (None, "") and held is not None:
+                    it.known[name] = [*old, value]
+                continue
+            known = it.known.get(name)
+            if value not in (None, ""):
+                if known != value:
+                    sent[name] = it.known[name] = value
+            elif known is not None:
                 unsupported.add(("clear_field", name))
-                sent |= {name: value} if value == "" else {}
-            elif value not in (None, "") and held != value:
-                sent[name] = it.known[name] = value
+                if value == "":
+                    # An empty text goes out as it is, and changes nothing there.
+                    sent[name] = value
         return unsupported, sent
 
     def _arrive(self, person: Copy, name: str, value: Any) -> None:
+        """Store a value as charles does: phones without plus, nothing twice."""
         if name in self.GROWS:
-            held = person.fields.setdefault(name, [])
+            values = person.fields.setdefault(name, [])
             text = value.removeprefix("+") if name.startswith("phone") else value
-            if text.lower() not in [old.lower() for old in held]:
-                held.append(text)
+            if text.lower() not in [old.lower() for old in values]:
+                values.append(text)
         elif value != "":
             person.fields[name] = value
 
     def contents(self) -> Contents:
         owned = {it.copy for it in self.contacts.values() if it.copy is not None}
-        held = {int(key): (it.fields, it.tags) for key, it in self.people.items()}
-        return {each: held[each] for each in owned}, [
-            it for each, it in held.items() if each not in owned
-        ]
+        ours: dict[int, RemoteContent] = {}
+        others: list[RemoteContent] = []
+        for key, person in self.people.items():
+            content = (person.fields, person.tags)
+            if int(key) in owned:
+                ours[int(key)] = content
+            else:
+                others.append(content)
+        return ours, others

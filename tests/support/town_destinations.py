@@ -15,12 +15,12 @@ from syncengine.sandbox.twins.twin import Seed
 from tests.support.demo_project import KEY, TOKEN, World
 from tests.support.town_charles import Charles
 from tests.support.town_nights import COLUMNS, ByHand
-from tests.support.town_oracle import Contents, Held, Ways
+from tests.support.town_oracle import Contents, RemoteContent, Ways
 from tests.support.town_respond_io import RespondIo
 
 
 def destination(ways: Ways, url: str) -> dict[str, Any]:
-    """A destination's file."""
+    """Return the content of a destination's file."""
     names = RespondIo.NAMES if ways.vendor == "respond_io" else Charles.NAMES
     rest = "" if ways.vendor == "respond_io" else "custom_properties."
     fields: dict[str, Any] = {
@@ -35,11 +35,10 @@ def destination(ways: Ways, url: str) -> dict[str, Any]:
     }
     if "email" in ways.match_on:
         fields["email"] = {"from": "email", "as": "lower"}
-    secret = (
-        {"token": "${TOKEN}"}
-        if ways.vendor == "respond_io"
-        else {"api_key": "${KEY}", "source_type": "town"}
-    )
+    if ways.vendor == "respond_io":
+        secret = {"token": "${TOKEN}"}
+    else:
+        secret = {"api_key": "${KEY}", "source_type": "town"}
     return {
         "vendor": ways.vendor,
         "settings": {"base_url": url, "settles_within": "1s", **secret},
@@ -87,42 +86,41 @@ def put_by_hand(sandbox: Sandbox, name: str, contacts: Sequence[ByHand]) -> None
 
 
 def contents(sandbox: Sandbox, name: str, owners: Mapping[str, int]) -> Contents:
-    """What a twin holds; ``owners`` says which contact an external id belongs to."""
-    ours: dict[int, Held] = {}
-    others: list[Held] = []
+    """Return what a twin holds. ``owners``: the contact of each external id."""
+    ours: dict[int, RemoteContent] = {}
+    others: list[RemoteContent] = []
     for contact in sandbox.contacts(name):
         fields: Any = contact["fields"]
         tags: Any = contact["tags"]
-        held = (
-            {field: value for field, value in fields.items() if value != ""},
-            set(tags),
-        )
-        if (owner := owners.get(str(contact["id"]))) is None:
-            others.append(held)
+        filled = {name: value for name, value in fields.items() if value != ""}
+        content = (filled, set(tags))
+        owner = owners.get(str(contact["id"]))
+        if owner is None:
+            others.append(content)
         else:
-            ours[owner] = held
+            ours[owner] = content
     return ours, others
 
 
 def differences(found: Contents, wanted: Contents) -> dict[str, Any]:
-    """Where the two differ, field by field; empty when they do not."""
+    """Return where two contents differ, field by field; empty when they do not."""
+    (found_ours, found_others), (wanted_ours, wanted_others) = found, wanted
     different: dict[str, Any] = {}
-    for each in found[0].keys() | wanted[0].keys():
-        mine, yours = found[0].get(each, ({}, set())), wanted[0].get(each, ({}, set()))
-        names = sorted(
-            name
-            for name in mine[0].keys() | yours[0].keys()
-            if mine[0].get(name) != yours[0].get(name)
-        )
-        fields = {name: (mine[0].get(name), yours[0].get(name)) for name in names}
-        if fields or mine[1] != yours[1] or (each in found[0]) != (each in wanted[0]):
-            different[f"contact {each}"] = (
-                fields,
-                mine[1] - yours[1],
-                yours[1] - mine[1],
-            )
-    extra = [each for each in found[1] if each not in wanted[1]]
-    missing = [each for each in wanted[1] if each not in found[1]]
-    if extra or missing or len(found[1]) != len(wanted[1]):
+    nothing: RemoteContent = ({}, set())
+    for each in found_ours.keys() | wanted_ours.keys():
+        fields, tags = found_ours.get(each, nothing)
+        wanted_fields, wanted_tags = wanted_ours.get(each, nothing)
+        values = {
+            name: (fields.get(name), wanted_fields.get(name))
+            for name in sorted(fields.keys() | wanted_fields.keys())
+            if fields.get(name) != wanted_fields.get(name)
+        }
+        is_on_one_side = (each in found_ours) != (each in wanted_ours)
+        if values or tags != wanted_tags or is_on_one_side:
+            too_many, missing_tags = tags - wanted_tags, wanted_tags - tags
+            different[f"contact {each}"] = (values, too_many, missing_tags)
+    extra = [each for each in found_others if each not in wanted_others]
+    missing = [each for each in wanted_others if each not in found_others]
+    if extra or missing or len(found_others) != len(wanted_others):
         different["others"] = extra, missing
     return different

@@ -1,8 +1,10 @@
-"""What must be true after each run over a town's table, computed without anything of syncengine.
+"""The expected result of each run over a town's table.
 
-One oracle follows one destination from run to run: who is looked at, who is refused and why, what the vendor must hold,
-and the fewest requests that bring it there. It works contact by contact: whoever has a copy at the vendor first, then
-those who have none, so that nobody finds a match key in a copy whose contact is about to give it up.
+Computed without anything of syncengine. One oracle follows one destination from run to
+run: who is looked at, who is refused and why, what the vendor must hold, and the fewest
+requests that bring it there. It works contact by contact: those with a copy at the
+vendor first, then those without, so that nobody finds a match key in a copy whose
+contact is about to give it up.
 """
 
 from __future__ import annotations
@@ -11,18 +13,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from tests.support.town_nights import Row, digits
 
 CALL_ME = "call me"
-"""The phone that is none."""
+"""A text in place of a phone number."""
 DEAD_AFTER = 3
+"""Refusals of one version of a row that make it a dead letter."""
 
 
 @dataclass(frozen=True)
 class Ways:
-    """How a destination is configured."""
+    """The configuration of a destination."""
 
     name: str
     vendor: str
@@ -36,7 +40,7 @@ class Ways:
 
 @dataclass(frozen=True)
 class Fate:
-    """How one contact ends in a run."""
+    """The outcome of one contact in a run."""
 
     outcome: str
     code: str = ""
@@ -44,41 +48,49 @@ class Fate:
 
 
 def fate(outcome: str, code: str, unsupported: Iterable[Iterable[str]]) -> Fate:
-    """As it was recorded; of what is unsupported the first gives the code, and which is the first does not matter."""
+    """Return an outcome as it was recorded.
+
+    Of several unsupported things the first one gives the code. Which one is the first
+    does not matter, so the code is left out then.
+    """
     pairs = frozenset((each[0], each[1]) for each in map(tuple, unsupported))
     return Fate(outcome, "" if pairs else code, pairs)
 
 
 @dataclass
 class Expected:
-    """What is expected of one run."""
+    """The expected result of one run."""
 
     fates: dict[int, Fate] = field(default_factory=dict)
     least: int = 0
     most: int = 0
-    """Above the least by the look-ups that find a key still held: whether that happens depends on who is first."""
+    """The requests at most.
+
+    Above the least by the look-ups that find a key in a copy which is about to lose it:
+    that depends on which contact comes first.
+    """
 
     def spend(self, requests: int) -> None:
         self.least += requests
         self.most += requests
 
 
-Held = tuple[Mapping[str, Any], AbstractSet[str]]
+RemoteContent = tuple[Mapping[str, Any], AbstractSet[str]]
 """Fields and tags of a contact at the vendor; an empty field is none."""
-Contents = tuple[Mapping[int, Held], Sequence[Held]]
-"""What the vendor holds of our contacts, and what else."""
+Contents = tuple[Mapping[int, RemoteContent], Sequence[RemoteContent]]
+"""The contents of our contacts at the vendor, and those of all others."""
 
 
 @dataclass
 class Contact:
-    """What is known of a contact at the destination."""
+    """The state of a contact at the destination."""
 
     copy: int | None = None
     """The number of its copy at the vendor."""
     known: dict[str, Any] = field(default_factory=dict)
     tags: set[str] = field(default_factory=set)
     found_tags: set[str] = field(default_factory=set)
-    """There when it was met, so not ours."""
+    """Tags that its copy had when it was found, which are not ours."""
     status: str = "new"
     done: Row | None = None
     """The version of its row that the vendor is in step with."""
@@ -87,13 +99,14 @@ class Contact:
     code: str = ""
     waits_for: int | None = None
     """The contact whose copy has its match key."""
-    held: Any = None
-    """What that one held when this was judged."""
+    owner_state: Any = None
+    """The state of that contact when this one was judged (see ``Oracle.state_of``)."""
 
 
 def e164(phone: str | None) -> str | None:
-    """The phone as vendors want it; ``CALL_ME`` must have been sorted out before."""
-    return f"+49{digits(phone)}" if digits(phone) else None
+    """Return a phone as vendors want it; ``CALL_ME`` must be sorted out before."""
+    national = digits(phone)
+    return f"+49{national}" if national else None
 
 
 def tags_of(row: Row, prefix: str) -> set[str]:
@@ -101,60 +114,76 @@ def tags_of(row: Row, prefix: str) -> set[str]:
 
 
 def calls(items: int, room: int) -> int:
-    """How many calls of that much room they need."""
-    return -(-items // room)
+    """Return how many calls these items need, so many a call."""
+    return ceil(items / room)
 
 
 class Oracle(ABC):
-    """One destination, run by run."""
+    """The expected results at one destination, run by run."""
 
     def __init__(self, ways: Ways) -> None:
         self.ways = ways
         self.contacts: dict[int, Contact] = {}
         self.claims: dict[tuple[str, str], dict[int, int]] = {}
-        """Match key to the contacts that ask for it, with the run in which they began to."""
+        """Match key to its claimants, each with the run in which it began to ask."""
         self.runs = 0
 
     def run(self, rows: Mapping[int, Row]) -> Expected:
         """Follow one run."""
         self.runs += 1
         expected = Expected()
-        left = sorted(
-            each
-            for each, it in self.contacts.items()
-            if it.status != "removed" and each not in rows
-        )
+        removed = self._removed_from(rows)
         changed = [each for each in sorted(rows) if self._differs(each, rows[each])]
-        for each in (*left, *changed):
+        # All keys are judged before the first contact is sent.
+        for each in (*removed, *changed):
             self._claim(each, rows.get(each))
-        changed += [
-            each
-            for each, it in sorted(self.contacts.items())
-            if self._freed(each, it, rows, changed)
-        ]
-        for each in left:
+        changed += self._freed_losers(rows, changed)
+        for each in removed:
             self._remove(each, self.contacts[each], expected)
-        self._removed()
-        ready = [
-            each for each in changed if not self._refused(each, rows[each], expected)
-        ]
-        here = [each for each in ready if self.contacts[each].copy is not None]
-        for each in here:
+        self._after_removals()
+        ready = self._not_refused(changed, rows, expected)
+        with_copy = [each for each in ready if self.contacts[each].copy is not None]
+        without_copy = sorted({*ready} - {*with_copy})
+        for each in with_copy:
             self._bring(each, self.contacts[each], rows[each], expected)
+        # Asked now: whoever has a copy may have let go of a key just now.
         moved = [
             each
             for each in sorted(rows)
             if each not in changed and self._may_move(each)
         ]
-        moved = [
-            each for each in moved if not self._refused(each, rows[each], expected)
-        ]
-        for each in [*sorted({*ready} - {*here}), *moved]:
+        moved = self._not_refused(moved, rows, expected)
+        for each in [*without_copy, *moved]:
             self._bring(each, self.contacts[each], rows[each], expected)
         return expected
 
-    def held_by(self, it: Contact) -> Any:
-        """What tells whether a contact that another one waits for has moved."""
+    def _removed_from(self, rows: Mapping[int, Row]) -> list[int]:
+        """Return the contacts that were removed from the table since the last run."""
+        return sorted(
+            each
+            for each, it in self.contacts.items()
+            if it.status != "removed" and each not in rows
+        )
+
+    def _freed_losers(
+        self, rows: Mapping[int, Row], changed: Sequence[int]
+    ) -> list[int]:
+        """Return the dead letters whose match key nobody else asks for any more."""
+        return [
+            each
+            for each, it in sorted(self.contacts.items())
+            if each in rows and each not in changed and self._is_freed(each, it)
+        ]
+
+    def _not_refused(
+        self, contacts: Sequence[int], rows: Mapping[int, Row], expected: Expected
+    ) -> list[int]:
+        return [
+            each for each in contacts if not self._refused(each, rows[each], expected)
+        ]
+
+    def state_of(self, it: Contact) -> Any:
+        """Return what changes when a contact that another one waits for moves."""
         return it.copy, it.status == "removed"
 
     def _may_move(self, each: int) -> bool:
@@ -162,21 +191,17 @@ class Oracle(ABC):
         it = self.contacts[each]
         if it.status != "dead" or it.waits_for is None:
             return False
-        return bool(self.held_by(self.contacts[it.waits_for]) != it.held)
+        return bool(self.state_of(self.contacts[it.waits_for]) != it.owner_state)
 
     def _wait(
         self, each: int, it: Contact, row: Row, owner: int, expected: Expected
     ) -> None:
-        """Refused at once, and for as long as the owner does not move."""
+        """Make it a dead letter at once, for as long as the owner does not move."""
         code = "key_held" if self.contacts[owner].done is None else "ambiguous_match"
-        it.status, it.refused, it.done, it.code, it.refusals = (
-            "dead",
-            row,
-            None,
-            code,
-            1,
-        )
-        it.waits_for, it.held = owner, self.held_by(self.contacts[owner])
+        it.status, it.code = "dead", code
+        it.refused, it.refusals, it.done = row, 1, None
+        it.waits_for = owner
+        it.owner_state = self.state_of(self.contacts[owner])
         expected.fates[each] = Fate("rejected", code)
 
     def _differs(self, each: int, row: Row) -> bool:
@@ -193,16 +218,9 @@ class Oracle(ABC):
         for key in keys:
             self.claims.setdefault(key, {}).setdefault(each, self.runs)
 
-    def _freed(
-        self, each: int, it: Contact, rows: Mapping[int, Row], changed: Iterable[int]
-    ) -> bool:
-        dead = (
-            it.status == "dead"
-            and it.code == "duplicate_match_key"
-            and each in rows
-            and each not in changed
-        )
-        return dead and not self._loses(each)
+    def _is_freed(self, each: int, it: Contact) -> bool:
+        lost_a_key = it.status == "dead" and it.code == "duplicate_match_key"
+        return lost_a_key and not self._loses(each)
 
     def _loses(self, each: int) -> bool:
         """Return whether another contact has a key that this one asks for.
@@ -212,17 +230,19 @@ class Oracle(ABC):
         """
 
         def rank(claimant: int, since: int) -> tuple[bool, int, int]:
-            it = self.contacts.get(claimant, Contact())
-            return it.copy is None, 0 if it.copy is None else since, claimant
+            if self.contacts.get(claimant, Contact()).copy is None:
+                return True, 0, claimant
+            return False, since, claimant
 
-        asked = [claimants for claimants in self.claims.values() if each in claimants]
-        return any(
-            min(rank(*claim) for claim in claimants.items())[2] != each
-            for claimants in asked
-        )
+        for claimants in self.claims.values():
+            if each in claimants:
+                _, _, winner = min(rank(*claim) for claim in claimants.items())
+                if winner != each:
+                    return True
+        return False
 
     def _refused(self, each: int, row: Row, expected: Expected) -> bool:
-        """Our own checks."""
+        """Make our own checks; return whether one of them refuses the contact."""
         it = self.contacts.setdefault(each, Contact())
         code = ""
         if row["phone"] == CALL_ME:
@@ -238,7 +258,9 @@ class Oracle(ABC):
     def _reject(
         self, each: int, it: Contact, row: Row, code: str, expected: Expected
     ) -> None:
-        it.refusals = min(DEAD_AFTER, 1 + (it.refusals if it.refused == row else 0))
+        # Another version of the row begins anew.
+        before = it.refusals if it.refused == row else 0
+        it.refusals = min(DEAD_AFTER, before + 1)
         it.status = "dead" if it.refusals == DEAD_AFTER else "rejected"
         it.refused, it.done, it.code, it.waits_for = row, None, code, None
         expected.fates[each] = Fate("rejected", code)
@@ -249,18 +271,18 @@ class Oracle(ABC):
 
     @abstractmethod
     def contents(self) -> Contents:
-        """What the vendor must hold."""
+        """Return what the vendor must hold."""
 
     @abstractmethod
     def keys(self, row: Row) -> list[tuple[str, str]]:
-        """The match keys a row asks for."""
+        """Return the match keys that a row asks for."""
 
     @abstractmethod
     def _remove(self, each: int, it: Contact, expected: Expected) -> None:
-        """Deal with one who left."""
+        """Deal with a removed contact."""
 
-    def _removed(self) -> None:  # noqa: B027 - only some want to know
-        """All who left are dealt with."""
+    def _after_removals(self) -> None:  # noqa: B027 - only some oracles need it
+        """Take note that all removals are through."""
 
     @abstractmethod
     def _bring(self, each: int, it: Contact, row: Row, expected: Expected) -> None:

@@ -1,4 +1,4 @@
-"""What respond.io must hold after each run over a town's table, and the fewest requests that bring it there."""
+"""The expected results at respond.io of each run over a town's table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.support.town_oracle import (
     Expected,
     Fate,
     Oracle,
+    RemoteContent,
     Ways,
     calls,
     e164,
@@ -20,11 +21,15 @@ from tests.support.town_oracle import (
 )
 
 PHONE_SPELLINGS = 4
-"""A phone is looked up with +, without it, with 00, and without its country code."""
+"""Spellings under which a phone is looked up: with +, with 00, with neither, national."""
 
 
 class RespondIo(Oracle):
-    """respond.io v1: look-up, a create of 30 fields, updates of 30, tag calls of 10; no deletion."""
+    """The expected contents of respond.io v1.
+
+    It takes a look-up and a create of 30 fields, updates of 30 fields and tag calls of
+    10 tags. It deletes no contact.
+    """
 
     NAMES: ClassVar[Mapping[str, str]] = {
         "id": "crm_id",
@@ -35,14 +40,14 @@ class RespondIo(Oracle):
     def __init__(self, ways: Ways) -> None:
         super().__init__(ways)
         self.copies: list[Copy] = []
-        self.at_first: list[Copy] = []
-        """The copies when the removals are through."""
+        self.after_removals: list[Copy] = []
+        """The copies as they were when all removals were through."""
 
     def put_by_hand(self, fields: Mapping[str, str], tags: Iterable[str]) -> None:
         self.copies.append(Copy(dict(fields), set(tags)))
 
     def wanted(self, row: Row) -> dict[str, str | None]:
-        """Fields by their names there, as text; None is to be cleared."""
+        """Return the fields by their names there, as text; None is to be cleared."""
         values = {**row, "phone": e164(row["phone"])}
         if "email" in self.ways.match_on:
             values["email"] = (row["email"] or "").strip().lower() or None
@@ -62,7 +67,12 @@ class RespondIo(Oracle):
             return [("crm_id", str(row["id"]))]
         wanted = self.wanted(row)
         names = [self.NAMES.get(name, name) for name in self.ways.match_on]
-        return [(name, value) for name in names if (value := wanted.get(name))]
+        keys: list[tuple[str, str]] = []
+        for name in names:
+            value = wanted.get(name)
+            if value:
+                keys.append((name, value))
+        return keys
 
     def _remove(self, each: int, it: Contact, expected: Expected) -> None:
         if it.copy is not None and self.ways.on_removed == "delete":
@@ -75,11 +85,8 @@ class RespondIo(Oracle):
         self._settle(it, "removed", None)
 
     def _bring(self, each: int, it: Contact, row: Row, expected: Expected) -> None:
-        if (
-            it.copy is None
-            and self.ways.find_first
-            and not self._find(each, it, row, expected)
-        ):
+        looks_up = it.copy is None and self.ways.find_first
+        if looks_up and not self._find(each, it, row, expected):
             return
         wanted, tags = self.wanted(row), tags_of(row, self.ways.prefix)
         if it.copy is None:
@@ -105,12 +112,17 @@ class RespondIo(Oracle):
         self._settle(it, "synced", row)
 
     def _find(self, each: int, it: Contact, row: Row, expected: Expected) -> bool:
-        """Look it up, and take over what is found; False when that ends its turn."""
+        """Look a contact up, and take over what is found.
+
+        Returns False when that ends its attempt.
+        """
         cost, hits = self._look_up(row, self.copies)
         expected.spend(cost)
-        cost_at_first, hits_at_first = self._look_up(row, self.at_first)
-        if hits_at_first != hits:
-            expected.most += cost_at_first
+        # If it comes before those that let go of keys, it finds one of them, and looks
+        # up once more.
+        earlier_cost, earlier_hits = self._look_up(row, self.after_removals)
+        if earlier_hits != hits:
+            expected.most += earlier_cost
         owners = [
             other
             for other, its in sorted(self.contacts.items())
@@ -121,9 +133,8 @@ class RespondIo(Oracle):
             return False
         if owners:
             if it.waits_for is None or it.refused != row:
-                expected.spend(
-                    cost
-                )  # it waits for its owner to let go, and looks again at the end
+                # It waits for the owner to let go, and looks again at the end.
+                expected.spend(cost)
             self._wait(each, it, row, min(owners, key=str), expected)
             return False
         if not hits:
@@ -135,12 +146,15 @@ class RespondIo(Oracle):
         self._take_over(it, number, row, owner)
         return True
 
-    def held_by(self, it: Contact) -> Any:
+    def state_of(self, it: Contact) -> Any:
         names = [self.NAMES.get(name, name) for name in self.ways.match_on]
         return it.copy, it.status == "removed", [it.known.get(name) for name in names]
 
     def _look_up(self, row: Row, copies: Sequence[Copy]) -> tuple[int, list[int]]:
-        """The requests it takes, and the copies with the first match key that any has."""
+        """Return the requests of a look-up, and the copies that it finds.
+
+        The first match key that any copy has decides.
+        """
         cost = 0
         for name, value in self.keys(row):
             cost += PHONE_SPELLINGS if name == "phone" else 1
@@ -153,53 +167,50 @@ class RespondIo(Oracle):
                 return cost, hits
         return cost, []
 
-    def _removed(self) -> None:
-        self.at_first = [Copy(dict(copy.fields)) for copy in self.copies]
+    def _after_removals(self) -> None:
+        self.after_removals = [Copy(dict(copy.fields)) for copy in self.copies]
 
     def _take_over(
         self, it: Contact, number: int, row: Row, owner: Contact | None
     ) -> None:
-        copy, inherited = (
-            self.copies[number],
-            owner.tags & self.copies[number].tags if owner else set[str](),
-        )
+        """Take over a copy, from another contact or from nobody."""
+        copy = self.copies[number]
+        inherited: set[str] = set()
         if owner:
-            owner.copy, owner.known, owner.tags, owner.found_tags = (
-                None,
-                {},
-                set(),
-                set(),
-            )
+            inherited = owner.tags & copy.tags
+            owner.copy, owner.known = None, {}
+            owner.tags, owner.found_tags = set(), set()
         it.copy, it.tags = number, inherited
         it.found_tags = copy.tags - inherited
-        held = {
-            name: copy.fields[name] for name in self.wanted(row) if name in copy.fields
-        }
-        if "phone" in held and same("phone", self.wanted(row)["phone"], held["phone"]):
-            held["phone"] = self.wanted(row)["phone"] or ""
-        it.known = {name: value for name, value in held.items() if value}
+        wanted = self.wanted(row)
+        known = {name: copy.fields[name] for name in wanted if name in copy.fields}
+        if "phone" in known and same("phone", wanted["phone"], known["phone"]):
+            # The same number in another spelling is not sent again.
+            known["phone"] = wanted["phone"] or ""
+        it.known = {name: value for name, value in known.items() if value}
 
     def contents(self) -> Contents:
         owners = {
             it.copy: each for each, it in self.contacts.items() if it.copy is not None
         }
-        shown = [
-            ({name: value for name, value in it.fields.items() if value}, it.tags)
-            for it in self.copies
-        ]
-        ours = {
-            owners[number]: held
-            for number, held in enumerate(shown)
-            if number in owners
-        }
-        return ours, [held for number, held in enumerate(shown) if number not in owners]
+        ours: dict[int, RemoteContent] = {}
+        others: list[RemoteContent] = []
+        for number, copy in enumerate(self.copies):
+            fields = {name: value for name, value in copy.fields.items() if value}
+            if number in owners:
+                ours[owners[number]] = (fields, copy.tags)
+            else:
+                others.append((fields, copy.tags))
+        return ours, others
 
 
 def as_text(value: Any) -> str | None:
-    """A value as respond.io keeps it."""
+    """Return a value as respond.io keeps it."""
     if value is None:
         return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
 
 
 def same(name: str, ours: str | None, theirs: str | None) -> bool:
@@ -209,8 +220,6 @@ def same(name: str, ours: str | None, theirs: str | None) -> bool:
     """
     if not ours or not theirs:
         return False
-    return (
-        ours.removeprefix("+") == theirs.removeprefix("+")
-        if name == "phone"
-        else ours == theirs
-    )
+    if name == "phone":
+        return ours.removeprefix("+") == theirs.removeprefix("+")
+    return ours == theirs
