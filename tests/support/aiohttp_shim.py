@@ -1,4 +1,7 @@
-"""What aioresponses 0.7.9 lacks to build aiohttp 3.14's responses (its issue 289); unused once it can by itself."""
+"""A repair of aioresponses 0.7.9, which cannot build aiohttp 3.14's responses.
+
+See its issue 289. Unused once it can by itself.
+"""
 
 from __future__ import annotations
 

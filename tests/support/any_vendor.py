@@ -1,4 +1,7 @@
-"""A table of contacts and any vendor's destination for it, found out from its capabilities, to run the whole engine."""
+"""A table of contacts, and any vendor's destination for it, to run the whole engine.
+
+The destination is worked out from the vendor's capabilities.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ class Anyone:
         values: tuple[int, ...] = (1, 1),
         tags: Sequence[str] = (),
     ) -> None:
-        """Put a contact in, or change its row; numbers say which sample each value is."""
+        """Add a contact, or change its row. Numbers choose the sample values."""
         row = self.pair.row(contact, key, values, tuple(tags))
         statement = "INSERT INTO crm.anyone VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET row = excluded.row"
         await self.source.execute(statement, contact_id(contact), json.dumps(row))
@@ -167,7 +170,10 @@ async def anyone(
 
 
 def _query(pair: Pair) -> str:
-    """The rows as the mapping reads them: the columns are named as the fields they go to."""
+    """Return the query that the mapping reads.
+
+    Its columns are named after the fields.
+    """
     columns = [
         f"row->>'{name}' AS \"{name}\"" for name in pair.columns if name != "tags"
     ]

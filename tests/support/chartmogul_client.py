@@ -1,4 +1,4 @@
-"""ChartMogul's own Python client, importable without the one package it needs that has no wheel."""
+"""ChartMogul's own Python client, without the one package it needs that has no wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Any
 
 
 class Promise:
-    """Stand in for the package ``promise`` as far as the client uses it: work that is done at once, and its end."""
+    """A stand-in for the package ``promise``, as far as the client uses it.
+
+    The work is done at once.
+    """
 
     def __init__(
         self, work: Callable[[Callable[[Any], None], Callable[[Exception], None]], None]

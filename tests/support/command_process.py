@@ -1,4 +1,4 @@
-"""The real command in a process of its own that can be frozen and killed, and moments to do it at."""
+"""The real command in a process of its own, and moments to freeze or kill it at."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 
 PATIENCE = 60.0
-"""Seconds after which something that has to happen counts as not happening."""
+"""Seconds after which an awaited event counts as not happening."""
 _LOOK_AGAIN = 0.01
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -30,7 +30,7 @@ def _become(
     output: str,
     errors: str | None,
 ) -> None:
-    """What the child does: ``python -m syncengine ARGUMENTS``."""
+    """Do in the child what ``python -m syncengine ARGUMENTS`` does."""
     os.environ.update(environ)
     file = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 1)
@@ -47,7 +47,10 @@ def _become(
 
 
 class Command:
-    """``syncengine ARGUMENTS`` under way. Forked from a server that has imported everything: starting costs little."""
+    """A running ``syncengine ARGUMENTS``.
+
+    It is forked from a server that has imported everything, so starting costs little.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,10 @@ class Command:
         output: Path,
         errors: Path | None = None,
     ) -> None:
-        """Where ``errors`` is given, stderr goes there, and all else to ``output``."""
+        """Start the command.
+
+        Its stderr goes to ``errors`` if given, all else to ``output``.
+        """
         self._output = output
         output.touch()
         self._process: ForkServerProcess = _CONTEXT.Process(
@@ -135,7 +141,10 @@ async def until_true(
 
 @asynccontextmanager
 async def locked(dsn: str, table: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Keep a table from being written while the block runs; yields what waits until somebody wants to."""
+    """Keep a table from being written while the block runs.
+
+    Yields a function that waits until somebody wants to write it.
+    """
     locker, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
 
     async def somebody_waits() -> None:

@@ -1,4 +1,7 @@
-"""Files of the configuration, good and bad: a good one for each vendor, with one thing changed in it."""
+"""Configuration files, good and bad.
+
+A good one for each vendor, and variants of it with one thing changed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scratch databases for tests, on an embedded server or on the one SYNCENGINE_DATABASE_URL names."""
+"""Scratch databases, on an embedded server or on that of SYNCENGINE_DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -95,7 +95,11 @@ async def _migrate(dsn: str) -> None:
 
 @contextmanager
 def running_server(url: str | None) -> Iterator[str]:
-    """The DSN of a server to make databases on: the one named, else an embedded one that lasts as long as the block."""
+    """Yield the DSN of a server to make databases on.
+
+    It is the one named in the environment, else an embedded one that lasts as long as
+    the block.
+    """
     if url:
         yield url
         return
@@ -109,7 +113,10 @@ def running_server(url: str | None) -> Iterator[str]:
 
 
 def _fastest_folder() -> Path:
-    """Memory where there is plenty: on a busy disk every CREATE DATABASE can take twenty times as long."""
+    """Return a folder in memory where there is plenty of it.
+
+    On a busy disk a CREATE DATABASE can take twenty times as long.
+    """
     mounts = Path("/proc/mounts")
     lines = mounts.read_text(encoding="utf-8").splitlines() if mounts.exists() else []
     in_memory = any(line.split()[1:3] == [str(_MEMORY), "tmpfs"] for line in lines)
@@ -123,7 +130,10 @@ def _fastest_folder() -> Path:
 
 
 def _remove_leftovers(parent: Path) -> None:
-    """Remove what a killed session left: memory is dear. A folder whose lock is held, or not there yet, is in use."""
+    """Remove what a killed session left behind, since memory is scarce.
+
+    A folder whose lock is taken, or not there yet, is in use.
+    """
     for folder in parent.glob(f"{_FOLDER_PREFIX}*"):
         lock = folder / "lock"
         if folder.lstat().st_uid != os.geteuid() or not lock.exists():

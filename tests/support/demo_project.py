@@ -1,4 +1,7 @@
-"""The demo's configuration over a scratch database and a sandbox, for tests that run the whole engine in process."""
+"""The demo's configuration over a scratch database and a sandbox.
+
+For tests that run the whole engine in process.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ TOKEN, KEY = "sandbox-token", "sandbox-key"
 
 
 def environment(dsn: str, sandbox: Sandbox) -> dict[str, str]:
-    """What the demo's configuration takes from the environment."""
+    """Return the environment variables that the demo's configuration needs."""
     return {
         "SYNCENGINE_DEMO_DATABASE": dsn,
         "SYNCENGINE_DEMO_RESPOND_IO": sandbox.url("respond_io"),
@@ -33,7 +36,10 @@ def environment(dsn: str, sandbox: Sandbox) -> dict[str, str]:
 
 
 def copy_config(folder: Path, **changes: str) -> Path:
-    """The demo's configuration in a folder of its own, with lines replaced (``old`` to ``new``) where asked for."""
+    """Copy the demo's configuration to a folder of its own.
+
+    Texts are replaced where asked for: ``changes`` are old to new.
+    """
     shutil.copytree(ROOT / "config/demo", folder, ignore=shutil.ignore_patterns("*.gz"))
     for file in folder.rglob("*.yaml"):
         text = file.read_text(encoding="utf-8")
@@ -54,7 +60,7 @@ class World:
     environ: dict[str, str]
 
     async def run(self, *names: str, **options: object) -> dict[str, RunReport]:
-        """One run; reports by destination."""
+        """Run once; return the reports by destination."""
         request = self._request(options)
         return {
             report.destination: report
@@ -62,7 +68,7 @@ class World:
         }
 
     async def plan(self, *names: str, **options: object) -> dict[str, PlanReport]:
-        """What a run would send; reports by destination."""
+        """Plan a run; return the reports by destination."""
         request = self._request(options)
         return {
             report.destination: report
@@ -70,7 +76,7 @@ class World:
         }
 
     def _request(self, options: Mapping[str, Any]) -> app.RunRequest:
-        """A request of somebody who knows that the vendors' accounts are empty at first."""
+        """Return a request that accepts the vendors' empty accounts where it is needed."""
         careless = not all(each.options.find_first for each in self.config.destinations)
         known = {"empty_state"} if careless else set()
         return app.RunRequest(
@@ -102,7 +108,7 @@ async def world(
 
 @contextmanager
 def _edited(folder: Path) -> Iterator[list[str]]:
-    """Top-level keys put in place of those of the same name, in every file of a folder."""
+    """Replace top-level keys in every file of a folder."""
     lines: list[str] = []
     yield lines
     for file in folder.glob("*.yaml"):

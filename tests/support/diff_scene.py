@@ -1,4 +1,4 @@
-"""A source and a state to compare it with, as tests set them up."""
+"""A source, and a state to compare it with, as tests set them up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DESTINATION = "whatsapp"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a diff found, each id once."""
+    """The contacts that a diff found, each id once."""
 
     changes: tuple[str, ...]
     removals: tuple[str, ...]
@@ -33,7 +33,7 @@ class Scene:
     source: Pool
 
     async def execute(self, *statements: str) -> None:
-        """Statements in the source's database."""
+        """Execute statements in the source's database."""
         async with self.source.acquire() as connection:
             for statement in statements:
                 await connection.execute(statement)
@@ -110,7 +110,10 @@ class Scene:
 
 @asynccontextmanager
 async def scene(state: str, source: str | None = None) -> AsyncIterator[Scene]:
-    """Pools for a state and a source; without ``source`` they share a database, and its pool."""
+    """Open pools for a state and a source.
+
+    Without ``source`` they share a database and its pool.
+    """
     async with open_pool(state) as state_pool:
         if source is None:
             yield Scene(state_pool, state_pool)
@@ -120,7 +123,7 @@ async def scene(state: str, source: str | None = None) -> AsyncIterator[Scene]:
 
 
 def number_of(contact_id: str) -> int | None:
-    """The number of a contact with an integer key."""
+    """Return the number of a contact with an integer key."""
     try:
         number = int(contact_id)
     except ValueError:

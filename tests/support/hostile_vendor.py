@@ -1,4 +1,7 @@
-"""A vendor on raw sockets that says whatever it likes: its ways, by name, in the manner of respond.io v2."""
+"""A vendor on raw sockets that answers whatever it likes.
+
+Its behaviours have names; it speaks like respond.io v2.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGKILL of a run in a phase that is brought about, and what happens to the source until the next run."""
+"""SIGKILL of a run in a chosen phase, and changes of the source until the next run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AFTERWARDS = (
 
 @dataclass
 class Kills:
-    """What was hit, by the evidence. What was tried the least is next."""
+    """Counts of what was hit, by the evidence. What was tried the least is next."""
 
     phases: Counter[str] = field(default_factory=Counter)
     routes: Counter[str] = field(default_factory=Counter)
@@ -44,7 +44,11 @@ class Kills:
 
 
 async def history(here: Crm, wanted: int, kills: Kills) -> None:
-    """Rounds of changes; in each two runs are killed, the source changes in between, and others finish the job."""
+    """Play rounds of changes.
+
+    In each, two runs are killed, the source changes in between, and further runs finish
+    the job.
+    """
     await grow(here)
     rounds = 0
     while kills.phases.total() < wanted:
@@ -62,7 +66,7 @@ async def history(here: Crm, wanted: int, kills: Kills) -> None:
 
 
 async def grow(here: Crm) -> None:
-    """Contacts to begin with, and all the requests that there may be in the journal."""
+    """Add contacts to begin with, and fill the journal with every kind of request."""
     await here.add(8)
     await here.finish()
     await here.change()
@@ -90,7 +94,7 @@ async def kill(here: Crm, phase: str, kills: Kills) -> bool:
 
 
 async def _before_the_first_request(here: Crm) -> bool:
-    """The intents stand, and the run waits for Postgres to grant it requests."""
+    """Kill while the intents are written and the run waits for requests to be granted."""
     requests = here.requests()
     async with locked(here.dsn, "syncengine.sync_quota") as somebody_waits:
         command = here.start()
@@ -105,12 +109,15 @@ async def _before_the_first_request(here: Crm) -> bool:
 
 
 async def _with_requests_open(here: Crm, kind: FaultKind, kills: Kills) -> bool:
-    """Writes wait at the vendor, committed or not; what is not may be committed when the command is gone."""
+    """Kill while writes wait at the vendor, committed or not.
+
+    What is not may be committed once the command is gone.
+    """
     return await killed_with_open([next_write(here, kind, kills)], here, kills)
 
 
 async def killed_with_open(writes: Sequence[Rule], here: Crm, kills: Kills) -> bool:
-    """Killed as soon as one of these writes waits at the vendor."""
+    """Kill as soon as one of these writes waits at the vendor."""
     faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
     faults.configure(writes)
     command = here.start()
@@ -127,7 +134,10 @@ async def killed_with_open(writes: Sequence[Rule], here: Crm, kills: Kills) -> b
 
 
 def next_write(here: Crm, kind: FaultKind, kills: Kills) -> Rule:
-    """A fault for the writes of a route; what is not committed may be all the same once the client is gone."""
+    """Return a fault that holds the writes of a route back.
+
+    What is not committed may be all the same once the client is gone.
+    """
     method, _, _ = (route := kills.next_of(here.writes())).partition(" ")
     return Rule(
         kind,
@@ -138,13 +148,13 @@ def next_write(here: Crm, kind: FaultKind, kills: Kills) -> Rule:
 
 
 async def _in_a_transaction(here: Crm, table: str) -> bool:
-    """Outcomes are half written: their transaction waits for a table."""
+    """Kill while outcomes are half written: their transaction waits for a table."""
     async with locked(here.dsn, table) as somebody_waits:
         return await _killed_at(here.start(), somebody_waits)
 
 
 async def _before_the_batch_is_finished(here: Crm) -> bool:
-    """Outcomes are committed, and their batch is not finished."""
+    """Kill when outcomes are committed, and their batch is not finished."""
     holds = here.sandbox.holds(here.vendor)
     here.sandbox.faults(here.vendor).configure([Rule(FaultKind.HOLD_BEFORE_COMMIT)])
     command = here.start()
@@ -201,7 +211,10 @@ def _is_free(here: Crm, number: int, key: int) -> bool:
 
 
 def _possible(here: Crm, chosen: Sequence[int], known: Sequence[int]) -> list[str]:
-    """What may happen to the source now; keys stay what they are where they are the contact's only identity."""
+    """Return what may happen to the source now.
+
+    Keys stay what they are where they are the contact's only identity.
+    """
     keys = chosen and here.pair.key
     possible = {
         "nothing": True,

@@ -12,7 +12,10 @@ from syncengine.storage.server.embedded import embedded_sync
 
 
 class KillablePostgres:
-    """Dies with its data on disk, as a crashed machine leaves it (but for the disk's own cache)."""
+    """Die with the data on disk, as a crashed machine leaves it.
+
+    Only the disk's own cache survives.
+    """
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder

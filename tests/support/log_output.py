@@ -1,4 +1,4 @@
-"""What a command told its log, and what it printed, read from everything it said."""
+"""Log events and printed reports, parsed from all output of a command."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import orjson
 
 
 def lines(said: str) -> list[dict[str, Any]]:
-    """Every event; whatever else was printed is no JSON object with an event in it."""
+    """Return every event: each JSON object with an event in it."""
     found = [orjson.loads(line) for line in said.splitlines() if line.startswith('{"')]
     return [line for line in found if "event" in line]
 
 
 def events(said: str, *names: str) -> list[dict[str, Any]]:
-    """The events of these names, without their times."""
+    """Return the events of these names, without their times."""
     return [
         {
             key: value
@@ -27,7 +27,7 @@ def events(said: str, *names: str) -> list[dict[str, Any]]:
 
 
 def printed(said: str) -> dict[str, Any]:
-    """The one object that ``run --json`` printed, without its time."""
+    """Return the one object that ``run --json`` printed, without its time."""
     (report,) = [
         orjson.loads(line)
         for line in said.splitlines()

@@ -88,7 +88,7 @@ async def holding(
 async def work(
     workers: int, send: Callable[[], Awaitable[None]], seconds: float
 ) -> None:
-    """Send with so many workers for so long, then let what is under way come to its end."""
+    """Send with so many workers for so long, then wait for what is under way."""
     until = now() + seconds
 
     async def worker() -> None:

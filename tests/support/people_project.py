@@ -1,4 +1,7 @@
-"""A small table of people and what a test says about their destinations, to run the whole engine on in process."""
+"""A small table of people, and the configuration of their destinations.
+
+For tests that run the whole engine in process.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ class People:
     engine: dict[str, Any]
     destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
     accepts_empty: bool = True
-    """False: what asks where nobody is known yet is not accepted beforehand."""
+    """False: a run that starts with an empty state is not accepted beforehand."""
     _commands: int = 0
 
     @property
@@ -128,7 +131,7 @@ class People:
         return self.accepts_empty and careless
 
     def _request(self, options: Mapping[str, Any]) -> app.RunRequest:
-        """A request of somebody who knows that the vendors' accounts are empty at first."""
+        """Return a request that accepts the vendors' empty accounts where it is needed."""
         known = {"empty_state"} if self._is_careless else set()
         return app.RunRequest(
             **{**options, "accept": frozenset({*options.get("accept", ()), *known})}
@@ -140,7 +143,7 @@ class People:
         return load_config(self.file, self.environ)
 
     def configure(self, destination: str, **keys: Any) -> None:
-        """Top-level keys of a destination's file; None takes a key out."""
+        """Set top-level keys of a destination's file; None removes a key."""
         known = {**self.destinations.get(destination, {}), **keys}
         self.destinations[destination] = {
             key: value for key, value in known.items() if value is not None
@@ -148,7 +151,7 @@ class People:
         _write(self.destination_file(destination), self.destinations[destination])
 
     def configure_engine(self, **keys: Any) -> None:
-        """Top-level keys of ``syncengine.yaml``."""
+        """Set top-level keys of ``syncengine.yaml``."""
         self.engine |= keys
         _write(self.file, self.engine)
 
@@ -156,7 +159,7 @@ class People:
         return self.file.parent / "destinations" / f"{destination}.yaml"
 
     async def runs(self, *names: str, **options: Any) -> dict[str, RunReport]:
-        """One run; reports by destination."""
+        """Run once; return the reports by destination."""
         request = self._request(options)
         return {
             report.destination: report
@@ -164,7 +167,7 @@ class People:
         }
 
     async def run(self, name: str, **options: Any) -> RunReport:
-        """One run of one destination."""
+        """Run one destination; return its report."""
         return (await self.runs(name, **options))[name]
 
     async def plan(self, name: str, **options: Any) -> PlanReport:
@@ -172,7 +175,7 @@ class People:
         return report
 
     def start(self, *arguments: str) -> Command:
-        """``syncengine ARGUMENTS`` in a process of its own."""
+        """Start ``syncengine ARGUMENTS`` in a process of its own."""
         self._commands += 1
         if "run" in arguments and self._is_careless:
             arguments = (*arguments, "--accept", "empty_state")
@@ -184,12 +187,12 @@ class People:
         )
 
     async def command(self, *arguments: str) -> tuple[int, str]:
-        """``syncengine ARGUMENTS``: its exit code, and everything it printed."""
+        """Run ``syncengine ARGUMENTS``; return its exit code and everything it printed."""
         command = self.start(*arguments)
         return await command.ended(), command.said()
 
     async def add(self, ids: Iterable[int], **columns: Any) -> None:
-        """Newcomers, or former ones again."""
+        """Add contacts, or removed ones again."""
         numbers = list(ids)
         await self.source.execute(
             "INSERT INTO crm.people (id, name, phone) "
@@ -217,27 +220,30 @@ class People:
         )
 
     async def one(self, query: str, *arguments: object) -> asyncpg.Record:
-        """The one row a query finds."""
+        """Return the one row that a query finds."""
         row = await self.source.fetchrow(query, *arguments)
         assert row is not None
         return row
 
     async def states(self, destination: str) -> dict[int, asyncpg.Record]:
-        """What the state says of each contact."""
+        """Return the state's row of each contact."""
         rows = await self.source.fetch(
             "SELECT * FROM syncengine.sync_state WHERE destination = $1", destination
         )
         return {int(row["contact_id"]): row for row in rows}
 
     async def outcomes(self, run_id: int | None) -> dict[int, asyncpg.Record]:
-        """How each contact ended in a run."""
+        """Return the outcome of each contact in a run."""
         rows = await self.source.fetch(
             "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1", run_id
         )
         return {int(row["contact_id"]): row for row in rows}
 
     async def not_made(self, report: RunReport) -> int:
-        """The contacts that were not judged: what is counted as unknown has such an outcome, the rest is deferred."""
+        """Return the number of contacts that were not judged.
+
+        Those counted as unknown have such an outcome; the rest is deferred.
+        """
         rows = (await self.outcomes(report.run_id)).values()
         assert report.contacts["unknown"] == sum(
             row["outcome"] == "unknown" for row in rows
@@ -245,7 +251,7 @@ class People:
         return report.contacts["deferred"] + report.contacts["unknown"]
 
     def fail(self, twin: str, *faults: Rule) -> None:
-        """From now on the twin meets these faults, and no others."""
+        """Let the twin meet these faults from now on, and no others."""
         self.sandbox.faults(twin).configure(faults)
 
     def fail_at_random(self, twin: str, chance: Chance) -> None:
@@ -255,11 +261,11 @@ class People:
         self.sandbox.faults(twin).clear()
 
     def requests(self, twin: str) -> int:
-        """How many requests it was sent so far."""
+        """Return the number of requests that the twin has received."""
         return self.sandbox.journal(twin).total
 
     def held(self, twin: str) -> dict[int, dict[str, Any]]:
-        """The vendor's contacts by our id; two of one id fail the test."""
+        """Return the vendor's contacts by our id; two of one id fail the test."""
         found: dict[int, dict[str, Any]] = {}
         for contact in self.sandbox.contacts(twin):
             fields: Any = contact["fields"]
@@ -274,7 +280,7 @@ class People:
 
 
 def refusing(number: int, text: str = "Nope", status: int = 422) -> Rule:
-    """The vendor refuses what is written for the contact of this id."""
+    """Return a fault: the vendor refuses what is written for the contact of this id."""
     return Rule(FaultKind.REFUSE, body=f'"Name {number}"', status=status, text=text)
 
 
@@ -285,7 +291,7 @@ async def people(
     destinations: Mapping[str, Mapping[str, Any]] = BOTH,
     twins: Sequence[str] = ("charles", "respond_io"),
 ) -> AsyncIterator[People]:
-    """An empty table in a migrated database, and empty vendors."""
+    """Set up an empty table in a migrated database, and empty vendors."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(

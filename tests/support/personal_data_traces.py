@@ -1,4 +1,7 @@
-"""Runs in which everything goes wrong, at every vendor there is: contacts one would recognise, and their traces."""
+"""Runs in which everything goes wrong, at every vendor, and the traces they leave.
+
+The contacts have values that one would recognise anywhere.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +50,11 @@ _FAULTS = (
 
 
 _LONG = 12
-"""Characters from which on a part of a text is like nothing else."""
+"""Characters from which on a part of a text is unmistakable."""
 
 
 def needles(text: str) -> Iterator[str]:
-    """A text in every form in which it may turn up."""
+    """Yield a text in every form in which it may turn up."""
     yield from (
         text,
         quote(text),
@@ -73,7 +76,7 @@ def needles(text: str) -> Iterator[str]:
 
 @dataclass
 class Noise:
-    """The sources, their vendors, and everything that was written down anywhere."""
+    """The sources, their vendors, and all output of the runs."""
 
     dsn: str
     file: Path
@@ -82,7 +85,7 @@ class Noise:
     environ: dict[str, str]
     pairs: Mapping[str, Pair]
     heard: dict[str, str] = field(default_factory=dict)
-    """What was found where."""
+    """All that was written down, by where it was found."""
 
     def configure_engine(self, **keys: Any) -> None:
         """Top-level keys of ``syncengine.yaml``."""
@@ -96,7 +99,7 @@ class Noise:
         _write(file, content)
 
     async def command(self, label: str, *arguments: str, **environ: str) -> int:
-        """``syncengine ARGUMENTS``, heard to the last word."""
+        """Run ``syncengine ARGUMENTS``, and keep all its output."""
         command = self.start(label, *arguments, **environ)
         code = await command.ended()
         self.heard[label] = command.said()
@@ -115,7 +118,10 @@ class Noise:
             self.sandbox.faults(name).configure(faults)
 
     def everything_fails(self) -> None:
-        """Each fault once a vendor, and refusals that repeat the whole contact and the key, for three contacts."""
+        """Let each fault happen once a vendor.
+
+        Refusals repeat the whole contact and the credentials, for three contacts.
+        """
         for name, pair in self.pairs.items():
             echoes = [rule for number in _REFUSED for rule in _echoes(pair, number)]
             self.sandbox.faults(name).configure([*echoes, *_FAULTS])
@@ -130,7 +136,7 @@ class Noise:
             self.sandbox.faults(name).configure(Chance(seed, 0.4, kinds))
 
     async def listen(self) -> None:
-        """Take down what the state and the sandbox hold of it."""
+        """Keep the content of the state and of the sandbox's journals."""
         tables = await self.database.fetch(
             "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'syncengine'"
         )
@@ -144,7 +150,7 @@ class Noise:
             self.heard[f"journal of {name}"] = orjson.dumps(report).decode()
 
     def traces(self, texts: Iterable[str]) -> set[tuple[str, str]]:
-        """Which of the texts can be found where, in any form."""
+        """Return the texts that can be found in any form, each with where."""
         return {
             (where, text)
             for where, said in self.heard.items()
@@ -154,7 +160,7 @@ class Noise:
 
     @property
     def secrets(self) -> set[str]:
-        """Every credential that was used."""
+        """All credentials that were used."""
         keys = {
             value
             for pair in self.pairs.values()
@@ -187,7 +193,10 @@ def values_of(pair: Pair, number: int) -> dict[str, str]:
 
 
 def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
-    """Whatever speaks of this contact is refused in words that repeat it: all of a write, the key of a look-up."""
+    """Yield refusals of requests about a contact whose text repeats it.
+
+    A write's repeats all values, a look-up's the match key.
+    """
     others = {
         value
         for other in CONTACTS
@@ -226,7 +235,7 @@ def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
 
 
 def _credentials(pair: Pair) -> list[str]:
-    """What the vendor is sent to know us by, as it is sent and decoded."""
+    """Return the credentials that the vendor is sent, as they are sent and decoded."""
     request = requested(pair.vendor.send(pair.subject.call(pair.subject.first)))
     keys = list(secrets(pair.subject.module).values())
     sent = [*request.headers.values(), *(quote(value) for _, value in request.query)]

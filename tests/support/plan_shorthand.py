@@ -1,4 +1,4 @@
-"""Vendors, contacts, wishes and calls in few words, for tables of plans."""
+"""Vendors, contacts and calls in short notation, for tables of plans."""
 
 from __future__ import annotations
 
@@ -99,7 +99,10 @@ def there(
     doubt: Pending | None = None,
     **fields: object,
 ) -> Known:
-    """A contact that the vendor holds, with tags we set and tags that were ``found``."""
+    """Return a contact that the vendor has.
+
+    It has tags that we set, and tags that were ``found``.
+    """
     held = {**fields, **{LISTS + name: True for name in lists.split()}}
     return Known(
         "v7",
@@ -112,12 +115,12 @@ def there(
 
 
 def told(calls: Iterable[Call]) -> str:
-    """Calls in words: what each does, what it names the contact by, which fields, which tags."""
+    """Return calls in words: action, how it names the contact, fields and tags."""
     return "; ".join(map(_call, calls))
 
 
 def cannot(unsupported: Iterable[Unsupported]) -> str:
-    """What is unsupported, in order of the alphabet."""
+    """Return what is unsupported, sorted."""
     return "; ".join(
         sorted(f"{item.code} {item.subject}".strip() for item in unsupported)
     )

@@ -1,4 +1,4 @@
-"""A gate that lets everything through and writes down what became of each permit, and a server made of raw bytes."""
+"""A gate that records what became of each permit, and a server made of raw bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ class NotedPermit:
 
 
 class NotedGate:
-    """``closed`` is raised by every check, ``shut`` by every permit; ``wait`` is how long a permit takes (seconds)."""
+    """A gate that lets everything through and records it.
+
+    ``closed`` is raised by every check, ``shut`` by every permit; a permit takes
+    ``wait`` seconds.
+    """
 
     def __init__(self, *, wait: float = 0.0) -> None:
         self.methods: list[str] = []

@@ -38,7 +38,7 @@ class Write:
     must_carry: tuple[str, ...]
     max_fields: int | None
     room: Mapping[str, int | None]
-    """How many members may ride inside, by the names of ``MEMBERS``."""
+    """The most members that may ride inside, by the names of ``MEMBERS``."""
     cost: int
     keyed_by: tuple[str, ...] = ()
 

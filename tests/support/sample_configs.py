@@ -1,4 +1,4 @@
-"""Good configurations to break, and what is told of the broken ones."""
+"""Good configurations to break, and the problems reported for broken ones."""
 
 from __future__ import annotations
 
@@ -79,7 +79,11 @@ def written(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 def problems(
     folder: Path, files: Mapping[str, str | bytes], environ: Mapping[str, str] = ENVIRON
 ) -> list[str]:
-    """What is told about these files, beside a common one that is good unless given; paths as seen from its folder."""
+    """Return the problems that are reported for these files.
+
+    They stand beside a common one, which is good unless given. Paths are relative to
+    its folder.
+    """
     file = written(folder / "config", {"syncengine.yaml": ENGINE, **files})
     with pytest.raises(ConfigError) as told:
         load_config(file, environ)

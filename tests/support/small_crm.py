@@ -1,4 +1,7 @@
-"""A small CRM whose contacts the real command, in a process of its own, syncs to one vendor's twin."""
+"""A small CRM whose contacts the real command syncs to one vendor's twin.
+
+The command runs in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ Limit: TypeAlias = Mapping[str, object]
 
 SETTLES_WITHIN = 0.5
 A_DAY: Limit = {"calls": 1_000_000, "per": "1d"}
-"""Asks Postgres for its requests: that is where a run can be caught before it sends any."""
+"""A limit whose quota Postgres grants.
+
+There a run can be caught before it sends any request.
+"""
 _TAGS, _MANY_TAGS = 30, 13
 
 
@@ -57,7 +63,7 @@ class Crm:
     ever_tagged: defaultdict[int, set[str]] = field(
         default_factory=lambda: defaultdict(set)
     )
-    """The tags that a contact ever asked for."""
+    """The tags that each contact's row ever asked for."""
     _runs: count[int] = field(default_factory=count)
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
@@ -80,7 +86,7 @@ class Crm:
         )
 
     async def finish(self) -> int:
-        """Run until a run says that all is in step; the requests of that run."""
+        """Run until a run reports that all is in step; return that run's requests."""
         for _ in range(5):
             command = self.start()
             code = await command.ended()
@@ -93,7 +99,7 @@ class Crm:
         )
 
     async def change(self) -> None:
-        """Something of everything: newcomers, changed contacts, one that leaves."""
+        """Change some of everything: newcomers, changed contacts, one removal."""
         *changed, left = self.random.sample(sorted(self.people), 4)
         await self.add(2)
         for number in changed:
@@ -107,18 +113,21 @@ class Crm:
             await self.put(next(self._numbers), self._somebody(_MANY_TAGS))
 
     async def change_key(self, number: int) -> None:
-        """Another match key."""
+        """Give a contact another match key."""
         await self.put(number, replace(self.people[number], key=next(self._numbers)))
 
     async def take_over(self, left: int) -> None:
-        """Somebody leaves, and a newcomer gets the match key, with the tags that the vendor does not take back."""
+        """Remove a contact, and give its match key to a newcomer.
+
+        The newcomer inherits the tags that the vendor does not take back.
+        """
         person, newcomer = self.people[left], next(self._numbers)
         await self.remove(left)
         self.ever_tagged[newcomer] |= self.ever_tagged[left]
         await self.put(newcomer, replace(self._somebody(_MANY_TAGS), key=person.key))
 
     async def put(self, number: int, person: Person) -> None:
-        """A row as it is to be."""
+        """Insert a row, or replace it."""
         self.people[number] = person
         self.ever_tagged[number] |= set(person.tags)
         row = self.pair.row(number, person.key, person.values, person.tags)
@@ -137,36 +146,39 @@ class Crm:
         await self.source.execute("DELETE FROM crm.people WHERE id = $1", number)
 
     async def in_doubt(self) -> list[int]:
-        """Contacts with an intent that has no outcome."""
+        """Return the contacts with an intent that has no outcome."""
         found = await self.source.fetch(
             "SELECT contact_id FROM syncengine.sync_known WHERE pending IS NOT NULL"
         )
         return sorted(int(row["contact_id"]) for row in found)
 
     async def recorded(self) -> dict[int, str]:
-        """External ids as they are written down."""
+        """Return the external ids as the state has them, by contact."""
         found = await self.source.fetch(
             "SELECT contact_id, external_id FROM syncengine.external_ids"
         )
         return {int(row["contact_id"]): row["external_id"] for row in found}
 
     async def reconnect(self) -> None:
-        """After the server was gone."""
+        """Connect anew after the server was gone."""
         self.source.terminate()
         self.source = await asyncpg.connect(self.dsn)
 
     async def let_leases_run_out(self) -> None:
-        """What time does to the lease of a dead process; from now on the vendor has ``settles_within``."""
+        """Let the lease of a dead process expire, as time would.
+
+        From now on the vendor has ``settles_within`` to settle.
+        """
         await self.source.execute(
             "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released"
         )
 
     def requests(self) -> int:
-        """How many requests the vendor has seen."""
+        """Return the number of requests that the vendor has received."""
         return self.sandbox.journal(self.vendor).total
 
     def writes(self) -> list[str]:
-        """The routes by which the vendor has been written to."""
+        """Return the routes by which the vendor has been written to."""
         seen = {
             entry.route
             for entry in self.sandbox.journal(self.vendor).log
@@ -191,7 +203,7 @@ class Crm:
 
 
 def report(command: Command) -> dict[str, Any]:
-    """What the command's run said of itself at its end."""
+    """Return the report that the command printed at its end."""
     lines = [
         line
         for line in command.said().splitlines()
@@ -203,7 +215,7 @@ def report(command: Command) -> dict[str, Any]:
 
 
 def pair_of(vendor: str) -> Pair:
-    """The vendor as it comes, with its twin."""
+    """Return the vendor in its default variant, with its twin."""
     return simulated._pair(subject(vendor))
 
 
@@ -215,7 +227,7 @@ def takes_tags(pair: Pair) -> bool:
 
 
 def pattern(route: str) -> str:
-    """A regular expression for the paths of a route such as ``PUT /contact/{id}``."""
+    """Return a regular expression for a route's paths, such as ``PUT /contact/{id}``."""
     return (
         "^"
         + re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(route.partition(" ")[2]))
@@ -234,7 +246,7 @@ async def crm(
     database_wait: str = "60s",
     limits: Sequence[Limit] = (A_DAY,),
 ) -> AsyncIterator[Crm]:
-    """An empty CRM beside a migrated state, and an empty vendor."""
+    """Set up an empty CRM beside a migrated state, and an empty vendor."""
     pair = pair_of(vendor)
     (folder / "destinations").mkdir(parents=True)
     connection = await asyncpg.connect(dsn)
@@ -300,7 +312,7 @@ def _variable(name: str) -> str:
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    """JSON is YAML."""
+    """Write JSON, which is YAML as well."""
     file.write_bytes(orjson.dumps(content))
 
 
@@ -309,5 +321,5 @@ def _quoted(name: str) -> str:
 
 
 def names() -> list[str]:
-    """Every vendor there is."""
+    """Return the name of every vendor."""
     return sorted(vendors.names())

@@ -1,4 +1,4 @@
-"""What a vendor has to hold once all is in step with the CRM."""
+"""The expected content of a vendor that is in step with the CRM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from tests.support.small_crm import Crm, Person, takes_tags
 
 
 async def assert_in_step(here: Crm) -> None:
-    """One contact per row at the vendor, its id written down, its content the row's; no trace of duplicates."""
+    """Assert that the vendor has exactly one contact a row, with the row's content.
+
+    Its id is recorded, and there is no trace of duplicates.
+    """
     recorded = await here.recorded()
     assert len(set(recorded.values())) == len(recorded), (
         "two contacts own one and the same at the vendor"
@@ -37,7 +40,10 @@ async def assert_in_step(here: Crm) -> None:
 
 
 def _held(here: Crm) -> dict[int, list[dict[str, Any]]]:
-    """The vendor's contacts by the number they carry; one without a number is half a duplicate."""
+    """Return the vendor's contacts by the number they carry.
+
+    One without a number is half a duplicate, and goes by 0.
+    """
     held: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
     for contact in here.sandbox.contacts(here.vendor):
         mark = contact["fields"].get(here.pair.mark)  # type: ignore[attr-defined]

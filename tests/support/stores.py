@@ -66,7 +66,7 @@ class CountingBatches(BatchStore, Protocol):
 
 @dataclass(frozen=True)
 class Stores:
-    """What one run of one destination works with."""
+    """The stores that one run of one destination works with."""
 
     run_id: int
     contacts: ContactStore
@@ -78,7 +78,7 @@ class Stores:
 
 @dataclass(frozen=True)
 class Compared:
-    """What a diff found, sorted."""
+    """The contacts that a diff found, sorted."""
 
     changes: list[str]
     removals: list[str]
@@ -103,7 +103,7 @@ class Backend(Protocol):
     async def outcome(
         self, run_id: int, contact_id: str
     ) -> tuple[str, tuple[str, ...], int, str | None]:
-        """How a contact ended: the kind, the actions, the requests, the code."""
+        """The outcome of a contact: kind, actions, requests and code."""
         ...
 
     async def end(self, run_id: int) -> None:

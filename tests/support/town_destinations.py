@@ -1,4 +1,4 @@
-"""A town's destinations: their configuration files, their twins, and what those hold."""
+"""Destinations of a town: configuration files, twins, and the twins' contents."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Nights of a town's contacts, made up from a seed: families that share phones, leavers and those who inherit theirs.
+"""Nights of a town's contacts, made up from a seed.
 
-Imports nothing of syncengine. The same seed makes the same nights.
+There are families that share phones, people who leave, and others who inherit their
+phones. Imports nothing of syncengine. The same seed makes the same nights: the order of
+the draws is part of what a seed means.
 """
 
 from __future__ import annotations
@@ -71,7 +73,10 @@ PLACEHOLDERS = ("none@example.com", "NONE@example.com", "unknown@example.org")
 
 @dataclass(frozen=True)
 class ByHand:
-    """A contact somebody puts into a vendor's account past us; its values as respond.io keeps them."""
+    """A contact that a person puts into a vendor's account.
+
+    Its values are written as respond.io keeps them.
+    """
 
     fields: Mapping[str, str]
     tags: tuple[str, ...] = ()
@@ -79,7 +84,7 @@ class ByHand:
 
 @dataclass(frozen=True)
 class Night:
-    """What the table holds, by id, and what somebody did at the vendor before."""
+    """The table's rows by id, and what a person did at the vendor before."""
 
     rows: Mapping[int, Row]
     by_hand: Sequence[ByHand] = ()
@@ -98,7 +103,10 @@ def nights(seed: int, number: int, people: int) -> list[Night]:
 
 @dataclass
 class Town:
-    """People who change a little every day. Rows are replaced, never changed in place."""
+    """A town whose people change a little every day.
+
+    Rows are replaced, never changed in place.
+    """
 
     luck: random.Random
     rows: dict[int, Row] = field(default_factory=dict)
@@ -130,14 +138,16 @@ class Town:
         self.rows[contact_id] = {**self.rows[contact_id], **values}
 
     def move_in(self, number: int) -> None:
-        """Newcomers, families with one phone among them; most take over the phone of somebody who left."""
+        """Add newcomers.
+
+        Families share one phone, and most take over the phone of somebody who left.
+        """
         while number > 0:
             family = min(number, self.luck.choice((1, 1, 1, 2, 4)))
-            phone = (
-                self.free_phones.pop(0)
-                if self.free_phones and self.luck.random() < 0.8
-                else self.new_phone()
-            )
+            if self.free_phones and self.luck.random() < 0.8:
+                phone = self.free_phones.pop(0)
+            else:
+                phone = self.new_phone()
             for _ in range(family):
                 self.last_id += self.luck.choice((1, 1, 7))
                 self.rows[self.last_id] = self.person(self.last_id, phone)
@@ -236,11 +246,9 @@ class Town:
         kind = self.luck.random()
         if kind < 0.05:
             return ""
-        return (
-            self.luck.choice(TEXTS)
-            if kind < 0.4
-            else f"text {self.luck.randint(1, 9999)}"
-        )
+        if kind < 0.4:
+            return self.luck.choice(TEXTS)
+        return f"text {self.luck.randint(1, 9999)}"
 
     def email(self, contact_id: int) -> str | None:
         kind = self.luck.random()
@@ -268,7 +276,11 @@ class Town:
         return form.format(phone[:4], phone[4:])
 
     def by_hand(self, number: int) -> list[ByHand]:
-        """What somebody typed in at the vendor about some who are new tonight, and somebody who is in no table."""
+        """Return contacts that a person typed in at the vendor.
+
+        They are about some of tonight's newcomers, and about somebody who is in no
+        table.
+        """
         new = [
             each
             for each in sorted(self.rows)
@@ -285,42 +297,41 @@ class Town:
             )
         ]
         for contact_id in self.luck.sample(new, min(number, len(new))):
-            row = self.rows[contact_id]
-            phone = digits(row["phone"])
-            if not phone:
-                continue
-            mine = {name: row[name] for name in self.luck.sample(MORE, 3) if row[name]}
-            about = {
-                **mine,
-                "f01": "typed in",
-                "colour": "green",
-                "email": (row["email"] or "").lower(),
-            }
-            tags = ("typed in", *self.luck.sample(TAGS, 9))
-            by_key = {"crm_id": str(contact_id)}
-            match self.luck.randint(0, 3):
-                case 0:
-                    made.append(
-                        ByHand({**about, **by_key, "phone": f"+49{phone}"}, tags)
-                    )
-                case 1:
-                    made.append(ByHand({**about, "phone": f"49{phone}"}, tags))
-                case 2:
-                    made.append(ByHand({**about, **by_key}, tags))
-                case _:  # twice: nobody can tell which of them is meant
-                    made.append(
-                        ByHand({**about, **by_key, "phone": f"+49{phone}"}, tags)
-                    )
-                    made.append(
-                        ByHand(
-                            {**by_key, "email": about["email"], "phone": f"49{phone}"}
-                        )
-                    )
+            if digits(self.rows[contact_id]["phone"]):
+                made += self._typed_in(contact_id)
         return made
+
+    def _typed_in(self, contact_id: int) -> list[ByHand]:
+        """Return one contact that a person typed in about a newcomer, or two."""
+        row = self.rows[contact_id]
+        national = digits(row["phone"])
+        mine = {name: row[name] for name in self.luck.sample(MORE, 3) if row[name]}
+        about = {
+            **mine,
+            "f01": "typed in",
+            "colour": "green",
+            "email": (row["email"] or "").lower(),
+        }
+        tags = ("typed in", *self.luck.sample(TAGS, 9))
+        by_key = {"crm_id": str(contact_id)}
+        by_both = ByHand({**about, **by_key, "phone": f"+49{national}"}, tags)
+        match self.luck.randint(0, 3):
+            case 0:
+                return [by_both]
+            case 1:
+                return [ByHand({**about, "phone": f"49{national}"}, tags)]
+            case 2:
+                return [ByHand({**about, **by_key}, tags)]
+        # Twice: nobody can tell which of them is meant.
+        again = {**by_key, "email": about["email"], "phone": f"49{national}"}
+        return [by_both, ByHand(again)]
 
 
 def digits(phone: str | None) -> str:
-    """The national digits of a phone as ``Town.written`` writes it; empty where there are none."""
+    """Return the national digits of a phone as ``Town.written`` writes it.
+
+    Empty where there are none.
+    """
     return re.sub(r"^(\+49|0049|0)|\D", "", phone or "")
 
 
@@ -329,7 +340,8 @@ async def load(connection: asyncpg.Connection[asyncpg.Record], night: Night) -> 
     more = ", ".join(f"{name} text" for name in MORE)
     async with connection.transaction():
         await connection.execute(
-            "CREATE TABLE IF NOT EXISTS people (id bigint PRIMARY KEY, first_name text, last_name text, email text, "
+            "CREATE TABLE IF NOT EXISTS people ("
+            "id bigint PRIMARY KEY, first_name text, last_name text, email text, "
             f"phone text, visits integer, vip boolean, {more}, tags text[])"
         )
         await connection.execute("TRUNCATE people")

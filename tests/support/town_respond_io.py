@@ -21,7 +21,7 @@ from tests.support.town_oracle import (
 )
 
 PHONE_SPELLINGS = 4
-"""Spellings under which a phone is looked up: with +, with 00, with neither, national."""
+"""Spellings that a phone is looked up in: with +, with 00, with neither, national."""
 
 
 class RespondIo(Oracle):
