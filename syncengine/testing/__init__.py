@@ -23,7 +23,7 @@ from typing import Any
 
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.testing.driving import answer, drive, html, requested, scripted
-from syncengine.testing.subjects import ContractHints
+from syncengine.testing.vendors_under_test import ContractHints
 
 __all__ = [
     "ContractHints",

@@ -16,7 +16,7 @@ from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.sandbox import twins
 from syncengine.sandbox.twins.twin import Twin, TwinRequest
 from syncengine.testing.driving import drive
-from syncengine.testing.subjects import Subject, secrets
+from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 
 _T = TypeVar("_T")
 ENDLESS = 60
@@ -47,21 +47,21 @@ class Bench:
     A minute passes between requests, so that no limit is met.
     """
 
-    subject: Subject
+    subject: VendorUnderTest
     twin: Twin = field(init=False)
     now: float = 1_700_000_000.0
     responses: list[Response] = field(default_factory=list)
     """The answers of the twin so far."""
 
     def __post_init__(self) -> None:
-        spec = self.subject.module
+        spec = self.subject.spec
         assert spec.twin is not None, f"the VendorSpec of {spec.name} names no twin"
         self.twin = twins.load(spec.twin)
         self.twin.configure(self.subject.switches)
 
-    def stranger(self) -> Subject:
+    def stranger(self) -> VendorUnderTest:
         """Return the same vendor with credentials that the twin does not know."""
-        unknown = dict.fromkeys(secrets(self.subject.module), "another-secret")
+        unknown = dict.fromkeys(secrets(self.subject.spec), "another-secret")
         return self.subject.with_settings(unknown)
 
     # --- talking ----------------------------------------------------------------------

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias, TypeVar
 import pytest
 
 from syncengine.model.calls import Action
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
-Subjects: TypeAlias = Sequence[Subject]
+VendorsUnderTest: TypeAlias = Sequence[VendorUnderTest]
 """Each vendor of a suite, as it comes and in its variants."""
-MakeCases: TypeAlias = Callable[[Subjects], Iterable[object]]
+MakeCases: TypeAlias = Callable[[VendorsUnderTest], Iterable[object]]
 _Test = TypeVar("_Test", bound=Callable[..., None])
 _ATTRIBUTE = "contract_cases"
 
@@ -42,22 +42,26 @@ def for_each(names: str | tuple[str, ...], make: MakeCases) -> Callable[[_Test],
     return mark
 
 
-def plain(subjects: Subjects) -> list[Subject]:
+def plain(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
     """Return the vendors as they come, without their variants."""
     return [subject for subject in subjects if not subject.variant]
 
 
-def with_actions(subjects: Iterable[Subject]) -> list[tuple[Subject, Action]]:
+def with_actions(
+    subjects: Iterable[VendorUnderTest],
+) -> list[tuple[VendorUnderTest, Action]]:
     """Return each vendor with each action that it has."""
     return [(subject, action) for subject in subjects for action in subject.actions()]
 
 
-def with_look_up(subjects: Subjects) -> list[Subject]:
+def with_look_up(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
     """Return the vendors that can look contacts up."""
     return [subject for subject in subjects if subject.vendor.capabilities.find_by]
 
 
-def tests_for(module: ModuleType, subjects: Subjects) -> Iterator[tuple[str, Any]]:
+def tests_for(
+    module: ModuleType, subjects: VendorsUnderTest
+) -> Iterator[tuple[str, Any]]:
     """Yield the tests of a module for these vendors, with their names.
 
     A test without a case (a vendor may have no lists) is left out.

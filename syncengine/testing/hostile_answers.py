@@ -26,7 +26,7 @@ from syncengine.planning.found_contacts import known_from_remote
 from syncengine.ports import DetailReader, Directory, Merger, SendCheck
 from syncengine.testing.benches import Bench
 from syncengine.testing.hostile import hostile
-from syncengine.testing.subjects import Subject, secrets
+from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 
 _MOST_REQUESTS = 350
 """Of one exchange: the pages of a look-up, in three spellings, and a few more."""
@@ -37,7 +37,7 @@ _EXCHANGES_A_RUN = 200
 class Errand:
     """One thing an adapter is asked to do, and its twin's answer to each request."""
 
-    subject: Subject
+    subject: VendorUnderTest
     what: str
     start: Callable[[], Exchange[Any]]
     answers: Sequence[Response]
@@ -80,12 +80,12 @@ class Answered:
     wrong: Counter[str] = field(default_factory=Counter)
 
 
-def answered(subjects: Sequence[Subject], wanted: int, seed: int) -> Answered:
+def answered(subjects: Sequence[VendorUnderTest], wanted: int, seed: int) -> Answered:
     """Give one vendor's adapter so many hostile answers; a seed gives the same ones.
 
     ``subjects`` are the vendor as it comes and its variants.
     """
-    random = Random(f"{subjects[0].module.name} {seed}")
+    random = Random(f"{subjects[0].spec.name} {seed}")
     told = Answered()
     errands = [errand for each in subjects for errand in _errands(each)]
     while told.answers < wanted:
@@ -171,7 +171,7 @@ def _unfit_id(external_id: str | None) -> str | None:
 def _unfit_words(errand: Errand, words: str) -> str | None:
     if not words.isprintable() or len(words) > 700:
         return "words that are unfit for a log"
-    hidden = secrets(errand.subject.module).values()
+    hidden = secrets(errand.subject.spec).values()
     return (
         "a secret in what is said"
         if any(secret in words for secret in hidden)
@@ -179,7 +179,7 @@ def _unfit_words(errand: Errand, words: str) -> str | None:
     )
 
 
-def _errands(subject: Subject) -> Iterator[Errand]:
+def _errands(subject: VendorUnderTest) -> Iterator[Errand]:
     """Yield all that an adapter can be asked, each with its twin's own answers."""
     can, vendor = subject.vendor.capabilities, subject.vendor
     for action in subject.actions():

@@ -8,7 +8,11 @@ from typing import Any
 
 from syncengine import vendors
 from syncengine.testing.cases import tests_for
-from syncengine.testing.subjects import NO_HINTS, ContractHints, subjects
+from syncengine.testing.vendors_under_test import (
+    NO_HINTS,
+    ContractHints,
+    vendors_under_test,
+)
 
 _CONTRACT = "syncengine.testing.contract"
 _PARTS = (
@@ -34,7 +38,7 @@ def suite_of(
     every = [
         subject
         for name in names
-        for subject in subjects(vendors.load(name), hints.get(name, NO_HINTS))
+        for subject in vendors_under_test(vendors.load(name), hints.get(name, NO_HINTS))
     ]
     suite: dict[str, Any] = {}
     for part in _PARTS:

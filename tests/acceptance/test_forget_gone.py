@@ -41,7 +41,7 @@ async def _forgotten(here: Anyone, contact: int = 1) -> Receipt:
 
 
 def test_some_vendors_delete_and_find() -> None:
-    assert {pair.subject.module.name for pair in FINDING} >= {
+    assert {pair.subject.spec.name for pair in FINDING} >= {
         "chartmogul",
         "respond_io_v2",
         "whautomate",

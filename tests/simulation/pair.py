@@ -17,7 +17,7 @@ from syncengine.model.mapping import FieldMapping, Form, Mapping, OnNull, SetMap
 from syncengine.ports import Vendor
 from syncengine.sandbox import twins
 from syncengine.sandbox.twins.twin import Twin
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 from tests.support.memory.source import Row
 from tests.support.vendors.subjects import subjects
 
@@ -57,7 +57,7 @@ class DesiredRow:
 class Pair:
     """The parts of a simulated destination."""
 
-    subject: Subject
+    subject: VendorUnderTest
     key: str | None
     """The field that contacts are matched by.
 
@@ -100,7 +100,7 @@ class Pair:
         return any(self.key in write.keyed_by for write in writes if write)
 
     def twin(self) -> Twin:
-        twin = twins.load(self.subject.module.twin or "")
+        twin = twins.load(self.subject.spec.twin or "")
         if self.subject.switches:
             twin.configure(self.subject.switches)
         return twin
@@ -181,7 +181,7 @@ def pair(name: str) -> Pair:
     return next(each for each in pairs(name.partition(":")[0]) if each.name == name)
 
 
-def _pair(subject: Subject) -> Pair:
+def _pair(subject: VendorUnderTest) -> Pair:
     """Choose the fields of a simulated destination."""
     capabilities = subject.vendor.capabilities
     key = _key(subject)
@@ -207,7 +207,7 @@ def _pair(subject: Subject) -> Pair:
     return Pair(subject, key, chosen[0], chosen[1:], others)
 
 
-def _key(subject: Subject) -> str | None:
+def _key(subject: VendorUnderTest) -> str | None:
     """Return the first text field that the vendor finds contacts by."""
     capabilities = subject.vendor.capabilities
     if capabilities.identity:
@@ -233,7 +233,7 @@ def _made_with(capabilities: Capabilities) -> Iterator[str]:
             yield from (*write.must_carry, *write.keyed_by)
 
 
-def _texts(subject: Subject, fits: Callable[[str], bool]) -> Iterator[str]:
+def _texts(subject: VendorUnderTest, fits: Callable[[str], bool]) -> Iterator[str]:
     """Yield the fields whose values are texts that differ from contact to contact."""
     sample, other = subject.fields(1), subject.fields(2)
     for name, value in sample.items():

@@ -23,7 +23,7 @@ from syncengine.model.contact import Remote
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.screen import Screen
-from syncengine.testing.subjects import secrets
+from syncengine.testing.vendors_under_test import secrets
 from tests.simulation.pair import Pair, contact_id, pairs
 from tests.support.command_process import Command
 from tests.support.vendors.subjects import derived_settings
@@ -44,7 +44,7 @@ class Anyone:
     @property
     def name(self) -> str:
         """The vendor, the twin and the destination."""
-        return self.pair.subject.module.name
+        return self.pair.subject.spec.name
 
     @property
     def config(self) -> Config:
@@ -140,7 +140,7 @@ async def anyone(
     dsn: str, folder: Path, pair: Pair, **keys: Any
 ) -> AsyncIterator[Anyone]:
     """An empty table in a migrated database, and an empty vendor."""
-    module = pair.subject.module
+    module = pair.subject.spec
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(
@@ -182,7 +182,7 @@ def _query(pair: Pair) -> str:
 
 
 def _destination(pair: Pair, url: str) -> dict[str, Any]:
-    module = pair.subject.module
+    module = pair.subject.spec
     secret = {name: f"${{SANDBOX_{name.upper()}}}" for name in secrets(module)}
     settings = {
         **derived_settings(module),

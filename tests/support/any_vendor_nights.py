@@ -21,7 +21,7 @@ import yaml
 from syncengine.config.loading import load_config
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.sandbox.server import serve
-from syncengine.testing.subjects import Subject, secrets
+from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 from tests.support.demo_project import World
 from tests.support.real_nights import e164, rows_of, tags_of
 from tests.support.vendors.subjects import derived_settings, subject
@@ -66,13 +66,13 @@ def _digest(contact_id: str) -> str:
 class Congress:
     """A vendor as a destination for the members of Congress."""
 
-    subject: Subject
+    subject: VendorUnderTest
     prefix: str = ""
     """The prefix of its tags."""
 
     @property
     def name(self) -> str:
-        return self.subject.module.name
+        return self.subject.spec.name
 
     @property
     def capabilities(self) -> Capabilities:
@@ -159,7 +159,7 @@ class Congress:
 
     def destination(self, url: str) -> dict[str, Any]:
         """Return the content of its file."""
-        module = self.subject.module
+        module = self.subject.spec
         content: dict[str, Any] = {
             "vendor": self.name,
             "settings": {
@@ -222,7 +222,7 @@ async def congress(
         )
         environ = {
             f"SANDBOX_{name.upper()}": value
-            for name, value in secrets(here.subject.module).items()
+            for name, value in secrets(here.subject.spec).items()
         }
         yield World(load_config(file, environ), file, dsn, sandbox, environ), here
 

@@ -24,7 +24,7 @@ from syncengine.model.contact import MatchKey
 from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.testing.driving import requested
-from syncengine.testing.subjects import secrets
+from syncengine.testing.vendors_under_test import secrets
 from tests.simulation.pair import Pair
 from tests.support.command_process import Command
 from tests.support.encodings import ENCODINGS
@@ -164,7 +164,7 @@ class Noise:
         keys = {
             value
             for pair in self.pairs.values()
-            for value in secrets(pair.subject.module).values()
+            for value in secrets(pair.subject.spec).values()
         }
         return keys | {PASSWORD, WRONG}
 
@@ -223,7 +223,7 @@ def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
         if value not in others:
             encode = encodings[(number * len(values) + index) % len(encodings)]
             repeated = " ".join(
-                encode(key) for key in secrets(pair.subject.module).values()
+                encode(key) for key in secrets(pair.subject.spec).values()
             )
             said = f"No: {encode(value)} by {repeated}. {everything}. {html.escape(everything)} with {keys}"
             yield Rule(
@@ -237,7 +237,7 @@ def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
 def _credentials(pair: Pair) -> list[str]:
     """Return the credentials that the vendor is sent, as they are sent and decoded."""
     request = requested(pair.vendor.send(pair.subject.call(pair.subject.first)))
-    keys = list(secrets(pair.subject.module).values())
+    keys = list(secrets(pair.subject.spec).values())
     sent = [*request.headers.values(), *(quote(value) for _, value in request.query)]
     return [*keys, *(quote(key, safe="") for key in keys), *sent]
 
@@ -256,7 +256,7 @@ async def noise(dsn: str, folder: Path, *names: str) -> AsyncIterator[Noise]:
                 await _fill(connection, name, pair)
                 environ |= {
                     f"{name}_{key}".upper(): value
-                    for key, value in secrets(pair.subject.module).items()
+                    for key, value in secrets(pair.subject.spec).items()
                 }
                 _write(
                     folder / "destinations" / f"{name}.yaml",
@@ -295,7 +295,7 @@ async def _fill(
 
 
 def _destination(name: str, pair: Pair, url: str) -> dict[str, Any]:
-    module = pair.subject.module
+    module = pair.subject.spec
     settings = {
         **derived_settings(module),
         **{key: f"${{{name}_{key}}}".upper() for key in secrets(module)},

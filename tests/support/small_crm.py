@@ -23,7 +23,7 @@ from syncengine.model.contact import MatchKey
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.testing.benches import over_the_wire
 from syncengine.testing.driving import requested
-from syncengine.testing.subjects import secrets
+from syncengine.testing.vendors_under_test import secrets
 from tests.simulation import pair as simulated
 from tests.simulation.pair import Pair
 from tests.support.command_process import Command
@@ -69,7 +69,7 @@ class Crm:
 
     @property
     def vendor(self) -> str:
-        return self.pair.subject.module.name
+        return self.pair.subject.spec.name
 
     def start(self, *arguments: str, **environ: str) -> Command:
         """``syncengine run ARGUMENTS``."""
@@ -282,7 +282,7 @@ def _engine(lease_ttl: str, database_wait: str) -> dict[str, Any]:
 
 
 def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any]:
-    module = pair.subject.module
+    module = pair.subject.spec
     settings = {
         **derived_settings(module),
         **{name: f"${{{_variable(name)}}}" for name in secrets(module)},
@@ -303,7 +303,7 @@ def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any
 
 def _environ(pair: Pair) -> Mapping[str, str]:
     return {
-        _variable(name): value for name, value in secrets(pair.subject.module).items()
+        _variable(name): value for name, value in secrets(pair.subject.spec).items()
     }
 
 

@@ -17,10 +17,10 @@ from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.http import Request, Response
 from syncengine.ports import DetailReader, Directory, Merger
 from syncengine.testing.benches import Bench
-from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.cases import VendorsUnderTest, for_each, plain
 from syncengine.testing.contract.answers import Act, acts, stubborn
 from syncengine.testing.driving import answer, drive, html
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 ID, OTHER = "177640998", "177640999"
 PLACES = (
@@ -49,7 +49,7 @@ PLACES = (
 """Answers of a moved address, of a gateway, of an API that has ended."""
 
 
-def _asked(subjects: Subjects) -> Iterator[Act]:
+def _asked(subjects: VendorsUnderTest) -> Iterator[Act]:
     """Yield every kind of request that an adapter makes."""
     yield from acts(subjects)
     for subject in plain(subjects):
@@ -90,7 +90,7 @@ def test_the_vendors_own_router_stops_the_account(act: Act) -> None:
     assert halted.value.setting == "settings.base_url"
 
 
-def _about(subject: Subject) -> Iterator[Call]:
+def _about(subject: VendorUnderTest) -> Iterator[Call]:
     """Calls about a contact that the vendor does not have."""
     for action in subject.actions():
         if action not in (Action.CREATE, Action.UPSERT):
@@ -106,7 +106,7 @@ def _about(subject: Subject) -> Iterator[Call]:
     ],
 )
 def test_the_vendors_own_words_are_about_the_contact(
-    subject: Subject, call: Call
+    subject: VendorUnderTest, call: Call
 ) -> None:
     answered = Bench(subject).send(call)
     if call.action is Action.DELETE:

@@ -21,9 +21,9 @@ from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
-from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.cases import VendorsUnderTest, for_each, plain
 from syncengine.testing.driving import answer, drive, html
-from syncengine.testing.subjects import Subject, secrets
+from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 
 ENDLESS = 60
 """More requests than any exchange with a stubborn vendor may need."""
@@ -33,7 +33,7 @@ ENDLESS = 60
 class Act:
     """One thing an adapter can be asked to do."""
 
-    subject: Subject
+    subject: VendorUnderTest
     what: str
     start: Callable[[], Exchange[Any]]
     sent: tuple[str, ...]
@@ -44,10 +44,10 @@ class Act:
         return f"{self.subject}-{self.what}"
 
 
-def _all_acts(subjects: Subjects) -> Iterator[Act]:
+def _all_acts(subjects: VendorsUnderTest) -> Iterator[Act]:
     for subject in plain(subjects):
         can = subject.vendor.capabilities
-        hidden = tuple(secrets(subject.module).values())
+        hidden = tuple(secrets(subject.spec).values())
         for action in subject.actions():
             call = subject.call(action)
             values = (
@@ -85,7 +85,7 @@ def _long(values: Any) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str) and len(value) > 3)
 
 
-def acts(subjects: Subjects) -> list[Act]:
+def acts(subjects: VendorsUnderTest) -> list[Act]:
     """Return all that the adapters can be asked; some have nothing to probe with."""
     return [
         act
@@ -176,7 +176,7 @@ def test_a_refused_key_stops_the_account_and_names_its_setting(act: Act) -> None
         assert halted.setting is not None
         assert (
             halted.setting.removeprefix("settings.")
-            in act.subject.module.settings.model_fields
+            in act.subject.spec.settings.model_fields
         )
         assert halted.setting in str(halted)
 

@@ -17,15 +17,15 @@ from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import Vendor
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import for_each
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 
-def opt_outs(subject: Subject) -> Iterator[tuple[str, Json]]:
+def opt_outs(subject: VendorUnderTest) -> Iterator[tuple[str, Json]]:
     """Yield the vendor's opt-outs, and a flag of the sample declared to be one.
 
     Each comes with the value that means opted out.
     """
-    own = subject.module.settings.OPT_OUTS
+    own = subject.spec.settings.OPT_OUTS
     yield from own.items()
     for name, value in subject.fields(1).items():
         if value is True and name not in own and _can_be_set_later(subject, name):
@@ -33,7 +33,7 @@ def opt_outs(subject: Subject) -> Iterator[tuple[str, Json]]:
             return
 
 
-def _can_be_set_later(subject: Subject, name: str) -> bool:
+def _can_be_set_later(subject: VendorUnderTest, name: str) -> bool:
     return any(
         name in subject.sample(action, 1)
         for action in (Action.UPDATE, Action.UPSERT)
@@ -49,23 +49,23 @@ every_opt_out = for_each(
 )
 
 
-def vendor_of(subject: Subject, name: str, no: Json, *, lowers: bool) -> Vendor:
+def vendor_of(subject: VendorUnderTest, name: str, no: Json, *, lowers: bool) -> Vendor:
     """Return the vendor with a field declared as an opt-out, to be lowered or not."""
-    declared = {} if name in subject.module.settings.OPT_OUTS else {name: no}
+    declared = {} if name in subject.spec.settings.OPT_OUTS else {name: no}
     settings = {
         **subject.given_settings(),
         **subject.settings,
         "opt_outs": declared,
         "lower_opt_outs": [name] if lowers else [],
     }
-    module = subject.module
-    return module.build(module.settings.model_validate(settings))
+    spec = subject.spec
+    return spec.build(spec.settings.model_validate(settings))
 
 
 class Scene:
     """A contact that has opted out at the vendor, and not in the source."""
 
-    def __init__(self, subject: Subject, name: str, no: Json) -> None:
+    def __init__(self, subject: VendorUnderTest, name: str, no: Json) -> None:
         self.name, self.no = name, no
         self.free = replace(subject, vendor=vendor_of(subject, name, no, lowers=True))
         self.kept = replace(subject, vendor=vendor_of(subject, name, no, lowers=False))
@@ -93,7 +93,7 @@ class Scene:
     def later(self) -> Action:
         return Action.UPDATE if self.free.write(Action.UPDATE) else Action.UPSERT
 
-    def write(self, subject: Subject, fields: Mapping[str, Json]) -> None:
+    def write(self, subject: VendorUnderTest, fields: Mapping[str, Json]) -> None:
         write = subject.write(self.later)
         assert write
         carried = {must: subject.fields(1)[must] for must in write.must_carry}
@@ -131,7 +131,9 @@ def without(fields: Fields, name: str) -> dict[str, Json]:
 
 
 @every_opt_out
-def test_a_no_stays_whatever_was_known(subject: Subject, name: str, no: Json) -> None:
+def test_a_no_stays_whatever_was_known(
+    subject: VendorUnderTest, name: str, no: Json
+) -> None:
     scene = Scene(subject, name, no)
     told = Unsupported("lower_opt_out", name)
     known = scene.known
@@ -143,7 +145,7 @@ def test_a_no_stays_whatever_was_known(subject: Subject, name: str, no: Json) ->
 
 
 @every_opt_out
-def test_a_no_is_not_cleared(subject: Subject, name: str, no: Json) -> None:
+def test_a_no_is_not_cleared(subject: VendorUnderTest, name: str, no: Json) -> None:
     scene = Scene(subject, name, no)
     fields = {**scene.desired.fields, name: None}
     scene.desired = replace(scene.desired, fields=fields)
@@ -153,7 +155,7 @@ def test_a_no_is_not_cleared(subject: Subject, name: str, no: Json) -> None:
 
 @every_opt_out
 def test_a_no_stays_where_a_contact_is_found_or_taken_over(
-    subject: Subject, name: str, no: Json
+    subject: VendorUnderTest, name: str, no: Json
 ) -> None:
     scene = Scene(subject, name, no)
     vendor = scene.kept.vendor
@@ -168,7 +170,7 @@ def test_a_no_stays_where_a_contact_is_found_or_taken_over(
 
 @every_opt_out
 def test_verify_tells_of_a_no_and_repairs_it_not(
-    subject: Subject, name: str, no: Json
+    subject: VendorUnderTest, name: str, no: Json
 ) -> None:
     scene = Scene(subject, name, no)
     vendor = scene.kept.vendor
@@ -185,7 +187,7 @@ def test_verify_tells_of_a_no_and_repairs_it_not(
 
 @every_opt_out
 def test_a_setting_that_names_the_field_lowers_it(
-    subject: Subject, name: str, no: Json
+    subject: VendorUnderTest, name: str, no: Json
 ) -> None:
     scene = Scene(subject, name, no)
     scene.bench.subject = scene.free
@@ -196,7 +198,9 @@ def test_a_setting_that_names_the_field_lowers_it(
 
 
 @every_opt_out
-def test_a_no_of_the_source_is_sent(subject: Subject, name: str, no: Json) -> None:
+def test_a_no_of_the_source_is_sent(
+    subject: VendorUnderTest, name: str, no: Json
+) -> None:
     scene = Scene(subject, name, no)
     can = scene.kept.vendor.capabilities
     desired = replace(scene.desired, fields={**scene.desired.fields, name: no})
@@ -208,7 +212,7 @@ def test_a_no_of_the_source_is_sent(subject: Subject, name: str, no: Json) -> No
 
 @every_opt_out
 def test_a_call_that_would_take_back_a_no_is_refused_before_it_is_sent(
-    subject: Subject, name: str, no: Json
+    subject: VendorUnderTest, name: str, no: Json
 ) -> None:
     scene = Scene(subject, name, no)
     write = scene.kept.write(scene.later)
@@ -220,7 +224,9 @@ def test_a_call_that_would_take_back_a_no_is_refused_before_it_is_sent(
 
 
 @every_opt_out
-def test_who_is_made_again_says_no_again(subject: Subject, name: str, no: Json) -> None:
+def test_who_is_made_again_says_no_again(
+    subject: VendorUnderTest, name: str, no: Json
+) -> None:
     scene = Scene(subject, name, no)
     vendor = scene.kept.vendor
     said = replace(scene.known, fields={**scene.known.fields, name: no})
@@ -233,7 +239,7 @@ def test_who_is_made_again_says_no_again(subject: Subject, name: str, no: Json) 
     assert Unsupported("lower_opt_out", name) in plan.unsupported
 
 
-def _first_fields(subject: Subject) -> tuple[str, ...]:
+def _first_fields(subject: VendorUnderTest) -> tuple[str, ...]:
     write = subject.write(subject.first)
     assert write
     return write.fields

@@ -9,13 +9,13 @@ from syncengine.model.costs import Cost, exactly
 from syncengine.ports import RequestCosts
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import for_each, with_look_up
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 BRAZIL = "+5511987654321"
 """A phone that WhatsApp may know without its ninth digit."""
 
 
-def _cost(subject: Subject, key: MatchKey) -> Cost:
+def _cost(subject: VendorUnderTest, key: MatchKey) -> Cost:
     vendor = subject.vendor
     return vendor.look_up_cost(key) if isinstance(vendor, RequestCosts) else exactly(1)
 
@@ -27,7 +27,7 @@ def _spent(bench: Bench, key: MatchKey) -> int:
 
 
 @for_each("subject", with_look_up)
-def test_a_look_up_takes_as_many_requests_as_was_told(subject: Subject) -> None:
+def test_a_look_up_takes_as_many_requests_as_was_told(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     bench.make(1)
     keys = [key for number in (1, 2) for key in subject.keys(number)]

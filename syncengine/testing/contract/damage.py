@@ -7,7 +7,7 @@ from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import for_each, plain, with_actions, with_look_up
 from syncengine.testing.mutants import mutants
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 every_look_up = for_each("subject", lambda subjects: with_look_up(plain(subjects)))
 every_action = for_each(
@@ -17,7 +17,7 @@ every_action = for_each(
 
 @every_action
 def test_a_damaged_answer_never_breaks_the_adapter(
-    subject: Subject, action: Action
+    subject: VendorUnderTest, action: Action
 ) -> None:
     bench = Bench(subject)
     call = bench.ready(action)
@@ -32,7 +32,7 @@ def test_a_damaged_answer_never_breaks_the_adapter(
 
 
 @every_look_up
-def test_a_damaged_look_up_never_breaks_the_adapter(subject: Subject) -> None:
+def test_a_damaged_look_up_never_breaks_the_adapter(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
     key = next(subject.keys(1))

@@ -15,12 +15,12 @@ from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.contact import Fields
 from syncengine.model.http import Json, Request, Response
 from syncengine.testing.benches import Bench
-from syncengine.testing.cases import Subjects, for_each
+from syncengine.testing.cases import VendorsUnderTest, for_each
 from syncengine.testing.driving import drive
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 
-def _updates(subjects: Subjects) -> Iterator[object]:
+def _updates(subjects: VendorsUnderTest) -> Iterator[object]:
     for subject in subjects:
         for action in (Action.UPDATE, Action.UPSERT):
             if subject.write(action):
@@ -41,7 +41,9 @@ def _leaves(value: Json) -> Iterator[Json]:
         yield from _leaves(part)
 
 
-def shown_fields(subject: Subject, answer: Response, fields: Fields) -> set[str]:
+def shown_fields(
+    subject: VendorUnderTest, answer: Response, fields: Fields
+) -> set[str]:
     """Return the names of the fields whose values an answer shows anywhere."""
     leaves = list(_leaves(orjson.loads(answer.body)))
     long = {
@@ -79,7 +81,7 @@ def _answered_as_before(bench: Bench, call: Call, before: Response) -> Applied:
 
 @for_each(("subject", "action"), _updates)
 def test_old_values_in_the_answer_are_no_success_of_the_new_ones(
-    subject: Subject, action: Action
+    subject: VendorUnderTest, action: Action
 ) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)

@@ -18,11 +18,11 @@ from syncengine.model.calls import Action
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.ports import SendCheck
 from syncengine.testing.benches import Bench
-from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.cases import VendorsUnderTest, for_each, plain
 from syncengine.testing.driving import answer
 from syncengine.testing.driving import drive as by_hand
 from syncengine.testing.hostile_answers import answered
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 _ANSWERS = 400
 """Of each vendor."""
@@ -32,16 +32,16 @@ _ANSWERS = 400
 class OneVendor:
     """A vendor in all of its variants."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[VendorUnderTest, ...]
 
     def __str__(self) -> str:
-        return self.subjects[0].module.name
+        return self.subjects[0].spec.name
 
 
-def _vendors(subjects: Subjects) -> list[OneVendor]:
+def _vendors(subjects: VendorsUnderTest) -> list[OneVendor]:
     return [
-        OneVendor(tuple(each for each in subjects if each.module is module))
-        for module in dict.fromkeys(each.module for each in subjects)
+        OneVendor(tuple(each for each in subjects if each.spec is spec))
+        for spec in dict.fromkeys(each.spec for each in subjects)
     ]
 
 
@@ -58,7 +58,7 @@ def test_hostile_answers_end_as_outcomes_or_as_named_errors(vendor: OneVendor) -
 )
 @for_each("each", plain)
 def test_an_id_that_means_another_place_is_never_sent(
-    each: Subject, external_id: str
+    each: VendorUnderTest, external_id: str
 ) -> None:
     can, vendor = each.vendor.capabilities, each.vendor
     exchanges: list[Callable[[], Exchange[Any]]] = [
@@ -96,7 +96,7 @@ def _renamed(value: Json, ids: Collection[str], name: str) -> Json:
 @pytest.mark.parametrize("name", [*_ODD_IDS, "x?y=1#z"])
 @for_each("each", plain)
 def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(
-    each: Subject, name: str
+    each: VendorUnderTest, name: str
 ) -> None:
     bench = Bench(each)
 

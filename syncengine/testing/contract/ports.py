@@ -15,10 +15,10 @@ from syncengine.model.contact import Page
 from syncengine.model.http import Exchange
 from syncengine.ports import DetailReader, Directory, Merger
 from syncengine.testing.benches import ENDLESS, Bench
-from syncengine.testing.cases import Subjects, for_each, plain
+from syncengine.testing.cases import VendorsUnderTest, for_each, plain
 from syncengine.testing.driving import answer, html
 from syncengine.testing.mutants import mutants
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 NOBODY = "177640999"
 """The id of no contact."""
@@ -26,10 +26,10 @@ NOBODY = "177640999"
 
 def offering(
     port: type[Any], *, variants: bool = True
-) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
+) -> Callable[[Callable[[VendorUnderTest], None]], Callable[[VendorUnderTest], None]]:
     """Decorate a test that runs for the vendors with a port."""
 
-    def make(subjects: Subjects) -> list[Subject]:
+    def make(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
         chosen = subjects if variants else plain(subjects)
         return [each for each in chosen if isinstance(each.vendor, port)]
 
@@ -48,7 +48,9 @@ def listed(bench: Bench) -> Iterator[Page]:
 
 
 @offering(Directory)
-def test_a_directory_lists_everybody_once_and_as_they_are(subject: Subject) -> None:
+def test_a_directory_lists_everybody_once_and_as_they_are(
+    subject: VendorUnderTest,
+) -> None:
     bench = Bench(subject)
     made = sorted(bench.make(number) for number in (1, 2, 12))
     contacts = [
@@ -60,12 +62,12 @@ def test_a_directory_lists_everybody_once_and_as_they_are(subject: Subject) -> N
 
 
 @offering(Directory)
-def test_a_directory_of_nobody_is_empty(subject: Subject) -> None:
+def test_a_directory_of_nobody_is_empty(subject: VendorUnderTest) -> None:
     assert [page.contacts for page in islice(listed(Bench(subject)), ENDLESS)] == [()]
 
 
 @offering(Merger)
-def test_a_merge_leaves_one_contact_which_it_names(subject: Subject) -> None:
+def test_a_merge_leaves_one_contact_which_it_names(subject: VendorUnderTest) -> None:
     assert isinstance(subject.vendor, Merger)
     bench = Bench(subject)
     one, other = bench.make(1), bench.make(2)
@@ -76,7 +78,7 @@ def test_a_merge_leaves_one_contact_which_it_names(subject: Subject) -> None:
 
 
 @offering(Merger)
-def test_a_merge_needs_two_contacts_that_are_there(subject: Subject) -> None:
+def test_a_merge_needs_two_contacts_that_are_there(subject: VendorUnderTest) -> None:
     assert isinstance(subject.vendor, Merger)
     bench = Bench(subject)
     one = bench.make(1)
@@ -87,7 +89,7 @@ def test_a_merge_needs_two_contacts_that_are_there(subject: Subject) -> None:
 
 
 @offering(DetailReader)
-def test_details_are_told_as_json_and_change_nothing(subject: Subject) -> None:
+def test_details_are_told_as_json_and_change_nothing(subject: VendorUnderTest) -> None:
     assert isinstance(subject.vendor, DetailReader)
     bench = Bench(subject)
     one = bench.make(1)
@@ -98,7 +100,7 @@ def test_details_are_told_as_json_and_change_nothing(subject: Subject) -> None:
     assert bench.state() == before
 
 
-def asked(subject: Subject) -> list[tuple[str, Any]]:
+def asked(subject: VendorUnderTest) -> list[tuple[str, Any]]:
     vendor = subject.vendor
     ways: list[tuple[str, Any]] = []
     if isinstance(vendor, Directory):
@@ -119,7 +121,7 @@ def asked(subject: Subject) -> list[tuple[str, Any]]:
     ],
 )
 def test_hostile_answers_end_as_everywhere(
-    subject: Subject, what: str, make: Any
+    subject: VendorUnderTest, what: str, make: Any
 ) -> None:
     bench = Bench(subject)
 
@@ -141,7 +143,7 @@ def test_hostile_answers_end_as_everywhere(
 
 
 @offering(Directory, variants=False)
-def test_a_damaged_page_never_breaks_a_directory(subject: Subject) -> None:
+def test_a_damaged_page_never_breaks_a_directory(subject: VendorUnderTest) -> None:
     assert isinstance(subject.vendor, Directory)
     bench = Bench(subject)
     bench.make(1)

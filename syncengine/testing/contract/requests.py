@@ -15,7 +15,7 @@ from syncengine.model.contact import MatchKey
 from syncengine.model.http import Request
 from syncengine.testing.cases import for_each, plain, with_actions
 from syncengine.testing.driving import requested
-from syncengine.testing.subjects import Subject, secrets
+from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 
 every_subject = for_each("subject", plain)
 every_action = for_each(
@@ -24,27 +24,27 @@ every_action = for_each(
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
-# --- the module -----------------------------------------------------------------------
+# --- the spec ------------------------------------------------------------------------
 
 
 @every_subject
-def test_the_module_says_what_the_engine_needs(subject: Subject) -> None:
-    module = subject.module
-    assert subject.vendor.name == module.name
-    assert module.version >= 1
-    assert module.limits
-    assert all(limit.calls > 0 and limit.per > 0 for limit in module.limits)
-    assert all(limit.method in {*METHODS, None} for limit in module.limits)
-    assert "base_url" not in module.identity
-    for name in module.identity:
-        assert module.settings.model_fields[name].annotation is not SecretStr
+def test_the_spec_says_what_the_engine_needs(subject: VendorUnderTest) -> None:
+    spec = subject.spec
+    assert subject.vendor.name == spec.name
+    assert spec.version >= 1
+    assert spec.limits
+    assert all(limit.calls > 0 and limit.per > 0 for limit in spec.limits)
+    assert all(limit.method in {*METHODS, None} for limit in spec.limits)
+    assert "base_url" not in spec.identity
+    for name in spec.identity:
+        assert spec.settings.model_fields[name].annotation is not SecretStr
 
 
 @every_subject
 def test_settings_refuse_unknown_and_missing_keys_without_repeating_a_value(
-    subject: Subject,
+    subject: VendorUnderTest,
 ) -> None:
-    settings = subject.module.settings
+    settings = subject.spec.settings
     given = subject.given_settings()
     with pytest.raises(ValidationError) as refused:
         settings.model_validate({**given, "surprise": "hunter2"})
@@ -62,30 +62,30 @@ def test_settings_refuse_unknown_and_missing_keys_without_repeating_a_value(
 
 
 @every_subject
-def test_nothing_shows_a_secret(subject: Subject) -> None:
-    settings = subject.module.settings.model_validate(subject.given_settings())
-    assert secrets(subject.module), "an account without credentials?"
-    for name, secret in secrets(subject.module).items():
+def test_nothing_shows_a_secret(subject: VendorUnderTest) -> None:
+    settings = subject.spec.settings.model_validate(subject.given_settings())
+    assert secrets(subject.spec), "an account without credentials?"
+    for name, secret in secrets(subject.spec).items():
         assert getattr(settings, name).get_secret_value() == secret
     for shown in (
         repr(settings),
         str(settings),
         settings.model_dump_json(),
         repr(subject.vendor),
-        repr(subject.module),
+        repr(subject.spec),
     ):
         _assert_no_secret(subject, shown)
 
 
-def _assert_no_secret(subject: Subject, shown: str, *more: str) -> None:
-    for secret in (*secrets(subject.module).values(), *more):
+def _assert_no_secret(subject: VendorUnderTest, shown: str, *more: str) -> None:
+    for secret in (*secrets(subject.spec).values(), *more):
         assert secret not in shown
 
 
 @every_subject
-def test_the_base_url_is_the_configurations_to_choose(subject: Subject) -> None:
+def test_the_base_url_is_the_configurations_to_choose(subject: VendorUnderTest) -> None:
     given = subject.given_settings()
-    settings = subject.module.settings.model_validate(
+    settings = subject.spec.settings.model_validate(
         {**given, "base_url": "http://127.0.0.1:8080/x/"}
     )
     assert settings.base_url == "http://127.0.0.1:8080/x"
@@ -95,7 +95,7 @@ def test_the_base_url_is_the_configurations_to_choose(subject: Subject) -> None:
 
 
 @every_subject
-def test_the_capabilities_make_sense(subject: Subject) -> None:
+def test_the_capabilities_make_sense(subject: VendorUnderTest) -> None:
     can = subject.vendor.capabilities
     assert can.create or can.upsert, "no contact could ever be made"
     assert can.settles_within > 0
@@ -111,7 +111,9 @@ def test_the_capabilities_make_sense(subject: Subject) -> None:
 
 
 @every_subject
-def test_what_is_not_declared_is_refused_before_it_is_sent(subject: Subject) -> None:
+def test_what_is_not_declared_is_refused_before_it_is_sent(
+    subject: VendorUnderTest,
+) -> None:
     for call in _impossible(subject):
         with pytest.raises(ValueError, match=r"\w \w"):
             requested(subject.vendor.send(call))
@@ -123,7 +125,7 @@ def test_what_is_not_declared_is_refused_before_it_is_sent(subject: Subject) -> 
             requested(subject.vendor.read("an-id"))
 
 
-def _impossible(subject: Subject) -> Iterator[Call]:
+def _impossible(subject: VendorUnderTest) -> Iterator[Call]:
     for action in set(Action) - set(subject.actions()):
         yield subject.call(action)
     for action in subject.actions():
@@ -170,7 +172,7 @@ def _overloaded(call: Call, write: Write) -> Iterator[Call]:
 
 @every_action
 def test_a_request_is_fit_for_the_wire_and_for_the_log(
-    subject: Subject, action: Action
+    subject: VendorUnderTest, action: Action
 ) -> None:
     call = subject.call(action, external_id="id with+odd=signs ü%?&#")
     request = requested(subject.vendor.send(call))
@@ -181,7 +183,7 @@ def test_a_request_is_fit_for_the_wire_and_for_the_log(
         *call.remove_tags,
         call.external_id,
         "odd",
-        *secrets(subject.module).values(),
+        *secrets(subject.spec).values(),
     ]
     for value in (value for value in personal if isinstance(value, str)):
         assert value not in request.route
@@ -190,7 +192,9 @@ def test_a_request_is_fit_for_the_wire_and_for_the_log(
 
 
 @every_subject
-def test_a_look_up_is_fit_for_the_wire_and_for_the_log(subject: Subject) -> None:
+def test_a_look_up_is_fit_for_the_wire_and_for_the_log(
+    subject: VendorUnderTest,
+) -> None:
     can = subject.vendor.capabilities
     asked = (
         [requested(subject.vendor.read("id with+odd=signs ü%?&#"))] if can.reads else []
@@ -220,6 +224,8 @@ def _assert_fit(request: Request) -> None:
 
 
 @every_action
-def test_the_same_call_makes_the_same_request(subject: Subject, action: Action) -> None:
+def test_the_same_call_makes_the_same_request(
+    subject: VendorUnderTest, action: Action
+) -> None:
     call = subject.call(action)
     assert requested(subject.vendor.send(call)) == requested(subject.vendor.send(call))

@@ -11,7 +11,7 @@ from syncengine.model.contact import MatchKey, Remote
 from syncengine.ports import SimilarPhoneFinder
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import for_each
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 NUMBER = "+491712345678"
 WHOLE = ("+491712345678", "491712345678", "00491712345678")
@@ -26,7 +26,7 @@ OTHERS = (
 )
 
 
-def phone_field(subject: Subject) -> str | None:
+def phone_field(subject: VendorUnderTest) -> str | None:
     respelled = subject.vendor.capabilities.respelled
     return next((name for name in subject.fields(1) if matches(name, respelled)), None)
 
@@ -40,7 +40,7 @@ every_subject = for_each(
 class Desk:
     """A vendor where people entered contacts by hand."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: VendorUnderTest) -> None:
         self.bench = Bench(subject)
         self.field = phone_field(subject) or ""
 
@@ -70,7 +70,7 @@ def _ids(remotes: Sequence[Remote]) -> list[str]:
 @pytest.mark.parametrize("phone", WHOLE)
 @every_subject
 def test_a_number_with_its_country_code_is_found(
-    subject: Subject, phone: str, region: str | None
+    subject: VendorUnderTest, phone: str, region: str | None
 ) -> None:
     desk = Desk(subject)
     assert desk.found(region) == []
@@ -80,7 +80,7 @@ def test_a_number_with_its_country_code_is_found(
 
 @every_subject
 def test_a_local_number_is_found_where_it_is_one_of_the_region(
-    subject: Subject,
+    subject: VendorUnderTest,
 ) -> None:
     desk = Desk(subject)
     made = desk.enter(LOCAL)
@@ -91,7 +91,9 @@ def test_a_local_number_is_found_where_it_is_one_of_the_region(
 
 @pytest.mark.parametrize("phone", [LOCAL, *PUNCTUATED])
 @every_subject
-def test_whoever_may_be_the_same_can_be_named(subject: Subject, phone: str) -> None:
+def test_whoever_may_be_the_same_can_be_named(
+    subject: VendorUnderTest, phone: str
+) -> None:
     desk = Desk(subject)
     made = desk.enter(phone)
     # What a look-up has found needs no further search.
@@ -102,7 +104,7 @@ def test_whoever_may_be_the_same_can_be_named(subject: Subject, phone: str) -> N
 @pytest.mark.parametrize("phone", OTHERS)
 @every_subject
 def test_another_number_is_never_found(
-    subject: Subject, phone: str, region: str | None
+    subject: VendorUnderTest, phone: str, region: str | None
 ) -> None:
     desk = Desk(subject)
     desk.enter(phone)
@@ -110,7 +112,7 @@ def test_another_number_is_never_found(
 
 
 @every_subject
-def test_an_account_of_others_resembles_nobody(subject: Subject) -> None:
+def test_an_account_of_others_resembles_nobody(subject: VendorUnderTest) -> None:
     desk = Desk(subject)
     for phone in OTHERS[:4]:
         desk.enter(phone)

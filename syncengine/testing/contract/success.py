@@ -14,21 +14,21 @@ from syncengine.model.calls import Action, Rejected
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.ports import Merger
 from syncengine.testing.benches import Bench
-from syncengine.testing.cases import Subjects, for_each, plain, with_actions
+from syncengine.testing.cases import VendorsUnderTest, for_each, plain, with_actions
 from syncengine.testing.driving import answer, drive
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 _MERGE = "merge"
 
 
-def _writes(subjects: Subjects) -> list[tuple[Subject, str]]:
+def _writes(subjects: VendorsUnderTest) -> list[tuple[VendorUnderTest, str]]:
     """Return each vendor with each of its writes."""
     each = plain(subjects)
     mergers = [subject for subject in each if isinstance(subject.vendor, Merger)]
     return [*with_actions(each), *((subject, _MERGE) for subject in mergers)]
 
 
-def _silent_writes(subjects: Subjects) -> Iterator[object]:
+def _silent_writes(subjects: VendorsUnderTest) -> Iterator[object]:
     """Yield each write with an answer that says nothing, where the vendor says more."""
     for subject, what in _writes(subjects):
         for body in ({}, {"message": "OK"}):
@@ -54,7 +54,7 @@ FAILURES: tuple[dict[str, Json], ...] = (
 )
 
 
-def writing(bench: Bench, subject: Subject, what: str) -> Exchange[Any]:
+def writing(bench: Bench, subject: VendorUnderTest, what: str) -> Exchange[Any]:
     """Return an exchange that can be begun now."""
     vendor = subject.vendor
     if what == _MERGE:
@@ -94,7 +94,7 @@ def assert_no_success(result: Any) -> None:
 @every_write
 @pytest.mark.parametrize("body", FAILURES, ids=str)
 def test_what_says_that_it_failed_is_no_success(
-    subject: Subject, what: str, body: dict[str, Json]
+    subject: VendorUnderTest, what: str, body: dict[str, Json]
 ) -> None:
     for added in (False, True):
         bench = Bench(subject)
@@ -104,7 +104,7 @@ def test_what_says_that_it_failed_is_no_success(
 
 @for_each(("subject", "what", "body"), _silent_writes)
 def test_what_says_nothing_is_no_success_where_the_vendor_says_more(
-    subject: Subject, what: str, body: dict[str, Json]
+    subject: VendorUnderTest, what: str, body: dict[str, Json]
 ) -> None:
     bench = Bench(subject)
     assert_no_success(

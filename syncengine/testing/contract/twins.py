@@ -14,7 +14,7 @@ from syncengine.model.contact import LISTS
 from syncengine.model.http import Exchange, Json
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import for_each, with_actions, with_look_up
-from syncengine.testing.subjects import Subject
+from syncengine.testing.vendors_under_test import VendorUnderTest
 
 every_subject = for_each("subject", lambda subjects: subjects)
 every_look_up = for_each("subject", with_look_up)
@@ -30,7 +30,7 @@ NOBODY = "177640999"
 
 
 @every_action
-def test_what_is_declared_is_accepted(subject: Subject, action: Action) -> None:
+def test_what_is_declared_is_accepted(subject: VendorUnderTest, action: Action) -> None:
     bench = Bench(subject)
     call = bench.ready(action)
     told = bench.applied(call).external_id
@@ -40,7 +40,7 @@ def test_what_is_declared_is_accepted(subject: Subject, action: Action) -> None:
 
 
 @every_action
-def test_a_full_call_is_accepted(subject: Subject, action: Action) -> None:
+def test_a_full_call_is_accepted(subject: VendorUnderTest, action: Action) -> None:
     bench = Bench(subject)
     call = _full(subject, bench.ready(action))
     told = bench.applied(call).external_id
@@ -53,7 +53,7 @@ def test_a_full_call_is_accepted(subject: Subject, action: Action) -> None:
         )
 
 
-def _full(subject: Subject, call: Call) -> Call:
+def _full(subject: VendorUnderTest, call: Call) -> Call:
     """Return a call with all it may carry; a lot, where there is no limit."""
     match getattr(subject.vendor.capabilities, call.action):
         case Write() as write:
@@ -90,7 +90,7 @@ def _tags(most: int | None) -> tuple[str, ...]:
 
 @every_action
 def test_doing_it_twice_does_what_doing_it_once_does(
-    subject: Subject, action: Action
+    subject: VendorUnderTest, action: Action
 ) -> None:
     bench = Bench(subject)
     call = bench.ready(action)
@@ -121,7 +121,7 @@ def test_doing_it_twice_does_what_doing_it_once_does(
 
 
 @every_subject
-def test_the_credentials_are_tried(subject: Subject) -> None:
+def test_the_credentials_are_tried(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     asked = bench.do(subject.vendor.probe())
     assert asked is bool(bench.responses)
@@ -129,7 +129,7 @@ def test_the_credentials_are_tried(subject: Subject) -> None:
 
 
 @every_subject
-def test_wrong_credentials_stop_the_account(subject: Subject) -> None:
+def test_wrong_credentials_stop_the_account(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     stranger = bench.stranger()
     exchanges: list[Exchange[object]] = [
@@ -150,7 +150,7 @@ def test_wrong_credentials_stop_the_account(subject: Subject) -> None:
 
 
 @every_look_up
-def test_each_key_finds_its_contact_and_no_other(subject: Subject) -> None:
+def test_each_key_finds_its_contact_and_no_other(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     for number, external_id in [(number, bench.make(number)) for number in (1, 2, 12)]:
         keys = list(subject.keys(number))
@@ -167,7 +167,7 @@ def test_each_key_finds_its_contact_and_no_other(subject: Subject) -> None:
 
 
 @every_look_up
-def test_what_is_not_there_is_not_found(subject: Subject) -> None:
+def test_what_is_not_there_is_not_found(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     bench.make(1)
     for key in subject.keys(7):
@@ -185,7 +185,9 @@ def test_what_is_not_there_is_not_found(subject: Subject) -> None:
 
 
 @every_look_up
-def test_every_contact_that_shares_a_key_is_found_once(subject: Subject) -> None:
+def test_every_contact_that_shares_a_key_is_found_once(
+    subject: VendorUnderTest,
+) -> None:
     for key in subject.keys(1):
         bench = Bench(subject)
         made = {bench.make(1)}
@@ -211,7 +213,7 @@ def test_every_contact_that_shares_a_key_is_found_once(subject: Subject) -> None
 
 
 @every_subject
-def test_every_kind_of_value_comes_back_the_same(subject: Subject) -> None:
+def test_every_kind_of_value_comes_back_the_same(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
     bench.assert_holds(external_id, subject.fields(1))
@@ -229,7 +231,7 @@ def test_every_kind_of_value_comes_back_the_same(subject: Subject) -> None:
 
 
 @every_subject
-def test_clears_clear_and_leave_the_rest(subject: Subject) -> None:
+def test_clears_clear_and_leave_the_rest(subject: VendorUnderTest) -> None:
     for action in subject.actions():
         write = subject.write(action)
         for name in subject.fields(1) if write else ():
@@ -250,7 +252,7 @@ def test_clears_clear_and_leave_the_rest(subject: Subject) -> None:
 
 
 @every_subject
-def test_tags_come_and_go(subject: Subject) -> None:
+def test_tags_come_and_go(subject: VendorUnderTest) -> None:
     can = subject.vendor.capabilities
     bench = Bench(subject)
     external_id = bench.make(1)
@@ -280,7 +282,7 @@ def test_tags_come_and_go(subject: Subject) -> None:
 
 
 @with_lists
-def test_lists_are_joined_and_left(subject: Subject) -> None:
+def test_lists_are_joined_and_left(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
     bench.applied(subject.call(Action.JOIN_LISTS, external_id=external_id))
@@ -295,7 +297,9 @@ def test_lists_are_joined_and_left(subject: Subject) -> None:
 
 
 @with_lists
-def test_lists_that_may_ride_in_the_first_write_are_joined(subject: Subject) -> None:
+def test_lists_that_may_ride_in_the_first_write_are_joined(
+    subject: VendorUnderTest,
+) -> None:
     write = subject.write(subject.first)
     if write is None or write.join_lists == 0:
         return
@@ -314,7 +318,9 @@ def test_lists_that_may_ride_in_the_first_write_are_joined(subject: Subject) -> 
 
 
 @every_subject
-def test_what_is_deleted_is_gone_and_may_be_deleted_again(subject: Subject) -> None:
+def test_what_is_deleted_is_gone_and_may_be_deleted_again(
+    subject: VendorUnderTest,
+) -> None:
     if not subject.vendor.capabilities.delete:
         return
     bench = Bench(subject)

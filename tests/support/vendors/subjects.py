@@ -13,21 +13,21 @@ from functools import cache
 
 from syncengine import vendors
 from syncengine.model.http import Json
-from syncengine.testing import subjects as testing
-from syncengine.testing.subjects import ContractHints, Subject
+from syncengine.testing import vendors_under_test as testing
+from syncengine.testing.vendors_under_test import ContractHints, VendorUnderTest
 from syncengine.vendors.kit.spec import VendorSpec
 
 
-def subjects(*names: str, variants: bool = True) -> Iterator[Subject]:
+def subjects(*names: str, variants: bool = True) -> Iterator[VendorUnderTest]:
     """Yield every vendor, or the named ones, as it comes and in its variants."""
     for name in names or vendors.names():
-        for each in testing.subjects(vendors.load(name), hints(name)):
+        for each in testing.vendors_under_test(vendors.load(name), hints(name)):
             if variants or not each.variant:
                 yield each
 
 
-def subject(name: str, settings: Mapping[str, Json] | None = None) -> Subject:
-    return testing.subject(vendors.load(name), hints(name), settings or {})
+def subject(name: str, settings: Mapping[str, Json] | None = None) -> VendorUnderTest:
+    return testing.vendor_under_test(vendors.load(name), hints(name), settings or {})
 
 
 def derived_settings(spec: VendorSpec) -> dict[str, Json]:

@@ -46,10 +46,10 @@ NO_HINTS = ContractHints()
 
 
 @dataclass(frozen=True)
-class Subject:
+class VendorUnderTest:
     """A vendor with an adapter built for its twin."""
 
-    module: VendorSpec
+    spec: VendorSpec
     variant: str
     vendor: Vendor
     fields: Callable[[int], dict[str, Json]]
@@ -60,16 +60,14 @@ class Subject:
 
     def given_settings(self) -> dict[str, Json]:
         """Return settings that lead to the twin, before any variant."""
-        return derived_settings(self.module, self.hints)
+        return derived_settings(self.spec, self.hints)
 
-    def with_settings(self, settings: Mapping[str, Json]) -> Subject:
+    def with_settings(self, settings: Mapping[str, Json]) -> VendorUnderTest:
         """Return the same vendor, built from other settings."""
-        return subject(self.module, self.hints, settings)
+        return vendor_under_test(self.spec, self.hints, settings)
 
     def __str__(self) -> str:
-        return (
-            f"{self.module.name}:{self.variant}" if self.variant else self.module.name
-        )
+        return f"{self.spec.name}:{self.variant}" if self.variant else self.spec.name
 
     def write(self, action: Action) -> Write | None:
         """Return what the vendor declares for a create, update or upsert."""
@@ -197,23 +195,25 @@ class Subject:
         )
 
 
-def subjects(spec: VendorSpec, hints: ContractHints = NO_HINTS) -> Iterator[Subject]:
+def vendors_under_test(
+    spec: VendorSpec, hints: ContractHints = NO_HINTS
+) -> Iterator[VendorUnderTest]:
     """Yield a vendor as it comes, and in its variants."""
-    yield subject(spec, hints)
+    yield vendor_under_test(spec, hints)
     for variant, (settings, switches) in hints.variants.items():
         yield replace(
-            subject(spec, hints, settings),
+            vendor_under_test(spec, hints, settings),
             variant=variant,
             switches=switches,
             settings=settings,
         )
 
 
-def subject(
+def vendor_under_test(
     spec: VendorSpec,
     hints: ContractHints = NO_HINTS,
     settings: Mapping[str, Json] | None = None,
-) -> Subject:
+) -> VendorUnderTest:
     """Return a vendor with an adapter built for its twin."""
     given = {**derived_settings(spec, hints), **(settings or {})}
     vendor = spec.build(spec.settings.model_validate(given))
@@ -221,12 +221,12 @@ def subject(
         sample = _derived_sample(vendor)
     else:
         sample = _writable(hints.sample, vendor)
-    return Subject(spec, "", vendor, sample, {}, hints=hints)
+    return VendorUnderTest(spec, "", vendor, sample, {}, hints=hints)
 
 
-def secrets(module: VendorSpec) -> dict[str, str]:
+def secrets(spec: VendorSpec) -> dict[str, str]:
     """Return the settings that are credentials, with those every twin takes."""
-    fields = module.settings.model_fields.items()
+    fields = spec.settings.model_fields.items()
     return {
         name: f"sandbox-{name.rpartition('_')[2]}"
         for name, field in fields
