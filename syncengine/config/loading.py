@@ -1,7 +1,14 @@
 """Loading of the configuration: from files to one checked object.
 
-Every problem is reported at once, each with file and key path. So no step raises at
-the first problem: each notes its problems in a list and goes on with what it has.
+Each file goes the same way: read as YAML, variables filled in (``config.variables``),
+checked key by key against its pydantic model (``config.models``, and the settings against
+the vendor's own), then across its keys (``config.rules``). At last the destinations are
+compared with each other (``config.shared_accounts``).
+
+Every problem is reported at once, each with file and key path. So no step raises at the
+first problem: each adds its problems to the list ``problems`` that it is handed, and goes
+on with what it has. A result of None means that there is nothing to go on with, and that
+the reason is in the list. ``where`` is the file's name, for messages.
 """
 
 from __future__ import annotations
@@ -55,6 +62,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Config:
     engine = _read_engine_file(path, environ, problems)
     found = _read_destinations(path.parent / "destinations", environ, engine)
     if problems or engine is None:
+        # Nothing can be done, so all that is wrong anywhere is told at once.
         conflicts = [problem for _, problem in account_conflicts(found.readable, {})]
         raise ConfigError(
             [*problems, *found.nothing_there, *found.problems, *conflicts]
@@ -66,12 +74,14 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Config:
         readable=tuple(found.readable),
         unreadable=found.unreadable,
     )
+    # No account names are known before the state can be asked.
     return config.keeping({})
 
 
 def _read_engine_file(
     path: Path, environ: Mapping[str, str], problems: list[Problem]
 ) -> EngineFile | None:
+    """Return ``syncengine.yaml`` as its model; None where it cannot be used."""
     where = str(path)
     raw = _read(path, problems)
     if raw is None:
@@ -88,7 +98,9 @@ class _Destinations:
     """What was found in the folder of the destinations."""
 
     readable: list[DestinationConfig]
+    """Destinations whose own files have no problem."""
     unreadable: Mapping[str, tuple[Problem, ...]]
+    """The problems of each other destination, by its name."""
     nothing_there: list[Problem]
     """The problem that there is no destination at all, if that is so."""
 
@@ -101,6 +113,10 @@ class _Destinations:
 def _read_destinations(
     folder: Path, environ: Mapping[str, str], engine: EngineFile | None
 ) -> _Destinations:
+    """Read every destination's file in a folder.
+
+    ``engine`` completes their settings; None where ``syncengine.yaml`` cannot be used.
+    """
     files, misnamed = _destination_files(folder)
     problems_by_name: dict[str, list[Problem]] = {}
     for file in misnamed:
@@ -147,6 +163,7 @@ def _misnamed(file: Path) -> Problem:
 
 
 def _nothing_there(folder: Path) -> Problem:
+    """Return the problem of a folder without destinations, with commands to mend it."""
     lines = [
         "holds no destination; copy the commented example of your vendor, and edit it:"
     ]
@@ -199,8 +216,9 @@ def _read_destination(
     if raw is None:
         return None
     filled_in = fill_in(raw, environ, where, problems)
-    assert isinstance(filled_in, dict)
+    assert isinstance(filled_in, dict), "a mapping stays one"
     if "vendor" not in raw:
+        # The model would say so as well, but not which vendors there are.
         names = ", ".join(vendors.names())
         problems.append(Problem(f"{where}: vendor", f"is missing; there are: {names}"))
     options = checked(DestinationFile, filled_in, where, problems)
@@ -265,7 +283,9 @@ def _unusable_name(file: Path) -> Problem:
 
 
 def _vendor_spec(name: Json, where: str, problems: list[Problem]) -> VendorSpec | None:
+    """Return the vendor of this name; None where there is none that can be used."""
     if not isinstance(name, str):
+        # The model has noted that.
         return None
     try:
         return vendors.load(name)
@@ -349,6 +369,7 @@ def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
 
 
 def _limits(options: DestinationFile, spec: VendorSpec) -> tuple[Limit, ...]:
+    """Return the account's limits: those of the file, else the vendor's own."""
     # An empty list is meant: no limits. Only a missing one means the vendor's own.
     if options.limits is None:
         return spec.limits

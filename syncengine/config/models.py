@@ -20,6 +20,11 @@ from syncengine.vendors.kit.addresses import is_place
 from syncengine.vendors.kit.settings import Duration, Written
 
 Name = Annotated[str, Field(min_length=1)]
+"""A text that is not empty."""
+
+# Validators: each takes a value of the right type and returns it, or raises ValueError
+# with the end of a message that begins with the key. ``WithJsonSchema({"format": ...})``
+# beside one names the schema of what people may write there (see ``config.schema``).
 
 
 def _long_enough(seconds: float) -> float:
@@ -100,6 +105,7 @@ def _time_zone(name: str) -> str:
     return name
 
 
+# Bounds of durations, as ``config.schema`` reads them.
 _ABOVE_ZERO = Field(json_schema_extra={"above_zero": True})
 _A_SECOND = Field(json_schema_extra={"at_least": 1})
 Retention = Annotated[
@@ -195,6 +201,7 @@ class FieldModel(Written):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
+        # ``email: mail`` is short for ``email: {from: mail}``.
         return {"from": value} if isinstance(value, str) else value
 
 
@@ -211,9 +218,12 @@ class MembersModel(Written):
 
     @model_validator(mode="after")
     def _one(self) -> MembersModel:
-        if (self.column is None) == (not self.columns):
+        has_array = self.column is not None
+        has_flags = bool(self.columns)
+        if has_array == has_flags:
             raise ValueError(
-                "needs one of: from (an array column), or columns (a boolean column for each name)"
+                "needs one of: from (an array column), or columns "
+                "(a boolean column for each name)"
             )
         return self
 

@@ -1,5 +1,8 @@
 """Messages about pydantic's findings, for people who write YAML.
 
+Pydantic speaks to programmers ("Input should be a valid integer, unable to parse string
+as an integer"). ``checked`` validates data against a model and turns each finding into a
+``Problem``: the file and the key path, and what to write there ("must be a whole number").
 Values are never repeated: one may be a secret.
 """
 
@@ -89,17 +92,20 @@ def note(problems: list[Problem], problem: Problem) -> None:
 
 def near(name: str, names: Iterable[str]) -> str:
     """Return a question about the name that was probably meant, or nothing."""
-    by_folded = {known.casefold(): known for known in names}
-    close = difflib.get_close_matches(name.casefold(), list(by_folded), n=1)
+    name_by_folded = {known.casefold(): known for known in names}
+    close = difflib.get_close_matches(name.casefold(), list(name_by_folded), n=1)
     if not close:
         return ""
-    return f'; did you mean "{by_folded[close[0]]}"?'
+    meant = name_by_folded[close[0]]
+    return f'; did you mean "{meant}"?'
 
 
 def _in_words(found: Any, model: type[BaseModel]) -> str:
     """Return what is wrong, and what to write instead.
 
-    ``found`` is one of pydantic's errors, ``model`` the model of the whole file.
+    ``found`` is one of pydantic's errors (``ErrorDetails``): ``type`` is its kind,
+    ``loc`` the keys that lead there, ``input`` the value, ``ctx`` what the rule asks for.
+    ``model`` is the model of the whole file.
     """
     kind = found["type"]
     if kind == "extra_forbidden":
@@ -119,6 +125,7 @@ def _in_words(found: Any, model: type[BaseModel]) -> str:
 
 
 def _unknown_key(place: Sequence[object], model: type[BaseModel]) -> str:
+    """Return that there is no such key, with the key that was probably meant."""
     *path, key = place
     known = _keys_at(model, path)
     advice = near(str(key), known) or f"; there are: {', '.join(known)}"

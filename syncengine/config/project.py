@@ -77,15 +77,16 @@ class Config:
             self._refuse_any_problem()
             return self.destinations
         usable = {destination.name: destination for destination in self.destinations}
-        problems = [
-            problem for name in names for problem in self._problems_of(name, usable)
-        ]
+        problems: list[Problem] = []
+        for name in names:
+            problems += self._problems_of(name, usable)
         if problems:
             raise ConfigError(problems)
         # A name given twice is asked for once.
         return tuple(usable[name] for name in dict.fromkeys(names))
 
     def _refuse_any_problem(self) -> None:
+        """Raise ConfigError where there is any problem in the whole configuration."""
         problems = list(self.problems)
         for found in self.broken.values():
             problems += found
@@ -95,6 +96,7 @@ class Config:
     def _problems_of(
         self, name: str, usable: Mapping[str, DestinationConfig]
     ) -> tuple[Problem, ...]:
+        """Return what keeps a destination from being used; that it does not exist, too."""
         if name in self.broken:
             return self.broken[name]
         if name in usable:

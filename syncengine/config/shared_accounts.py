@@ -1,7 +1,10 @@
 """Conflicts between destinations: the same account twice, or two under one name.
 
-An account under two names would be paced twice, and its vendor would see twice the
-requests it allows. Two accounts under one name would be treated as one.
+An *account* is one set of credentials at a vendor. Rate limits, the lease and match keys
+belong to it, so several destinations that share credentials have to name the same
+account (``account:``). An account under two names would be paced twice, and its vendor
+would see twice the requests it allows. Two accounts under one name would be treated as
+one.
 """
 
 from __future__ import annotations
@@ -23,11 +26,12 @@ def credentials_of_several_accounts(
     for destination in destinations:
         if destination.credentials:
             by_credentials.setdefault(destination.credentials, []).append(destination)
-    return {
-        credentials: sharing
-        for credentials, sharing in by_credentials.items()
-        if len({destination.account for destination in sharing}) > 1
-    }
+    of_several_accounts: dict[str, list[DestinationConfig]] = {}
+    for credentials, sharing in by_credentials.items():
+        account_names = {destination.account for destination in sharing}
+        if len(account_names) > 1:
+            of_several_accounts[credentials] = sharing
+    return of_several_accounts
 
 
 def account_conflicts(
@@ -46,6 +50,7 @@ def account_conflicts(
             problem = _other_name(destination, sharing, known_accounts)
             if problem is not None:
                 yield destination, problem
+        # All destinations of an account are compared with the first one of it.
         first = first_of_account.setdefault(destination.account, destination)
         difference = _difference(destination, first)
         if difference is not None:
@@ -57,13 +62,18 @@ def _other_name(
     sharing: Sequence[DestinationConfig],
     known_accounts: Mapping[str, str],
 ) -> Problem | None:
-    """Return the problem of a destination whose account has another name elsewhere."""
+    """Return the problem of a destination whose account has another name elsewhere.
+
+    ``sharing`` are all destinations with the same credentials, itself among them. One
+    name is kept, and whoever has it has no problem.
+    """
     kept_name = known_accounts.get(destination.credentials or "", sharing[0].account)
     if destination.account == kept_name:
         return None
     others = [other for other in sharing if other is not destination]
-    named_so = [other for other in others if other.account == kept_name]
-    other = (named_so or others)[0]
+    # The message names a destination that has the right name, if there is one.
+    with_kept_name = [other for other in others if other.account == kept_name]
+    other = (with_kept_name or others)[0]
     return Problem(
         destination.place("account"),
         f"has the same credentials as {other.file.name}, and the vendor counts their "

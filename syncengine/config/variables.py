@@ -1,7 +1,11 @@
 """Environment variables in the configuration: ``${NAME}`` and ``${NAME:-default}``.
 
-They are filled in after the YAML is parsed, so that a value never becomes YAML itself.
-``$${`` is a literal ``${``.
+They are filled in after the YAML is parsed, so that a value never becomes YAML itself: a
+password with a colon or a # in it stays one text. What comes of it is always text; the
+models turn "500" into a number where they ask for one. ``$${`` is a literal ``${``.
+
+As in a shell, a default also stands in for a variable that is set, but empty. Without a
+default an empty variable is a problem, like one that is not set.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ def fill_in(
 ) -> Json:
     """Return the value with every variable replaced, in all its parts.
 
-    Variables that are not set and have no default are noted in ``problems``.
+    Variables that are not set and have no default are noted in ``problems``, with the
+    place: ``where`` is the file's name, ``path`` the keys that lead to the value. Keys
+    are not filled in.
     """
     if isinstance(value, dict):
         return {
@@ -52,6 +58,7 @@ def _joined(path: str, key: str) -> str:
 def _fill_in_text(
     text: str, environ: Mapping[str, str], place: str, problems: list[Problem]
 ) -> str:
+    # Whatever is left once variables and escapes are taken out begins neither.
     if "${" in _PARTS.sub("", text):
         what = (
             "holds a ${ that begins no variable: write ${NAME} or ${NAME:-default}, "
@@ -74,13 +81,13 @@ def _value_of(
     place: str,
     problems: list[Problem],
 ) -> str:
+    """Return what a variable stands for; empty where that is a problem."""
     value = environ.get(name)
     if value:
         if not is_storable(value):
             what = f"the environment variable {name} holds bytes that are not UTF-8"
             problems.append(Problem(place, what))
         return value
-    # As in a shell, a default also stands in for a variable that is set, but empty.
     if default is not None:
         return default
     state = "is not set" if value is None else "is set, but empty"

@@ -76,8 +76,8 @@ def drift(
         remote: the contact as the vendor shows it; None where it has no such contact.
         owned: the parts of it that we manage.
         same: the vendor's own notion of equal values (field, ours, theirs).
-        passed_over: whether a field is not compared, since the vendor changes it by
-            itself or its value may be older than ours.
+        passed_over: whether a field is not compared, since a change of it is still
+            unknown, or since the vendor keeps values that we did not send.
         whole: whether the vendor shows all fields that it has. Otherwise a field that it
             does not show is not judged.
     """

@@ -1,4 +1,14 @@
-"""Mapping of a source row to a desired contact. Pure."""
+"""Mapping of a source row to a desired contact.
+
+``map_row`` is called for each row that a run loads. It brings each column's value into
+the form of its field (``planning.normalise``), collects tags and lists, and picks out the
+match keys. A value that is not in its form rejects the contact, or is skipped where the
+field says so (``on_invalid``).
+
+Three exceptions pass through here: ``NotReadError`` of the phone and address readers
+becomes ``NotNormal`` ("this value is not in its form"), and ``_Unfit`` adds which column
+or field it was. Outside they are a ``Rejected``. No message repeats a value.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +66,14 @@ def map_row(
 ) -> Desired | Rejected:
     """Return the desired contact, or a rejection if a value is invalid for its field.
 
-    ``identity`` is the vendor's only identity where it has one
-    (``Capabilities.identity``): its value is the first match field, or the contact id.
-    ``several`` are patterns of the fields that hold several values beside each other
-    (``Capabilities.accumulates``): of a list each item is one.
+    Args:
+        row: a row of the source, its values in the order of ``mapping.columns``.
+        mapping: the destination's mapping.
+        identity: the field that is the vendor's only identity, where it has one
+            (``Capabilities.identity``). Its value is the first match field, or the
+            contact id where no field is one.
+        several: patterns of the fields that hold several values beside each other
+            (``Capabilities.accumulates``). Of a list each item is one.
     """
     if row.refusal:
         return _rejected(row.refusal)
@@ -82,13 +96,13 @@ def map_row(
     for member in sorted(lists):
         fields[LISTS + member] = True
     desired = Desired(
-        row.contact_id,
-        fields,
-        tags,
-        tuple(keys),
+        contact_id=row.contact_id,
+        fields=fields,
+        tags=tags,
+        keys=tuple(keys),
+        invalid=read.invalid,
         manages_lists=mapping.lists is not None,
         manages_tags=mapping.tags is not None,
-        invalid=read.invalid,
         regions=mapping.regions,
     )
     if mapping.on_unmap is OnUnmap.REMOVE:
@@ -131,7 +145,10 @@ def unfit_values(
 
 
 def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
-    """Return whether the row has opted its contact out."""
+    """Return whether the row has opted its contact out.
+
+    Only true in the column counts; NULL is no opt-out.
+    """
     if mapping.opted_out is None:
         return False
     return _values_by_column(row, mapping)[mapping.opted_out] is True
@@ -159,6 +176,7 @@ def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:
 
 
 def _values_by_column(row: SourceRow, mapping: Mapping) -> dict[str, Json]:
+    """Return the row's values by column; one may be ``Unusable``."""
     return dict(zip(mapping.columns, row.values, strict=True))
 
 
@@ -210,7 +228,9 @@ def _read_list(raw: list[Json], field: FieldMapping) -> Json:
         raise NotNormal("holds a list in which not every item is a single value")
     items = [normalise(item, field) for item in raw]
     filled = [item for item in items if item not in (None, "")]
-    return filled or field.default
+    if not filled:
+        return field.default
+    return filled
 
 
 def _check_length(fields: dict[str, Json]) -> None:
@@ -232,20 +252,24 @@ def _match_keys(
 
     Raises _Unfit.
     """
-    filled = [name for name in mapping.match_on if fields.get(name) not in (None, "")]
-    keys = [
-        _match_key(name, fields[name], mapping.regions.get(name)) for name in filled
-    ]
+    keys: list[MatchKey] = []
+    for name in mapping.match_on:
+        value = fields.get(name)
+        if value not in (None, ""):
+            keys.append(_match_key(name, value, mapping.regions.get(name)))
     if identity is None:
         return keys
+    # The vendor knows contacts by this one field, whatever field fills it here.
     if not mapping.match_on:
         return [MatchKey(identity, row.contact_id)]
-    if mapping.match_on[0] not in filled:
+    is_first_filled = bool(keys) and keys[0].field == mapping.match_on[0]
+    if not is_first_filled:
         return []
     return [MatchKey(identity, keys[0].value)]
 
 
 def _match_key(field: str, value: Json, region: str | None) -> MatchKey:
+    """Return the key of a match field. Raises _Unfit."""
     what = f'field "{field}", a match key,'
     try:
         key = MatchKey(field, text(value), region)
@@ -257,7 +281,11 @@ def _match_key(field: str, value: Json, region: str | None) -> MatchKey:
 
 
 def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[str]:
-    """Return a managed set's members. Raises _Unfit."""
+    """Return the members of the contact's tags or lists, prefix included.
+
+    They come from boolean columns, one for each member, or from an array column. Raises
+    _Unfit.
+    """
     if mapping is None:
         return frozenset()
     members = [
@@ -283,6 +311,7 @@ def _check_name(name: str) -> None:
 
 
 def _read_flag(column: str, values: dict[str, Json]) -> bool:
+    """Return whether a boolean column is true; NULL is not. Raises _Unfit."""
     value = values[column]
     if isinstance(value, Unusable):
         raise _Unfit(f'column "{column}"', value.why)

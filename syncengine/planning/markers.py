@@ -1,6 +1,10 @@
 """Comparison of a state with its marker, to notice that an old state was restored.
 
-Pure.
+The state is a database, and databases are restored from backups. An old state does not
+know what later runs have sent, and would send or create it again. So after each run a
+*marker* is written to a file beside the configuration, outside the database: the newest
+run of each destination, and how often suppressions changed. A state that lacks something
+of its marker is an old one, and a person is asked before anything is sent.
 """
 
 from __future__ import annotations
@@ -13,14 +17,14 @@ from syncengine.model.markers import Marker, RunMark, StateIdentity
 def missing_in_state(
     marker: Marker, state: StateIdentity, destination: str = ""
 ) -> str:
-    """Return what the state lacks of what the marker has noted; empty: nothing.
+    """Return what the state lacks of what the marker has noted, in words for a message.
 
-    A run of ``destination`` is named before those of others.
-
-    A marker from before an accepted restore says nothing any more: the restore was
-    accepted on another machine.
+    Empty where it lacks nothing. A run of ``destination`` is named before those of
+    others.
     """
     if state.restores > marker.restores:
+        # The restore was accepted on another machine. This marker is from before that,
+        # and says nothing any more.
         return ""
     if state.restores < marker.restores:
         return "an accepted restore"
@@ -53,6 +57,10 @@ def _named(destination: str, run: RunMark, state: StateIdentity) -> str:
 
 
 def _lacks(run: RunMark, state: StateIdentity) -> bool:
+    """Return whether the state has not this run, or has it without its end.
+
+    Another run may have got the same number after a restore: the start tells them apart.
+    """
     found = state.runs.get(run.run_id)
     if found is None:
         # `prune` deletes old runs, but never the newest: so a run is only missing where

@@ -1,4 +1,9 @@
-"""Match keys of a contact, and their hashes: ownership only needs equality."""
+"""Match keys of a contact, and their hashes.
+
+A match key (``model.contact.MatchKey``) is a field and a value by which the vendor
+recognises a contact. Two contacts of an account must not ask for the same one. The state
+compares their hashes to find out, which needs equality only, and keeps no personal data.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +39,7 @@ def _person(value: str) -> str:
     if "@" in value:
         return email_forms(value)[0]
     if _OF_TWO_FORMS.fullmatch(value):
+        # Any choice will do, as long as both forms give the same.
         return "+" + min(phone_forms(value[1:]))
     return value
 
@@ -46,7 +52,9 @@ def hashes(keys: Sequence[MatchKey]) -> list[bytes]:
 def keys_at_vendor(known: Known, capabilities: Capabilities) -> tuple[MatchKey, ...]:
     """Return the keys by which a vendor that only finds can be asked for a contact.
 
-    Keys by which the vendor shows all contacts that have them come first.
+    These are the key it was created under and all its known values. Keys by which the
+    vendor shows all contacts that have them come first: one by which it shows any one
+    of several may show another contact.
     """
     keys = [known.key] if known.key else []
     for name, value in known.fields.items():
@@ -60,6 +68,7 @@ def keys_at_vendor(known: Known, capabilities: Capabilities) -> tuple[MatchKey, 
     def shows_one(key: MatchKey) -> bool:
         return matches(key.field, capabilities.shows_one)
 
+    # False sorts before True.
     return tuple(sorted(findable, key=shows_one))
 
 

@@ -1,6 +1,11 @@
 """Bring a source value into its normal form.
 
-Raising VERSION makes every contact a candidate once.
+The mapping may give each field a form (``as: e164``): then "0171 / 234 56 78" is sent as
+"+491712345678", and the same person always gets the same value. ``planning.mapping`` asks
+``normalise`` for every value, and reports ``NotNormal`` for those that have no such form.
+
+VERSION is part of the salt of the source hash. Raising it makes every contact a candidate
+once, which is needed when the same source value gets another normal form.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from syncengine.model.written import NotReadError
 
 VERSION = 2
 
+# Words that Postgres reads as a boolean as well.
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -46,7 +52,10 @@ def normalise(value: Json, mapping: FieldMapping) -> Json:
 
 
 def text(value: Json) -> str:
-    """Return a scalar as text, the way JSON writes it, and without an exponent."""
+    """Return a scalar as text, the way JSON writes it, and without an exponent.
+
+    Raises NotNormal for a list or an object.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
@@ -56,7 +65,12 @@ def text(value: Json) -> str:
     return str(value)
 
 
+# What follows are the forms: each function takes a value and its mapping, returns the value
+# in the form (None where it is empty), and raises NotNormal.
+
+
 def _e164(value: Json, mapping: FieldMapping) -> str | None:
+    """Return a phone number in E.164."""
     try:
         return read_phone(value, mapping.region)
     except NotReadError as error:
@@ -70,6 +84,7 @@ def _lower(value: Json, _: FieldMapping) -> str | None:
         try:
             return read_email(raw)
         except NotReadError:
+            # The form is for any text, so an @ need not make it an address.
             pass
     return raw.strip().lower() or None
 
@@ -89,6 +104,7 @@ def _number(value: Json, _: FieldMapping) -> int | float | None:
     if _is_readable_whole(number):
         return value if isinstance(value, float) else int(number)
     nearest = float(number)
+    # Infinity minus itself is no number, and not 0.
     is_finite = nearest - nearest == 0
     if is_finite and Decimal(repr(nearest)) == number:
         return nearest
@@ -103,6 +119,7 @@ def _is_readable_whole(number: Decimal) -> bool:
 
 
 def _boolean(value: Json, _: FieldMapping) -> bool | None:
+    """Return a boolean, which a text or the numbers 0 and 1 may spell."""
     if isinstance(value, bool):
         return value
     raw = text(value).strip().lower()

@@ -1,4 +1,9 @@
-"""Detection of outages and of their kind, from answers that judge no contact."""
+"""Detection of outages and of their kind, from answers that judge no contact.
+
+A request that brings no judgement defers its contact and costs it nothing. Ten contacts
+in a row without one are an outage: the account is halted for this run, with a message
+that says what came instead and where to look.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +59,7 @@ class Outage:
     """The contacts in a row that the vendor did not judge."""
 
     _kinds: Counter[Trouble] = field(default_factory=Counter)
+    """Their number, by the kind of answer."""
 
     def add(self, status: int | None) -> bool:
         """Count one more; return whether this makes it an outage."""

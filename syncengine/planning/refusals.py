@@ -1,9 +1,17 @@
-"""Refusals: what they have in common, and counts of them. Pure.
+"""Refusals: what they have in common, and counts of them.
 
-A refusal counts towards the contact's dead letter, and towards a streak that halts the
-account. A streak of refusals without an acceptance says nothing about the contacts: the
-configuration is to blame. Neither do three refusals of different contacts that have the
-same words.
+Each refusal by the vendor is counted twice:
+
+- Per contact: after three refusals of the same version of its row it becomes a *dead
+  letter* and is left alone (``count_refusal``).
+- Per account: a *streak* of refused contacts with none accepted between them says
+  nothing about the contacts. The configuration is to blame, so the account is halted and
+  nothing is counted against the contacts (``RefusalStreak``).
+
+Refusals *alike* have the same code, status and words, the values in the words left out
+(``common_refusal``). Where three contacts were refused alike, the cause is not the
+contacts either. They form a refusal group: the next runs try one of them as a probe, and
+all the others only once it is accepted.
 """
 
 from __future__ import annotations
@@ -27,6 +35,9 @@ _COMPARED = 25
 """Words of a message that are compared: a long one is cut off at its end, and where
 depends on the values that were in it."""
 _CLEANED_AWAY = re.compile(r"\[\.\.\.\]")
+"""What stands in a message where a contact's value was."""
+# Quotes: straight ones around whole words (not the apostrophe of "doesn't"), English
+# ones, German ones, single curly ones, and French ones.
 _QUOTED = re.compile(
     r"""(?<!\w)(?:"[^"]*"|'[^']*'|`[^`]*`)(?!\w)"""
     r"""|\u201c[^\u201d]*\u201d|\u201e[^\u201c]*\u201c"""
@@ -39,7 +50,7 @@ IN_A_ROW = 20
 """Number of refused contacts, none accepted between them, from which on the cause is
 not the contacts."""
 _REMOVAL = 0
-"""Version of a row that left the source."""
+"""Stands for the version of a row that left the source, which has no hash."""
 
 
 def common_refusal(refusal: Rejected) -> Refusal | None:
@@ -78,8 +89,9 @@ def dropped_with(
 ) -> Sequence[Unsupported]:
     """Return what the vendor did not take of all contacts with this fingerprint.
 
-    ``unsupported`` is all that was not done of one of them; what was sent in vain
-    is at its end. Empty where it is not among that.
+    ``unsupported`` is all that was not done of one of them: first what was never sent,
+    then what was sent in vain. Where the second begins is not stored, so the end is
+    tried from each start. Empty where no end has the fingerprint.
     """
     for start in range(len(unsupported)):
         dropped = unsupported[start:]
@@ -134,6 +146,7 @@ def version(source_hash: int | None) -> int:
 
 def count_refusal(state: ContactState, source_hash: int | None) -> tuple[Status, int]:
     """Return status and number of refusals after one more of this version."""
+    # A new version of the row begins anew.
     before = state.rejections if is_refused_version(state, source_hash) else 0
     rejections = min(before + 1, DEAD_AFTER)
     if rejections >= DEAD_AFTER:
@@ -145,13 +158,16 @@ def weight(state: ContactState, source_hash: int | None) -> int:
     """Return the weight of one more refusal of this version in a streak of them.
 
     1 where it is news, 0 where it was counted for the contact before. A version that
-    was refused before without being counted suggests bad rows next to each other: -1,
-    so that contacts refused night after night let twice as many through each time, and
-    never stop an account at the same place for good.
+    was refused before without being counted, because the streak halted the account,
+    suggests bad rows next to each other: -1, so that contacts refused night after night
+    let twice as many through each time, and never stop an account at the same place for
+    good.
     """
     if not is_refused_version(state, source_hash):
         return 1
-    return 0 if state.rejections else -1
+    if state.rejections > 0:
+        return 0
+    return -1
 
 
 @dataclass(slots=True)
@@ -172,6 +188,7 @@ class RefusalStreak:
     """True where the account is to be halted; refusals do not count for contacts any
     more."""
     _weights: Counter[str] = field(default_factory=Counter)
+    """Sum of the weights of the refusals, by code."""
     _not_counted_before: int = 0
     """Number of refused contacts for which no refusal was counted before."""
 
@@ -193,8 +210,8 @@ class RefusalStreak:
         streak = sum(self._weights[each] for each in codes)
         # Contacts that are left alone were refused for the same cause before: twice as
         # many more of them say nothing new.
-        more = 2 * sum(self.standing.get(each, 0) for each in codes)
-        if streak >= IN_A_ROW + more:
+        left_alone = sum(self.standing.get(each, 0) for each in codes)
+        if streak >= IN_A_ROW + 2 * left_alone:
             self.tripped = True
         return self.tripped
 
