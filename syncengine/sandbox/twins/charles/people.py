@@ -16,8 +16,19 @@ from syncengine.sandbox.phones import digits
 from syncengine.sandbox.twins.kit.fields import with_prefix
 
 PROPERTIES = "custom_properties"
-SourceKey = tuple[str, str]
-"""Source type and external reference id, by which an upsert knows a contact."""
+
+
+class SourceKey(NamedTuple):
+    """The two names of a body by which an upsert knows a person."""
+
+    source_type: str
+    reference_id: str
+    """The external reference id, which the source has chosen."""
+
+
+def source_key_of(body: Mapping[str, Json]) -> SourceKey:
+    """Return the key in a body without mistakes."""
+    return SourceKey(body["source_type"], body["external_reference_id"])
 
 
 class EmailEntry(NamedTuple):

@@ -19,6 +19,7 @@ from syncengine.sandbox.twins.charles.people import (
     PhonesAndEmails,
     SourceKey,
     phones_and_emails,
+    source_key_of,
 )
 from syncengine.sandbox.twins.charles.switches import CharlesSwitches
 from syncengine.sandbox.twins.charles.wire import NAMES, mistakes, payload
@@ -96,12 +97,14 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
         """Create or update the person that a body without mistakes is about."""
         # Assumed from the documented answer: the pair names a channel user, which
         # belongs to a person.
-        key = (body["source_type"], body["external_reference_id"])
+        key = source_key_of(body)
         wanted = phones_and_emails(body)
         at = datetime.fromtimestamp(now, UTC)
         person = self.find(key, wanted.phones)
         if person is None:
-            person = CharlesPerson(self.new_id(), key[1], at, at, at)
+            person = CharlesPerson(
+                self.new_id(), key.reference_id, created=at, updated=at, touched=at
+            )
             self.account.people[person.id] = person
         # Also where the person is an older one, found by its phone: from now on this
         # key leads to it.

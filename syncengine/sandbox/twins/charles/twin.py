@@ -15,6 +15,7 @@ from syncengine.sandbox.twins.charles.people import (
     PROPERTIES,
     CharlesPerson,
     phones_and_emails,
+    source_key_of,
 )
 from syncengine.sandbox.twins.charles.screen import CharlesScreen
 from syncengine.sandbox.twins.charles.store import CharlesStore
@@ -129,7 +130,7 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
         if found:
             raise TwinRefusalError(status, "; ".join(found))
         self._check_names(body)
-        key = (body["source_type"], body["external_reference_id"])
+        key = source_key_of(body)
         person = self.store.find(key, phones_and_emails(body).phones)
         self._check_archived(person)
         self._check_required(person, body)

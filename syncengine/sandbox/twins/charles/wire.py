@@ -240,10 +240,11 @@ def _part(person: CharlesPerson) -> dict[str, Json]:
 
 def _source_users(person: CharlesPerson) -> Iterator[dict[str, Json]]:
     """Yield the channel user of each source, with the last body that it sent."""
-    for (source, key), body in person.payloads.items():
+    for key, body in person.payloads.items():
         given = {name: body.get(name) for name in NAMES}
-        part = f"source-{source}-{key}"
-        user = _channel_user(person, part, source, source, reference=key)
+        source = key.source_type
+        part = f"source-{source}-{key.reference_id}"
+        user = _channel_user(person, part, source, source, reference=key.reference_id)
         yield {**user, **given, "payload": body}
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from syncengine.model.http import Json
-from syncengine.sandbox.twins.respond_io_v2.store import PLAIN, text_of
+from syncengine.sandbox.twins.respond_io_v2.store import PLAIN, FieldValue, text_of
 from syncengine.sandbox.twins.respond_io_v2.wire import invalid
 
 Condition: TypeAlias = Callable[[Json], bool]
@@ -78,7 +78,7 @@ def filter_of(
     return ContactFilter(search, conditions, needs_all)
 
 
-def equal_values_of(body: Mapping[str, Json]) -> list[tuple[str, Json]] | None:
+def equal_values_of(body: Mapping[str, Json]) -> list[FieldValue] | None:
     """Return the fields and values one of which a contact must have to pass a filter.
 
     With these the contacts can be taken from the index. None where the filter asks for
@@ -90,7 +90,7 @@ def equal_values_of(body: Mapping[str, Json]) -> list[tuple[str, Json]] | None:
     for each in conditions:
         if each["category"] != "contactField" or each["operator"] != "isEqualTo":
             return None
-    return [(each["field"], each.get("value")) for each in conditions]
+    return [FieldValue(each["field"], each.get("value")) for each in conditions]
 
 
 def is_plain_phone(value: str) -> bool:

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.kit.fields import picked, under_prefix, with_prefix
@@ -39,6 +40,13 @@ PLAIN = (
 CUSTOM = "custom_fields."
 """Prefix of a custom field's name where a contact shows it."""
 _FIRST_ID = 5501
+
+
+class FieldValue(NamedTuple):
+    """A field by its name, and a value of it."""
+
+    name: str
+    value: Json
 
 
 @dataclass(slots=True)
@@ -178,10 +186,8 @@ class RespondIoV2Contacts:
         ids = self._ids_by_value.get(_place(name, value), ())
         return [self._contacts[number] for number in sorted(ids)]
 
-    def with_any_value(
-        self, values: Iterable[tuple[str, Json]]
-    ) -> list[RespondIoV2Contact]:
-        """Return the contacts with one of these fields' values, oldest first."""
+    def with_any_value(self, values: Iterable[FieldValue]) -> list[RespondIoV2Contact]:
+        """Return the contacts with one of these values, oldest first."""
         found: dict[int, RespondIoV2Contact] = {}
         for name, value in values:
             for contact in self.with_value(name, value):
@@ -264,7 +270,8 @@ class RespondIoV2Store(TwinStore[RespondIoV2Switches, RespondIoV2Account]):
 
     def find_by_keys(self, body: Mapping[str, Json]) -> RespondIoV2Contact | None:
         """Return the oldest contact with the phone or e-mail of a write, or None."""
-        keys = [(name, body[name]) for name in ("phone", "email") if body.get(name)]
+        given = picked(body, ("phone", "email"))
+        keys = [FieldValue(name, value) for name, value in given.items() if value]
         found = self.account.contacts.with_any_value(keys)
         return found[0] if found else None
 

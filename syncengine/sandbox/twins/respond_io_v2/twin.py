@@ -8,6 +8,7 @@ and updates are refused without a first name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import LimitStanding
@@ -30,6 +31,7 @@ from syncengine.sandbox.twins.respond_io_v2.filters import (
 )
 from syncengine.sandbox.twins.respond_io_v2.screen import RespondIoV2Screen
 from syncengine.sandbox.twins.respond_io_v2.store import (
+    FieldValue,
     RespondIoV2Contact,
     RespondIoV2Store,
     by_age,
@@ -40,7 +42,7 @@ from syncengine.sandbox.twins.respond_io_v2.wire import (
     body_of,
     channels,
     custom_of,
-    identified,
+    identifier_of,
     invalid,
     page,
     paging_of,
@@ -57,6 +59,14 @@ _EDGE_PAGE = (
 _IN_QUEUE = (
     "The contact is still in queue to be created. Please try again in a few minutes."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The fields that a write sets; None clears one."""
+
+    plain: dict[str, Json]
+    custom: dict[str, Json]
 
 
 class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
@@ -206,7 +216,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         self._check_phones(values)
         return contacts.with_any_value(values)
 
-    def _check_phones(self, values: Sequence[tuple[str, Json]]) -> None:
+    def _check_phones(self, values: Sequence[FieldValue]) -> None:
         """Refuse phones that are none, where the switches say so."""
         if self.switches.phone_filters == "any":
             return
@@ -214,15 +224,19 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
             if name == "phone" and not is_plain_phone(str(value)):
                 raise invalid("phone")
 
-    def _contact_to_read(self, identifier: str, now: float) -> RespondIoV2Contact:
-        contact = self.store.find(*identified(identifier))
+    def _contact_to_read(self, part: str, now: float) -> RespondIoV2Contact:
+        """Return the contact that a path names. Raises TwinRefusalError."""
+        identifier = identifier_of(part)
+        contact = self.store.find(identifier.kind, identifier.value)
         # Observed: a contact in the queue cannot be read, as if it did not exist.
         if contact is None or contact.ready > now:
             raise TwinRefusalError(404, "Contact not found")
         return contact
 
-    def _contact_to_change(self, identifier: str, now: float) -> RespondIoV2Contact:
-        contact = self.store.find(*identified(identifier))
+    def _contact_to_change(self, part: str, now: float) -> RespondIoV2Contact:
+        """Return the contact that a path names. Raises TwinRefusalError."""
+        identifier = identifier_of(part)
+        contact = self.store.find(identifier.kind, identifier.value)
         if contact is None:
             raise TwinRefusalError(404, "Contact not found")
         if contact.ready > now:
@@ -232,15 +246,13 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
 
     # --- writes -----------------------------------------------------------------------
 
-    def _create(
-        self, identifier: str, body: Mapping[str, Json], now: float
-    ) -> Response:
+    def _create(self, part: str, body: Mapping[str, Json], now: float) -> Response:
         """Make a contact; refused where one has the phone or the e-mail."""
-        kind, value = identified(identifier)
+        identifier = identifier_of(part)
         # Ids are the vendor's to give.
-        if kind == "id":
+        if identifier.kind == "id":
             raise invalid("identifier")
-        written = {kind: value, **body}
+        written = {identifier.kind: identifier.value, **body}
         if self.store.find_by_keys(written):
             # Observed: the same status as for a missing key.
             raise TwinRefusalError(403, "Contact already exists.")
@@ -248,18 +260,17 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         # Observed: the answer names no id, and its code is a text.
         return answer(200, {"code": "200", "message": "Contact added successfully!"})
 
-    def _upsert(
-        self, identifier: str, body: Mapping[str, Json], now: float
-    ) -> Response:
+    def _upsert(self, part: str, body: Mapping[str, Json], now: float) -> Response:
         """Change the contact that is found, else make one."""
-        kind, value = identified(identifier)
-        contact = self.store.find(kind, value)
-        if contact is None and kind == "id":
+        identifier = identifier_of(part)
+        contact = self.store.find(identifier.kind, identifier.value)
+        if contact is None and identifier.kind == "id":
             raise TwinRefusalError(404, "Contact not found")
         if contact is None and self.switches.upsert_match == "any":
             contact = self.store.find_by_keys(body)
         if contact is None:
-            contact = self._make({kind: value, **body}, now)
+            written = {identifier.kind: identifier.value, **body}
+            contact = self._make(written, now)
         else:
             self._write(contact, body, must_name=True)
         if self.switches.upsert_empty_body:
@@ -268,10 +279,11 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
 
     def _make(self, body: Mapping[str, Json], now: float) -> RespondIoV2Contact:
         """Make a contact, which waits in the queue at first."""
-        plain, custom = self._written(body, must_name=True)
-        self._check_required({**plain, **custom}, creates=True)
+        written = self._written(body, must_name=True)
+        self._check_required({**written.plain, **written.custom}, creates=True)
         ready = now + self.switches.queue_delay
-        return self.store.account.contacts.add(plain, custom, now=now, ready=ready)
+        contacts = self.store.account.contacts
+        return contacts.add(written.plain, written.custom, now=now, ready=ready)
 
     def _change(
         self, operation: str, request: TwinRequest, contact: RespondIoV2Contact
@@ -300,15 +312,15 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         self, contact: RespondIoV2Contact, body: Mapping[str, Json], *, must_name: bool
     ) -> None:
         """Change the fields of a contact; those that are left out stay (documented)."""
-        plain, custom = self._written(body, must_name=must_name)
-        after = {**contact.plain, **contact.custom, **plain, **custom}
+        written = self._written(body, must_name=must_name)
+        before = {**contact.plain, **contact.custom}
+        after = {**before, **written.plain, **written.custom}
         self._check_required(after, creates=False)
-        self.store.account.contacts.write(contact, plain, custom)
+        contacts = self.store.account.contacts
+        contacts.write(contact, written.plain, written.custom)
 
-    def _written(
-        self, body: Mapping[str, Json], *, must_name: bool
-    ) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Return the plain and the custom fields that a write sets, or clears (None).
+    def _written(self, body: Mapping[str, Json], *, must_name: bool) -> _Written:
+        """Return the fields that a write sets. Raises TwinRefusalError.
 
         ``must_name`` refuses a write without a first name.
         """
@@ -325,7 +337,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
         undefined = self.definitions.undefined("field", custom)
         if undefined:
             raise invalid(f"custom field {undefined[0]} does not exist")
-        return plain, custom
+        return _Written(plain, custom)
 
     def _check_required(self, fields: Mapping[str, Json], *, creates: bool) -> None:
         # Not ``filled``: a custom field may be the empty text, which is a value here.

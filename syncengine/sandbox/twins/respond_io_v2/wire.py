@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.kit.answers import TwinRefusalError
 from syncengine.sandbox.twins.kit.fields import is_number, is_text
 from syncengine.sandbox.twins.kit.requests import json_of, object_of
-from syncengine.sandbox.twins.respond_io_v2.store import PLAIN, RespondIoV2Contact
+from syncengine.sandbox.twins.respond_io_v2.store import (
+    PLAIN,
+    FieldValue,
+    RespondIoV2Contact,
+)
 from syncengine.sandbox.twins.respond_io_v2.switches import CustomFieldKind
 from syncengine.sandbox.twins.twin import TwinRequest
 
@@ -38,20 +42,24 @@ def invalid(mistake: str) -> TwinRefusalError:
     return TwinRefusalError(400, f"Validation error. {mistake}")
 
 
-def identified(identifier: str) -> tuple[Literal["id", "phone", "email"], str]:
-    """Return the field that an identifier names a contact by, and its value.
+class Identifier(NamedTuple):
+    """The part of a path that names a contact."""
 
-    Identifiers are such as ``id:17`` and ``phone:+49171234567``. Raises
-    TwinRefusalError for any other.
+    kind: str
+    """``id``, ``phone`` or ``email``."""
+    value: str
+
+
+def identifier_of(part: str) -> Identifier:
+    """Return the identifier in a path, such as ``id:17`` or ``phone:+49171234567``.
+
+    Raises TwinRefusalError for any other text.
     """
-    kind, _, value = identifier.partition(":")
-    if kind == "id" and re.fullmatch("[0-9]+", value):
-        return "id", value
-    if kind == "phone" and re.fullmatch(_FORMS["phone"], value):
-        return "phone", value
-    if kind == "email" and re.fullmatch(_FORMS["email"], value):
-        return "email", value
-    raise invalid("identifier")
+    kind, _, value = part.partition(":")
+    forms = {"id": "[0-9]+", "phone": _FORMS["phone"], "email": _FORMS["email"]}
+    if kind not in forms or not re.fullmatch(forms[kind], value):
+        raise invalid("identifier")
+    return Identifier(kind, value)
 
 
 def body_of(request: TwinRequest) -> dict[str, Json]:
@@ -102,9 +110,7 @@ class Clearing:
         return self.null if value is None else self.empty
 
 
-def plain_of(
-    body: Mapping[str, Json], clearing: Clearing
-) -> Iterator[tuple[str, Json]]:
+def plain_of(body: Mapping[str, Json], clearing: Clearing) -> Iterator[FieldValue]:
     """Yield the plain fields of a write with their values; None clears.
 
     A null that clears nothing is left out. Raises TwinRefusalError for an unknown
@@ -120,9 +126,9 @@ def plain_of(
         # Observed: a first name cannot be cleared.
         if name != "firstName" and clearing.is_none(value):
             if clearing.clears(value):
-                yield name, None
+                yield FieldValue(name, None)
         elif _fits(value, _FORMS.get(name)):
-            yield name, value
+            yield FieldValue(name, value)
         else:
             raise invalid(name)
 
@@ -138,7 +144,7 @@ def custom_of(
     body: Mapping[str, Json],
     defined: Mapping[str, CustomFieldKind] | None,
     clearing: Clearing,
-) -> Iterator[tuple[str, Json]]:
+) -> Iterator[FieldValue]:
     """Yield the custom fields of a write with their values; None clears.
 
     ``defined`` holds the types of those that exist; None: any may be named. Raises
@@ -148,29 +154,27 @@ def custom_of(
     if pairs is not None and not isinstance(pairs, list):
         raise invalid("custom_fields")
     for pair in pairs or ():
-        name, value = _name_and_value(pair)
+        given = _field_value(pair)
         if defined is not None:
-            _check_custom(name, value, defined, clearing)
-        if not clearing.is_none(value):
-            yield name, value
-        elif clearing.clears(value):
-            yield name, None
+            _check_custom(given, defined, clearing)
+        if not clearing.is_none(given.value):
+            yield given
+        elif clearing.clears(given.value):
+            yield FieldValue(given.name, None)
 
 
 def _check_custom(
-    name: str,
-    value: Json,
-    defined: Mapping[str, CustomFieldKind],
-    clearing: Clearing,
+    given: FieldValue, defined: Mapping[str, CustomFieldKind], clearing: Clearing
 ) -> None:
     """Refuse a custom field that does not exist, or a value of the wrong type."""
-    if name not in defined:
-        raise invalid(f"custom field {name} does not exist")
-    if not clearing.is_none(value) and not is_of_kind(value, defined[name]):
-        raise invalid(f"custom field {name}")
+    if given.name not in defined:
+        raise invalid(f"custom field {given.name} does not exist")
+    kind = defined[given.name]
+    if not clearing.is_none(given.value) and not is_of_kind(given.value, kind):
+        raise invalid(f"custom field {given.name}")
 
 
-def _name_and_value(pair: Json) -> tuple[str, Json]:
+def _field_value(pair: Json) -> FieldValue:
     """Return the name and value of an entry of ``custom_fields``."""
     match pair:
         case {
@@ -178,7 +182,7 @@ def _name_and_value(pair: Json) -> tuple[str, Json]:
             "value": None | str() | int() | float() as value,
             **others,
         } if not others:
-            return name, value
+            return FieldValue(name, value)
         case _:
             raise invalid("custom_fields")
 

@@ -296,8 +296,8 @@ class WhautomateStore(TwinStore[WhautomateSwitches, WhautomateAccount]):
         given = {name: value for name, value in body.items() if value is not None}
         if self.switches.location_as == "workspaceId" and "workspaceId" in given:
             given["location"] = {"id": given["workspaceId"]}
-        # Of the fields that every contact has, only the notes may be empty. (Null in a
-        # custom field is another matter: see ``_custom_after``.)
+        # Null counts as left out, save that it may clear the notes. (Null in a custom
+        # field is another matter: see ``_custom_after``.)
         clears_notes = "notes" in body and body["notes"] is None
         if clears_notes and self.switches.null_mode == "clear":
             given["notes"] = ""
