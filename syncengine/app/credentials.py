@@ -31,7 +31,7 @@ async def settled(config: Config) -> Config:
         return config
     try:
         async with open_databases(config, ()) as databases:
-            return config.keeping(await _kept_names(several, databases))
+            return config.with_account_names(await _kept_names(several, databases))
     except SyncEngineError:
         return config  # whatever needs the database reports that it is away
 

@@ -75,7 +75,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Config:
         unreadable=found.unreadable,
     )
     # No account names are known before the state can be asked.
-    return config.keeping({})
+    return config.with_account_names({})
 
 
 def _read_engine_file(

@@ -51,7 +51,7 @@ class Config:
             secrets |= passwords(destination.options.proxy)
         return frozenset(secrets)
 
-    def keeping(self, accounts: Mapping[str, str]) -> Config:
+    def with_account_names(self, accounts: Mapping[str, str]) -> Config:
         """Return the configuration, judged with the account names that the state knows.
 
         ``accounts`` maps credentials to names. Destinations that name their account

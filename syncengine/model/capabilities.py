@@ -1,6 +1,12 @@
 """The features of a vendor, as data.
 
-An action that is missing is unsupported; no flag can contradict it.
+An adapter declares its ``Capabilities`` once; planning, forecast, configuration and schema
+go by them, so that none of these knows any vendor by name. There is a field for each
+action: the most that one call of it may carry, or None where the vendor lacks the action.
+So no flag can contradict it.
+
+Fields are named by patterns, which ``matches`` compares: ``*`` is any field,
+``custom_properties.*`` any field of that object.
 """
 
 from __future__ import annotations
@@ -18,7 +24,8 @@ from syncengine.model.http import Json
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a field name fits one of the patterns.
 
-    ``*`` stands for any text, as in ``custom_properties.*``.
+    ``*`` stands for any text, as in ``custom_properties.*``. It is asked for each field of
+    each contact, and there are few different questions: hence the cache.
     """
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 
@@ -27,8 +34,8 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
 class OptOut:
     """A field for an opt-out, which may be set at the vendor without our knowledge.
 
-    Any value other than the opt-out is sent only with a create, which makes a contact
-    that was not there.
+    A person may have opted out there since we last looked. So any value other than the
+    opt-out is sent only with a create, which makes a contact that was not there.
     """
 
     field: str
@@ -218,8 +225,11 @@ def whole_number(value: Json) -> int | None:
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
+    # Eighteen digits fit into 64 bits. A spreadsheet may write ``12`` as ``12.0``.
     found = re.fullmatch(r"\s*([+-]?\d{1,18})(\.0*)?\s*", str(value), re.ASCII)
-    return int(found[1]) if found else None
+    if found is None:
+        return None
+    return int(found[1])
 
 
 def _as_json(value: Json) -> str:

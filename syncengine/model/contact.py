@@ -1,4 +1,13 @@
-"""A contact in the source, in the state, and at the vendor."""
+"""A contact in the source, in the state, and at the vendor.
+
+Four views of the same person, which planning compares:
+
+- ``Desired``: what the source row asks for, mapped to the vendor's fields.
+- ``Known``: what the destination is known to hold, by our own acknowledged calls.
+- ``Pending``, a part of ``Known``: what was sent and has no outcome, so that the
+  destination may hold it or not. Also called *unknown*.
+- ``Remote``: what the vendor shows when it is asked, in its own form.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The contact id of a source key.
+"""The contact id of a source key, and its names in messages and commands.
 
-It is the key's text, or stands for a key that is too long to be stored.
+A contact id is the source key as text. A key that is too long to be stored gets an id
+that stands for it: its first characters, dots and a hash. A source key can hold anything,
+so a message or a command does not simply repeat it.
 """
 
 from __future__ import annotations
@@ -49,14 +51,18 @@ def as_argument(contact_id: str) -> str:
     """Return the contact id as it is typed in a shell, on one line."""
     if contact_id.isprintable():
         return shlex.quote(contact_id)
-    escaped = (_as_typed(letter) for letter in contact_id)
-    return f"$'{''.join(escaped)}'"
+    # $'...' is a shell's quoting in which characters may be written as escapes.
+    escaped = "".join(_as_typed(character) for character in contact_id)
+    return f"$'{escaped}'"
 
 
-def _as_typed(letter: str) -> str:
-    if letter in "'\\":
-        return f"\\{letter}"
-    return letter if letter.isprintable() else f"\\U{ord(letter):08x}"
+def _as_typed(character: str) -> str:
+    r"""Return a character as it is typed in ``$'...'``: ``\U0000000a`` for a line end."""
+    if character in "'\\":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return f"\\U{ord(character):08x}"
 
 
 def is_shortened(contact_id: str) -> bool:

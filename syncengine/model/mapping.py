@@ -1,4 +1,9 @@
-"""The mapping of a source row to a desired contact, as data."""
+"""The mapping of a source row to a desired contact, as data.
+
+``config.mapping`` makes a ``Mapping`` of a destination's file, ``planning.mapping``
+applies it to rows. The enums are the values of the settings of the same names
+(``on_null``, ``on_removed``, ...).
+"""
 
 from __future__ import annotations
 
@@ -120,8 +125,11 @@ class Mapping:
         """The source columns that the mapping reads, each once, in a stable order."""
         names = [mapping.column for mapping in self.fields]
         for members in (self.tags, self.lists):
-            if members is not None:
-                names += [members.column] if members.column else []
-                names += [column for _, column in members.columns]
-        names += [self.opted_out] if self.opted_out else []
+            if members is None:
+                continue
+            if members.column:
+                names.append(members.column)
+            names += [column for _, column in members.columns]
+        if self.opted_out:
+            names.append(self.opted_out)
         return tuple(dict.fromkeys(names))

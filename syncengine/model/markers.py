@@ -1,4 +1,8 @@
-"""Marks outside the database by which a restored or lost state is recognised."""
+"""Marks outside the database by which a restored or lost state is recognised.
+
+A ``Marker`` is kept in a file beside the configuration, a ``StateIdentity`` is read from
+the database; ``planning.markers`` compares the two.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,9 @@ class Marker:
 
     state_id: str
     restores: int = 0
+    """Number of restores that had been accepted."""
     consents: int = 0
+    """Number of changes of the suppressions that had been made."""
     runs: Mapping[str, RunMark] = field(default_factory=dict)
     """The newest run of each destination that was run from here."""
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -40,4 +46,4 @@ class StateIdentity:
     """Number of changes of the suppressions."""
     newest_run: int
     runs: Mapping[int, RunMark] = field(default_factory=dict)
-    """Those of the runs asked for that it has."""
+    """Of the runs that were asked for, those that it has, by their number."""

@@ -2,6 +2,10 @@
 
 Comments, blanks and the case of unquoted words mean nothing to Postgres. A source whose
 query was only laid out in another way is the same source.
+
+This is a scanner, not a parser: it cuts a text into the tokens of PostgreSQL's manual
+("Lexical Structure"), and does not know whether they make sense. It never fails: a string
+that is not closed goes on to the end.
 """
 
 from __future__ import annotations
@@ -29,11 +33,14 @@ _TEXT = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""One token. The name of the group that matched last is its kind; of a dollar quote and
+a block comment it is only the beginning, and of an operator it may be too much."""
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 _COMMENT_IN_OPERATOR = re.compile(r"--|/\*")
 _MAY_END_IN_SIGN = frozenset("~!@#%^&|`?")
 """An operator of several characters ends in + or - only if it has one of these."""
 _CAPITALS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+"""Postgres folds these letters alone, whatever the language of the database."""
 _STRINGS = frozenset({"escaped", "quoted"})
 
 
@@ -54,8 +61,10 @@ def tokens(sql: str) -> tuple[str, ...]:
         # 'a' 'b' on one line is an error in SQL, on two lines it is 'ab'.
         if kind in _STRINGS and last_kind in _STRINGS and has_new_line:
             found.append("\n")
-        found.append(text.translate(_CAPITALS) if kind in ("word", "number") else text)
-        last_kind, has_new_line = kind, False
+        is_folded = kind in ("word", "number")
+        found.append(text.translate(_CAPITALS) if is_folded else text)
+        last_kind = kind
+        has_new_line = False
     return tuple(found)
 
 
@@ -65,16 +74,22 @@ def is_same(one: str, other: str) -> bool:
 
 
 def _tokens(sql: str) -> Iterator[tuple[str, str]]:
-    """Yield kind and text of each token, and of the blanks between them."""
+    """Yield kind and text of each token, and of the blanks between them.
+
+    Comments are left out.
+    """
     place = 0
     while place < len(sql):
         match = _TEXT.match(sql, place)
         assert match is not None, "every character is at least a token by itself"
-        kind, end = match.lastgroup or "", match.end()
+        kind = match.lastgroup or ""
+        end = match.end()
         if kind == "block":
             end = _end_of_comment(sql, end)
         elif kind in ("dollar", "tag"):
-            kind, end = "dollar", _end_of_dollar_quote(sql, match)
+            # ``tag`` is the group inside of ``dollar``.
+            kind = "dollar"
+            end = _end_of_dollar_quote(sql, match)
         elif kind == "operator":
             end = place + _length_of_operator(match[0])
         if kind not in ("line", "block"):
@@ -83,7 +98,10 @@ def _tokens(sql: str) -> Iterator[tuple[str, str]]:
 
 
 def _end_of_comment(sql: str, place: int) -> int:
-    """Return the end of a comment in which others may be nested."""
+    """Return the end of a comment in which others may be nested.
+
+    ``place`` is behind its opening ``/*``.
+    """
     depth = 1
     while depth:
         edge = _BLOCK_EDGE.search(sql, place)
@@ -95,8 +113,12 @@ def _end_of_comment(sql: str, place: int) -> int:
 
 
 def _end_of_dollar_quote(sql: str, opening: re.Match[str]) -> int:
-    closing = sql.find(opening[0], opening.end())
-    return len(sql) if closing < 0 else closing + len(opening[0])
+    """Return the end of a text between ``$$`` and ``$$``, or ``$tag$`` and ``$tag$``."""
+    delimiter = opening[0]
+    closing = sql.find(delimiter, opening.end())
+    if closing < 0:
+        return len(sql)
+    return closing + len(delimiter)
 
 
 def _length_of_operator(text: str) -> int:

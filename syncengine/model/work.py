@@ -1,4 +1,13 @@
-"""The data of a run: source rows, states, batches, intents, records."""
+"""The data of a run: source rows, states, batches, intents, records.
+
+A run goes like this: the diff finds ``DiffSlice``s of contacts, which are stored as a
+``Batch`` each. For a batch, ``SourceRow``s and ``ContactState``s are loaded. Before calls
+of a contact go out its ``Intent`` is written, and afterwards a ``Record``: its new state,
+and the ``ContactOutcome`` once it is finished.
+
+*Status* is what a contact's state is, in one word, for the next run. *Standing* is why it
+is not in step and not tried any more, for the person who reads the report.
+"""
 
 from __future__ import annotations
 
@@ -127,8 +136,12 @@ class ContactState:
     known: Known = field(default_factory=Known)
     status: Status = Status.PENDING
     source_hash: int | None = None
+    """Hash of the row's version that the vendor has acknowledged in full; None from the
+    intent until every call of the contact is settled."""
     rejections: int = 0
+    """Number of refusals counted for ``rejected_hash``."""
     rejected_hash: int | None = None
+    """Hash of the row's version that was refused last; 0 for a removal."""
     gone: bool = False
     """Another party deleted the contact at the vendor, and it has not been found there
     since. It stays so whatever else happens to the contact: a row that opts out, is
@@ -225,12 +238,13 @@ class Record:
         return self._standing_after(self.outcome)
 
     def _standing_after(self, outcome: ContactOutcome) -> Standing | None:
+        """Return the standing of a contact that ended a run with this outcome."""
         match outcome.kind:
             case OutcomeKind.UNSUPPORTED:
                 return Standing.UNSUPPORTED
             case OutcomeKind.PROBED if self.status is Status.SYNCED:
                 # The probe was about what the vendor did not take of a contact that is
-                # in step else.
+                # in step otherwise.
                 return Standing.UNSUPPORTED
             case OutcomeKind.REJECTED | OutcomeKind.PROBED:
                 # A suppressed contact was rejected by our own check.
