@@ -188,7 +188,7 @@ def _pacing_of(
         timeout=max(each.timeout for each in options),
         max_wait=min(each.max_wait for each in options),
         tight=all(each.tight for each in options),
-        tell=emit,
+        on_event=emit,
     )
 
 

@@ -122,7 +122,7 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
             stopping=s.account.stopping,
             stop=s.account.pacing.stop,
             advance=advance,
-            tell=emit,
+            on_event=emit,
             unsettled=s.account.pacing.unsettled,
             waiting=run.waiting,
             recreations=run.recreations.wanted,

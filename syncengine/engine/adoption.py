@@ -131,7 +131,7 @@ class Adoption:
         return await self._link(job, found.remotes[0], found.key)
 
     async def _link(self, job: Job, remote: Remote, key: MatchKey | None) -> Adopted:
-        """Link the one vendor contact that was found, unless another contact owns it."""
+        """Link the one vendor contact that was found, unless another one owns it."""
         contact_id = job.state.contact_id
         hidden = self._vendor.capabilities.hidden
         known = known_from_remote(

@@ -91,7 +91,7 @@ class Dispatcher:
         stopping: StopFlag,
         stop: Callable[[AccountStopped], None],
         advance: Advance,
-        tell: OnEvent = ignore_event,
+        on_event: OnEvent = ignore_event,
         unsettled: Callable[[], float] = lambda: 0.0,
         waiting: Waiting | None = None,
         recreations: Recreations = nobody_is_created_again,
@@ -100,11 +100,11 @@ class Dispatcher:
     ) -> None:
         """Take the parts of a run.
 
-        ``stop`` stops the account, and ``stopping`` is set once it is stopped. ``tell``
-        is called with events. ``unsettled`` returns the seconds in which earlier
-        requests may still take effect. ``begun`` is called with each job that is handed
-        out, probes aside. Without ``waiting``, contacts that wait for another one are
-        deferred; without ``refusal_groups`` there are no probes.
+        ``stop`` stops the account, and ``stopping`` is set once it is stopped.
+        ``unsettled`` returns the seconds in which earlier requests may still take
+        effect. ``begun`` is called with each job that is handed out, probes aside.
+        Without ``waiting``, contacts that wait for another one are deferred; without
+        ``refusal_groups`` there are no probes.
         """
         self._preparer = preparer
         self._contacts = contacts
@@ -114,7 +114,7 @@ class Dispatcher:
         self._workers = workers
         self._stopping = stopping
         self._advance = advance
-        self._tell = tell
+        self._on_event = on_event
         self._unsettled = unsettled
         self._waiting = waiting
         self._recreations = recreations
@@ -126,7 +126,7 @@ class Dispatcher:
             standing = refusal_groups.standing
         self._judge = Judge(self._finish, stop, standing)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
-        self._open_batches = OpenBatches(batches, recorder, tally, tell)
+        self._open_batches = OpenBatches(batches, recorder, tally, on_event)
         self._postponed = _Postponed()
 
     async def run(self) -> SourceError | None:
@@ -336,7 +336,7 @@ class Dispatcher:
         self._tally.count(batch, record)
         self._recorder.put(batch, record)
         if record.outcome is not None:
-            _tell_of(record, record.outcome, batch, self._tell)
+            _report_contact(record, record.outcome, batch, self._on_event)
 
     async def _settle(self) -> None:
         """Wait until everything handed out is through and written down."""
@@ -345,8 +345,8 @@ class Dispatcher:
         await self._open_batches.finish_complete()
 
 
-def _tell_of(
-    record: Record, outcome: ContactOutcome, batch: int, tell: OnEvent
+def _report_contact(
+    record: Record, outcome: ContactOutcome, batch: int, on_event: OnEvent
 ) -> None:
     """Report a contact that was rejected, deferred, or is unknown.
 
@@ -361,14 +361,14 @@ def _tell_of(
     match outcome.kind:
         case OutcomeKind.REJECTED:
             dead = record.status is Status.DEAD
-            tell(
+            on_event(
                 Event.CONTACT_REJECTED,
                 **facts,
                 refusals=record.rejections,
                 dead_letter=dead,
             )
         case OutcomeKind.DEFERRED | OutcomeKind.UNKNOWN:
-            tell(
+            on_event(
                 Event.CONTACT_DEFERRED,
                 **facts,
                 sent_in_doubt=outcome.kind is OutcomeKind.UNKNOWN,

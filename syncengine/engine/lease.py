@@ -43,7 +43,7 @@ class LeaseKeeper:
         grant: LeaseGrant,
         asked: float,
         clock: Callable[[], float],
-        tell: OnEvent = ignore_event,
+        on_event: OnEvent = ignore_event,
     ) -> None:
         """Take a lease that was asked for at the time ``asked`` of ``clock``.
 
@@ -52,7 +52,7 @@ class LeaseKeeper:
         self._store = store
         self._grant = grant
         self._clock = clock
-        self._tell = tell
+        self._on_event = on_event
         self._until = asked + grant.ttl
         """Time of the clock at which the lease runs out."""
         self._lost: str | None = None
@@ -92,12 +92,12 @@ class LeaseKeeper:
                 return
             except StorageError as error:
                 self._away = str(error)
-                self._tell(Event.DATABASE_AWAY, error=str(error))
+                self._on_event(Event.DATABASE_AWAY, error=str(error))
                 # The lease runs on for a while; check() ends the work when it does not.
                 continue
             if self._away:
                 self._away = None
-                self._tell(Event.DATABASE_BACK)
+                self._on_event(Event.DATABASE_BACK)
             self._until = asked + self._grant.ttl
 
     @asynccontextmanager

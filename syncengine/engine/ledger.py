@@ -42,7 +42,7 @@ class _Page:
     limit: Limit
     unanswered: int = 0
     """Requests that were sent and not answered: they may arrive at any time."""
-    held: int = 0
+    arrived: int = 0
     """Requests in ``arrivals``, all together."""
     arrivals: list[tuple[float, int]] = field(default_factory=list)
     """A heap of (latest possible arrival, requests): answered or abandoned, and still
@@ -53,11 +53,11 @@ class _Page:
         """Seconds of the limit's window by our clock, however far the two differ."""
         return self.limit.per * (1 + CLOCK_DRIFT)
 
-    def hold(self, arrival: float, requests: int) -> None:
+    def add_arrivals(self, arrival: float, requests: int) -> None:
         """Count requests that arrived at the vendor at ``arrival`` or before."""
         if requests:
             heappush(self.arrivals, (arrival, requests))
-            self.held += requests
+            self.arrived += requests
 
     def expire(self, now: float) -> None:
         """Give back what has left every window."""
@@ -67,11 +67,11 @@ class _Page:
             if earliest + self.window > now:
                 return
             heappop(self.arrivals)
-            self.held -= requests
+            self.arrived -= requests
 
     def is_full(self) -> bool:
         """Return whether another request might exceed the limit."""
-        return self.unanswered + self.held >= self.limit.calls
+        return self.unanswered + self.arrived >= self.limit.calls
 
     def next_free(self) -> float | None:
         """Return when the first slot is free; None while that depends on an answer."""
@@ -184,7 +184,7 @@ class Ledger:
         """
         self._late = max(self._late, at)
         for page in self._pages:
-            page.hold(at, page.limit.calls)
+            page.add_arrivals(at, page.limit.calls)
 
     def dump(self, now: float) -> Json:
         """Return the slots in use, for ``restore`` in another process.
@@ -234,10 +234,10 @@ class Ledger:
             if old is None:
                 # Nobody counted for this limit before the dump: a whole window's worth
                 # may have been given up right before, and may still arrive.
-                page.hold(made + self._settles_within, page.limit.calls)
+                page.add_arrivals(made + self._settles_within, page.limit.calls)
             else:
                 for offset, requests in old["arrivals"]:
-                    page.hold(made + offset, requests)
+                    page.add_arrivals(made + offset, requests)
 
     def _applying(self, method: str) -> tuple[_Page, ...]:
         """Return the pages of the limits that count requests of a method."""
@@ -253,7 +253,7 @@ class Ledger:
         """Note that a slot's request has arrived at ``arrival`` or before."""
         for page in slot.pages:
             page.unanswered -= 1
-            page.hold(arrival, 1)
+            page.add_arrivals(arrival, 1)
 
 
 def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:

@@ -14,12 +14,12 @@ class OpenBatches:
     """Counts the contacts of batches that have not ended, and finishes the batches."""
 
     def __init__(
-        self, batches: BatchStore, recorder: Recorder, tally: Tally, tell: OnEvent
+        self, batches: BatchStore, recorder: Recorder, tally: Tally, on_event: OnEvent
     ) -> None:
         self._batches = batches
         self._recorder = recorder
         self._tally = tally
-        self._tell = tell
+        self._on_event = on_event
         self._contacts: Counter[int] = Counter()
         """By batch: how many of its contacts have not ended."""
         self._complete: list[int] = []
@@ -49,4 +49,4 @@ class OpenBatches:
         for number in complete:
             totals = self._tally.of_batch(number)
             await self._batches.finish(number, totals)
-            self._tell(Event.BATCH_FINISHED, batch=number, **totals)
+            self._on_event(Event.BATCH_FINISHED, batch=number, **totals)

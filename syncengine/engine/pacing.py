@@ -123,13 +123,12 @@ class Pacing:
         timeout: float = 30.0,
         max_wait: float = 120.0,
         tight: bool = False,
-        tell: OnEvent = ignore_event,
+        on_event: OnEvent = ignore_event,
     ) -> None:
         """Take the limits; ``check`` is called right before each request is sent.
 
         It raises AccountStopped where the lease is lost. ``max_wait`` is the longest
-        wait in seconds that the vendor may ask for, ``tight`` is as in ``Ledger``, and
-        ``tell`` is called with events.
+        wait in seconds that the vendor may ask for, and ``tight`` is as in ``Ledger``.
         """
         short_limits: list[Limit] = []
         long_limits: list[Limit] = []
@@ -159,7 +158,7 @@ class Pacing:
         self._is_unlimited = not limits
         self._in_flight = in_flight
         self._check = check
-        self._tell = tell
+        self._on_event = on_event
         self._flying = 0
         """Requests under way, all together."""
         self._proven = False
@@ -231,7 +230,7 @@ class Pacing:
         The longest pause wins.
         """
         self.throttled += 1
-        self._tell(Event.THROTTLED, seconds=round(seconds, 3))
+        self._on_event(Event.THROTTLED, seconds=round(seconds, 3))
         self._paused_until = max(self._paused_until, self.now() + seconds)
         self._wake_pacer()
 
@@ -259,7 +258,7 @@ class Pacing:
             )
             wait = max(wait, withheld)
         if wait:
-            self._tell(Event.LIMIT_NEAR, method=method, seconds=round(wait, 3))
+            self._on_event(Event.LIMIT_NEAR, method=method, seconds=round(wait, 3))
         self._wake_pacer()
 
     def _report_ignored(self, headers: Sequence[str]) -> None:
@@ -267,7 +266,7 @@ class Pacing:
         for name in headers:
             if name not in self._ignored_headers:
                 self._ignored_headers.add(name)
-                self._tell(Event.HEADER_IGNORED, header=name)
+                self._on_event(Event.HEADER_IGNORED, header=name)
 
     def prove(self) -> None:
         """Let more than one request out: the vendor accepts the credentials."""
@@ -281,7 +280,7 @@ class Pacing:
         The first stop counts.
         """
         if self._error is None:
-            self._tell(
+            self._on_event(
                 _event_of_stop(error),
                 error=str(error),
                 setting=getattr(error, "setting", None),

@@ -60,6 +60,20 @@ class Prepared:
     """Contacts that need no request."""
 
 
+@dataclass(frozen=True, slots=True)
+class _BatchAttempt:
+    """One attempt of a batch, with the rows that it has by now."""
+
+    batch: Batch
+    rows: Rows
+    number: int = 1
+    """Number of the attempt."""
+    recreates: bool = False
+    """True where contacts that were deleted at the vendor are to be created again."""
+    hands_over: bool = False
+    """True where other destinations are made to let go of contacts that move here."""
+
+
 class Preparer:
     """Loads and plans batches of one destination."""
 
@@ -102,7 +116,8 @@ class Preparer:
         are compared.
         """
         if self._keys is not None:
-            await self._claim(self._keys, batch, await self._rows(batch))
+            rows = await self._rows(batch)
+            await self._claim(self._keys, batch, rows)
 
     async def survey(self, batch: Batch, survey: Survey) -> None:
         """Count the changes of the batch's contacts that brakes judge.
@@ -112,11 +127,11 @@ class Preparer:
         if batch.kind is not BatchKind.CHANGES:
             return
         states = await self._store.load(batch.contact_ids)
-        linked = [
-            contact_id
-            for contact_id, state in states.items()
-            if state.known.external_id is not None
-        ]
+        linked: list[str] = []
+        for contact_id, state in states.items():
+            if state.known.external_id is not None:
+                linked.append(contact_id)
+        # All others have no vendor contact yet: each of them may become a create.
         survey.creates += len(set(batch.contact_ids)) - len(linked)
         if not linked:
             return
@@ -141,7 +156,7 @@ class Preparer:
             # that no row asks for any more.
             await self._claim(self._keys, batch, rows)
         prepared = await self._plan(
-            batch, rows, attempt, recreates=recreates, hands_over=True
+            _BatchAttempt(batch, rows, attempt, recreates, hands_over=True)
         )
         # The jobs leave here only when their intents are committed: a request that goes
         # out before would, after a crash, be a change at the vendor that is known
@@ -152,7 +167,7 @@ class Preparer:
     async def plan(self, batch: Batch, *, recreates: bool = False) -> Prepared:
         """Load and plan a batch; writes nothing."""
         rows = await self._rows(batch)
-        return await self._plan(batch, rows, 1, recreates=recreates, hands_over=False)
+        return await self._plan(_BatchAttempt(batch, rows, recreates=recreates))
 
     async def _rows(self, batch: Batch) -> Rows:
         """Return the batch's rows as they are now; some may have left the source."""
@@ -163,30 +178,22 @@ class Preparer:
         """Claim the keys of the batch's rows; a contact without a row claims none."""
         claims: dict[str, Sequence[bytes]] = {}
         for contact_id in batch.contact_ids:
+            claims[contact_id] = ()
             row = rows.get(contact_id)
-            desired = None if row is None else self._planner.desired(row)
+            if row is None:
+                continue
+            desired = self._planner.desired(row)
             if isinstance(desired, Desired):
                 claims[contact_id] = hashes(desired.keys)
-            else:
-                claims[contact_id] = ()
         await keys.claim(claims)
 
-    async def _plan(
-        self,
-        batch: Batch,
-        rows: Rows,
-        attempt: int,
-        *,
-        recreates: bool,
-        hands_over: bool,
-    ) -> Prepared:
-        """Plan the batch; ``hands_over``: let others go of contacts that move here."""
-        facts = await self._facts(
-            batch, rows, attempt, recreates=recreates, hands_over=hands_over
-        )
+    async def _plan(self, attempt: _BatchAttempt) -> Prepared:
+        """Plan the contacts of a batch, and take out those that are suppressed."""
+        facts = await self._facts(attempt)
         jobs: dict[str, Job] = {}
         finished: list[Record] = []
-        for number, contact_id in enumerate(dict.fromkeys(batch.contact_ids)):
+        unique_ids = dict.fromkeys(attempt.batch.contact_ids)
+        for number, contact_id in enumerate(unique_ids):
             if number % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
             item = self._planner.plan(contact_id, facts)
@@ -198,27 +205,22 @@ class Preparer:
         allowed = [job for each, job in jobs.items() if each not in withheld]
         return Prepared(tuple(allowed), (*finished, *withheld.values()))
 
-    async def _facts(
-        self,
-        batch: Batch,
-        rows: Rows,
-        attempt: int,
-        *,
-        recreates: bool,
-        hands_over: bool,
-    ) -> BatchFacts:
+    async def _facts(self, attempt: _BatchAttempt) -> BatchFacts:
         """Collect what the planning of a batch has to know."""
+        batch = attempt.batch
+        rows = attempt.rows
         states = await self._store.load(batch.contact_ids)
         recreated: frozenset[str] = frozenset()
         # In the first attempt of a recreation the contact was looked up. In a later one
         # it is still to be created: it waits for the contact that has its match key.
-        if self._task.recreates and (recreates or attempt > 1):
+        is_later_attempt = attempt.number > 1
+        if self._task.recreates and (attempt.recreates or is_later_attempt):
             recreated = _gone_among(states)
             states = _without_gone(states, recreated)
         leaving = await self._leaving(batch, rows, states)
         moving = [each for each in leaving if each.settled]
         # Handed over before keys and owners are asked for: only then are they free.
-        if self._neighbours is not None and hands_over:
+        if self._neighbours is not None and attempt.hands_over:
             await self._neighbours.hand_over(moving)
         moved = {each.contact_id for each in moving}
         key_owners: Mapping[str, str] = {}
@@ -228,7 +230,7 @@ class Preparer:
         wanted = await self._wanted(batch, rows, states)
         return BatchFacts(
             batch,
-            attempt,
+            attempt.number,
             rows,
             states,
             key_owners=_key_owners_after_move(key_owners, moved),

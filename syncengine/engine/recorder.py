@@ -77,8 +77,8 @@ class Recorder:
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
                     await self._full.wait()
-            # When all is cancelled, a flush that has begun may still end: what it writes
-            # need not be settled by the next run.
+            # When all is cancelled, a flush that has begun may still end: what it has
+            # written need not be settled by the next run.
             flushing = asyncio.ensure_future(self.flush())
             try:
                 await asyncio.shield(flushing)

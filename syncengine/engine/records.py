@@ -50,8 +50,8 @@ def in_step(
 
     Everything the vendor can express is done; there is no outcome where nothing was to
     be done. ``receipt`` names a job that the vendor carries out later; ``left`` is what
-    stays unknown all the same; ``dropped`` is what was sent and not taken; ``was_gone``:
-    a contact was to be deleted that was not there any more.
+    stays unknown all the same; ``dropped`` is what was sent and not taken. With
+    ``was_gone``, a contact was to be deleted that was not there any more.
     """
     state = job.state
     is_removal = job.desired is None

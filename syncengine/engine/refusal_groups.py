@@ -162,7 +162,7 @@ class RefusalGroups:
     """The refusal groups of one destination during a run.
 
     The calls come in this order: ``add`` the probes, ``after_attempt`` for each contact
-    of the run, ``judge`` once the probes have ended, and ``end`` when all contacts have.
+    of the run, ``judge`` once the probes have ended, and ``end`` when all have.
     """
 
     def __init__(
@@ -237,8 +237,8 @@ class RefusalGroups:
         """
         before = job.state.refusal
         is_same_version = is_tried_version(job.state, job.source_hash)
-        # Any contact, probe or not, that is accepted with the row that was refused shows
-        # that the cause is gone.
+        # Any contact, probe or not, that is accepted with the row that was refused
+        # shows that the cause is gone.
         if before is not None and is_same_version and _is_accepted(ending, before):
             self._accepted.add(before.fingerprint)
         refusal = self._probes.pop(job.state.contact_id, None)

@@ -105,6 +105,6 @@ class Waiting:
                 waits[contact_id] = wait
         if waits:
             # Stored before the refusals are. After a crash in the other order, refused
-            # contacts would be left alone, and nothing would say when to try them again.
+            # contacts would be left alone, and nothing would say when to try again.
             await self._store.keep(waits)
         return refused

@@ -32,11 +32,11 @@ class DatabasePatience:
     def __init__(
         self,
         seconds: float = 0.0,
-        tell: OnEvent = ignore_event,
+        on_event: OnEvent = ignore_event,
         stop: asyncio.Event | None = None,
     ) -> None:
         self._seconds = seconds
-        self._tell = tell
+        self._on_event = on_event
         self._stop = stop or asyncio.Event()
         self._waiting = 0
         """Number of writers that wait now."""
@@ -57,7 +57,7 @@ class DatabasePatience:
                 raise
             # Many writers meet the same outage at once. One event is enough.
             if not self._waiting:
-                self._tell(Event.DATABASE_AWAY, error=str(error))
+                self._on_event(Event.DATABASE_AWAY, error=str(error))
         # No await since the failed attempt: as soon as a write has failed, ``over``
         # holds back the sender, which would else send what cannot be recorded.
         self._waiting += 1
@@ -66,7 +66,7 @@ class DatabasePatience:
             result = await self._try_again(attempt)
             # The last writer to get through reports the end of the outage.
             if self._waiting == 1:
-                self._tell(Event.DATABASE_BACK)
+                self._on_event(Event.DATABASE_BACK)
             return result
         finally:
             self._waiting -= 1

@@ -210,7 +210,7 @@ def _query(request: Request) -> str:
 class _Attempts:
     """The real attempts of one request, each with a permit of its own.
 
-    It is aiohttp's client middleware for the request: aiohttp calls it for each attempt.
+    It is aiohttp's client middleware for the request: called for each attempt.
     """
 
     def __init__(self, gate: Gate, timeout: float, allowed: SendCheck | None) -> None:

@@ -92,7 +92,7 @@ class Line(asyncio.Protocol):
         Raises UnaskedError when something has arrived already, or the other side has
         left.
         """
-        # What the socket holds already is delivered between two steps of the event loop.
+        # What the socket has already is delivered between two steps of the event loop.
         for _ in range(2):
             await asyncio.sleep(0)
         if self._transport.is_closing():

@@ -67,7 +67,7 @@ def _with_pacing(work: Callable[[Pacing, _Told], Coroutine[Any, Any, None]]) -> 
     told = _Told()
 
     async def main() -> None:
-        async with Pacing((), in_flight=1, settles_within=1.0, tell=told) as pacing:
+        async with Pacing((), in_flight=1, settles_within=1.0, on_event=told) as pacing:
             await work(pacing, told)
 
     run(main())

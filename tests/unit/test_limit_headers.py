@@ -165,7 +165,7 @@ def gate(*limits: Limit, told: list[tuple[Event, Json]] | None = None) -> Pacing
         if told is not None:
             told.append((event, facts))
 
-    pacing = Pacing(limits, in_flight=8, settles_within=5.0, tell=tell)
+    pacing = Pacing(limits, in_flight=8, settles_within=5.0, on_event=tell)
     pacing.prove()
     return pacing
 

@@ -36,9 +36,9 @@ _JITTER = 1.0
 class Leases:
     """Leases in the state database, timed by its clock."""
 
-    def __init__(self, pool: Pool, tell: OnEvent = ignore_event) -> None:
+    def __init__(self, pool: Pool, on_event: OnEvent = ignore_event) -> None:
         self._pool = pool
-        self._tell = tell
+        self._on_event = on_event
         self._holder = f"{socket.gethostname()} process {os.getpid()}"
 
     async def acquire(
@@ -72,9 +72,11 @@ class Leases:
         # set back, that may be hours from now, so our own clock bounds the wait.
         wait = min(-found["since"], lasts)
         over = clock() + wait
-        self._tell(Event.LEASE_AWAITED, holder=found["holder"], seconds=round(wait, 3))
+        self._on_event(
+            Event.LEASE_AWAITED, holder=found["holder"], seconds=round(wait, 3)
+        )
         if _is_ahead(found, ttl):
-            self._tell(
+            self._on_event(
                 Event.LEASE_AHEAD,
                 seconds=round(wait, 3),
                 runs_for=round(-found["since"], 3),

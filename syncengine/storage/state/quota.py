@@ -29,10 +29,11 @@ class QuotaCounts(FencedStore):
     async def reserve(
         self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
     ) -> tuple[int, float]:
-        """Reserve up to ``wanted`` requests in every window, pairs of calls and seconds.
+        """Reserve up to ``wanted`` requests in every window.
 
-        Returns the number of requests that were reserved and, if that is 0, the seconds
-        after which to ask again.
+        ``windows`` are pairs: the requests that are allowed in so many seconds. Returns
+        the number of requests that were reserved and, if that is 0, the seconds after
+        which to ask again.
         """
         account = self._fence.account
         granted = wanted
