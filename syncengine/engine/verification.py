@@ -49,7 +49,7 @@ class LinkedContacts(Protocol):
         ...
 
 
-class _Comparison(NamedTuple):
+class _ReadBack(NamedTuple):
     """A contact, and its copy at the vendor."""
 
     state: ContactState
@@ -158,13 +158,13 @@ class Verification:
         self._pass_over(passed_over, silent)
         reads = [self._read(state) for state in readable]
         answers = await asyncio.gather(*reads, return_exceptions=True)
-        read: list[_Comparison] = []
+        read: list[_ReadBack] = []
         failed: list[BaseException] = []
         for state, answer in zip(readable, answers, strict=True):
             if isinstance(answer, BaseException):
                 failed.append(answer)
             else:
-                read.append(_Comparison(state, answer))
+                read.append(_ReadBack(state, answer))
         # First what was read: a contact that failed must not cost the others.
         await self._compare(read)
         for error in failed:
@@ -176,7 +176,7 @@ class Verification:
 
     async def gone(self, states: Iterable[ContactState]) -> None:
         """Count and collect contacts that are known to be gone at the vendor."""
-        await self._compare([_Comparison(state, None) for state in states])
+        await self._compare([_ReadBack(state, None) for state in states])
 
     async def _verify_listed(
         self, linked: LinkedContacts, total: int, directory: Directory
@@ -224,7 +224,7 @@ class Verification:
         """
         states = await self._store.load(contact_ids)
         unknown: list[ContactState] = []
-        shown: list[_Comparison] = []
+        shown: list[_ReadBack] = []
         for state in states.values():
             remote = remotes.get(state.known.external_id or "")
             if remote is None:
@@ -233,7 +233,7 @@ class Verification:
             if _is_unknown(state):
                 unknown.append(state)
             else:
-                shown.append(_Comparison(state, remote))
+                shown.append(_ReadBack(state, remote))
         self._pass_over(unknown, await self._silent(unknown))
         await self._compare(shown)
         return set(states)
@@ -265,7 +265,7 @@ class Verification:
             else:
                 self.seen.unknown += 1
 
-    async def _compare(self, pairs: Sequence[_Comparison]) -> None:
+    async def _compare(self, pairs: Sequence[_ReadBack]) -> None:
         # Before anything is repaired: no repair may undo an opt-out.
         await self._store.remember_opt_outs(self._new_opt_outs(pairs))
         for state, remote in pairs:
@@ -307,7 +307,7 @@ class Verification:
         if self._repair is not None:
             self._repair.add(state, remote, found)
 
-    def _new_opt_outs(self, pairs: Sequence[_Comparison]) -> dict[str, Fields]:
+    def _new_opt_outs(self, pairs: Sequence[_ReadBack]) -> dict[str, Fields]:
         """Return, by contact id, opt-outs at the vendor that differ from before.
 
         They are remembered: should a contact be deleted there and created again, it is
