@@ -80,16 +80,18 @@ class Fault:
 class Rule(Fault):
     """A fault for the requests that match.
 
-    A request matches by its method, by a regular expression in its path, and by a text
-    in its body. The first ``after`` matching requests pass, the next ``times`` (None:
-    all) meet the fault.
+    A request matches if it fits all that is given of ``method``, ``path`` and ``body``.
     """
 
     method: str | None = None
     path: str | None = None
+    """Regular expression that is searched in the path."""
     body: str | None = None
+    """Text that must be part of the body."""
     times: _Count | None = None
+    """Number of matching requests that meet the fault; None: all."""
     after: _Count = 0
+    """Number of matching requests that pass before it."""
 
     def __post_init__(self) -> None:
         try:

@@ -109,7 +109,7 @@ class Journal:
         """
         limits = list(limiter.limits) or [_ONE_MINUTE]
         if per:
-            limits.append(TwinLimit(1, per))
+            limits.append(TwinLimit(calls=1, per=per))
         report: dict[str, Json] = {
             "total": self._total,
             "by_route": dict(self._routes),

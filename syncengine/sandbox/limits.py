@@ -26,10 +26,7 @@ from syncengine.sandbox.validation import STRICT
 class TwinLimit:
     """At most ``calls`` requests in any ``per`` seconds, or in each fixed period.
 
-    A bucket holds ``burst`` requests (None: ``calls``), is full at first, and gets
-    ``calls`` more every ``per`` seconds, evenly. ``method`` narrows a limit to one HTTP
-    method. Fixed periods begin at ``phase`` seconds and at each multiple of ``per``
-    from there. With ``count_refused`` a request takes a place although it is refused.
+    The module describes the three kinds of counting.
     """
 
     __pydantic_config__ = STRICT
@@ -38,9 +35,15 @@ class TwinLimit:
     per: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     kind: Literal["sliding", "fixed", "bucket"] = "sliding"
     method: str | None = None
+    """HTTP method that it is about; None: all."""
     phase: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    """Seconds since 1970 at which a fixed period begins; the others begin whole
+    multiples of ``per`` before and after it."""
     burst: Annotated[int, Field(gt=0)] | None = None
+    """Requests that a bucket holds, and has at first; None: ``calls``. It gets
+    ``calls`` more every ``per`` seconds, evenly."""
     count_refused: bool = False
+    """True where a request takes a place although it is refused."""
 
     def __post_init__(self) -> None:
         if self.burst is not None and self.kind != "bucket":

@@ -40,7 +40,7 @@ class CharlesTwin(ApiTwin[CharlesStore, CharlesSwitches]):
     """See ``Twin``."""
 
     # Assumed: the vendor documents no limit at all.
-    vendor_limits = (TwinLimit(10, 1.0, "bucket", burst=10),)
+    vendor_limits = (TwinLimit(calls=10, per=1.0, kind="bucket", burst=10),)
     screen_kind = CharlesScreen
     # Documented: the upsert and the erasure have versions of their own in their paths,
     # and nothing can be read.

@@ -60,7 +60,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
 
     # Both documented. A budget of computing time, documented without its size, is not
     # played.
-    vendor_limits = (TwinLimit(40, 1.0, "bucket"),)
+    vendor_limits = (TwinLimit(calls=40, per=1.0, kind="bucket"),)
     max_in_flight = 20
     screen_kind = ChartMogulScreen
     routes = TwinRoutes(

@@ -48,7 +48,7 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
     """See ``Twin``."""
 
     # Assumed: the vendor documents no limit at all.
-    vendor_limits = (TwinLimit(10, 1.0, "bucket", burst=10),)
+    vendor_limits = (TwinLimit(calls=10, per=1.0, kind="bucket", burst=10),)
     screen_kind = DmChampScreen
     # Documented: nobody can be read by id or deleted, and no tag can be removed.
     routes = TwinRoutes(
@@ -115,15 +115,18 @@ class DmChampTwin(ApiTwin[DmChampStore, DmChampSwitches]):
             case "POST /contacts":
                 return self._create(body_of(request), now)
             case "PUT /contacts/{id}":
-                body = self._update(self._contact(parts[0]), body_of(request))
+                contact = self._contact(parts[0])
+                body = self._update(contact, body_of(request))
             case "POST /contacts/lists":
                 body = self._change_membership(body_of(request), joins=True)
             case "DELETE /contacts/lists":
                 body = self._change_membership(body_of(request), joins=False)
             case "GET /contacts/tags/{id}":
-                body = tag_objects(self._contact(parts[0]).tags)
+                contact = self._contact(parts[0])
+                body = tag_objects(contact.tags)
             case "GET /contacts/messages/{id}":
-                body = list(self._contact(parts[0]).messages)
+                contact = self._contact(parts[0])
+                body = list(contact.messages)
             case "GET /tags":
                 body = tag_objects(self.store.account.tags)
             case _:

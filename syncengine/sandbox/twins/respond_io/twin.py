@@ -55,7 +55,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
 
     # Documented: 200 a minute (other copies of the page say 100). Assumed: they are
     # counted for each token, in fixed minutes, as Laravel counts.
-    vendor_limits = (TwinLimit(200, 60.0, "fixed"),)
+    vendor_limits = (TwinLimit(calls=200, per=60.0, kind="fixed"),)
     screen_kind = RespondIoScreen
     routes = TwinRoutes(
         {
@@ -202,6 +202,7 @@ class RespondIoTwin(ApiTwin[RespondIoStore, RespondIoSwitches]):
         self._check_required({**contact.fields, **fields}, creates=False)
         channel.write(contact, fields)
         if self.switches.update_told == "other":
+            # The vendor's own example shows another id than that of the contact.
             for other in channel.contacts.values():
                 if other is not contact:
                     return _id_answer(other)

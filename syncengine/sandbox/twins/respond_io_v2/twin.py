@@ -74,7 +74,7 @@ class RespondIoV2Twin(ApiTwin[RespondIoV2Store, RespondIoV2Switches]):
 
     # Observed: five requests a second, counted for each method and route, over all
     # tokens of the organisation.
-    vendor_limits = (TwinLimit(5, 1.0, "fixed"),)
+    vendor_limits = (TwinLimit(calls=5, per=1.0, kind="fixed"),)
     screen_kind = RespondIoV2Screen
     routes = TwinRoutes(
         {

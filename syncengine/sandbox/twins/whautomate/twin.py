@@ -42,7 +42,10 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
     """See ``Twin``."""
 
     # Documented for sister products of the vendor.
-    vendor_limits = (TwinLimit(100, 60.0), TwinLimit(144_000, _DAY, "fixed"))
+    vendor_limits = (
+        TwinLimit(calls=100, per=60.0),
+        TwinLimit(calls=144_000, per=_DAY, kind="fixed"),
+    )
     screen_kind = WhautomateScreen
     routes = TwinRoutes(
         {
@@ -134,10 +137,13 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
             case "GET /v1/contactTags":
                 return self._page(request, tags.shown())
             case "POST /v1/contactTags":
-                name = text_of(body_of(request).get("name"), "name")
-                return tags.define(name, now).shown()
+                body = body_of(request)
+                name = text_of(body.get("name"), "name")
+                tag = tags.define(name, now)
+                return tag.shown()
             case "GET /v1/contactTags/{id}":
-                return tags.tag(parts[0]).shown()
+                tag = tags.tag(parts[0])
+                return tag.shown()
             case _:
                 gone = tags.remove(parts[0])
                 for contact in self.store.account.contacts.values():
@@ -158,9 +164,11 @@ class WhautomateTwin(ApiTwin[WhautomateStore, WhautomateSwitches]):
             case "PUT /v1/contacts/{id}":
                 return self._update(contact, body_of(request), now)
             case "POST /v1/contacts/{id}/tags/add":
-                return self._add_tags(contact, tags_of(body_of(request)), now)
+                tags = tags_of(body_of(request))
+                return self._add_tags(contact, tags, now)
             case _:
-                return self._remove_tags(contact, tags_of(body_of(request)))
+                tags = tags_of(body_of(request))
+                return self._remove_tags(contact, tags)
 
     def _contact(self, contact_id: str) -> WhautomateContact:
         """Return the contact with an id. Raises TwinRefusalError."""
