@@ -108,7 +108,8 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
     for number, night in enumerate(NIGHTS, 1):
         _, rows = read_rows(shipped("config") / "demo" / f"{night}.csv.gz")
         changed, removed = await load_contacts(dsn, rows)
-        news = f"{changed} of {len(rows)} rows changed, {removed} were removed"
+        were = "was" if removed == 1 else "were"
+        news = f"{changed} of {len(rows)} rows changed, {removed} {were} removed"
         if number == 1:
             news = f"{changed} rows are new"
         out.print(

@@ -90,7 +90,7 @@ _IN_WORDS = {
     ),
     CauseKind.LIFTED: "no longer suppressed or opted out",
     CauseKind.REJECTED: "rejected before",
-    CauseKind.UNFINISHED: "not finished before, or noted by verify --repair",
+    CauseKind.UNFINISHED: "left unfinished by an earlier run, or noted by `verify --repair`",
     CauseKind.GONE: "deleted at the vendor",
     CauseKind.OUT_OF_STEP: "out of step although the row did not change",
 }

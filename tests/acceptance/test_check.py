@@ -416,6 +416,6 @@ async def test_a_form_that_hardly_a_value_has_is_named_by_field_and_column(
         )
         assert (await here.plan("respond_io")).public()["invalid"] == {told: 2}
         _, said = await here.command("plan")
-        assert f"respond_io: invalid_value at 2: {told}" in said
+        assert f"respond_io: 2 contacts rejected (invalid_value): {told}" in said
         await here.change(2, name="2")
         assert not [line for line in await checked(here, 0) if ": values: " in line]

@@ -103,7 +103,7 @@ async def test_unfinished_contacts_are_named_as_such_though_the_mapping_changed(
         assert (report.status, await here.not_made(report)) == ("incomplete", 1)
         here.heal(NAME)
         assert await causes(here) == {
-            "not finished before, or noted by verify --repair": 1
+            "left unfinished by an earlier run, or noted by `verify --repair`": 1
         }
         assert (await here.run(NAME)).contacts["applied"] == 1
 
@@ -121,7 +121,7 @@ async def test_a_repair_is_named_as_the_cause(database: str, tmp_path: Path) -> 
         )
         assert report.repaired == 1
         assert await causes(here) == {
-            "not finished before, or noted by verify --repair": 1
+            "left unfinished by an earlier run, or noted by `verify --repair`": 1
         }
 
 

@@ -359,7 +359,10 @@ async def test_the_command_says_what_was_left_alone_and_why(
         code, said = await here.command("verify", "--repair")
         assert code == 0
         assert "the next `syncengine run -d respond_io` repairs 1 contact" in said
-        assert "respond_io: 1 not repaired: they were deleted at the vendor" in said
+        assert (
+            "respond_io: 1 not repaired: they are gone, deleted or merged at the vendor"
+            in said
+        )
         code, said = await here.command(
             "verify", "--contact", "1", "--repair", "--recreate", "--json"
         )

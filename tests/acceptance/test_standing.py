@@ -109,7 +109,7 @@ async def test_every_run_and_every_plan_counts_who_is_not_tried_any_more(
         assert (
             code,
             (
-                "left alone until something changes: "
+                "left alone by later runs: "
                 "1 dead letter, 1 unsupported, 1 suppressed, 1 opted out"
             )
             in said,

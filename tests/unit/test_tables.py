@@ -69,13 +69,16 @@ def test_large_numbers_and_long_names_stay_whole(
         "1000000 requests in 83 h 20 min; "
     )
     for line in (
-        f"whatsapp_de: {told}at most: 3234567 in 269 h 32 min.",
+        f"whatsapp_de: {told}if all are there and differ: 3234567 in 269 h 32 min.",
         "whatsapp_de: rejected: 3 no_match_key",
-        "whatsapp_de: nothing is sent about: 2 opted_out",
-        "whatsapp_de: 12 unsupported",
+        "whatsapp_de: suppressed: 2 opted_out",
         (
-            "whatsapp_de: left alone until something changes: "
-            "168 dead letters, 4 opted out"
+            "whatsapp_de: 12 contacts unsupported: the vendor cannot take a part of the "
+            "change, which the run names"
+        ),
+        (
+            "whatsapp_de: left alone by later runs: 168 dead letters, 4 opted out. "
+            "`syncengine show ID` says until when"
         ),
         "Nothing was sent.",
     ):

@@ -104,8 +104,8 @@ def _not_linked(report: AdoptReport) -> Iterator[str]:
         )
     if report.refused:
         yield (
-            "rejected: the row has invalid values, so the vendor was not asked. "
-            "Correct the row and run `syncengine adopt` again"
+            "rejected: a value is invalid or another row has the same match key, so "
+            "the vendor was not asked. Correct the row and run `syncengine adopt` again"
         )
     if report.unread:
         yield (

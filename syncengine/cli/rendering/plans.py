@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncengine.cli.rendering.layout import (
+    contacts,
     duration,
     explain_left_out,
     print_line,
@@ -54,11 +55,14 @@ def _print_details(report: PlanReport) -> None:
     if report.rejected:
         print_line(f"{name}: rejected: {with_numbers(report.rejected)}")
     for problem, number in report.invalid.items():
-        print_line(f"{name}: invalid_value at {number}: {problem}")
+        print_line(f"{name}: {contacts(number)} rejected (invalid_value): {problem}")
     if report.suppressed:
-        print_line(f"{name}: nothing is sent about: {with_numbers(report.suppressed)}")
+        print_line(f"{name}: suppressed: {with_numbers(report.suppressed)}")
     if report.unsupported:
-        print_line(f"{name}: {report.unsupported} unsupported")
+        print_line(
+            f"{name}: {contacts(report.unsupported)} unsupported: the vendor cannot "
+            "take a part of the change, which the run names"
+        )
     print_standing(name, report.standing)
     _print_remarks(report)
 
@@ -70,8 +74,8 @@ def _print_range(report: PlanReport) -> None:
     print_line(
         f"{report.destination}: this assumes that the look-ups find no contact. "
         f"If all are there and in step: {report.requests_least} requests in "
-        f"{duration(report.seconds_least)}; at most: {report.requests_most} in "
-        f"{duration(report.seconds_most)}."
+        f"{duration(report.seconds_least)}; if all are there and differ: "
+        f"{report.requests_most} in {duration(report.seconds_most)}."
     )
 
 

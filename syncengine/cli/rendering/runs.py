@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from syncengine.cli.rendering.layout import (
     duration,
@@ -15,6 +15,7 @@ from syncengine.cli.rendering.layout import (
 from syncengine.cli.rendering.standing import print_standing
 from syncengine.model.contact_ids import name_of
 from syncengine.model.reports import CONTACTS, FELL_SHORT, RunReport, RunStatus
+from syncengine.model.work import Standing
 
 _NOT_APPLIED = [name for name in CONTACTS if name not in ("changed", "applied")]
 
@@ -64,24 +65,32 @@ def _print_details(report: RunReport) -> None:
     if report.status is RunStatus.REFUSED:
         print_line(f"  Nothing was sent to {name}.")
     elif report.run_id is not None:
-        _print_retry(name, report.run_id, report.contacts)
+        _print_retry(report)
 
 
-def _print_retry(name: str, run_id: int, contacts: Mapping[str, int]) -> None:
+def _print_retry(report: RunReport) -> None:
     """Print which contacts the next run tries again, and how to try them now."""
-    again = []
-    for outcome in FELL_SHORT:
-        number = contacts.get(outcome, 0)
-        if number and outcome == "rejected":
-            # A contact refused for the third time has become a dead letter.
-            again.append(f"{number} rejected (unless left alone)")
-        elif number:
-            again.append(f"{number} {outcome}")
-    if again:
-        print_line(
-            f"  {name}: the next run tries again: {', '.join(again)}. "
-            f"`syncengine retry {run_id}` tries them now."
-        )
+    numbers = {name: report.contacts.get(name, 0) for name in FELL_SHORT}
+    again = [f"{number} {name}" for name, number in numbers.items() if number]
+    if not again:
+        return
+    name = report.destination
+    # Some of the rejected contacts may have become dead letters in this run. The report
+    # counts those that are left alone, but not since when.
+    excepted = ""
+    if numbers.get("rejected") and _leaves_rejected_alone(report):
+        excepted = ", except those left alone"
+    print_line(
+        f"  {name}: the next run tries again {', '.join(again)}{excepted}. "
+        f"`syncengine retry {report.run_id}` tries all of them now."
+    )
+
+
+def _leaves_rejected_alone(report: RunReport) -> bool:
+    """Return whether later runs leave contacts alone that had been rejected."""
+    standing = report.standing or {}
+    reasons = (Standing.DEAD_LETTER, Standing.SUPPRESSED)
+    return any(standing.get(reason, 0) for reason in reasons)
 
 
 def _contact_lines(report: RunReport) -> Iterator[str]:
@@ -94,4 +103,7 @@ def _contact_lines(report: RunReport) -> Iterator[str]:
         noun = "contact" if len(names) == 1 else "contacts"
         # Some codes say no more than the outcome, such as "suppressed".
         reason = outcome if code in ("", outcome) else f"{outcome} ({code})"
-        yield f"{noun} {', '.join(names)}: {reason}: {message}"
+        line = f"{noun} {', '.join(names)}: {reason}: {message}"
+        if outcome == "unknown":
+            line += "; whether the vendor carried it out is not known yet"
+        yield line

@@ -14,14 +14,22 @@ from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
 
+_STATUSES = {
+    # Otherwise an outcome.
+    "unknown": "not known here",
+    "pending": "not finished",
+    "dead": "dead letter",
+    "opted_out": "opted out",
+}
+"""Words for those statuses of the JSON that say something else to people."""
+
 
 def print_shown(reports: Sequence[ShowReport]) -> None:
     """Print a table for each destination, and the remarks on it."""
     for report in reports:
         title = f"{report.destination}, contact {name_of(report.contact_id)}"
         linked = f" as {report.external_id}" if report.external_id else ""
-        # The JSON says "unknown" here, which otherwise is an outcome.
-        status = "not known here" if report.status == "unknown" else report.status
+        status = _STATUSES.get(report.status, report.status)
         print_line(f"{title}: {status}{linked}", style="bold")
         if report.source or report.known or report.vendor:
             print_table(_table(report))

@@ -29,6 +29,6 @@ def print_standing(destination: str, standing: Mapping[Standing, int] | None) ->
             numbers[one if number == 1 else several] = number
     if numbers:
         print_line(
-            f"{destination}: left alone until something changes: "
-            f"{with_numbers(numbers)}"
+            f"{destination}: left alone by later runs: {with_numbers(numbers)}. "
+            "`syncengine show ID` says until when"
         )

@@ -20,7 +20,7 @@ from syncengine.planning.repair import NotRepaired
 _NAMED = 20
 """Contacts that are named; ``--json`` names more."""
 _DRIFT = {
-    "gone": "deleted at the vendor",
+    "gone": "gone (deleted or merged at the vendor)",
     "changed": "other values at the vendor in",
     "missing": "no value at the vendor in",
     "extra": "unexpected value at the vendor in",
@@ -32,11 +32,11 @@ _DRIFT = {
 _NOT_REPAIRED = {
     NotRepaired.OPTED_OUT: "they opted out at the vendor, and nothing else drifted",
     NotRepaired.DEAD_LETTER: (
-        "they are dead letters, left alone until their row changes. "
+        "they are dead letters, left alone until their row or the mapping changes. "
         "`syncengine retry --dead -d {name}` tries them again"
     ),
     NotRepaired.GONE: (
-        "they were deleted at the vendor. The next run links those that it finds by "
+        "they are gone, deleted or merged at the vendor. The next run links those that it finds by "
         "their match keys; `syncengine verify -d {name} --repair --recreate` has the "
         "others created again"
     ),
@@ -51,7 +51,13 @@ _NOT_REPAIRED = {
 def print_verified(reports: Sequence[VerifyReport]) -> None:
     """Print the state of each destination's copies, and the contacts that drifted."""
     table = table_with(
-        "destination", "status", "compared", "drifted", "to repair", "requests", "time"
+        "destination",
+        "status",
+        "compared",
+        "drifted",
+        "repairs noted",
+        "requests",
+        "time",
     )
     for report in reports:
         table.add_row(
@@ -127,8 +133,8 @@ def _not_compared(report: VerifyReport) -> Iterator[str]:
         )
     if report.gone:
         yield (
-            f"{contacts(report.gone)} not compared: gone, that is deleted at the vendor "
-            "earlier, and left alone. "
+            f"{contacts(report.gone)} not compared: gone, that is deleted or merged at the "
+            "vendor earlier, and left alone. "
             f"`syncengine run -d {name} --contact ID` creates one again, "
             f"`syncengine verify -d {name} --repair --recreate` all of them"
         )
