@@ -1,7 +1,9 @@
 """An answer that does not come from the API is about its address, whatever was asked.
 
-A moved address answers every contact alike. The account stops and names the setting,
-and no contact is rejected or taken for one that is gone.
+A moved address, a gateway without a route or an API that was shut down answers 404 to
+every contact alike. Taken for "no such contact", it would reject or unlink everybody in
+one night. An adapter raises ``VendorHalted`` that names ``settings.base_url``; only the
+vendor's own words about a contact (as its twin says them) mean the contact.
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ from syncengine.model.http import Request, Response
 from syncengine.ports import DetailReader, Directory, Merger
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import VendorsUnderTest, for_each, plain
-from syncengine.testing.contract.answers import Act, acts, stubborn
-from syncengine.testing.driving import answer, drive, html
+from syncengine.testing.contract.answers import Act, acts, end, stubborn
+from syncengine.testing.driving import answer, html
+from syncengine.testing.expectations import described, expect
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
 ID, OTHER = "177640998", "177640999"
+"""The ids of no contact."""
 PLACES = (
     html(404),
     html(410),
@@ -49,7 +53,7 @@ PLACES = (
 """Answers of a moved address, of a gateway, of an API that has ended."""
 
 
-def _asked(subjects: VendorsUnderTest) -> Iterator[Act]:
+def _acts_of_every_port(subjects: VendorsUnderTest) -> Iterator[Act]:
     """Yield every kind of request that an adapter makes."""
     yield from acts(subjects)
     for subject in plain(subjects):
@@ -62,20 +66,38 @@ def _asked(subjects: VendorsUnderTest) -> Iterator[Act]:
             yield Act(subject, "merge", partial(vendor.merge, ID, OTHER), ())
 
 
-every_act = for_each("act", _asked)
+every_act = for_each("act", _acts_of_every_port)
+
+
+def _name_of(response: Response) -> str:
+    return f"{response.status}-{response.body[:20]!r}"
+
+
+def _assert_stops_for_the_address(result: object, where: str) -> None:
+    halted = expect(
+        VendorHalted,
+        result,
+        where,
+        "it is no answer of the API, so that the address is wrong and no contact is "
+        "judged. Ask by send_request or look_up and read Reply.not_found, which knows "
+        "the API's own answers; for a path that names no contact, map 404 and 410 to "
+        "BASE_URL.",
+    )
+    assert halted.setting == "settings.base_url", (
+        f"{where}: VendorHalted names {halted.setting} instead of settings.base_url"
+    )
+    assert "settings.base_url" in str(halted), (
+        f"{where}: the text of VendorHalted does not name settings.base_url"
+    )
 
 
 @every_act
-@pytest.mark.parametrize(
-    "response", PLACES, ids=lambda response: f"{response.status}-{response.body[:20]!r}"
-)
+@pytest.mark.parametrize("response", PLACES, ids=_name_of)
 def test_an_answer_that_is_not_the_apis_stops_the_account(
     act: Act, response: Response
 ) -> None:
-    halted = stubborn(act, response).result
-    assert isinstance(halted, VendorHalted)
-    assert halted.setting == "settings.base_url"
-    assert "settings.base_url" in str(halted)
+    where = f"{act}, answered {described(response)}"
+    _assert_stops_for_the_address(stubborn(act, response).result, where)
 
 
 @every_act
@@ -85,32 +107,41 @@ def test_the_vendors_own_router_stops_the_account(act: Act) -> None:
     def moved(request: Request) -> Response:
         return bench.answer(replace(request, path=f"/moved{request.path}"))
 
-    with pytest.raises(VendorHalted) as halted:
-        drive(act.start(), moved)
-    assert halted.value.setting == "settings.base_url"
+    result = end(act, moved).result
+    where = f"{act}, at a path that the twin does not have"
+    _assert_stops_for_the_address(result, where)
 
 
-def _about(subject: VendorUnderTest) -> Iterator[Call]:
-    """Calls about a contact that the vendor does not have."""
+def _calls_about_nobody(subject: VendorUnderTest) -> Iterator[Call]:
+    """Yield calls about a contact that the vendor does not have."""
     for action in subject.actions():
         if action not in (Action.CREATE, Action.UPSERT):
             yield subject.call(action, 7, OTHER)
 
 
-@for_each(
-    ("subject", "call"),
-    lambda subjects: [
-        pytest.param(subject, call, id=f"{subject}-{call.action}")
-        for subject in plain(subjects)
-        for call in _about(subject)
-    ],
-)
+def _lost_calls(subjects: VendorsUnderTest) -> Iterator[object]:
+    for subject in plain(subjects):
+        for call in _calls_about_nobody(subject):
+            yield pytest.param(subject, call, id=f"{subject}-{call.action}")
+
+
+@for_each(("subject", "call"), _lost_calls)
 def test_the_vendors_own_words_are_about_the_contact(
     subject: VendorUnderTest, call: Call
 ) -> None:
-    answered = Bench(subject).send(call)
+    result = Bench(subject).send(call)
+    where = f"{subject}: {call.action} of a contact that the twin does not have"
     if call.action is Action.DELETE:
-        assert isinstance(answered, Applied)
+        advice = "what is gone need not be deleted: Applied(was_gone=True)."
+        expect(Applied, result, where, advice)
         return
-    assert isinstance(answered, Rejected)
-    assert answered.code == "not_found"
+    rejected = expect(
+        Rejected,
+        result,
+        where,
+        'return rejection(..., code="not_found") where Reply.not_found is true.',
+    )
+    assert rejected.code == "not_found", (
+        f'{where}: the code is "{rejected.code}". The engine looks a contact up again '
+        'only after "not_found".'
+    )

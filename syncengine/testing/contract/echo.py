@@ -1,6 +1,9 @@
 """The values in an answer are compared with those that were sent.
 
-An answer that shows the values from before is a success that changed nothing.
+Some vendors report a success and leave a field as it was: they do not know it, or a
+rule of theirs forbids the change. Where the answer shows the contact, an adapter
+compares and names the fields that were not taken (``Applied.dropped``). An answer that
+shows no values proves nothing, and nothing may be named.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from syncengine.model.http import Json, Request, Response
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import VendorsUnderTest, for_each
 from syncengine.testing.driving import drive
+from syncengine.testing.expectations import expect
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
 
@@ -27,56 +31,60 @@ def _updates(subjects: VendorsUnderTest) -> Iterator[object]:
                 yield pytest.param(subject, action, id=f"{subject}-{action}")
 
 
-def _leaves(value: Json) -> Iterator[Json]:
-    """Yield the single values of an answer, lists and objects among them."""
-    parts = (
-        value.values()
-        if isinstance(value, dict)
-        else value
-        if isinstance(value, list)
-        else ()
-    )
+def _every_part(value: Json) -> Iterator[Json]:
+    """Yield an answer and all its parts: single values, lists and objects."""
     yield value
+    parts: list[Json] = []
+    if isinstance(value, dict):
+        parts = list(value.values())
+    elif isinstance(value, list):
+        parts = value
     for part in parts:
-        yield from _leaves(part)
+        yield from _every_part(part)
 
 
 def shown_fields(
     subject: VendorUnderTest, answer: Response, fields: Fields
 ) -> set[str]:
     """Return the names of the fields whose values an answer shows anywhere."""
-    leaves = list(_leaves(orjson.loads(answer.body)))
-    long = {
-        name: value
-        for name, value in fields.items()
-        if isinstance(value, str) and len(value) > 3
-    }
-    return {
-        name
-        for name, value in long.items()
-        if any(subject.vendor.same(name, value, each) for each in leaves)
-    }
+    parts = list(_every_part(orjson.loads(answer.body)))
+    shown = set()
+    for name, value in fields.items():
+        # A short text, a number or a truth may stand there by chance.
+        is_telling = isinstance(value, str) and len(value) > 3
+        if is_telling and any(subject.vendor.same(name, value, part) for part in parts):
+            shown.add(name)
+    return shown
 
 
 def answer_to(bench: Bench, call: Call) -> Response:
-    """Return the twin's answer to the last write of a call, or else to its read."""
-    answers: list[tuple[bool, Response]] = []
+    """Return the twin's answer to the first write of a call, or else to its read."""
+    written: list[Response] = []
+    read: list[Response] = []
 
     def answering(request: Request) -> Response:
-        answers.append((request.writes, bench.answer(request)))
-        return answers[-1][1]
+        response = bench.answer(request)
+        (written if request.writes else read).append(response)
+        return response
 
     drive(bench.subject.vendor.send(call), answering)
-    return max(answers, key=lambda each: each[0])[1]
+    return [*written, *read][0]
 
 
 def _answered_as_before(bench: Bench, call: Call, before: Response) -> Applied:
+    """Return the result where a write is answered as one before it was."""
+
     def answering(request: Request) -> Response:
         return before if request.writes else bench.answer(request)
 
-    applied = drive(bench.subject.vendor.send(call), answering)
-    assert isinstance(applied, Applied)
-    return applied
+    result = drive(bench.subject.vendor.send(call), answering)
+    where = f"{bench.subject}-{call.action}, whose answer shows the values from before"
+    return expect(
+        Applied,
+        result,
+        where,
+        "the vendor reported a success; name what it did not take in dropped.",
+    )
 
 
 @for_each(("subject", "action"), _updates)
@@ -91,12 +99,31 @@ def test_old_values_in_the_answer_are_no_success_of_the_new_ones(
     changed = {
         name for name in new if not subject.vendor.same(name, new[name], old[name])
     }
+    where = f"{subject}-{action}"
+    assert changed, (
+        f"{where}: the sample contacts 1 and 2 have the same values, as same() judges "
+        "them. Bring other samples by ContractHints(sample=...), or correct same()."
+    )
     shown = shown_fields(subject, before, old) - subject.uncompared()
-    assert changed
 
     applied = _answered_as_before(bench, replace(call, fields=new), before)
 
-    told = {item.subject: item.code for item in applied.dropped}
-    assert shown & changed <= set(told) <= changed
-    assert shown or not told, "nothing follows from an answer without values"
-    assert all(code.startswith("field_") for code in told.values())
+    dropped = {item.subject: item.code for item in applied.dropped}
+    unnoticed = (shown & changed) - set(dropped)
+    assert not unnoticed, (
+        f"{where}: the answer shows the old values of {', '.join(sorted(unnoticed))}, "
+        "and Applied.dropped does not name them. Compare by fields_not_taken, or name "
+        "fields that answers show otherwise in ContractHints(uncompared=...)."
+    )
+    assert set(dropped) <= changed, (
+        f"{where}: Applied.dropped names {', '.join(sorted(set(dropped) - changed))}, "
+        "whose values did not change. Compare by same()."
+    )
+    assert shown or not dropped, (
+        f"{where}: Applied.dropped names {', '.join(sorted(dropped))}, and nothing "
+        "follows from an answer without values"
+    )
+    assert all(code.startswith("field_") for code in dropped.values()), (
+        f"{where}: the codes of Applied.dropped are {dropped}; those of fields begin "
+        "with field_, as fields_not_taken writes them"
+    )

@@ -1,4 +1,10 @@
-"""A write is applied only where the vendor says so in its own form."""
+"""A write is applied only where the vendor says so in its own form.
+
+Some APIs answer 200 and say in the body that it failed; a proxy answers 200 and ``{}``.
+Taken for a success, the change is lost for good: the engine believes the contact in
+step and does not send it again. An adapter therefore reads the fields that the vendor
+documents for a success, and takes anything else for unknown or refused.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +28,18 @@ _MERGE = "merge"
 
 
 def _writes(subjects: VendorsUnderTest) -> list[tuple[VendorUnderTest, str]]:
-    """Return each vendor with each of its writes."""
+    """Return each vendor with each of its writes: its actions, and perhaps a merge."""
     each = plain(subjects)
     mergers = [subject for subject in each if isinstance(subject.vendor, Merger)]
-    return [*with_actions(each), *((subject, _MERGE) for subject in mergers)]
+    merges = [(subject, _MERGE) for subject in mergers]
+    return [*with_actions(each), *merges]
 
 
 def _silent_writes(subjects: VendorsUnderTest) -> Iterator[object]:
     """Yield each write with an answer that says nothing, where the vendor says more."""
+    empty: dict[str, Json] = {}
     for subject, what in _writes(subjects):
-        for body in ({}, {"message": "OK"}):
+        for body in (empty, {"message": "OK"}):
             if (what, bool(body)) not in subject.unsaid():
                 yield subject, what, body
 
@@ -52,10 +60,12 @@ FAILURES: tuple[dict[str, Json], ...] = (
     {"code": "429"},
     {"statusCode": 502},
 )
+"""Bodies in which APIs report a failure under status 200."""
 
 
-def writing(bench: Bench, subject: VendorUnderTest, what: str) -> Exchange[Any]:
-    """Return an exchange that can be begun now."""
+def _started(bench: Bench, what: str) -> Exchange[Any]:
+    """Return a write that the twin would carry out now."""
+    subject = bench.subject
     vendor = subject.vendor
     if what == _MERGE:
         assert isinstance(vendor, Merger)
@@ -65,30 +75,42 @@ def writing(bench: Bench, subject: VendorUnderTest, what: str) -> Exchange[Any]:
     return vendor.send(bench.ready(Action(what)))
 
 
-def told(bench: Bench, make: partial[Exchange[Any]], body: Json, *, added: bool) -> Any:
-    """Return the result of a write whose requests are answered like this.
+def _result_when_answered(
+    bench: Bench, start: partial[Exchange[Any]], body: Json, *, added: bool
+) -> Any:
+    """Return the result of a write whose requests are answered with this body.
 
-    ``added``: the body is added to the twin's own answer.
+    ``added``: the body is added to the twin's own answer, in place of replacing it.
     """
 
     def answering(request: Request) -> Response:
+        honest = bench.answer(request)
         if not request.writes:
-            return bench.answer(request)
-        return answer(
-            {**orjson.loads(bench.answer(request).body), **body} if added else body
-        )
+            return honest
+        if added:
+            return answer({**orjson.loads(honest.body), **body})
+        return answer(body)
 
     try:
-        return drive(make(), answering)
+        return drive(start(), answering)
     except VendorUnavailable as error:
         return error
 
 
-def assert_no_success(result: Any) -> None:
+def _assert_no_success(result: Any, where: str) -> None:
     if isinstance(result, VendorUnavailable):
-        assert result.maybe_applied, "nobody knows what became of it"
-    else:
-        assert isinstance(result, Rejected)
+        assert result.maybe_applied, (
+            f"{where}: maybe_applied is not set, and the write may have been carried "
+            "out. parse_reply raises it with the mark."
+        )
+        return
+    assert isinstance(result, Rejected), (
+        f"{where}: the result is {result!r}.\n"
+        "It has to be Rejected or VendorUnavailable(maybe_applied=True). Read the "
+        "answer by parse_reply with a ReplyModel that requires what the vendor "
+        "documents for a success. If it documents nothing, name the write in "
+        "ContractHints(unsaid=...)."
+    )
 
 
 @every_write
@@ -98,8 +120,10 @@ def test_what_says_that_it_failed_is_no_success(
 ) -> None:
     for added in (False, True):
         bench = Bench(subject)
-        make = partial(writing, bench, subject, what)
-        assert_no_success(told(bench, make, body, added=added))
+        start = partial(_started, bench, what)
+        result = _result_when_answered(bench, start, body, added=added)
+        place = "added to the twin's answer" if added else "alone"
+        _assert_no_success(result, f"{subject}-{what}, answered 200 and {body} {place}")
 
 
 @for_each(("subject", "what", "body"), _silent_writes)
@@ -107,6 +131,6 @@ def test_what_says_nothing_is_no_success_where_the_vendor_says_more(
     subject: VendorUnderTest, what: str, body: dict[str, Json]
 ) -> None:
     bench = Bench(subject)
-    assert_no_success(
-        told(bench, partial(writing, bench, subject, what), body, added=False)
-    )
+    start = partial(_started, bench, what)
+    result = _result_when_answered(bench, start, body, added=False)
+    _assert_no_success(result, f"{subject}-{what}, answered 200 and {body}")
