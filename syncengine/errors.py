@@ -21,8 +21,12 @@ SyncEngineError
  ├── LeaseHeld                    another run works on this account (exit 3)
  └── ReportError                  a report's ``raise_for_status``: not all was done
 
+The three levels answer "who pays": a failed request costs its contact this run, a stopped
+account defers all its remaining contacts to the next run, a refused run has sent nothing.
 Where one account is stopped, the other accounts go on. No message carries a secret or a
 value of a contact's field; contacts are named by their id.
+
+Exceptions that stay inside one package (a validator's, a parser's) are defined there.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ class VendorUnavailable(RequestFailed):
     """No answer, or an answer without a judgement (5xx, unreadable, cut off).
 
     ``maybe_applied`` is true where the vendor may have carried the request out all the
-    same.
+    same; ``status`` is that of the answer, None without one.
     """
 
     def __init__(
@@ -179,7 +183,10 @@ class SourceError(RunRefused):
 
 
 class BrakeApplied(RunRefused):
-    """A run that would do something drastic was stopped before its first request."""
+    """A run that would do something drastic was stopped before its first request.
+
+    ``name`` is the brake's, by which a person may accept it.
+    """
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -210,7 +217,8 @@ def as_sentence(message: str) -> str:
 def root_error(error: BaseException) -> SyncEngineError:
     """Return the first error of ours that a failure comes down to.
 
-    Unforeseen where it is none of ours.
+    Unforeseen where it is none of ours. A task group wraps the errors of its tasks into
+    an exception group, which may itself be in one.
     """
     for leaf in _leaves(error):
         if isinstance(leaf, SyncEngineError):
@@ -225,7 +233,9 @@ def root_error(error: BaseException) -> SyncEngineError:
 def contact_error(error: BaseException) -> str | None:
     """Return the message of an error that concerns one contact alone.
 
-    It may be foreseen or not. None for all other errors.
+    That is a failed request, or a failure nobody foresaw: a mistake in the handling of
+    one value ends with its contact. None for errors that stop more than that, and for
+    those that are no ``Exception`` (a cancellation, an interrupt).
     """
     if isinstance(error, RequestFailed):
         return str(error)

@@ -1,6 +1,20 @@
 """The protocols the engine needs.
 
-Storage, transport, vendors and tests provide them.
+The engine imports neither the database nor the network: it is handed objects that fit
+these protocols. ``storage`` has the stores over Postgres, ``transport`` the ``Sender``,
+each module of ``vendors`` a ``Vendor``; tests have stand-ins for all of them.
+
+Three groups, in this order:
+
+- Vendors. ``Vendor`` is what every adapter is; the small protocols behind it (marked
+  ``runtime_checkable``) are what some can do besides. Their methods return an
+  ``Exchange``: a generator that yields requests and is sent the responses.
+- Sending: ``Gate`` and ``Permit`` keep the limits, ``Sender`` does one request.
+- Stores of the state, each for one destination, account or run. All writes are fenced:
+  they check the epoch of the account's lease in their transaction, so that a process
+  that has lost its lease cannot write any more (LeaseLost).
+
+All of them raise StorageError where the database cannot be used.
 """
 
 from __future__ import annotations
@@ -215,9 +229,10 @@ class ContactStore(Protocol):
         ...
 
     async def is_erasing(self, external_id: str, within: float) -> bool:
-        """Return whether the deletion of a vendor contact was asked for.
+        """Return whether the deletion of a vendor contact is under way.
 
-        It was less than ``within`` seconds ago, for whichever contact of the account.
+        It was asked for less than ``within`` seconds ago, for whichever contact of the
+        account. What is written to it now may be lost.
         """
         ...
 
@@ -240,10 +255,13 @@ class ContactStore(Protocol):
     ) -> LinkResult:
         """Make the contact the owner of a vendor contact, unless another one owns it.
 
-        The vendor contact was found or made. A contact that left the source gives its
-        vendor contact up, unless ``takes_over`` is False. ``key`` is the one the vendor
-        has it under, ``found_tags`` are those it has that no call of ours is known to
-        have set, ``our_tags`` those that are ours all the same, by their prefix.
+        Args:
+            contact_id: the contact that found or made it.
+            external_id: the vendor contact.
+            key: the match key under which the vendor has it.
+            found_tags: tags it has that no call of ours is known to have set.
+            our_tags: tags that are ours all the same, by their prefix.
+            takes_over: whether a removed contact gives it up to this one.
         """
         ...
 
@@ -290,10 +308,11 @@ class ContactStore(Protocol):
         ...
 
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
-        """Return contacts in step, the most recently written first, but for one.
+        """Return up to ``number`` contacts in step, the last written first.
 
-        Those that a re-sync distrusts count as well. Those that this run created are
-        left out, or one that did not come to its end.
+        They serve to prove that the account is the one we know. The contact ``besides``
+        is left out, and so are contacts that this run created, or an earlier one that
+        did not come to its end. Those that a re-sync distrusts count as in step.
         """
         ...
 
@@ -457,7 +476,9 @@ class BatchStore(Protocol):
         """
         ...
 
-    async def finish(self, number: int, totals: Mapping[str, int]) -> None: ...
+    async def finish(self, number: int, totals: Mapping[str, int]) -> None:
+        """Mark a batch as done. ``totals`` are its contacts by outcome."""
+        ...
 
 
 class LeaseStore(Protocol):
@@ -498,6 +519,7 @@ class QuotaStore(Protocol):
     ) -> tuple[int, float]:
         """Reserve up to ``wanted`` requests without exceeding any window.
 
+        ``quota`` names what is counted: all requests, or those of one HTTP method.
         Windows are pairs of requests and seconds. Returns how many were granted, and
         the seconds until more can be when none were. Raises StorageError, LeaseLost.
         """

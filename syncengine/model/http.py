@@ -1,6 +1,13 @@
 """HTTP as data.
 
-An adapter yields requests and is handed responses; it never sees a socket.
+An adapter is a generator: it yields a ``Request`` and is sent the ``Response``. It never
+sees a socket, so that it can be tested with plain values, and the engine decides when and
+how often a request goes out::
+
+    def read(self, external_id: str) -> Exchange[Remote | None]:
+        response = yield Request("GET", f"/contact/{external_id}", "GET /contact/{id}")
+        ...
+        return remote
 """
 
 from __future__ import annotations
@@ -39,7 +46,8 @@ class Request:
     filter of a look-up in a POST."""
 
     lists: bool = False
-    """True where the answer may be about many contacts, and so may be long."""
+    """True where the answer may be about many contacts, and so may be long (see
+    ``model.bounds``)."""
 
     @property
     def most_bytes(self) -> int:
@@ -61,7 +69,7 @@ class Response:
     body: bytes = field(default=b"", repr=False)
     resent: bool = False
     """True for the answer to a second sending: the first was given up, and may still
-    arrive."""
+    arrive. So "exists already" may mean our own first request."""
 
 
 T = TypeVar("T")

@@ -1,4 +1,12 @@
-"""Reports of the verbs, for people and for programs."""
+"""Reports of the verbs, for people and for programs.
+
+A *verb* is a command of the command line or a method of ``Project``. Each returns reports,
+one for each destination, which have three sides: attributes, for Python;
+``raise_for_status``, which turns a failure into an exception; and ``public``, the object
+that ``--json`` prints. The names in ``public`` are part of the documented interface and
+do not change. Reports about copies at the vendor are in ``model.copies``, that of
+``status`` in ``model.status``, those about consent in ``model.erasure``.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +65,11 @@ def error_of(
     message: str,
     cause: SyncEngineError | None,
 ) -> SyncEngineError:
-    """Return the exception that ``raise_for_status`` of a report raises."""
+    """Return the exception that ``raise_for_status`` of a report raises.
+
+    Where nothing was sent it is ``cause``, the error that refused the run. Otherwise it
+    is a ReportError, with ``cause`` as its ``__cause__``.
+    """
     nothing_sent = status in (RunStatus.REFUSED, RunStatus.HELD)
     if nothing_sent and cause is not None:
         return cause
@@ -139,6 +151,7 @@ class RunReport:
 
     destination: str
     run_id: int | None
+    """None where the run was refused before it began."""
     status: RunStatus
     contacts: Mapping[str, int] = field(
         default_factory=lambda: dict.fromkeys(CONTACTS, 0)
@@ -153,9 +166,11 @@ class RunReport:
     """Contacts that were tried as a probe, to see whether the vendor now accepts what
     it refused of others."""
     throttled: int = 0
+    """Number of times that the vendor refused a request for its rate limit."""
     seconds: float = 0.0
     error: str | None = None
     noteworthy: tuple[Noteworthy, ...] = ()
+    """Contacts worth a look, as many as are shown."""
     remarks: tuple[str, ...] = ()
     """Remarks for a person although nothing fell short."""
     cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
@@ -178,10 +193,13 @@ class RunReport:
             )
 
     def _shortfall(self) -> str:
-        numbers = {name: self.contacts.get(name, 0) for name in FELL_SHORT}
-        return ", ".join(
-            f"{number} {name}" for name, number in numbers.items() if number
-        )
+        """Return what fell short, in words: ``3 rejected, 1 deferred``."""
+        parts: list[str] = []
+        for name in FELL_SHORT:
+            number = self.contacts.get(name, 0)
+            if number:
+                parts.append(f"{number} {name}")
+        return ", ".join(parts)
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``run --json`` prints."""
@@ -203,10 +221,9 @@ class RunReport:
 
 def public_standing(standing: Mapping[Standing, int] | None) -> dict[str, Json]:
     """Return every reason with its number; None where the state could not be read."""
-    return {
-        each.value: None if standing is None else standing.get(each, 0)
-        for each in Standing
-    }
+    if standing is None:
+        return {reason.value: None for reason in Standing}
+    return {reason.value: standing.get(reason, 0) for reason in Standing}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,10 @@ def has_open_merge(known: Known) -> bool:
 
 
 def after_merge(known: Known) -> Known:
-    """Return what is known once it has been found out which contact is left."""
+    """Return what is known once it has been found out which contact is left.
+
+    Its values stay unknown until it is read back.
+    """
     if known.pending is None:
         return known
     return replace(known, pending=replace(known.pending, merged_with=None))
@@ -45,7 +48,10 @@ def with_external_id(known: Known, external_id: str) -> Known:
 
 
 def merge_wait(known: Known, capabilities: Capabilities) -> float:
-    """Return the seconds after which the vendor shows the result of a merge."""
+    """Return the seconds after which the vendor shows the result of a merge.
+
+    0 where it does already.
+    """
     if known.pending is None or known.pending.age is None:
         return 0.0
     return max(0.0, capabilities.settles_within - known.pending.age)
