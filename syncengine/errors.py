@@ -21,10 +21,10 @@ SyncEngineError
  ├── LeaseHeld                    another run works on this account (exit 3)
  └── ReportError                  a report's ``raise_for_status``: not all was done
 
-The three levels answer "who pays": a failed request costs its contact this run, a stopped
-account defers all its remaining contacts to the next run, a refused run has sent nothing.
-Where one account is stopped, the other accounts go on. No message carries a secret or a
-value of a contact's field; contacts are named by their id.
+The three levels answer "who pays": a failed request costs its contact this run, a
+stopped account defers all its remaining contacts to the next run, a refused run has
+sent nothing. Where one account is stopped, the other accounts go on. No message carries
+a secret or a value of a contact's field; contacts are named by their id.
 
 Exceptions that stay inside one package (a validator's, a parser's) are defined there.
 """

@@ -1,14 +1,14 @@
 """Loading of the configuration: from files to one checked object.
 
 Each file goes the same way: read as YAML, variables filled in (``config.variables``),
-checked key by key against its pydantic model (``config.models``, and the settings against
-the vendor's own), then across its keys (``config.rules``). At last the destinations are
-compared with each other (``config.shared_accounts``).
+checked key by key against its pydantic model (``config.models``, and the settings
+against the vendor's own), then across its keys (``config.rules``). At last the
+destinations are compared with each other (``config.shared_accounts``).
 
 Every problem is reported at once, each with file and key path. So no step raises at the
-first problem: each adds its problems to the list ``problems`` that it is handed, and goes
-on with what it has. A result of None means that there is nothing to go on with, and that
-the reason is in the list. ``where`` is the file's name, for messages.
+first problem: each adds its problems to the list ``problems`` that it is handed, and
+goes on with what it has. A result of None means that there is nothing to go on with,
+and that the reason is in the list. ``where`` is the file's name, for messages.
 """
 
 from __future__ import annotations

@@ -23,8 +23,9 @@ Name = Annotated[str, Field(min_length=1)]
 """A text that is not empty."""
 
 # Validators: each takes a value of the right type and returns it, or raises ValueError
-# with the end of a message that begins with the key. ``WithJsonSchema({"format": ...})``
-# beside one names the schema of what people may write there (see ``config.schema``).
+# with the end of a message that begins with the key.
+# ``WithJsonSchema({"format": ...})`` beside one names the schema of what people may
+# write there (see ``config.schema``).
 
 
 def _long_enough(seconds: float) -> float:

@@ -1,9 +1,9 @@
 """Messages about pydantic's findings, for people who write YAML.
 
 Pydantic speaks to programmers ("Input should be a valid integer, unable to parse string
-as an integer"). ``checked`` validates data against a model and turns each finding into a
-``Problem``: the file and the key path, and what to write there ("must be a whole number").
-Values are never repeated: one may be a secret.
+as an integer"). ``checked`` validates data against a model and turns each finding into
+a ``Problem``: the file and the key path, and what to write there ("must be a whole
+number"). Values are never repeated: one may be a secret.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _in_words(found: Any, model: type[BaseModel]) -> str:
     """Return what is wrong, and what to write instead.
 
     ``found`` is one of pydantic's errors (``ErrorDetails``): ``type`` is its kind,
-    ``loc`` the keys that lead there, ``input`` the value, ``ctx`` what the rule asks for.
-    ``model`` is the model of the whole file.
+    ``loc`` the keys that lead there, ``input`` the value, ``ctx`` what the rule asks
+    for. ``model`` is the model of the whole file.
     """
     kind = found["type"]
     if kind == "extra_forbidden":

@@ -96,7 +96,7 @@ class Config:
     def _problems_of(
         self, name: str, usable: Mapping[str, DestinationConfig]
     ) -> tuple[Problem, ...]:
-        """Return what keeps a destination from being used; that it does not exist, too."""
+        """Return what keeps a destination from being used; one may not exist."""
         if name in self.broken:
             return self.broken[name]
         if name in usable:

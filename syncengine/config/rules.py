@@ -1,12 +1,12 @@
 """Rules across the keys of one file.
 
 A key may be fine by itself, but not together with others or with this vendor.
-``config.loading`` calls each function when it has what the function needs, whatever else
-is wrong in the file, so that a person sees all problems at once.
+``config.loading`` calls each function when it has what the function needs, whatever
+else is wrong in the file, so that a person sees all problems at once.
 
 Each function yields the problems it finds; ``where`` is the file's name, for messages.
-``options`` is the file as its model, ``raw`` the file as it is written, its variables not
-yet filled in. ``config.schema`` says the same to editors, as far as a schema can.
+``options`` is the file as its model, ``raw`` the file as it is written, its variables
+not yet filled in. ``config.schema`` says the same to editors, as far as a schema can.
 """
 
 from __future__ import annotations
@@ -212,11 +212,7 @@ def _match_field_problems(
     capabilities = vendor.capabilities
     place = f"{where}: match_on"
     upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
-    # A vendor recognises contacts by a look-up, by the key of an upsert, or by the one
-    # field that is the contact's identity there.
-    usable: tuple[str, ...] = (*capabilities.find_by, *upsert_keys)
-    if capabilities.identity:
-        usable = (capabilities.identity,)
+    usable = _usable_match_fields(capabilities)
     usable_names = "any field" if "*" in usable else " or ".join(_as_written(usable))
 
     if upsert_keys and set(upsert_keys).isdisjoint(options.match_on):
@@ -242,6 +238,18 @@ def _match_field_problems(
                 f"{usable_names}"
             )
             yield Problem(place, what)
+
+
+def _usable_match_fields(capabilities: Capabilities) -> tuple[str, ...]:
+    """Return patterns of the fields by which a vendor recognises contacts.
+
+    That is by a look-up, by the key of an upsert, or by the one field that is the
+    contact's identity there.
+    """
+    if capabilities.identity:
+        return (capabilities.identity,)
+    upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    return (*capabilities.find_by, *upsert_keys)
 
 
 def _as_written(patterns: Iterable[str]) -> list[str]:

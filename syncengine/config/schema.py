@@ -1,15 +1,16 @@
 """JSON Schema of the configuration, for editors.
 
 ``syncengine schema`` writes it to ``config/schema.json``. It covers both kinds of file,
-with every vendor's settings, and accepts what the engine accepts. It does not decide what
-a file alone does not decide: what a variable holds, whether a phone number exists, and
-whether a freely named match field is mapped.
+with every vendor's settings, and accepts what the engine accepts. It does not decide
+what a file alone does not decide: what a variable holds, whether a phone number exists,
+and whether a freely named match field is mapped.
 
-It is made in layers. Pydantic's own schema of the models says which keys there are and of
-what type (``models_json_schema``). Each type is then replaced by the schema of what people
-*write* for it, since a number may also be a variable (``_written``, with the expressions
-of ``schema_texts``). Rules across keys are added (``_add_rules_across_keys``), and at last
-those of each vendor, under the condition that the file names it (``schema_of_vendor``).
+It is made in layers. Pydantic's own schema of the models says which keys there are and
+of what type (``models_json_schema``). Each type is then replaced by the schema of what
+people *write* for it, since a number may also be a variable (``_written``, with the
+expressions of ``schema_texts``). Rules across keys are added
+(``_add_rules_across_keys``), and at last those of each vendor, under the condition that
+the file names it (``schema_of_vendor``).
 """
 
 from __future__ import annotations

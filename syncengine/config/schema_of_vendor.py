@@ -1,8 +1,8 @@
 """Rules of one vendor for a destination's file, as JSON Schema.
 
-``config.schema`` asks for them per vendor; they are the counterpart of ``config.rules``,
-which judges a file once it is read. Nobody writes them by hand: they follow from the
-vendor's capabilities, which any adapter declares.
+``config.schema`` asks for them per vendor; they are the counterpart of
+``config.rules``, which judges a file once it is read. Nobody writes them by hand: they
+follow from the vendor's capabilities, which any adapter declares.
 
 Capabilities may depend on settings: one adapter takes tags only with ``api: v2``, say.
 So the adapter is built once with its usual settings, and once for each value of each
@@ -12,8 +12,8 @@ for every combination of their values::
     {"if": settings has api v2, "then": the rules with v2}
 
 JSON Schema in three idioms that return here: ``{"properties": {KEY: S}}`` judges KEY
-only where it is written; ``{"required": [KEY]}`` asks that it is written; ``{"not": {}}``
-allows nothing.
+only where it is written; ``{"required": [KEY]}`` asks that it is written;
+``{"not": {}}`` allows nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def _rules_whatever_is_set(spec: VendorSpec) -> Iterator[Schema]:
     if spec.max_in_flight is not None:
         in_flight = texts.number(whole=True, low=1, high=spec.max_in_flight)
         yield {"properties": {"in_flight": in_flight}}
-    # Only an opt-out may be lowered: one that the file names, or one of the vendor's own.
+    # Only an opt-out may be lowered: one that the file names, or one of the vendor's
+    # own.
     names_opt_outs = {
         "properties": {"opt_outs": {"minProperties": 1}},
         "required": ["opt_outs"],

@@ -294,8 +294,8 @@ def condition() -> Schema:
 _SCHEME = r"postgres(?:ql)?://"
 _OWN = r"[^/?#@:$]|\$(?!\{)"
 """A character that is no part of a variable and ends nothing in a URL."""
-# A password is one that is written into the file: as a text, or as a variable's default.
-# A variable without a default may stand for one.
+# A password is one that is written into the file: as a text, or as a variable's
+# default. A variable without a default may stand for one.
 _FILLED = rf"\$\{{{NAME}:-[^}}]+\}}|[^/?#@&$]|\$(?!\{{)"
 """A variable with a default, or a character: something is written here."""
 _NOTHING = rf"(?:\$\{{{NAME}(?::-)?\}})*"

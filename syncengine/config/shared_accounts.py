@@ -1,7 +1,7 @@
 """Conflicts between destinations: the same account twice, or two under one name.
 
-An *account* is one set of credentials at a vendor. Rate limits, the lease and match keys
-belong to it, so several destinations that share credentials have to name the same
+An *account* is one set of credentials at a vendor. Rate limits, the lease and match
+keys belong to it, so several destinations that share credentials have to name the same
 account (``account:``). An account under two names would be paced twice, and its vendor
 would see twice the requests it allows. Two accounts under one name would be treated as
 one.

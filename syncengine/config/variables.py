@@ -1,8 +1,8 @@
 """Environment variables in the configuration: ``${NAME}`` and ``${NAME:-default}``.
 
-They are filled in after the YAML is parsed, so that a value never becomes YAML itself: a
-password with a colon or a # in it stays one text. What comes of it is always text; the
-models turn "500" into a number where they ask for one. ``$${`` is a literal ``${``.
+They are filled in after the YAML is parsed, so that a value never becomes YAML itself:
+a password with a colon or a # in it stays one text. What comes of it is always text;
+the models turn "500" into a number where they ask for one. ``$${`` is a literal ``${``.
 
 As in a shell, a default also stands in for a variable that is set, but empty. Without a
 default an empty variable is a problem, like one that is not set.

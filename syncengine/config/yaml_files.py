@@ -1,12 +1,13 @@
 """Reading of YAML files, with nothing guessed and nothing repeated.
 
-PyYAML reads YAML 1.1, which takes ``NO`` (Norway) for false and ``12:30`` for 750, keeps
-the last of two equal keys, and builds whatever a tag or an alias asks for. For a
+PyYAML reads YAML 1.1, which takes ``NO`` (Norway) for false and ``12:30`` for 750,
+keeps the last of two equal keys, and builds whatever a tag or an alias asks for. For a
 configuration each of these is a trap, so ``read_yaml`` goes in three steps:
 
 1. The events of the parser are counted: a file that nests too deeply ends here.
 2. The nodes are composed, not yet built, and checked: keys are text and unique, values
-   are what JSON and Postgres can hold, aliases do not grow beyond measure (``_NodeCheck``).
+   are what JSON and Postgres can hold, aliases do not grow beyond measure
+   (``_NodeCheck``).
 3. Only then are they built into dicts, lists and values.
 
 Environment variables stay as they are written: ``config.variables`` fills them in
@@ -233,8 +234,8 @@ def _events(text: str) -> Iterator[yaml.Event]:
 class _NodeCheck:
     """Check of a document before it is built.
 
-    An alias counts as all that it names, each time it is used: a few lines of aliases of
-    aliases can stand for billions of values ("billion laughs").
+    An alias counts as all that it names, each time it is used: a few lines of aliases
+    of aliases can stand for billions of values ("billion laughs").
     """
 
     def __init__(self) -> None:
@@ -295,7 +296,7 @@ def _check_key(key: yaml.Node, seen: set[str]) -> None:
 
 
 def _check_value(node: yaml.Node) -> None:
-    """Raise _UnusableError for a value whose tag does not fit, or that nobody can keep."""
+    """Raise _UnusableError for a value that cannot be kept, or whose tag is unfit."""
     if isinstance(node, yaml.ScalarNode):
         what = _unusable_scalar(node)
     else:

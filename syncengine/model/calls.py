@@ -1,9 +1,9 @@
 """Calls, their outcomes, and the reasons why a change is not made.
 
-A plan is a sequence of ``Call``s. The adapter turns each into HTTP requests and returns an
-``Answer``: ``Applied``, ``Rejected`` or ``Exists``. Whatever judges nobody is an exception
-(``errors.RequestFailed``). What the vendor cannot express is ``Unsupported``, which is
-reported and not sent.
+A plan is a sequence of ``Call``s. The adapter turns each into HTTP requests and returns
+an ``Answer``: ``Applied``, ``Rejected`` or ``Exists``. Whatever judges nobody is an
+exception (``errors.RequestFailed``). What the vendor cannot express is ``Unsupported``,
+which is reported and not sent.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The features of a vendor, as data.
 
-An adapter declares its ``Capabilities`` once; planning, forecast, configuration and schema
-go by them, so that none of these knows any vendor by name. There is a field for each
-action: the most that one call of it may carry, or None where the vendor lacks the action.
-So no flag can contradict it.
+An adapter declares its ``Capabilities`` once; planning, forecast, configuration and
+schema go by them, so that none of these knows any vendor by name. There is a field for
+each action: the most that one call of it may carry, or None where the vendor lacks the
+action. So no flag can contradict it.
 
 Fields are named by patterns, which ``matches`` compares: ``*`` is any field,
 ``custom_properties.*`` any field of that object.
@@ -24,8 +24,8 @@ from syncengine.model.http import Json
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a field name fits one of the patterns.
 
-    ``*`` stands for any text, as in ``custom_properties.*``. It is asked for each field of
-    each contact, and there are few different questions: hence the cache.
+    ``*`` stands for any text, as in ``custom_properties.*``. It is asked for each field
+    of each contact, and there are few different questions: hence the cache.
     """
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 

@@ -1,15 +1,15 @@
 """The people about whom nothing may be sent, and how their contacts are recognised.
 
 A *suppression* names a person by a contact id, a phone number or an e-mail address: a
-``Subject``. The state keeps only salted hashes of subjects, so two sides have to come to
-the same text for the same person, without seeing each other's:
+``Subject``. The state keeps only salted hashes of subjects, so two sides have to come
+to the same text for the same person, without seeing each other's:
 
 - ``of_contact``, ``of_phone`` and ``of_email`` read the line of a list that somebody
   suppresses. They refuse what is not surely one name.
-- ``SubjectFinder`` reads the contacts that a run wants to send. It finds every name that
-  *may* be in a contact's values: a phone number in a note, one without country code in
-  each of the mapping's regions, an address in a tag. It finds too many in doubt, so that
-  nothing is sent about a person who is suppressed.
+- ``SubjectFinder`` reads the contacts that a run wants to send. It finds every name
+  that *may* be in a contact's values: a phone number in a note, one without country
+  code in each of the mapping's regions, an address in a tag. It finds too many in
+  doubt, so that nothing is sent about a person who is suppressed.
 
 ``forms_of`` bridges what is left: the spellings of one phone number or address.
 """
@@ -71,8 +71,8 @@ def of_phone(
     """Return the phone numbers that a line of a list means.
 
     A number without country code means one in each of ``regions``, which are those of
-    all destinations. ``unread`` are the destinations whose files cannot be read, so that
-    their regions are not known. Raises NotReadError.
+    all destinations. ``unread`` are the destinations whose files cannot be read, so
+    that their regions are not known. Raises NotReadError.
     """
     if unread and not phones.has_country_code(line):
         names = ", ".join(sorted(unread))

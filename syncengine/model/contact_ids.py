@@ -1,8 +1,8 @@
 """The contact id of a source key, and its names in messages and commands.
 
 A contact id is the source key as text. A key that is too long to be stored gets an id
-that stands for it: its first characters, dots and a hash. A source key can hold anything,
-so a message or a command does not simply repeat it.
+that stands for it: its first characters, dots and a hash. A source key can hold
+anything, so a message or a command does not simply repeat it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def as_argument(contact_id: str) -> str:
 
 
 def _as_typed(character: str) -> str:
-    r"""Return a character as it is typed in ``$'...'``: ``\U0000000a`` for a line end."""
+    r"""Return a character as typed in such quotes: ``\U0000000a`` for a line end."""
     if character in "'\\":
         return f"\\{character}"
     if character.isprintable():

@@ -1,8 +1,8 @@
 """HTTP as data.
 
-An adapter is a generator: it yields a ``Request`` and is sent the ``Response``. It never
-sees a socket, so that it can be tested with plain values, and the engine decides when and
-how often a request goes out::
+An adapter is a generator: it yields a ``Request`` and is sent the ``Response``. It
+never sees a socket, so that it can be tested with plain values, and the engine decides
+when and how often a request goes out::
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
         response = yield Request("GET", f"/contact/{external_id}", "GET /contact/{id}")

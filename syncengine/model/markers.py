@@ -1,7 +1,7 @@
 """Marks outside the database by which a restored or lost state is recognised.
 
-A ``Marker`` is kept in a file beside the configuration, a ``StateIdentity`` is read from
-the database; ``planning.markers`` compares the two.
+A ``Marker`` is kept in a file beside the configuration, a ``StateIdentity`` is read
+from the database; ``planning.markers`` compares the two.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Read phone numbers as people write them.
 
 This is the only place that does: mappings, match keys, suppressions and look-ups have
-to agree on who is who. Google's ``phonenumbers`` knows the numbers of each country; what
-is added here is the reading of what stands around a number, and a refusal to guess.
+to agree on who is who. Google's ``phonenumbers`` knows the numbers of each country;
+what is added here is the reading of what stands around a number, and a refusal to
+guess.
 
-A value is first *taken apart* (``_take_apart`` gives ``_PhoneParts``): spaces, brackets,
-``tel:``, a trunk zero in parentheses and an extension come off, and it is decided whether
-a country code comes first. Then each purpose asks its own question:
+A value is first *taken apart* (``_take_apart`` gives ``_PhoneParts``): spaces,
+brackets, ``tel:``, a trunk zero in parentheses and an extension come off, and it is
+decided whether a country code comes first. Then each purpose asks its own question:
 
 ===========================  ========================================================
 ``read_phone``               the one number that is surely meant, for mappings
@@ -22,8 +23,8 @@ a country code comes first. Then each purpose asks its own question:
 
 Numbers are passed in two forms: E.164 with a plus (``+491711234567``), called a number,
 and *digits*, the same without the plus. *National* digits lack the country code and the
-trunk zero (``0171 ...`` at home, ``171 ...`` behind ``+49``). A *region* is the ISO 3166
-code of a country, for numbers that are written without a country code.
+trunk zero (``0171 ...`` at home, ``171 ...`` behind ``+49``). A *region* is the ISO
+3166 code of a country, for numbers that are written without a country code.
 """
 
 from __future__ import annotations
@@ -182,8 +183,8 @@ def _readings(written: _PhoneParts, regions: Iterable[str]) -> frozenset[str]:
 def likely_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
     """Return the likely readings of a value that may be no phone number at all.
 
-    Digits without + and zero may be an id or an amount. They count only where they are a
-    valid number of a region and longer than most ids. Raises NotReadError for what is
+    Digits without + and zero may be an id or an amount. They count only where they are
+    a valid number of a region and longer than most ids. Raises NotReadError for what is
     not written as one number.
     """
     written = _take_apart(value)
@@ -756,8 +757,8 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
     - local: a number without its area code, which is not enough to call it.
 
     None where the digits are no number at all. Raises AmbiguousError where national and
-    abroad are two different numbers and neither is likelier, NotReadError where they may
-    be a local number.
+    abroad are two different numbers and neither is likelier, NotReadError where they
+    may be a local number.
     """
     national = _parsed(digits, region)
     if national is None or digits.startswith("0"):
@@ -771,8 +772,16 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
         return abroad
     if _is_full(national, region):
         return _chosen(national, abroad)
-    # The digits may be a local number, or begin with a country code. That the code is the
-    # region's own makes the second likely, as in 49171... in Germany.
+    return _not_local(national, abroad, region)
+
+
+def _not_local(national: PhoneNumber, abroad: PhoneNumber, region: str) -> PhoneNumber:
+    """Return the reading of digits with a country code unless they may be local.
+
+    ``national`` is possible but lacks an area code. Raises AmbiguousError.
+    """
+    # The digits may be a local number, or begin with a country code. That the code is
+    # the region's own makes the second likely, as in 49171... in Germany.
     own_code = phonenumbers.country_code_for_region(region)
     has_own_code = abroad.country_code == own_code
     is_mobile = phonenumbers.number_type(abroad) in _MOBILE

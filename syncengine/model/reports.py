@@ -1,11 +1,11 @@
 """Reports of the verbs, for people and for programs.
 
-A *verb* is a command of the command line or a method of ``Project``. Each returns reports,
-one for each destination, which have three sides: attributes, for Python;
-``raise_for_status``, which turns a failure into an exception; and ``public``, the object
-that ``--json`` prints. The names in ``public`` are part of the documented interface and
-do not change. Reports about copies at the vendor are in ``model.copies``, that of
-``status`` in ``model.status``, those about consent in ``model.erasure``.
+A *verb* is a command of the command line or a method of ``Project``. Each returns
+reports, one for each destination, which have three sides: attributes, for Python;
+``raise_for_status``, which turns a failure into an exception; and ``public``, the
+object that ``--json`` prints. The names in ``public`` are part of the documented
+interface and do not change. Reports about copies at the vendor are in ``model.copies``,
+that of ``status`` in ``model.status``, those about consent in ``model.erasure``.
 """
 
 from __future__ import annotations

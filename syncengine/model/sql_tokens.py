@@ -4,8 +4,8 @@ Comments, blanks and the case of unquoted words mean nothing to Postgres. A sour
 query was only laid out in another way is the same source.
 
 This is a scanner, not a parser: it cuts a text into the tokens of PostgreSQL's manual
-("Lexical Structure"), and does not know whether they make sense. It never fails: a string
-that is not closed goes on to the end.
+("Lexical Structure"), and does not know whether they make sense. It never fails: a
+string that is not closed goes on to the end.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _end_of_comment(sql: str, place: int) -> int:
 
 
 def _end_of_dollar_quote(sql: str, opening: re.Match[str]) -> int:
-    """Return the end of a text between ``$$`` and ``$$``, or ``$tag$`` and ``$tag$``."""
+    """Return the end of a text in ``$$ ... $$`` or ``$tag$ ... $tag$``."""
     delimiter = opening[0]
     closing = sql.find(delimiter, opening.end())
     if closing < 0:

@@ -1,8 +1,8 @@
 """Read the waits that vendors write into headers: seconds from now, or a moment.
 
-``Retry-After`` and the many ``X-RateLimit-Reset`` headers say when requests are accepted
-again. Some vendors write seconds (``30``), some a moment: as a date, or in seconds or
-milliseconds since 1970. The size of a number tells which it is.
+``Retry-After`` and the many ``X-RateLimit-Reset`` headers say when requests are
+accepted again. Some vendors write seconds (``30``), some a moment: as a date, or in
+seconds or milliseconds since 1970. The size of a number tells which it is.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _IN_MILLISECONDS = 1e11
 def seconds_from_now(written: str, headers: Mapping[str, str]) -> float | None:
     """Return the seconds from the answer's own ``Date`` on, 0 for a moment in the past.
 
-    ``written`` is the header's value, ``headers`` are all of the answer's. None for what
-    cannot be read. Our clock is not the vendor's: a moment in an answer without a date
-    says nothing.
+    ``written`` is the header's value, ``headers`` are all of the answer's. None for
+    what cannot be read. Our clock is not the vendor's: a moment in an answer without a
+    date says nothing.
     """
     text = written.strip()
     until: float | None
@@ -49,8 +49,8 @@ def seconds_from_now(written: str, headers: Mapping[str, str]) -> float | None:
 def _moment(written: str) -> float | None:
     """Return a date as seconds since 1970; None for what is none.
 
-    Dates come by ISO 8601 or as HTTP writes them (RFC 9110). One without a zone is taken
-    as UTC.
+    Dates come by ISO 8601 or as HTTP writes them (RFC 9110). One without a zone is
+    taken as UTC.
     """
     for parse in (dt.datetime.fromisoformat, parsedate_to_datetime):
         try:

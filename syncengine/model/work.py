@@ -1,12 +1,12 @@
 """The data of a run: source rows, states, batches, intents, records.
 
 A run goes like this: the diff finds ``DiffSlice``s of contacts, which are stored as a
-``Batch`` each. For a batch, ``SourceRow``s and ``ContactState``s are loaded. Before calls
-of a contact go out its ``Intent`` is written, and afterwards a ``Record``: its new state,
-and the ``ContactOutcome`` once it is finished.
+``Batch`` each. For a batch, ``SourceRow``s and ``ContactState``s are loaded. Before
+calls of a contact go out its ``Intent`` is written, and afterwards a ``Record``: its
+new state, and the ``ContactOutcome`` once it is finished.
 
-*Status* is what a contact's state is, in one word, for the next run. *Standing* is why it
-is not in step and not tried any more, for the person who reads the report.
+*Status* is what a contact's state is, in one word, for the next run. *Standing* is why
+it is not in step and not tried any more, for the person who reads the report.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def visible(text: str) -> str:
 
 
 def _looks(text: str) -> Iterator[str]:
-    """Yield each character as a person sees it, in plain ASCII where it looks like that."""
+    """Yield the characters as a person sees them, as ASCII where they look like it."""
     for character in text:
         category = unicodedata.category(character)
         # Such characters come along when a number is copied from a web page.

@@ -92,8 +92,8 @@ def match_fields_to_carry(
     """Return the match fields of which a create needs room for one.
 
     By that one the contact could be found again, should the answer be lost. Each of
-    them is tried in a draft of its own. Empty where a field that the create has to carry
-    serves anyway, or where there is no room.
+    them is tried in a draft of its own. Empty where a field that the create has to
+    carry serves anyway, or where there is no room.
     """
     findable = [
         key.field

@@ -1,12 +1,13 @@
 """Brakes: limits that stop a run before its first request.
 
-An operator's mistake looks like ordinary work: an empty source is "all contacts left", a
-wrong join is "all fields are empty". So before anything is sent, the run's numbers are
-compared with what is known at the destination. A brake is *tripped* where a number
+An operator's mistake looks like ordinary work: an empty source is "all contacts left",
+a wrong join is "all fields are empty". So before anything is sent, the run's numbers
+are compared with what is known at the destination. A brake is *tripped* where a number
 exceeds its limit; the run is then refused, until somebody accepts that brake by name.
 
 The numbers come from three places: the diff of source and state (``Scope``), the plans
-of all contacts of the run (``Survey``), and the comparison of a repair (``RepairScope``).
+of all contacts of the run (``Survey``), and the comparison of a repair
+(``RepairScope``).
 """
 
 from __future__ import annotations
@@ -254,7 +255,8 @@ def _brakes_of_removals(
         yield Brake(
             SHRUNK_SOURCE,
             f"the source has {scope.source_rows} rows, {missing_rows / known:.1%} "
-            f"fewer than the {known} contacts known here, and {_consequence(policy, scope)}. "
+            f"fewer than the {known} contacts known here, "
+            f"and {_consequence(policy, scope)}. "
             f"Is the source complete? {limits.shrunk_source.in_words}",
         )
 
@@ -342,7 +344,7 @@ def _brakes_of_lists(
 
 
 def _number_affected(policy: OnRemoved, scope: Scope) -> int:
-    """Return the number of removed contacts that the policy acts on, or at most that."""
+    """Return the largest number of removed contacts that the policy may act on."""
     if scope.touched is not None:
         return scope.touched
     if policy is OnRemoved.UNTAG:

@@ -141,7 +141,7 @@ class CauseCounter:
         )
 
     def counts(self) -> tuple[tuple[Cause, int], ...]:
-        """Return the causes with their numbers of contacts, in the order of the kinds."""
+        """Return the causes with their numbers of contacts, in order of kind."""
         rank = {kind: index for index, kind in enumerate(CauseKind)}
 
         def rank_of(item: tuple[Cause, int]) -> tuple[int, str]:
@@ -154,8 +154,8 @@ class CauseCounter:
 def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
     """Return a fingerprint of each part of a mapping; equal ones mean the same.
 
-    Keys are the names of the parts (``fields.NAME``, ``tags``, ...). ``version`` is what
-    else the values depend on: the normalisers' and the adapter's versions.
+    Keys are the names of the parts (``fields.NAME``, ``tags``, ...). ``version`` is
+    what else the values depend on: the normalisers' and the adapter's versions.
     """
     parts: dict[str, object] = {_FIELD + each.field: each for each in mapping.fields}
     parts[_TAGS] = mapping.tags

@@ -104,15 +104,13 @@ def changes_between(
                 # A field that is mapped from a single value is sent as one again.
                 fields[name] = added if isinstance(value, list) else value
             if _has_value_that_stays(value, known.fields.get(name)):
-                code = "change_field" if distinct_values(value) else "clear_field"
-                stays.append(Unsupported(code, name))
+                stays.append(_value_that_stays(name, value))
         elif _is_changed(name, value, known):
             fields[name] = value
     for name in _lists_to_leave(desired, known):
         if name not in desired.fields:
             fields[name] = None
-    for name in _unmapped_fields(desired, known, capabilities):
-        fields[name] = None
+    fields.update(dict.fromkeys(_unmapped_fields(desired, known, capabilities)))
 
     # Tags that somebody else set are there, whatever became of our own calls.
     pending = known.pending or Pending()
@@ -167,6 +165,13 @@ def _has_value_that_stays(desired_value: Json, known_values: Json) -> bool:
     desired_values = distinct_values(desired_value)
     known_list = known_values or []
     return not all(_is_among(each, desired_values) for each in known_list)
+
+
+def _value_that_stays(name: str, desired_value: Json) -> Unsupported:
+    """Return the change that a field which accumulates cannot make."""
+    if distinct_values(desired_value):
+        return Unsupported("change_field", name)
+    return Unsupported("clear_field", name)
 
 
 def _lists_to_leave(desired: Desired, known: Known) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Distrust of what is known: after a restore it may be out of date, all of it.
 
 ``syncengine run --resync`` marks a destination's contacts as distrusted. Their values
-move from what is known to what is pending, and so count as unknown. Each contact is then
-read back where the vendor shows it, which settles them, and is sent whole where it does
-not.
+move from what is known to what is pending, and so count as unknown. Each contact is
+then read back where the vendor shows it, which settles them, and is sent whole where it
+does not.
 
 A ``model.distrust.Distrust`` holds what the rule needs to know of the mapping and the
 vendor. ``storage`` applies the same rule to all contacts at once, in SQL; the functions

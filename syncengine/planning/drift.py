@@ -1,8 +1,9 @@
 """Comparison of a vendor contact with what we last knew of it.
 
-``syncengine verify`` reads the copies back and asks ``drift`` what somebody else changed
-there. A repair then takes the drift over into what is known (``known_with_drift``): the
-next run finds a difference to its row, and mends it like any other.
+``syncengine verify`` reads the copies back and asks ``drift`` what somebody else
+changed there. A repair then takes the drift over into what is known
+(``known_with_drift``): the next run finds a difference to its row, and mends it like
+any other.
 
 Only what we manage is compared. A value in a field that is not mapped, or a tag without
 our prefix, belongs to others.
@@ -78,8 +79,8 @@ def drift(
         same: the vendor's own notion of equal values (field, ours, theirs).
         passed_over: whether a field is not compared, since a change of it is still
             unknown, or since the vendor keeps values that we did not send.
-        whole: whether the vendor shows all fields that it has. Otherwise a field that it
-            does not show is not judged.
+        whole: whether the vendor shows all fields that it has. Otherwise a field that
+            it does not show is not judged.
     """
     if remote is None:
         return Drift(gone=True)
@@ -161,8 +162,8 @@ def _extra_tags(known: Known, remote: Remote, owned: ManagedParts) -> Iterator[s
 def known_with_drift(known: Known, remote: Remote, found: Drift) -> Known:
     """Return what is known with the drift taken over, so that a plan mends it.
 
-    ``found`` may be a part of all drift. The rest of it stays as it was known: nothing is
-    sent about it.
+    ``found`` may be a part of all drift. The rest of it stays as it was known: nothing
+    is sent about it.
     """
     fields = {
         name: value for name, value in known.fields.items() if name not in found.missing

@@ -4,8 +4,8 @@
 to show; ``duration`` turns the sum into time.
 
 Requests follow from what is planned and what look-ups may find. What a look-up finds is
-not known before it is made, so a cost is a range. For a new contact that is looked up by
-two keys and then created with one request:
+not known before it is made, so a cost is a range. For a new contact that is looked up
+by two keys and then created with one request:
 
 - ``least`` 1: the first key finds it, and it is in step;
 - ``usual`` 3: two look-ups find nothing, one request creates it;

@@ -3,8 +3,8 @@
 A look-up answers with ``Remote`` contacts: all fields and tags that the vendor has, in
 the vendor's own form, whoever set them. ``known_from_remote`` makes a ``Known`` of one,
 which has our form and only what concerns us, so that ``planning.changes`` can subtract
-it. The other functions adjust a ``Known`` for contacts that change their owner, that are
-not found, or that have opted out at the vendor.
+it. The other functions adjust a ``Known`` for contacts that change their owner, that
+are not found, or that have opted out at the vendor.
 """
 
 from __future__ import annotations

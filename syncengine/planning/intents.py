@@ -4,9 +4,9 @@ An intent is a ``model.contact.Pending``: the fields and tags of the calls, and 
 they create or delete. It is written to the database before its calls go out. If the
 process dies, the next run finds it and treats everything in it as possibly carried out.
 
-The functions follow a contact through a run: ``intent_of_plan`` before anything is sent,
-``remaining_intent`` each time a call is settled and others are not, ``still_unknown``
-for what an earlier run left and this plan does not touch.
+The functions follow a contact through a run: ``intent_of_plan`` before anything is
+sent, ``remaining_intent`` each time a call is settled and others are not,
+``still_unknown`` for what an earlier run left and this plan does not touch.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ person whom the vendor has already. Whether that can happen depends on the vendo
   is the look-up.
 - Some silently write to the contact that has the key, which may be another one of ours
   (*silent about existing*). Then a look-up comes first in any case.
-- Some just make the second contact. Then a look-up comes first, unless the configuration
-  says that the account is empty (``find_first: false``).
+- Some just make the second contact. Then a look-up comes first, unless the
+  configuration says that the account is empty (``find_first: false``).
 
 An *unknown create*, one whose answer was lost, is always looked up.
 """

@@ -11,8 +11,8 @@ conditions joined by AND, each of which is a set of alternatives joined by OR::
     -> [{country = 'DE'}, {opted_in, vip}]
 
 A former condition is still asked for where a present one has the same alternatives, or
-fewer of them: ``opted_in`` alone is stricter than ``opted_in or vip``. That is enough to
-see that a condition is the same, or stricter. Whatever is not understood counts as
+fewer of them: ``opted_in`` alone is stricter than ``opted_in or vip``. That is enough
+to see that a condition is the same, or stricter. Whatever is not understood counts as
 looser, so that a person is asked once too often rather than once too rarely.
 """
 
@@ -47,8 +47,8 @@ _IS_TRUE = frozenset({("is", "true"), ("=", "true")})
 """Two tokens that mean nothing behind a boolean column."""
 
 _Tokens: TypeAlias = tuple[str, ...]
-"""Words, signs and literals of SQL, as ``model.sql_tokens`` cuts them: in small letters,
-without comments."""
+"""Words, signs and literals of SQL, as ``model.sql_tokens`` cuts them: in small
+letters, without comments."""
 _Condition: TypeAlias = frozenset[_Tokens]
 """The alternatives that OR joins in a condition; often there is only one."""
 
@@ -62,9 +62,9 @@ class Loosening:
     Whether anybody is concerned today does not matter: somebody may opt out
     tomorrow."""
     selects_otherwise: bool = False
-    """True where the source or its condition changed at all. By itself that is harmless;
-    the caller has to ask the database whether it brings back contacts that were removed
-    or had opted out."""
+    """True where the source or its condition changed at all. By itself that is
+    harmless; the caller has to ask the database whether it brings back contacts that
+    were removed or had opted out."""
 
     @property
     def is_possible(self) -> bool:
@@ -188,7 +188,8 @@ def _selection(rules: ConsentRules) -> _Selection:
 
 def _selection_of_query(query: _Tokens) -> _Selection:
     """Take a SELECT apart: the conditions of its WHERE, and all else."""
-    # Words inside parentheses are blanked out: they belong to a sub-query or a function.
+    # Words inside parentheses are blanked out: they belong to a sub-query or a
+    # function.
     outside = [word if depth == 0 else "" for word, depth in _with_depth(query)]
     has_where = "where" in outside
     has_set_operation = not _SET_OPERATIONS.isdisjoint(outside)
@@ -205,7 +206,7 @@ def _selection_of_query(query: _Tokens) -> _Selection:
 
 
 def _parts_without_where(query: _Tokens) -> list[_Tokens]:
-    """Split a query, or a piece of one, into its columns and what they are read from."""
+    """Split a query, or a piece of one, into columns and what they are read from."""
     if not query:
         return []
     if not _SET_OPERATIONS.isdisjoint(query):

@@ -1,13 +1,13 @@
 """Mapping of a source row to a desired contact.
 
 ``map_row`` is called for each row that a run loads. It brings each column's value into
-the form of its field (``planning.normalise``), collects tags and lists, and picks out the
-match keys. A value that is not in its form rejects the contact, or is skipped where the
-field says so (``on_invalid``).
+the form of its field (``planning.normalise``), collects tags and lists, and picks out
+the match keys. A value that is not in its form rejects the contact, or is skipped where
+the field says so (``on_invalid``).
 
 Three exceptions pass through here: ``NotReadError`` of the phone and address readers
-becomes ``NotNormal`` ("this value is not in its form"), and ``_Unfit`` adds which column
-or field it was. Outside they are a ``Rejected``. No message repeats a value.
+becomes ``NotNormal`` ("this value is not in its form"), and ``_Unfit`` adds which
+column or field it was. Outside they are a ``Rejected``. No message repeats a value.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The state is a database, and databases are restored from backups. An old state does not
 know what later runs have sent, and would send or create it again. So after each run a
 *marker* is written to a file beside the configuration, outside the database: the newest
-run of each destination, and how often suppressions changed. A state that lacks something
-of its marker is an old one, and a person is asked before anything is sent.
+run of each destination, and how often suppressions changed. A state that lacks
+something of its marker is an old one, and a person is asked before anything is sent.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def _named(destination: str, run: RunMark, state: StateIdentity) -> str:
 def _lacks(run: RunMark, state: StateIdentity) -> bool:
     """Return whether the state has not this run, or has it without its end.
 
-    Another run may have got the same number after a restore: the start tells them apart.
+    Another run may have got the same number after a restore: the start tells them
+    apart.
     """
     found = state.runs.get(run.run_id)
     if found is None:

@@ -1,8 +1,9 @@
 """Match keys of a contact, and their hashes.
 
 A match key (``model.contact.MatchKey``) is a field and a value by which the vendor
-recognises a contact. Two contacts of an account must not ask for the same one. The state
-compares their hashes to find out, which needs equality only, and keeps no personal data.
+recognises a contact. Two contacts of an account must not ask for the same one. The
+state compares their hashes to find out, which needs equality only, and keeps no
+personal data.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Bring a source value into its normal form.
 
-The mapping may give each field a form (``as: e164``): then "0171 / 234 56 78" is sent as
-"+491712345678", and the same person always gets the same value. ``planning.mapping`` asks
-``normalise`` for every value, and reports ``NotNormal`` for those that have no such form.
+The mapping may give each field a form (``as: e164``): then "0171 / 234 56 78" is sent
+as "+491712345678", and the same person always gets the same value. ``planning.mapping``
+asks ``normalise`` for every value, and reports ``NotNormal`` for those that have no
+such form.
 
-VERSION is part of the salt of the source hash. Raising it makes every contact a candidate
-once, which is needed when the same source value gets another normal form.
+VERSION is part of the salt of the source hash. Raising it makes every contact a
+candidate once, which is needed when the same source value gets another normal form.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def text(value: Json) -> str:
     return str(value)
 
 
-# What follows are the forms: each function takes a value and its mapping, returns the value
-# in the form (None where it is empty), and raises NotNormal.
+# What follows are the forms: each function takes a value and its mapping, returns the
+# value in the form (None where it is empty), and raises NotNormal.
 
 
 def _e164(value: Json, mapping: FieldMapping) -> str | None:

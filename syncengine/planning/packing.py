@@ -1,11 +1,12 @@
 """Packing of changes into the fewest requests a vendor's capabilities permit.
 
-``planning.plan`` calls ``pack`` for each draft. A vendor takes, say, five fields and two
-tags in an update of one request, and ten tags in a tag call of one request: how many of
-each are the fewest requests for seven fields and four tags?
+``planning.plan`` calls ``pack`` for each draft. A vendor takes, say, five fields and
+two tags in an update of one request, and ten tags in a tag call of one request: how
+many of each are the fewest requests for seven fields and four tags?
 
-A packing is a number of writes of each kind, plus calls about tags and lists alone. There
-are few kinds of writes (a first one for a new contact, then updates or upserts), so:
+A packing is a number of writes of each kind, plus calls about tags and lists alone.
+There are few kinds of writes (a first one for a new contact, then updates or upserts),
+so:
 
 1. All selections of writes are tried, the cheapest first (``_selections``).
 2. Tags and lists fill the room in these writes in order, and what is left goes out in

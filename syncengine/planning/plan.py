@@ -6,8 +6,8 @@ during a contact's attempt when a look-up has shown something new. It goes in st
 1. ``planning.changes`` subtracts what is known from what is desired.
 2. The writes that this contact could use are collected from the vendor's capabilities:
    *first* ones, which create a contact that does not exist (a create or an upsert), and
-   *later* ones, which change one that exists (an update, an upsert, the lifecycle). Each
-   is a ``WriteKind``: a write with the fields it has to carry filled in.
+   *later* ones, which change one that exists (an update, an upsert, the lifecycle).
+   Each is a ``WriteKind``: a write with the fields it has to carry filled in.
 3. For each possible first write, the changes that no write can carry are dropped as
    unsupported, and ``planning.packing`` divides the others into the fewest requests.
    That is a draft.

@@ -5,13 +5,13 @@ Each refusal by the vendor is counted twice:
 - Per contact: after three refusals of the same version of its row it becomes a *dead
   letter* and is left alone (``count_refusal``).
 - Per account: a *streak* of refused contacts with none accepted between them says
-  nothing about the contacts. The configuration is to blame, so the account is halted and
-  nothing is counted against the contacts (``RefusalStreak``).
+  nothing about the contacts. The configuration is to blame, so the account is halted
+  and nothing is counted against the contacts (``RefusalStreak``).
 
 Refusals *alike* have the same code, status and words, the values in the words left out
 (``common_refusal``). Where three contacts were refused alike, the cause is not the
-contacts either. They form a refusal group: the next runs try one of them as a probe, and
-all the others only once it is accepted.
+contacts either. They form a refusal group: the next runs try one of them as a probe,
+and all the others only once it is accepted.
 """
 
 from __future__ import annotations

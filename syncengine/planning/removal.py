@@ -1,8 +1,9 @@
 """Plan for the copy of a removed contact.
 
-A *removed* contact is one that the source no longer selects. What happens to its copy is
-the destination's policy (``on_removed``): nothing, our tags and lists come off, or it is
-deleted. Untagging is an ordinary plan for a contact that desires no tags and no lists.
+A *removed* contact is one that the source no longer selects. What happens to its copy
+is the destination's policy (``on_removed``): nothing, our tags and lists come off, or
+it is deleted. Untagging is an ordinary plan for a contact that desires no tags and no
+lists.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Choice of what a repair mends at the vendor, and counts for the brakes.
 
-``syncengine verify --repair`` first compares all contacts (``planning.drift``) and keeps a
-``PlannedRepair`` of each that is to be mended. The brakes then judge their counts, the
-``RepairScope``. Only after that is the drift taken over, for the next run to mend.
+``syncengine verify --repair`` first compares all contacts (``planning.drift``) and
+keeps a ``PlannedRepair`` of each that is to be mended. The brakes then judge their
+counts, the ``RepairScope``. Only after that is the drift taken over, for the next run
+to mend.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ def planned_repair(
 ) -> PlannedRepair:
     """Return a contact to be mended.
 
-    Thousands of these are kept until the brakes have judged them, so each has no more of
-    the vendor's values than it needs.
+    Thousands of these are kept until the brakes have judged them, so each has no more
+    of the vendor's values than it needs.
     """
     if remote is None:
         return PlannedRepair(contact_id, found, None)

@@ -2,7 +2,8 @@
 
 Two destinations may share an account, such as one of leads and one of customers. When a
 contact leaves the source of one, its copy must not be deleted or untagged if the other
-one still wants it. It does where one of its rows asks for a match key that the copy has.
+one still wants it. It does where one of its rows asks for a match key that the copy
+has.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ class Survey:
     def add(self, desired: Desired, known: Known, capabilities: Capabilities) -> None:
         """Count a contact that exists at the vendor: what would really be sent.
 
-        So the calls are counted, not the changes: what the vendor cannot express changes
-        nothing there. A rejected contact is not counted.
+        So the calls are counted, not the changes: what the vendor cannot express
+        changes nothing there. A rejected contact is not counted.
         """
         plan = plan_contact(desired, known, capabilities)
         if not isinstance(plan, Plan):

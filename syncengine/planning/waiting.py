@@ -2,10 +2,10 @@
 
 The vendor's contact with the match key of a *waiter* belongs to another contact, its
 *owner*. Two contacts that swap their phones wait for each other like that, and the next
-runs sort it out. But an owner that is in step, suppressed or refused will not let go: then
-the waiter is rejected, with a message that says which row to correct. An owner may itself
-wait for a third contact: this chain is followed to its end, so that the message names the
-contact that blocks them all.
+runs sort it out. But an owner that is in step, suppressed or refused will not let go:
+then the waiter is rejected, with a message that says which row to correct. An owner may
+itself wait for a third contact: this chain is followed to its end, so that the message
+names the contact that blocks them all.
 """
 
 from __future__ import annotations
