@@ -1,4 +1,10 @@
-"""The file that carries suppressions and tombstones from one state to another."""
+"""The file that carries suppressions and tombstones from one state to another.
+
+A *tombstone* is what is left of a contact that was forgotten: a suppression that keeps
+it from being sent again. People are named by salted hashes (``model.consent.Subject``),
+so the file goes with its salt. ``Kept...`` are rows of the state's tables as the file
+has them.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +54,7 @@ class Consents:
     """All that a state knows of who is not to be written to."""
 
     salt: bytes
+    """The salt of all hashes: a state with another one cannot compare them."""
     suppressions: tuple[KeptSuppression, ...] = ()
     values: tuple[KeptValue, ...] = ()
     erasures: tuple[KeptErasure, ...] = ()

@@ -1,4 +1,9 @@
-"""Reports of the verbs that look at the vendors' copies, for people and programs."""
+"""Reports of the verbs that look at the vendors' copies, for people and programs.
+
+A *copy* is a contact as a vendor holds it. ``adopt`` links copies that exist to
+contacts, ``verify`` compares them, ``show`` prints one, ``merge`` makes one of two.
+What all reports have in common is said in ``model.reports``.
+"""
 
 from __future__ import annotations
 
@@ -58,16 +63,18 @@ class AdoptReport:
             "requests": self.requests,
             "seconds": round(self.seconds, 3),
             "error": self.error,
-            "contacts": [
-                {
-                    "contact": each.contact_id,
-                    "finding": each.outcome,
-                    "code": each.code,
-                    "message": each.message,
-                }
-                for each in self.contacts
-            ],
+            "contacts": [_public_finding(contact) for contact in self.contacts],
         }
+
+
+def _public_finding(contact: Noteworthy) -> dict[str, Json]:
+    """Return one contact in the object that ``adopt --json`` prints."""
+    return {
+        "contact": contact.contact_id,
+        "finding": contact.outcome,
+        "code": contact.code,
+        "message": contact.message,
+    }
 
 
 _LEFT_ALONE = ("gone", "dead_letter", "not_asked")
@@ -200,7 +207,12 @@ class Copy:
     tags: tuple[str, ...] = ()
 
     def public(self) -> dict[str, Json]:
+        """Return the copy as ``show --json`` prints it."""
         return {"fields": dict(self.fields), "tags": list(self.tags)}
+
+
+def _public_copy(copy: Copy | None) -> dict[str, Json] | None:
+    return None if copy is None else copy.public()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +242,14 @@ class ShowReport:
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``show --json`` prints."""
-        copies = {"source": self.source, "known": self.known, "vendor": self.vendor}
         return {
             "destination": self.destination,
             "contact": self.contact_id,
             "status": self.status,
             "external_id": self.external_id,
-            **{name: copy.public() if copy else None for name, copy in copies.items()},
+            "source": _public_copy(self.source),
+            "known": _public_copy(self.known),
+            "vendor": _public_copy(self.vendor),
             "details": dict(self.details),
             "remarks": list(self.remarks),
             "next_run": self.next_run,

@@ -1,4 +1,7 @@
-"""Numbers of requests, as a range where they depend on what the vendor holds."""
+"""Numbers of requests, as a range where they depend on what the vendor holds.
+
+They are worked out by ``planning.forecast``.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,11 @@ class Cost:
     most: int = 0
 
     def __add__(self, other: Cost) -> Cost:
+        """Return the cost of both together."""
         return Cost(
-            self.least + other.least, self.usual + other.usual, self.most + other.most
+            least=self.least + other.least,
+            usual=self.usual + other.usual,
+            most=self.most + other.most,
         )
 
 

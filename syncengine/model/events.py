@@ -1,6 +1,8 @@
 """Events that are logged.
 
-Facts are names, ids, codes and numbers; never a value of a contact's field.
+The engine reports an ``Event`` with its facts to an ``OnEvent``; ``app`` writes it as a
+log line, or passes it to the caller of ``Project.run``. Facts are names, ids, codes and
+numbers; never a value of a contact's field.
 """
 
 from __future__ import annotations

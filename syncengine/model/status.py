@@ -1,4 +1,8 @@
-"""Report of ``status``: what the state knows of each destination right now."""
+"""Report of ``status``: what the state knows of each destination right now.
+
+Nothing is asked of a vendor for it: it shows the last run, the contacts that are not in
+step, and whether some process works on the account at this moment.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ class LastRun:
     error: str | None = None
 
     def public(self) -> dict[str, Json]:
+        """Return the object ``last_run`` of ``status --json``; times are ISO 8601."""
         ended_at = None
         if self.ended_at is not None:
             ended_at = self.ended_at.isoformat(timespec="seconds")
@@ -50,6 +55,7 @@ class LeaseHolder:
     """Moment at which its lease runs out, unless it renews it."""
 
     def public(self) -> dict[str, Json]:
+        """Return the object ``lease`` of ``status --json``."""
         expires_at = self.expires_at.isoformat(timespec="seconds")
         return {"holder": self.holder, "expires_at": expires_at}
 
@@ -85,11 +91,13 @@ class StatusReport:
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``status --json`` prints."""
+        last_run = self.last_run.public() if self.last_run else None
+        lease = self.lease.public() if self.lease else None
         return {
             "destination": self.destination,
             "account": self.account,
-            "last_run": self.last_run.public() if self.last_run else None,
+            "last_run": last_run,
             "standing": public_standing(self.standing),
-            "lease": self.lease.public() if self.lease else None,
+            "lease": lease,
             "open_erasures": self.open_erasures,
         }

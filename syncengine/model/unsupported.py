@@ -1,4 +1,8 @@
-"""Words for changes that are not made although the contact is in step."""
+"""Words for changes that are not made although the contact is in step.
+
+The codes are those of ``model.calls.Unsupported``. Each sentence says what is the case,
+and what a person can do; ``{what}`` is the field, tag or list.
+"""
 
 from __future__ import annotations
 
