@@ -1,4 +1,7 @@
-"""Parts of URLs that the configuration's rules look at: hosts and passwords."""
+"""Parts of URLs that the configuration's rules look at: hosts and passwords.
+
+``passwords`` also finds what has to be hidden in messages (``Config.secrets``).
+"""
 
 from __future__ import annotations
 

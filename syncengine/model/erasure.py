@@ -1,4 +1,9 @@
-"""Reports of suppressions and erasures."""
+"""Reports of suppressions and erasures.
+
+A *suppression* keeps anything from being sent about a person. An *erasure* also has the
+vendor delete what it holds (``syncengine forget``); where a vendor's API cannot, a
+person has to ask for it, so an erasure stays open until that is confirmed.
+"""
 
 from __future__ import annotations
 

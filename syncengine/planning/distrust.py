@@ -39,6 +39,7 @@ def distrust_of(fields: Sequence[str], capabilities: Capabilities) -> Distrust:
     for name in fields:
         if name.startswith(LISTS):
             continue
+        # Patterns are tuples, which the cache of ``matches`` needs.
         if not matches(name, tuple(settable)):
             fixed.append(name)
         if matches(name, capabilities.accumulates):
@@ -55,8 +56,9 @@ def distrust_of(fields: Sequence[str], capabilities: Capabilities) -> Distrust:
 
 def with_distrust(known: Known, distrust: Distrust) -> Known:
     """Return what is known with its values marked unknown; its vendor id stays."""
-    # These stay known as well, whether or not they become unknown: an opt-out is never
-    # forgotten, and fixed fields cannot have changed.
+    # These stay known. Fixed fields cannot have changed. Of fields that keep all
+    # values, and of opt-outs, what was known is still there, but there may be more:
+    # they are known and unknown at once.
     still_known = {*distrust.fixed, *distrust.kept, *_opted_out_in(known, distrust)}
     known_fields: dict[str, Json] = {}
     distrusted_fields: dict[str, Json] = {}
