@@ -14,15 +14,20 @@ from syncengine.errors import AccountStopped, RequestFailed
 from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.model.http import Exchange, Response
 from syncengine.testing.benches import Bench
-from syncengine.testing.cases import VendorsUnderTest, for_each, plain, with_actions
-from syncengine.testing.cases import with_look_up as able_to_look_up
+from syncengine.testing.cases import (
+    VendorsUnderTest,
+    for_each,
+    plain,
+    with_actions,
+    with_look_up,
+)
 from syncengine.testing.expectations import described
 from syncengine.testing.mutants import mutants
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
 
 def _looking_up(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
-    return able_to_look_up(plain(subjects))
+    return with_look_up(plain(subjects))
 
 
 def _acting(subjects: VendorsUnderTest) -> list[tuple[VendorUnderTest, Action]]:

@@ -1,9 +1,15 @@
-"""The ports that vendors may offer beside calls: lists, merges, details."""
+"""The ports that vendors may offer beside calls: directories, merges, details.
+
+``Directory`` lists all contacts in pages (for ``adopt`` and ``verify``), ``Merger``
+makes one contact of two, ``DetailReader`` shows more of a contact than its fields. A
+vendor offers a port by having its method; what has no such method is not asked here. A
+directory that leaves somebody out or a merge that names the wrong contact links people
+to contacts of others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -11,12 +17,13 @@ import pytest
 
 from syncengine.errors import RequestFailed, VendorHalted, VendorUnavailable
 from syncengine.model.calls import Applied, Rejected
-from syncengine.model.contact import Page
+from syncengine.model.contact import Page, Remote
 from syncengine.model.http import Exchange
 from syncengine.ports import DetailReader, Directory, Merger
 from syncengine.testing.benches import ENDLESS, Bench
 from syncengine.testing.cases import VendorsUnderTest, for_each, plain
 from syncengine.testing.driving import answer, html
+from syncengine.testing.expectations import described, expect
 from syncengine.testing.mutants import mutants
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
@@ -29,17 +36,18 @@ def offering(
 ) -> Callable[[Callable[[VendorUnderTest], None]], Callable[[VendorUnderTest], None]]:
     """Decorate a test that runs for the vendors with a port."""
 
-    def make(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
-        chosen = subjects if variants else plain(subjects)
-        return [each for each in chosen if isinstance(each.vendor, port)]
+    def choose(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
+        candidates = subjects if variants else plain(subjects)
+        return [each for each in candidates if isinstance(each.vendor, port)]
 
-    return for_each("subject", make)
+    return for_each("subject", choose)
 
 
-def listed(bench: Bench) -> Iterator[Page]:
+def _pages(bench: Bench) -> Iterator[Page]:
+    """Yield the pages of a directory, at most as many as tests may need."""
     assert isinstance(bench.subject.vendor, Directory)
     cursor: str | None = None
-    while True:
+    for _ in range(ENDLESS):
         page = bench.do(bench.subject.vendor.page(cursor))
         yield page
         if page.cursor is None:
@@ -53,17 +61,29 @@ def test_a_directory_lists_everybody_once_and_as_they_are(
 ) -> None:
     bench = Bench(subject)
     made = sorted(bench.make(number) for number in (1, 2, 12))
-    contacts = [
-        contact for page in islice(listed(bench), ENDLESS) for contact in page.contacts
-    ]
-    assert sorted(contact.external_id for contact in contacts) == made
+    contacts: list[Remote] = []
+    for page in _pages(bench):
+        contacts.extend(page.contacts)
+    found = sorted(contact.external_id for contact in contacts)
+    assert found == made, (
+        f"{subject}: page() lists {found}, and the account has {made}. Each contact is "
+        "listed once; the last page has the cursor None."
+    )
     for contact in contacts:
-        assert bench.read(contact.external_id) == contact
+        read = bench.read(contact.external_id)
+        assert read == contact, (
+            f"{subject}: page() shows {contact}, and read() shows {read}. Read both by "
+            "the same ReplyModel."
+        )
 
 
 @offering(Directory)
 def test_a_directory_of_nobody_is_empty(subject: VendorUnderTest) -> None:
-    assert [page.contacts for page in islice(listed(Bench(subject)), ENDLESS)] == [()]
+    pages = [page.contacts for page in _pages(Bench(subject))]
+    assert pages == [()], (
+        f"{subject}: page() of an empty account shows {pages} in place of one page "
+        "without contacts"
+    )
 
 
 @offering(Merger)
@@ -71,10 +91,17 @@ def test_a_merge_leaves_one_contact_which_it_names(subject: VendorUnderTest) -> 
     assert isinstance(subject.vendor, Merger)
     bench = Bench(subject)
     one, other = bench.make(1), bench.make(2)
-    merged = bench.do(subject.vendor.merge(one, other))
-    assert isinstance(merged, Applied)
-    assert merged.external_id in (one, other)
-    assert [contact["id"] for contact in bench.state()] == [merged.external_id]
+    result = bench.do(subject.vendor.merge(one, other))
+    advice = "both contacts are there, so that they can be merged."
+    merged = expect(Applied, result, f"{subject}: merge", advice)
+    assert merged.external_id in (one, other), (
+        f"{subject}: merge({one}, {other}) names {merged.external_id}; Applied has to "
+        "name the contact that is left"
+    )
+    left = [contact["id"] for contact in bench.state()]
+    assert left == [merged.external_id], (
+        f"{subject}: merge names {merged.external_id}, and the twin has {left} left"
+    )
 
 
 @offering(Merger)
@@ -83,63 +110,66 @@ def test_a_merge_needs_two_contacts_that_are_there(subject: VendorUnderTest) -> 
     bench = Bench(subject)
     one = bench.make(1)
     before = bench.state()
-    for pair in ((one, NOBODY), (NOBODY, one)):
-        assert isinstance(bench.do(subject.vendor.merge(*pair)), Rejected)
-    assert bench.state() == before
+    for into, other in ((one, NOBODY), (NOBODY, one)):
+        result = bench.do(subject.vendor.merge(into, other))
+        where = f"{subject}: merge({into}, {other}), of which {NOBODY} is not there"
+        expect(Rejected, result, where, "return rejection() where reply.ok is false.")
+    assert bench.state() == before, f"{subject}: a refused merge changed a contact"
 
 
 @offering(DetailReader)
-def test_details_are_told_as_json_and_change_nothing(subject: VendorUnderTest) -> None:
+def test_details_are_json_and_change_nothing(subject: VendorUnderTest) -> None:
     assert isinstance(subject.vendor, DetailReader)
     bench = Bench(subject)
     one = bench.make(1)
     before = bench.state()
-    told = bench.do(subject.vendor.details(one))
-    assert all(isinstance(name, str) for name in told)
-    assert orjson.dumps(dict(told))
-    assert bench.state() == before
+    details = bench.do(subject.vendor.details(one))
+    assert all(isinstance(name, str) for name in details), (
+        f"{subject}: details() has a name that is no text: {details}"
+    )
+    # Raises TypeError for what JSON cannot express.
+    assert orjson.dumps(dict(details))
+    assert bench.state() == before, f"{subject}: details() changed a contact"
 
 
-def asked(subject: VendorUnderTest) -> list[tuple[str, Any]]:
+def _exchanges_of(subject: VendorUnderTest) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each port's method, with what begins an exchange of it."""
     vendor = subject.vendor
-    ways: list[tuple[str, Any]] = []
     if isinstance(vendor, Directory):
-        ways.append(("page", lambda: vendor.page(None)))
+        yield "page", lambda: vendor.page(None)
     if isinstance(vendor, Merger):
-        ways.append(("merge", lambda: vendor.merge("5501", "5502")))
+        yield "merge", lambda: vendor.merge("5501", "5502")
     if isinstance(vendor, DetailReader):
-        ways.append(("details", lambda: vendor.details("5501")))
-    return ways
+        yield "details", lambda: vendor.details("5501")
 
 
-@for_each(
-    ("subject", "what", "make"),
-    lambda subjects: [
-        pytest.param(each, what, make, id=f"{each}-{what}")
-        for each in plain(subjects)
-        for what, make in asked(each)
-    ],
-)
+def _every_exchange(subjects: VendorsUnderTest) -> Iterator[object]:
+    for subject in plain(subjects):
+        for what, start in _exchanges_of(subject):
+            yield pytest.param(subject, what, start, id=f"{subject}-{what}")
+
+
+@for_each(("subject", "what", "start"), _every_exchange)
 def test_hostile_answers_end_as_everywhere(
-    subject: VendorUnderTest, what: str, make: Any
+    subject: VendorUnderTest, what: str, start: Callable[[], Exchange[Any]]
 ) -> None:
+    """Answers to the ports are judged as in ``contract/answers.py``; see there."""
     bench = Bench(subject)
-
-    def made() -> Exchange[Any]:
-        exchange: Exchange[Any] = make()
-        return exchange
-
     with pytest.raises(VendorHalted) as halted:
-        bench.pretend(made(), answer({"message": "no"}, 401))
-    assert halted.value.setting
-    wild = (
-        [] if what == "details" else [answer(None), answer([[]])]
-    )  # details are shown as they come
-    for response in (html(503), answer({}, 500), html(200), *wild):
+        bench.pretend(start(), answer({"message": "no"}, 401))
+    assert halted.value.setting, (
+        f"{subject}-{what}, answered 401: VendorHalted names no setting. Give the "
+        'statuses that mean a refused key, such as {401: "settings.token"}.'
+    )
+    responses = [html(503), answer({}, 500), html(200)]
+    if what != "details":
+        # Details have no form of their own: they are shown as they come.
+        responses += [answer(None), answer([[]])]
+    for response in responses:
         with pytest.raises(VendorUnavailable):
-            bench.pretend(made(), response)
+            bench.pretend(start(), response)
     with pytest.raises(RequestFailed):
-        bench.pretend(made(), answer({}, 429, {"retry-after": "3"}))
+        bench.pretend(start(), answer({}, 429, {"retry-after": "3"}))
 
 
 @offering(Directory, variants=False)
@@ -152,4 +182,7 @@ def test_a_damaged_page_never_breaks_a_directory(subject: VendorUnderTest) -> No
             page = bench.pretend(subject.vendor.page(None), damaged)
         except (RequestFailed, VendorHalted):
             continue
-        assert all(contact.external_id for contact in page.contacts)
+        assert all(contact.external_id for contact in page.contacts), (
+            f"{subject}: page(), answered {described(damaged)}, shows a contact "
+            "without an id. Declare it as ExternalId, without a default."
+        )

@@ -1,4 +1,9 @@
-"""A vendor's spec, settings, capabilities and requests are well formed."""
+"""A vendor's spec, settings, capabilities and requests are well formed.
+
+What is wrong here is wrong for every contact. The engine plans by the capabilities
+alone, configurations are checked by the settings, and logs show settings and requests:
+a secret or a value in a ``repr`` or a route would be written to disk.
+"""
 
 from __future__ import annotations
 
@@ -13,31 +18,54 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.capabilities import Write, matches
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Request
-from syncengine.testing.cases import for_each, plain, with_actions
+from syncengine.testing.cases import VendorsUnderTest, for_each, plain, with_actions
 from syncengine.testing.driving import requested
 from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 
+
+def _acting(subjects: VendorsUnderTest) -> list[tuple[VendorUnderTest, Action]]:
+    return with_actions(plain(subjects))
+
+
 every_subject = for_each("subject", plain)
-every_action = for_each(
-    ("subject", "action"), lambda subjects: with_actions(plain(subjects))
-)
+every_action = for_each(("subject", "action"), _acting)
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+ODD_ID = "id with+odd=signs ü%?&#"
+"""An id that does harm in a path unless it is encoded."""
+ODD_KEY = "Žofia + 李 &=?/"
+PATH = re.compile(r"(/|[A-Za-z0-9._~-]|%[0-9A-F]{2}|[:@!$&'()*+,;=])+")
+"""A path as RFC 3986 allows it, with all else percent-encoded."""
 
 
-# --- the spec ------------------------------------------------------------------------
+# --- the spec -------------------------------------------------------------------------
 
 
 @every_subject
 def test_the_spec_says_what_the_engine_needs(subject: VendorUnderTest) -> None:
     spec = subject.spec
-    assert subject.vendor.name == spec.name
-    assert spec.version >= 1
-    assert spec.limits
-    assert all(limit.calls > 0 and limit.per > 0 for limit in spec.limits)
-    assert all(limit.method in {*METHODS, None} for limit in spec.limits)
-    assert "base_url" not in spec.identity
+    assert subject.vendor.name == spec.name, (
+        f'{subject}: the adapter\'s name is "{subject.vendor.name}", and '
+        f'VendorSpec.name is "{spec.name}"'
+    )
+    assert spec.version >= 1, f"{subject}: VendorSpec.version counts from 1"
+    assert spec.limits, (
+        f"{subject}: VendorSpec.limits is empty. Give the documented limits, or a "
+        "careful one."
+    )
+    for limit in spec.limits:
+        assert limit.calls > 0, f"{subject}: {limit} allows no request"
+        assert limit.per > 0, f"{subject}: {limit} has no seconds"
+        assert limit.method in {*METHODS, None}, f"{subject}: {limit} has no method"
+    assert "base_url" not in spec.identity, (
+        f"{subject}: VendorSpec.identity names base_url. The address does not tell "
+        "accounts apart: it changes when a vendor moves."
+    )
     for name in spec.identity:
-        assert spec.settings.model_fields[name].annotation is not SecretStr
+        annotation = spec.settings.model_fields[name].annotation
+        assert annotation is not SecretStr, (
+            f"{subject}: VendorSpec.identity names the secret {name}, and the identity "
+            "is stored"
+        )
 
 
 @every_subject
@@ -48,25 +76,39 @@ def test_settings_refuse_unknown_and_missing_keys_without_repeating_a_value(
     given = subject.given_settings()
     with pytest.raises(ValidationError) as refused:
         settings.model_validate({**given, "surprise": "hunter2"})
-    assert [error["loc"] for error in refused.value.errors()] == [("surprise",)]
+    assert _places(refused.value) == [("surprise",)], (
+        f"{settings.__name__} has to refuse an unknown key, and only that. Derive it "
+        "from VendorSettings and leave extra alone."
+    )
     _assert_no_secret(subject, str(refused.value), "hunter2")
     required = [name for name in given if settings.model_fields[name].is_required()]
-    assert required
+    assert required, f"{settings.__name__} requires no setting, not even a credential"
     for name in required:
+        others = {key: value for key, value in given.items() if key != name}
         with pytest.raises(ValidationError) as refused:
-            settings.model_validate(
-                {key: value for key, value in given.items() if key != name}
-            )
-        assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+            settings.model_validate(others)
+        assert _places(refused.value) == [(name,)], (
+            f"{settings.__name__} without {name} has to name {name}, and only that"
+        )
         _assert_no_secret(subject, str(refused.value))
+
+
+def _places(refused: ValidationError) -> list[tuple[int | str, ...]]:
+    return [error["loc"] for error in refused.errors()]
 
 
 @every_subject
 def test_nothing_shows_a_secret(subject: VendorUnderTest) -> None:
     settings = subject.spec.settings.model_validate(subject.given_settings())
-    assert secrets(subject.spec), "an account without credentials?"
-    for name, secret in secrets(subject.spec).items():
-        assert getattr(settings, name).get_secret_value() == secret
+    given = secrets(subject.spec)
+    assert given, (
+        f"{subject}: {type(settings).__name__} has no field of the type Secret; "
+        "credentials in other types are shown in logs"
+    )
+    for name, secret in given.items():
+        assert getattr(settings, name).get_secret_value() == secret, (
+            f"{subject}: settings.{name} changes the secret that was given"
+        )
     for shown in (
         repr(settings),
         str(settings),
@@ -79,16 +121,20 @@ def test_nothing_shows_a_secret(subject: VendorUnderTest) -> None:
 
 def _assert_no_secret(subject: VendorUnderTest, shown: str, *more: str) -> None:
     for secret in (*secrets(subject.spec).values(), *more):
-        assert secret not in shown
+        assert secret not in shown, (
+            f"{subject}: a secret or a given value is shown in {shown!r}. Keep "
+            "credentials in settings of the type Secret, and out of every repr."
+        )
 
 
 @every_subject
 def test_the_base_url_is_the_configurations_to_choose(subject: VendorUnderTest) -> None:
-    given = subject.given_settings()
-    settings = subject.spec.settings.model_validate(
-        {**given, "base_url": "http://127.0.0.1:8080/x/"}
+    given = {**subject.given_settings(), "base_url": "http://127.0.0.1:8080/x/"}
+    settings = subject.spec.settings.model_validate(given)
+    assert settings.base_url == "http://127.0.0.1:8080/x", (
+        f"{subject}: settings.base_url is {settings.base_url}. It has to keep any "
+        "address, without the slash at its end: the sandbox runs at a local one."
     )
-    assert settings.base_url == "http://127.0.0.1:8080/x"
 
 
 # --- the capabilities -----------------------------------------------------------------
@@ -97,74 +143,91 @@ def test_the_base_url_is_the_configurations_to_choose(subject: VendorUnderTest) 
 @every_subject
 def test_the_capabilities_make_sense(subject: VendorUnderTest) -> None:
     can = subject.vendor.capabilities
-    assert can.create or can.upsert, "no contact could ever be made"
-    assert can.settles_within > 0
-    assert can.upsert is None or can.upsert.repeatable
-    assert can.update is None or can.update.repeatable
-    assert can.identity is None or can.upsert
-    assert can.create is None or can.create.repeatable or can.find_by, (
-        "a lost create could never be found again"
+    where = f"{subject}: Capabilities"
+    assert can.create or can.upsert, f"{where}: no contact could ever be made"
+    assert can.settles_within > 0, f"{where}.settles_within has to be positive"
+    assert can.upsert is None or can.upsert.repeatable, (
+        f"{where}.upsert has to be repeatable: what is not is a create"
     )
-    for write in filter(None, (can.create, can.update, can.upsert)):
-        assert write.requests >= 1
-        assert write.max_fields is None or write.max_fields > len(write.must_carry)
+    assert can.update is None or can.update.repeatable, (
+        f"{where}.update has to be repeatable: it is sent again after a lost answer"
+    )
+    assert can.identity is None or can.upsert, (
+        f"{where}.identity is the key of an upsert, and there is no upsert"
+    )
+    assert can.create is None or can.create.repeatable or can.find_by, (
+        f"{where}.find_by is empty: a lost create could never be found again"
+    )
+    for write in (can.create, can.update, can.upsert):
+        if write is None:
+            continue
+        assert write.requests >= 1, f"{where}: {write} takes no request"
+        assert write.max_fields is None or write.max_fields > len(write.must_carry), (
+            f"{where}: {write} has no room beside must_carry; raise max_fields"
+        )
 
 
 @every_subject
 def test_what_is_not_declared_is_refused_before_it_is_sent(
     subject: VendorUnderTest,
 ) -> None:
-    for call in _impossible(subject):
+    """Each of these raises ValueError. ``check_call``, called first in ``send``, does.
+
+    In ``find`` and ``read`` of a vendor without them, ``no_request`` does.
+    """
+    vendor = subject.vendor
+    for call in _impossible_calls(subject):
         with pytest.raises(ValueError, match=r"\w \w"):
-            requested(subject.vendor.send(call))
-    if not subject.vendor.capabilities.find_by:
+            requested(vendor.send(call))
+    if not vendor.capabilities.find_by:
         with pytest.raises(ValueError, match="look-up"):
-            requested(subject.vendor.find(MatchKey("anything", "at all")))
-    if not subject.vendor.capabilities.reads:
+            requested(vendor.find(MatchKey("anything", "at all")))
+    if not vendor.capabilities.reads:
         with pytest.raises(ValueError, match="read"):
-            requested(subject.vendor.read("an-id"))
+            requested(vendor.read("an-id"))
 
 
-def _impossible(subject: VendorUnderTest) -> Iterator[Call]:
+def _impossible_calls(subject: VendorUnderTest) -> Iterator[Call]:
+    """Yield calls that the capabilities rule out."""
     for action in set(Action) - set(subject.actions()):
         yield subject.call(action)
     for action in subject.actions():
         call = subject.call(action)
-        if (
-            call.key
-            and subject.vendor.capabilities.identity is None
-            and action is not Action.CREATE
-        ):
-            yield replace(call, key=None)
-        elif action not in (Action.CREATE, Action.UPSERT):
-            yield replace(call, external_id=None)
-        if action is Action.UPSERT and subject.vendor.capabilities.identity:
-            yield replace(call, key=None)
-        if write := subject.write(action):
-            yield from _overloaded(call, write)
+        yield from _calls_about_nobody(subject, call)
+        write = subject.write(action)
+        if write:
+            yield from _overloaded_calls(call, write)
         else:
             yield replace(call, fields={**call.fields, "a_field": "value"})
 
 
-def _overloaded(call: Call, write: Write) -> Iterator[Call]:
+def _calls_about_nobody(subject: VendorUnderTest, call: Call) -> Iterator[Call]:
+    """Yield a call without the key or the id that names its contact."""
+    identity = subject.vendor.capabilities.identity
+    if call.key and identity is None and call.action is not Action.CREATE:
+        yield replace(call, key=None)
+    elif call.action not in (Action.CREATE, Action.UPSERT):
+        yield replace(call, external_id=None)
+    if call.action is Action.UPSERT and identity:
+        yield replace(call, key=None)
+
+
+def _overloaded_calls(call: Call, write: Write) -> Iterator[Call]:
+    """Yield a write with one field or tag more than it may carry."""
     if write.max_fields is not None:
-        yield replace(
-            call, fields={f"{name}": "value" for name in range(write.max_fields + 1)}
-        )
+        names = [str(number) for number in range(write.max_fields + 1)]
+        yield replace(call, fields=dict.fromkeys(names, "value"))
     if write.add_tags is not None:
-        yield replace(
-            call,
-            add_tags=tuple(f"tag-{number}" for number in range(write.add_tags + 1)),
-        )
+        yield replace(call, add_tags=_tags(write.add_tags + 1))
     if write.remove_tags is not None:
-        yield replace(
-            call,
-            remove_tags=tuple(
-                f"tag-{number}" for number in range(write.remove_tags + 1)
-            ),
-        )
+        yield replace(call, remove_tags=_tags(write.remove_tags + 1))
     if not write.clears:
-        yield replace(call, fields={next(iter(call.fields)): None})
+        first_field = next(iter(call.fields))
+        yield replace(call, fields={first_field: None})
+
+
+def _tags(count: int) -> tuple[str, ...]:
+    return tuple(f"tag-{number}" for number in range(count))
 
 
 # --- the requests ---------------------------------------------------------------------
@@ -174,9 +237,10 @@ def _overloaded(call: Call, write: Write) -> Iterator[Call]:
 def test_a_request_is_fit_for_the_wire_and_for_the_log(
     subject: VendorUnderTest, action: Action
 ) -> None:
-    call = subject.call(action, external_id="id with+odd=signs ü%?&#")
+    call = subject.call(action, external_id=ODD_ID)
     request = requested(subject.vendor.send(call))
-    _assert_fit(request)
+    where = f"{subject}-{action}"
+    _assert_fit(request, where)
     personal = [
         *call.fields.values(),
         *call.add_tags,
@@ -185,42 +249,69 @@ def test_a_request_is_fit_for_the_wire_and_for_the_log(
         "odd",
         *secrets(subject.spec).values(),
     ]
-    for value in (value for value in personal if isinstance(value, str)):
-        assert value not in request.route
-        assert value not in repr(replace(request, path=""))
-        assert call.external_id is None or call.external_id not in request.path
+    # The path may hold the id: a repr is judged without it.
+    shown = repr(replace(request, path=""))
+    for value in personal:
+        if not isinstance(value, str):
+            continue
+        assert value not in request.route, (
+            f"{where}: the route {request.route!r} holds {value!r}. Logs show it: write "
+            '"{id}" in the place of an id.'
+        )
+        assert value not in shown, f"{where}: the request's repr shows {value!r}"
+    assert call.external_id is None or call.external_id not in request.path, (
+        f"{where}: the path {request.path!r} holds the id as it is. Encode it by "
+        "path_segment."
+    )
 
 
 @every_subject
 def test_a_look_up_is_fit_for_the_wire_and_for_the_log(
     subject: VendorUnderTest,
 ) -> None:
-    can = subject.vendor.capabilities
-    asked = (
-        [requested(subject.vendor.read("id with+odd=signs ü%?&#"))] if can.reads else []
-    )
+    vendor = subject.vendor
+    can = vendor.capabilities
+    requests = []
+    if can.reads:
+        requests.append(requested(vendor.read(ODD_ID)))
     if can.find_by:
-        name = next(name for name in subject.fields(1) if matches(name, can.find_by))
-        asked.append(requested(subject.vendor.find(MatchKey(name, "Žofia + 李 &=?/"))))
-    for request in asked:
-        _assert_fit(request)
-        assert "odd" not in request.route
-        assert "Žofia" not in repr(request)
+        names = [name for name in subject.fields(1) if matches(name, can.find_by)]
+        requests.append(requested(vendor.find(MatchKey(names[0], ODD_KEY))))
+    for request in requests:
+        where = f"{subject}: look-up"
+        _assert_fit(request, where)
+        assert "odd" not in request.route, (
+            f"{where}: the route {request.route!r} holds the id; logs show it"
+        )
+        assert "Žofia" not in repr(request), (
+            f"{where}: the repr {request!r} shows the key. Send it in the query or the "
+            "body."
+        )
 
 
-def _assert_fit(request: Request) -> None:
-    assert request.method in METHODS
-    assert re.fullmatch(
-        r"(/|[A-Za-z0-9._~-]|%[0-9A-F]{2}|[:@!$&'()*+,;=])+", request.path
+def _assert_fit(request: Request, where: str) -> None:
+    assert request.method in METHODS, f"{where}: no method: {request.method}"
+    assert PATH.fullmatch(request.path), (
+        f"{where}: the path {request.path!r} has signs that have to be encoded; use "
+        "path_segment"
     )
-    assert request.path.startswith("/")
-    assert request.route.startswith(f"{request.method} /")
-    assert {type(part) for pair in request.query for part in pair} <= {str}
-    assert all(
-        name == name.lower() and value.isascii()
-        for name, value in request.headers.items()
+    assert request.path.startswith("/"), (
+        f"{where}: the path {request.path!r} has to begin with a slash; base_url goes "
+        "before it"
     )
-    assert not [value for value in request.headers.values() if value in repr(request)]
+    assert request.route.startswith(f"{request.method} /"), (
+        f'{where}: the route {request.route!r} has to be like "{request.method} /path"'
+    )
+    for name, value in request.query:
+        assert type(name) is str, f"{where}: {name!r} in the query is no text"
+        assert type(value) is str, f"{where}: {value!r} in the query is no text"
+    shown = repr(request)
+    for name, value in request.headers.items():
+        assert name == name.lower(), (
+            f"{where}: write the header {name} in small letters"
+        )
+        assert value.isascii(), f"{where}: the header {name} is not ASCII"
+        assert value not in shown, f"{where}: the repr shows the header {name}"
 
 
 @every_action
@@ -228,4 +319,9 @@ def test_the_same_call_makes_the_same_request(
     subject: VendorUnderTest, action: Action
 ) -> None:
     call = subject.call(action)
-    assert requested(subject.vendor.send(call)) == requested(subject.vendor.send(call))
+    first = requested(subject.vendor.send(call))
+    second = requested(subject.vendor.send(call))
+    assert first == second, (
+        f"{subject}-{action}: two tries of one call send different requests. An "
+        "adapter keeps no state and reads no clock."
+    )

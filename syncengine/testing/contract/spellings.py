@@ -1,4 +1,12 @@
-"""A contact is found by its phone, however it is spelled at the vendor."""
+"""A contact is found by its phone, however it is spelled at the vendor.
+
+People enter phones by hand: with and without the plus, with 00, without the country
+code. A vendor that compares them as texts takes another spelling for another contact,
+and a create makes a second one. An adapter of such a vendor declares the field in
+``Capabilities.respelled``; its ``find`` then asks for all plain spellings, and
+``find_similar`` names those who may be the same. A number of another country or with
+one digit less is never the same.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +18,17 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.ports import SimilarPhoneFinder
 from syncengine.testing.benches import Bench
-from syncengine.testing.cases import for_each
+from syncengine.testing.cases import VendorsUnderTest, for_each
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
 NUMBER = "+491712345678"
+"""The number that is looked for."""
 WHOLE = ("+491712345678", "491712345678", "00491712345678")
+"""Spellings that mean this number in every country."""
 LOCAL = "01712345678"
+"""Its spelling within Germany; another number in Austria."""
 PUNCTUATED = ("0171 2345678", "+49 171 2345678", "1712345678")
+"""Spellings that no look-up asks for; ``find_similar`` does."""
 OTHERS = (
     "+491712345679",
     "01712345679",
@@ -24,17 +36,23 @@ OTHERS = (
     "0049171234567",
     "+491712345678 ext. 5",
 )
+"""Numbers that resemble it."""
 
 
 def phone_field(subject: VendorUnderTest) -> str | None:
+    """Return the first sample field whose phones are found in all plain spellings."""
     respelled = subject.vendor.capabilities.respelled
-    return next((name for name in subject.fields(1) if matches(name, respelled)), None)
+    for name in subject.fields(1):
+        if matches(name, respelled):
+            return name
+    return None
 
 
-every_subject = for_each(
-    "subject",
-    lambda subjects: [subject for subject in subjects if phone_field(subject)],
-)
+def _with_phone_field(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
+    return [subject for subject in subjects if phone_field(subject)]
+
+
+every_subject = for_each("subject", _with_phone_field)
 
 
 class Desk:
@@ -45,8 +63,11 @@ class Desk:
         self.field = phone_field(subject) or ""
 
     def enter(self, phone: str) -> str:
-        sample = self.bench.subject.fields(1).items()
-        fields = {name: value for name, value in sample if isinstance(value, str)}
+        """Make a contact with this phone on the vendor's screen; return its id."""
+        sample = self.bench.subject.fields(1)
+        fields = {
+            name: value for name, value in sample.items() if isinstance(value, str)
+        }
         fields[self.field] = phone
         return self.bench.twin.screen(self.bench.now).create(fields)
 
@@ -56,10 +77,22 @@ class Desk:
     def found(self, region: str | None) -> list[str]:
         return _ids(self.bench.do(self.bench.subject.vendor.find(self.key(region))))
 
-    def find_similar(self, region: str | None = None) -> list[str]:
+    def found_similar(self, region: str | None = None) -> list[str]:
         vendor = self.bench.subject.vendor
-        assert isinstance(vendor, SimilarPhoneFinder)
+        assert isinstance(vendor, SimilarPhoneFinder), (
+            f"{self.bench.subject}: Capabilities.respelled needs find_similar; see "
+            "SimilarPhoneFinder"
+        )
         return _ids(self.bench.do(vendor.find_similar(self.key(region))))
+
+    def assert_found(self, expected: list[str], phone: str, region: str | None) -> None:
+        """Assert that a look-up of NUMBER finds these contacts and no other."""
+        found = self.found(region)
+        assert found == expected, (
+            f"{self.bench.subject}: find({self.key(region)}) found {found} in place of "
+            f"{expected}, where people entered {phone}. Ask for phone_spellings, and "
+            "judge what is found by is_phone_of."
+        )
 
 
 def _ids(remotes: Sequence[Remote]) -> list[str]:
@@ -73,9 +106,9 @@ def test_a_number_with_its_country_code_is_found(
     subject: VendorUnderTest, phone: str, region: str | None
 ) -> None:
     desk = Desk(subject)
-    assert desk.found(region) == []
+    desk.assert_found([], "nothing", region)
     made = desk.enter(phone)
-    assert desk.found(region) == [made]
+    desk.assert_found([made], phone, region)
 
 
 @every_subject
@@ -84,9 +117,9 @@ def test_a_local_number_is_found_where_it_is_one_of_the_region(
 ) -> None:
     desk = Desk(subject)
     made = desk.enter(LOCAL)
-    assert desk.found("DE") == [made]
-    assert desk.found(None) == []
-    assert desk.found("AT") == []
+    desk.assert_found([made], LOCAL, "DE")
+    desk.assert_found([], LOCAL, None)
+    desk.assert_found([], LOCAL, "AT")
 
 
 @pytest.mark.parametrize("phone", [LOCAL, *PUNCTUATED])
@@ -97,7 +130,11 @@ def test_whoever_may_be_the_same_can_be_named(
     desk = Desk(subject)
     made = desk.enter(phone)
     # What a look-up has found needs no further search.
-    assert {*desk.found(None), *desk.find_similar()} == {made}
+    named = {*desk.found(None), *desk.found_similar()}
+    assert named == {made}, (
+        f"{subject}: find and find_similar name {sorted(named)} in place of {made}, "
+        f"entered as {phone}. Judge by may_be_phone_of."
+    )
 
 
 @pytest.mark.parametrize("region", [None, "DE", "AT", "US"])
@@ -108,7 +145,7 @@ def test_another_number_is_never_found(
 ) -> None:
     desk = Desk(subject)
     desk.enter(phone)
-    assert desk.found(region) == []
+    desk.assert_found([], phone, region)
 
 
 @every_subject
@@ -116,4 +153,8 @@ def test_an_account_of_others_resembles_nobody(subject: VendorUnderTest) -> None
     desk = Desk(subject)
     for phone in OTHERS[:4]:
         desk.enter(phone)
-    assert desk.find_similar() == []
+    named = desk.found_similar()
+    assert named == [], (
+        f"{subject}: find_similar names {named}, who have other numbers than {NUMBER}. "
+        "Judge by may_be_phone_of."
+    )
