@@ -5,8 +5,8 @@ and not data: a field is required there now, a tag or a stage was deleted. Such
 contacts are a refusal group (``model.work.RefusalGroup``). No refusal counts against
 them, and no run tries them, but for one contact of each group: the probe.
 
-    first night     contacts 1 to 500 are refused: "no such stage". They are a group.
-    second night    1 is the probe and is refused again: one request, 499 left alone.
+    first night     contacts 1 to 9 are refused: "no such stage". They are a group.
+    second night    1 is the probe and is refused again: one request, 8 are left alone.
     third night     2 is the probe and is accepted: the others are revived and sent.
 
 Values that the vendor neither takes nor refuses make groups as well: their contacts

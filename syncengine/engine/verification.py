@@ -65,7 +65,7 @@ class Findings:
     drifted: int = 0
     unknown: int = 0
     """Number of contacts of which something sent is still unknown: not compared."""
-    silent: int = 0
+    suppressed: int = 0
     """Number of contacts about whom nothing may be sent: not compared."""
     erasing: list[str] = field(default_factory=list)
     """Forgotten contacts of which something is still known here: not compared."""
@@ -147,15 +147,15 @@ class Verification:
             await self._verify_slice(states)
 
     async def _verify_slice(self, states: Mapping[str, ContactState]) -> None:
-        silent = await self._silent(states.values())
+        suppressed = await self._suppressed(states.values())
         passed_over: list[ContactState] = []
         readable: list[ContactState] = []
         for state in states.values():
-            if state.contact_id in silent or _is_unknown(state):
+            if state.contact_id in suppressed or _is_unknown(state):
                 passed_over.append(state)
             elif state.known.external_id:
                 readable.append(state)
-        self._pass_over(passed_over, silent)
+        self._pass_over(passed_over, suppressed)
         reads = [self._read(state) for state in readable]
         answers = await asyncio.gather(*reads, return_exceptions=True)
         read: list[_ReadBack] = []
@@ -234,14 +234,14 @@ class Verification:
                 unknown.append(state)
             else:
                 shown.append(_ReadBack(state, remote))
-        self._pass_over(unknown, await self._silent(unknown))
+        self._pass_over(unknown, await self._suppressed(unknown))
         await self._compare(shown)
         return set(states)
 
     async def _read(self, state: ContactState) -> Remote | None:
         return await read_linked(self._vendor, self._retrier, state.known)
 
-    async def _silent(self, states: Iterable[ContactState]) -> Mapping[str, str]:
+    async def _suppressed(self, states: Iterable[ContactState]) -> Mapping[str, str]:
         """Return those of the contacts that are suppressed, with the reason."""
         subjects: dict[str, Sequence[Subject]] = {}
         for state in states:
@@ -254,14 +254,14 @@ class Verification:
         return await self._store.suppressed(subjects)
 
     def _pass_over(
-        self, states: Iterable[ContactState], silent: Mapping[str, str]
+        self, states: Iterable[ContactState], suppressed: Mapping[str, str]
     ) -> None:
         """Count contacts that are not compared, by the reason why not."""
         for state in states:
-            if silent.get(state.contact_id) == "forgotten":
+            if suppressed.get(state.contact_id) == "forgotten":
                 self.seen.erasing.append(state.contact_id)
-            elif state.contact_id in silent or state.status is Status.SUPPRESSED:
-                self.seen.silent += 1
+            elif state.contact_id in suppressed or state.status is Status.SUPPRESSED:
+                self.seen.suppressed += 1
             else:
                 self.seen.unknown += 1
 

@@ -245,7 +245,7 @@ class _Comparison:
             found=dict(sorted(seen.found.items())),
             subjects=dict(seen.subjects.most_common()),
             in_doubt=seen.unknown,
-            silent=seen.silent,
+            silent=seen.suppressed,
             erasing=tuple(seen.erasing[:_MOST_ERASING]),
             gone=seen.gone_before,
             unread=seen.unread,

@@ -1,4 +1,10 @@
-"""The destinations of an account, and their move to another account or name."""
+"""The destinations of an account, and their move to another account or name.
+
+An account is known by its name in the configuration. When that changes and the account
+stays the same, everything that is stored under the former name moves
+(``move_account``). When the name stays and the account is another one, what is known of
+its contacts is dropped (``start_anew``).
+"""
 
 from __future__ import annotations
 

@@ -81,6 +81,7 @@ class Batches(FencedStore):
     async def left(self) -> int:
         """Return the number of contacts in unfinished batches."""
         async with self._fence.reading() as connection:
-            return int(
-                await connection.fetchval(_SQL["waiting_contacts"], self._run_id)
+            number: int = await connection.fetchval(
+                _SQL["waiting_contacts"], self._run_id
             )
+        return number

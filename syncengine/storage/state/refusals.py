@@ -1,4 +1,8 @@
-"""Contacts that the vendor refuses alike, and dead letters."""
+"""Contacts that the vendor refuses alike, and dead letters.
+
+A dead letter was refused three times for itself. Of contacts that are refused alike the
+configuration is to blame (``engine.refusal_groups``). The state leaves both alone.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ class Refusals(FencedStore):
         """Return the groups, the one that was tried longest ago first."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["groups"], self._destination)
-        return [_alike(row) for row in rows]
+        return [_group(row) for row in rows]
 
     @patient
     async def members(
@@ -64,15 +68,15 @@ class Refusals(FencedStore):
 
     @patient
     async def _has_group(self, refusal: Refusal) -> bool:
+        """Return whether a group has this refusal already."""
         async with self._fence.reading() as connection:
-            return bool(
-                await connection.fetchval(
-                    _SQL["is_left_alone"],
-                    self._destination,
-                    refusal.fingerprint,
-                    self._run_id,
-                )
+            found = await connection.fetchval(
+                _SQL["is_left_alone"],
+                self._destination,
+                refusal.fingerprint,
+                self._run_id,
             )
+        return bool(found)
 
     async def _page_by_page(self, statement: str, *arguments: object) -> None:
         """Execute a statement until it finds nothing any more.
@@ -86,6 +90,7 @@ class Refusals(FencedStore):
 
     @patient
     async def _page(self, statement: str, arguments: Sequence[object]) -> bool:
+        """Execute a statement for one page; return whether it changed any row."""
         async with self._fence.writing() as connection:
             status = await connection.execute(
                 _SQL[statement], self._destination, *arguments, _PAGE
@@ -113,8 +118,9 @@ class Refusals(FencedStore):
         await self._page_by_page("put_back", list(fingerprints), self._run_id)
 
 
-def _alike(row: asyncpg.Record) -> RefusalGroup:
-    return RefusalGroup(Refusal(row["refusal"], row["code"] or ""), row["contacts"])
+def _group(row: asyncpg.Record) -> RefusalGroup:
+    refusal = Refusal(row["refusal"], row["code"] or "")
+    return RefusalGroup(refusal, row["contacts"])
 
 
 def _members(rows: Sequence[asyncpg.Record]) -> Sequence[GroupMember]:
@@ -122,6 +128,7 @@ def _members(rows: Sequence[asyncpg.Record]) -> Sequence[GroupMember]:
 
 
 def _kind(row: asyncpg.Record) -> BatchKind:
+    """Return the kind of batch that tries what was refused once more."""
     if row["removal"]:
         return BatchKind.REMOVALS
     return BatchKind.CHANGES

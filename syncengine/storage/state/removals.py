@@ -55,11 +55,10 @@ async def earlier_removed(
 async def count_earlier_removed(pool: Pool, destination: str, *, tagged: bool) -> int:
     """Return the number of contacts that ``earlier_removed`` returns."""
     async with read_state(pool) as connection:
-        return int(
-            await connection.fetchval(
-                _SQL["count_earlier_removed"], destination, tagged, LISTS
-            )
+        number: int = await connection.fetchval(
+            _SQL["count_earlier_removed"], destination, tagged, LISTS
         )
+    return number
 
 
 async def moved_away(pool: Pool, destination: str) -> tuple[str, ...]:

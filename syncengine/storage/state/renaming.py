@@ -1,4 +1,8 @@
-"""New names of destinations, and what those without a file leave to others."""
+"""New names of destinations, and the release of contacts of those without a file.
+
+A destination is known by the name of its file. If that changes, everything in the state
+has to move to the new name, or all contacts would look new.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ _DROP_NEW_NAME = (
     "drop_waits",
     "drop_destination",
 )
+"""Statements that drop what the state has under the new name."""
 _RENAME = (
     "rename_destination",
     "rename_state",
@@ -28,6 +33,7 @@ _RENAME = (
     "rename_waits",
     "rename_owners",
 )
+"""Statements that move everything from the old name to the new one."""
 
 
 async def contacts_there(pool: Pool, destination: str) -> int:

@@ -31,6 +31,7 @@ class FormerRun:
     run_id: int
     destination: str
     status: str
+    """Status as it is stored (``model.reports.RunStatus``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Note:
 
     contact_id: str
     outcome: str
+    """Outcome as it is stored (``model.calls.OutcomeKind``)."""
     code: str
     message: str
 
@@ -213,6 +215,7 @@ async def notes(
 
 
 def _note(row: asyncpg.Record) -> Note:
+    """Return a row of the statement ``notes``, with words for people."""
     # An outcome that is only ``unsupported`` has no message of the vendor.
     message = row["message"] or in_words(unsupported_from(row["unsupported"]))
     return Note(row["contact_id"], row["outcome"], row["code"], message)
@@ -227,7 +230,7 @@ async def notes_left(
 ) -> int:
     """Return the number of contacts that ``notes`` does not name."""
     async with read_state(pool) as connection:
-        number = int(
-            await connection.fetchval(_SQL["number_of_notes"], run_id, one_by_one)
+        number: int = await connection.fetchval(
+            _SQL["number_of_notes"], run_id, one_by_one
         )
     return max(0, number - most)
