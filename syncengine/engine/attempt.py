@@ -22,7 +22,7 @@ for another contact, and by one for the vendor."""
 
 
 class Next(Enum):
-    """What follows in an attempt that has not come to its end."""
+    """Next step of an attempt that has not come to its end."""
 
     SETTLE = auto()
     """Something is unknown that a look-up can settle. It counts as one of the tries

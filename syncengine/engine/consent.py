@@ -15,6 +15,7 @@ from syncengine.engine.task import Job
 from syncengine.errors import ContactSuppressed
 from syncengine.model.consent import Subject, SubjectFinder
 from syncengine.model.contact import Fields, MatchKey, Pending
+from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.planning.mapping import has_opted_out
 from syncengine.ports import ContactStore, SendCheck, SourceReader
@@ -50,7 +51,9 @@ def subjects_of(job: Job, naming: SubjectFinder) -> tuple[Subject, ...]:
         keys.append(known.key)
     keys += pending.keys
     tags += (*known.tags, *pending.add_tags, *pending.remove_tags)
-    values = [item for fields in parts for item in fields.items()]
+    values: list[tuple[str, Json]] = []
+    for fields in parts:
+        values += fields.items()
     values += [(key.field, key.value) for key in keys]
     return naming.subjects(job.state.contact_id, values, tags)
 

@@ -1,6 +1,8 @@
 """Sync of one contact: settle what is unknown, then plan and send.
 
-``Settlement`` settles and ``CallSender`` sends; here is only what follows after what.
+``Settlement`` settles and ``CallSender`` sends; here is only what follows after what,
+and what an attempt ends with where something was raised. The workers of the
+``Dispatcher`` call it.
 """
 
 from __future__ import annotations
@@ -45,6 +47,10 @@ class ContactSync:
         stopping: StopFlag,
         consent: Consent | None = None,
     ) -> None:
+        """Put the parts together; without ``consent`` none is asked, as in an erasure.
+
+        Once ``stopping`` is set, no further attempt begins.
+        """
         self._retry_policy = task.retry_policy
         self._settles_within = vendor.capabilities.settles_within
         self._stopping = stopping
@@ -117,6 +123,7 @@ class ContactSync:
         attempt: Attempt,
         error: RequestFailed | AccountStopped | ContactSuppressed,
     ) -> AttemptEnding:
+        """Return the end of an attempt at which an error was raised."""
         match error:
             case VendorUnavailable():
                 return self._end_unreachable(attempt, error)

@@ -53,21 +53,32 @@ def in_step(
     stays unknown all the same; ``dropped`` is what was sent and not taken. With
     ``was_gone``, a contact was to be deleted that was not there any more.
     """
-    state = job.state
-    is_removal = job.desired is None
+    contact_id = job.state.contact_id
+    known = replace(known, pending=left)
     all_unsupported = unsupported + dropped
     outcome = None
     if actions or all_unsupported:
         outcome = _done(actions, requests, all_unsupported, receipt, was_gone=was_gone)
+    is_moved = job.wanted is not None and known.external_id is not None
+    if job.desired is None:
+        return Record(
+            contact_id=contact_id,
+            known=known,
+            status=Status.REMOVED,
+            source_hash=None,
+            outcome=outcome,
+            removal=True,
+            moved=is_moved,
+        )
     return Record(
-        contact_id=state.contact_id,
-        known=replace(known, pending=left),
-        status=Status.REMOVED if is_removal else Status.SYNCED,
-        source_hash=None if is_removal else job.source_hash,
+        contact_id=contact_id,
+        known=known,
+        status=Status.SYNCED,
+        source_hash=job.source_hash,
         outcome=outcome,
-        removal=is_removal,
-        moved=job.wanted is not None and known.external_id is not None,
-        refusal=None if is_removal else common_refusal_of_dropped(dropped),
+        moved=is_moved,
+        # Without these values: the contact becomes one of a refusal group.
+        refusal=common_refusal_of_dropped(dropped),
     )
 
 

@@ -75,6 +75,7 @@ class Transport:
         self._drain = drain
         self._proxy = proxy
         self._under_way: set[_Attempts] = set()
+        """Attempts of the requests that are not answered yet."""
         self._drain_task: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -163,6 +164,7 @@ class Transport:
     async def _exchange(
         self, request: Request, url: URL, written: bytes | None, attempts: _Attempts
     ) -> Response:
+        """Send the request on any connection, and read its response."""
         assert self._session is not None, "enter the transport first"
         async with self._session.request(
             request.method,
@@ -192,7 +194,9 @@ class Transport:
             address = f"{self._base_url}{request.path}"
             if request.query:
                 address += f"?{_query(request)}"
-            body = None if request.json is None else orjson.dumps(request.json)
+            body = None
+            if request.json is not None:
+                body = orjson.dumps(request.json)
             return URL(address, encoded=True), body
         raise CannotBeSent(
             f"{request.route}: a value cannot be written into the request; correct the "
@@ -201,10 +205,11 @@ class Transport:
 
 
 def _query(request: Request) -> str:
-    return "&".join(
-        f"{quote(name, safe='')}={quote(value, safe='')}"
-        for name, value in request.query
-    )
+    """Return the query string of a request, with everything quoted."""
+    pairs: list[str] = []
+    for name, value in request.query:
+        pairs.append(f"{quote(name, safe='')}={quote(value, safe='')}")
+    return "&".join(pairs)
 
 
 class _Attempts:
@@ -332,6 +337,7 @@ def _refuse_broken(request: Request) -> None:
 
 
 def _headers(request: Request) -> Mapping[str, str]:
+    """Return the headers of a request, and that of its body if it has one."""
     if request.json is None:
         return request.headers
     return {"content-type": "application/json", **request.headers}

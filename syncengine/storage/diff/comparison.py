@@ -1,4 +1,9 @@
-"""The diff between a source and a destination's state, made by the database."""
+"""The diff between a source and a destination's state, made by the database.
+
+It comes before the first request of a run, and finds the contacts that the run is
+about. ``strategy`` chooses one of two ways: ``ranges`` joins source and state in the
+database, and ``streams`` reads both and compares them here (``merge``).
+"""
 
 from __future__ import annotations
 
@@ -24,10 +29,11 @@ from syncengine.storage.statements import statements
 class Diff:
     """Comparison of a source with a destination's state; iterate over it once.
 
-    Yields the changes in key order (selected rows that are new or not acknowledged in
-    their present version; ``everything``: all of them) and the removals (known contacts
-    that are not selected any more and not marked as removed); a slice has one kind.
-    With ``same_database``, source and state may be joined.
+    Yields slices of contact ids, each of one kind. Changes are selected rows that are
+    new, or not acknowledged in their present version; with ``everything`` they are all
+    selected rows. Removals are known contacts that are not selected any more, and not
+    marked as removed yet. Both come in key order. With ``same_database``, source and
+    state may be joined.
 
     Takes a connection of each pool while it runs (of a shared pool up to two); a caller
     that stops early closes the iterator (``contextlib.aclosing``). Raises SourceError
@@ -133,16 +139,14 @@ class Diff:
                     SHORTENED,
                 )
         # The statement finds ids of the right length; some may be whole keys.
-        known = {
-            row["contact_id"]: row["hash"]
-            for row in rows
-            if is_shortened(row["contact_id"])
-        }
-        changes = [
-            contact_id
-            for contact_id, source_hash in wanted.items()
-            if self._everything or known.get(contact_id) != source_hash
-        ]
+        known: dict[str, int | None] = {}
+        for row in rows:
+            if is_shortened(row["contact_id"]):
+                known[row["contact_id"]] = row["hash"]
+        changes: list[str] = []
+        for contact_id, source_hash in wanted.items():
+            if self._everything or known.get(contact_id) != source_hash:
+                changes.append(contact_id)
         removals = [contact_id for contact_id in known if contact_id not in wanted]
         # Both sides were counted with the ranges or streams already.
         return Differences(

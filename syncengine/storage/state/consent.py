@@ -159,14 +159,13 @@ async def add(
 
 async def forgotten_among(pool: Pool, subjects: Sequence[Subject]) -> tuple[str, ...]:
     """Return the contacts among these subjects that were forgotten."""
-    texts = {
-        subject.text: subject.value
-        for subject in subjects
-        if subject.kind is SubjectKind.CONTACT
-    }
+    contact_ids: dict[str, str] = {}
+    for subject in subjects:
+        if subject.kind is SubjectKind.CONTACT:
+            contact_ids[subject.text] = subject.value
     async with read_state(pool) as connection:
-        rows = await connection.fetch(_SQL["forgotten_among"], list(texts))
-    return tuple(texts[row["subject"]] for row in rows)
+        rows = await connection.fetch(_SQL["forgotten_among"], list(contact_ids))
+    return tuple(contact_ids[row["subject"]] for row in rows)
 
 
 async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:

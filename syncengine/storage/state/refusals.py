@@ -153,14 +153,15 @@ async def refused_alike(
 ) -> tuple[RefusedAlike, ...]:
     """Return the largest groups that the vendor refuses alike."""
     rows = await _fetched(pool, "refused_alike", destination, most)
-    return tuple(
-        RefusedAlike(
-            contacts=row["contacts"],
-            code=row["code"] or "",
-            contact_id=row["contact_id"],
-            message=row["message"],
-        )
-        for row in rows
+    return tuple(_refused_alike(row) for row in rows)
+
+
+def _refused_alike(row: asyncpg.Record) -> RefusedAlike:
+    return RefusedAlike(
+        contacts=row["contacts"],
+        code=row["code"] or "",
+        contact_id=row["contact_id"],
+        message=row["message"],
     )
 
 
@@ -184,14 +185,15 @@ async def dropped_alike(
 ) -> tuple[DroppedAlike, ...]:
     """Return the largest groups of which the vendor did not take the same values."""
     rows = await _fetched(pool, "dropped_alike", destination, most)
-    return tuple(
-        DroppedAlike(
-            contacts=row["contacts"],
-            fingerprint=row["refusal"],
-            contact_id=row["contact_id"],
-            unsupported=unsupported_from(row["unsupported"]),
-        )
-        for row in rows
+    return tuple(_dropped_alike(row) for row in rows)
+
+
+def _dropped_alike(row: asyncpg.Record) -> DroppedAlike:
+    return DroppedAlike(
+        contacts=row["contacts"],
+        fingerprint=row["refusal"],
+        contact_id=row["contact_id"],
+        unsupported=unsupported_from(row["unsupported"]),
     )
 
 

@@ -129,14 +129,11 @@ class Shares(FencedStore):
             rows = await connection.fetch(
                 _SQL["owned_elsewhere"], self._fence.account, run_id, destination, most
             )
-        return [
-            OwnedContact(
-                row["contact_id"],
-                row["owner"],
-                Known(fields=orjson.loads(row["fields"])),
-            )
-            for row in rows
-        ]
+        found: list[OwnedContact] = []
+        for row in rows:
+            known = Known(fields=orjson.loads(row["fields"]))
+            found.append(OwnedContact(row["contact_id"], row["owner"], known))
+        return found
 
 
 def _key(row: asyncpg.Record) -> MatchKey | None:
