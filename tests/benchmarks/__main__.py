@@ -1,4 +1,7 @@
-"""``./run bench [NAME] [OPTIONS]``: every benchmark, or one. Each brings a server of its own and prints its table."""
+"""``./run bench [NAME] [OPTIONS]``:
+
+every benchmark, or one. Each brings a server of its own and prints its table.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An unthrottled backfill, next to the fewest lines of aiohttp that send the same requests in the same minute."""
+"""An unthrottled backfill, next to its floor in the same minute.
+
+The floor is the fewest lines of aiohttp that send the same requests.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +22,29 @@ from tests.benchmarks.measured import Measured, say, show
 from tests.benchmarks.scratch import (
     Configured,
     configure,
+    report_of,
     run_command,
     scratch_databases,
     served,
-    told_by,
 )
 
 _AIM, _AIM_MEMORY = 1 / 0.6, 80.0
 _REQUESTS = {"charles": 1, "respond_io": 3}
-"""A contact: one upsert; a look-up, a create and a tag call."""
+"""Requests a contact: one upsert; a look-up, a create and a tag call."""
 _PART = {"charles": 1, "respond_io": 10}
-"""Of the contacts one in so many, so that all of it stays below twenty-five minutes on two cores."""
+"""The divisor of the contacts.
+
+With it all stays below twenty-five minutes on two cores.
+"""
 _IN_FLIGHT = 8
-"""As shipped."""
+"""The value as shipped."""
 
 
 def main(arguments: list[str]) -> None:
-    """Build the contacts, send them in interleaved rounds, print the table. Takes a quarter of an hour."""
+    """Build the contacts, send them in interleaved rounds, and print the table.
+
+    Takes a quarter of an hour.
+    """
     parser = argparse.ArgumentParser(prog="./run bench backfill", description=__doc__)
     parser.add_argument(
         "--contacts",
@@ -57,7 +66,10 @@ def main(arguments: list[str]) -> None:
 
 @dataclass(slots=True)
 class _Taken:
-    """Round by round: microseconds of CPU a request, requests a second, peak megabytes."""
+    """Measurements round by round.
+
+    Microseconds of CPU a request, requests a second, peak megabytes.
+    """
 
     cpu: list[float] = field(default_factory=list)
     pace: list[float] = field(default_factory=list)
@@ -101,35 +113,38 @@ async def _round(
     requests = contacts * _REQUESTS[vendor]
     await _forget(dsn)
     report, took = await run_command(configured, "--backfill")
-    if (report["status"], report["contacts"]["applied"], report["requests"]) != (
-        "done",
-        contacts,
-        requests,
-    ):
+    sent = report["status"], report["contacts"]["applied"], report["requests"]
+    if sent != ("done", contacts, requests):
         raise RuntimeError(f"the backfill did not go through: {report}")
     engine.note(took, requests)
-    held = await _held(url)
-    (took,) = await told_by("tests.benchmarks.bare", dsn, vendor, url, str(_IN_FLIGHT))
+    seen = await _seen_by_twin(url)
+    (took,) = await report_of(
+        "tests.benchmarks.bare", dsn, vendor, url, str(_IN_FLIGHT)
+    )
     bare.note(took, requests)
-    if await _held(url) != held:
+    if await _seen_by_twin(url) != seen:
         raise RuntimeError(
             f"{vendor} was sent different requests by the engine and by the bare loop"
         )
 
 
 async def _forget(dsn: str) -> None:
-    """The state as before the first run."""
+    """Empty the state, as before the first run."""
     connection = await connect(dsn)
     await connection.execute(
-        "TRUNCATE syncengine.sync_run, syncengine.sync_batch, syncengine.sync_outcome, syncengine.sync_state,"
-        " syncengine.sync_known, syncengine.sync_key, syncengine.sync_wait"
+        "TRUNCATE syncengine.sync_run, syncengine.sync_batch, "
+        "syncengine.sync_outcome, syncengine.sync_state, syncengine.sync_known, "
+        "syncengine.sync_key, syncengine.sync_wait"
     )
     await connection.execute("CHECKPOINT")
     await connection.close()
 
 
-async def _held(url: str) -> tuple[Any, str]:
-    """How often each route was called, and a digest of all contacts but for their ids; then the twin forgets both."""
+async def _seen_by_twin(url: str) -> tuple[Any, str]:
+    """Return how often each route was called, and a digest of all contacts.
+
+    Ids are left out of the digest. Then the twin forgets both.
+    """
     base, _, name = url.rpartition("/")
     admin = f"{base}/__sandbox/{name}"
     async with aiohttp.ClientSession() as session:
@@ -138,15 +153,15 @@ async def _held(url: str) -> tuple[Any, str]:
         async with session.get(f"{admin}/contacts") as response:
             contacts = orjson.loads(await response.read())
         await (await session.post(f"{admin}/reset")).read()
-    told = (
+    contents = [
         (each["key"], _plain(each["fields"]), sorted(each["tags"])) for each in contacts
-    )
-    lines = sorted(orjson.dumps(each, option=orjson.OPT_SORT_KEYS) for each in told)
+    ]
+    lines = sorted(orjson.dumps(each, option=orjson.OPT_SORT_KEYS) for each in contents)
     return routes, sha256(b"\n".join(lines)).hexdigest()
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    """JSON has one kind of number: 2.0 is 2."""
+    """Return fields with 2.0 as 2: JSON has one kind of number."""
     return {
         name: int(value) if isinstance(value, float) and value.is_integer() else value
         for name, value in fields.items()
@@ -157,8 +172,9 @@ def _show(
     vendor: str, contacts: int, rounds: int, engine: _Taken, bare: _Taken
 ) -> None:
     show(
-        f"A backfill of {contacts:,} contacts, {len(COLUMNS)} columns, to {vendor}: {_REQUESTS[vendor]} requests each,"
-        f" {_IN_FLIGHT} in flight ({rounds} interleaved rounds: min / median / max)",
+        f"A backfill of {contacts:,} contacts, {len(COLUMNS)} columns, to {vendor}: "
+        f"{_REQUESTS[vendor]} requests each, {_IN_FLIGHT} in flight "
+        f"({rounds} interleaved rounds: min / median / max)",
         [
             Measured("CPU of the client a request", "us", engine.cpu, bare.cpu, _AIM),
             Measured("peak memory of the command", "MB", engine.peaks, bare.peaks),

@@ -71,7 +71,10 @@ async def create_source(
     table: str = "crm.contacts",
     key: str = "bigint",
 ) -> None:
-    """A table of contacts with the key ``id`` (see KEY_TYPES), analysed and vacuumed; the same rows every time."""
+    """Create a table of contacts with the key ``id`` (see KEY_TYPES).
+
+    It is analysed and vacuumed, and has the same rows every time.
+    """
     kinds = ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
     values = ", ".join(value for _, value in COLUMNS.values())
     await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
@@ -90,7 +93,10 @@ async def put_in_step(
     *,
     destination: str = DESTINATION,
 ) -> None:
-    """Make the state say that the destination holds every row as it is; the two may be in different databases."""
+    """Make the state say that the destination holds every row as it is.
+
+    The two may be in different databases.
+    """
     number = source.contact_id if source.kind == "number" else "NULL"
     rows = (
         f"SELECT '{destination}', {source.contact_id}, {number}, {source.hash}, 'synced' "

@@ -1,4 +1,4 @@
-"""What was measured, next to its floor: rows of a table, and what a process has to say of itself."""
+"""Measurements next to their floors, in a table, and a process's own figures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One thing measured round by round, and its aim.
+    """One quantity, measured round by round, and its aim.
 
-    With a floor of the same rounds the aim is the most that the median of the ratios may be; without, the most that
-    every value may be.
+    With a floor of the same rounds the aim is the most that the median of the ratios
+    may be. Without, it is the most that every value may be.
     """
 
     what: str
@@ -28,24 +28,35 @@ class Measured:
 
     @property
     def ratios(self) -> list[float]:
-        return (
-            [ours / least for ours, least in zip(self.values, self.floor, strict=True)]
-            if self.floor
-            else []
-        )
+        if not self.floor:
+            return []
+        pairs = zip(self.values, self.floor, strict=True)
+        return [ours / least for ours, least in pairs]
 
     @property
     def met(self) -> bool | None:
         """Return whether the aim was met; None without one."""
         if self.aim is None:
             return None
-        return (
-            statistics.median(self.ratios) if self.floor else max(self.values)
-        ) <= self.aim
+        if self.floor:
+            return statistics.median(self.ratios) <= self.aim
+        return max(self.values) <= self.aim
+
+    @property
+    def aim_in_words(self) -> str:
+        """Return the aim: a ratio where there is a floor, else with its unit."""
+        if self.aim is None:
+            return ""
+        if self.floor:
+            return f"{self.aim:.3g}"
+        return f"{self.aim:.3g} {self.unit}"
+
+
+_VERDICTS = {None: "", True: "met", False: "missed"}
 
 
 def say(progress: str) -> None:
-    """Tell how far it is."""
+    """Report progress to the person who waits."""
     print(progress, flush=True)  # noqa: T201 - a benchmark talks to a person
 
 
@@ -61,10 +72,8 @@ def show(title: str, rows: Sequence[Measured]) -> None:
                 _spread(row.values),
                 _spread(row.floor),
                 _spread(row.ratios),
-                ""
-                if row.aim is None
-                else f"{row.aim:.3g}" + ("" if row.floor else f" {row.unit}"),
-                {None: "", True: "met", False: "missed"}[row.met],
+                row.aim_in_words,
+                _VERDICTS[row.met],
             )
             for row in rows
         ],
@@ -84,9 +93,8 @@ def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _spread(values: Sequence[float]) -> str:
     if not values:
         return ""
-    return " / ".join(
-        _short(value) for value in (min(values), statistics.median(values), max(values))
-    )
+    figures = (min(values), statistics.median(values), max(values))
+    return " / ".join(_short(value) for value in figures)
 
 
 def _short(value: float) -> str:
@@ -94,15 +102,16 @@ def _short(value: float) -> str:
 
 
 def peak() -> float:
-    """The most memory this process had, in MB. Not ``ru_maxrss``, which counts the parent's too."""
-    status = dict(
-        line.split(":", 1)
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    )
+    """Return the most memory this process had, in MB.
+
+    Not ``ru_maxrss``, which counts the parent's too.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    status = dict(line.split(":", 1) for line in lines)
     return int(status["VmHWM"].split()[0]) / 1024
 
 
 def cpu() -> float:
-    """The seconds of CPU this process has used, in the kernel and outside."""
+    """Return the seconds of CPU this process has used, in the kernel and outside."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime

@@ -1,4 +1,7 @@
-"""The pacing in real time, over real HTTP with jitter, next to simpler ways of keeping the same limit."""
+"""The pacing in real time, over real HTTP with jitter.
+
+Next to it, simpler ways of keeping the same limit.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from tests.benchmarks.scratch import KEY, served
 _AIM = 98.0
 """Percent of the limit."""
 _JITTER = 0.05
-"""Seconds at most, between the permit and the first byte, and again before the answer."""
+"""Seconds at most between the permit and the first byte, and before the answer."""
 _WORKERS = 8
 _UPSERT = Request(
     "PUT",
@@ -41,7 +44,7 @@ Gates = Callable[[Limit], AbstractAsyncContextManager[Gate]]
 
 
 def main(arguments: list[str]) -> None:
-    """Send as fast as each gate lets, one after the other, and print what the twin counted."""
+    """Send as fast as each gate lets, gate by gate, and print what the twin counted."""
     parser = argparse.ArgumentParser(prog="./run bench pacing", description=__doc__)
     parser.add_argument(
         "--calls",
@@ -62,12 +65,9 @@ def main(arguments: list[str]) -> None:
         help="for each gate; the default is %(default)s",
     )
     options = parser.parse_args(arguments)
-    asyncio.run(
-        _measure(
-            Limit(options.calls, options.per),
-            max(1, options.contacts // options.calls - 1),
-        )
-    )
+    # One window less: the first one does not count.
+    windows = max(1, options.contacts // options.calls - 1)
+    asyncio.run(_measure(Limit(options.calls, options.per), windows))
 
 
 async def _measure(limit: Limit, windows: int) -> None:
@@ -77,8 +77,9 @@ async def _measure(limit: Limit, windows: int) -> None:
         async with served("charles") as url:
             rows.append(_row(name, await _counted(url, gates, limit, windows), limit))
     table(
-        f"{limit.calls} requests in any {limit.per:g} s, counted at arrival in a sliding and in fixed windows; "
-        f"{_JITTER * 1000:.0f} ms of jitter each way, {_WORKERS} workers, {windows} windows after the first",
+        f"{limit.calls} requests in any {limit.per:g} s, counted at arrival in a "
+        f"sliding and in fixed windows; {_JITTER * 1000:.0f} ms of jitter each way, "
+        f"{_WORKERS} workers, {windows} windows after the first",
         (
             "",
             "requests",
@@ -94,7 +95,11 @@ async def _measure(limit: Limit, windows: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What the twin saw: every request, those it refused, the fullest window, what each later window used."""
+    """The twin's counts.
+
+    Every request, those it refused, the fullest window, and the share that each later
+    window used.
+    """
 
     requests: int
     refused: int

@@ -1,4 +1,7 @@
-"""What benchmarks run on: a Postgres of their own, a configuration, a sandbox and commands in other processes."""
+"""The surroundings of benchmarks.
+
+A Postgres of their own, a configuration, a sandbox, and commands in other processes.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class Configured:
 def configure(
     folder: Path, vendor: str, url: str, *, state: str, source: str = ""
 ) -> Configured:
-    """Every column of the benchmarks' contacts mapped, the vendor's limits off, all else as shipped."""
+    """Write a configuration that maps every column of the benchmarks' contacts.
+
+    The vendor's limits are off, all else is as shipped.
+    """
     folder.mkdir()
     (folder / "destinations").mkdir()
     file = folder / "syncengine.yaml"
@@ -78,7 +84,10 @@ def configure(
 
 @asynccontextmanager
 async def scratch_databases() -> AsyncIterator[Databases]:
-    """Databases on a server that is thrown away, or on the one that SYNCENGINE_DATABASE_URL names."""
+    """Yield databases on a server that is thrown away.
+
+    Or on the one that SYNCENGINE_DATABASE_URL names.
+    """
     with running_server(os.environ.get("SYNCENGINE_DATABASE_URL")) as server:
         databases = await asyncio.to_thread(Databases, server)
         try:
@@ -103,7 +112,8 @@ async def served(vendor: str) -> AsyncIterator[str]:
                 break
         else:
             raise RuntimeError(
-                f"the sandbox ended, and said {said!r} instead of where it serves {vendor}"
+                f"the sandbox ended, and printed {said!r} "
+                f"instead of where it serves {vendor}"
             )
         yield url
     finally:
@@ -111,7 +121,7 @@ async def served(vendor: str) -> AsyncIterator[str]:
         await process.communicate()
 
 
-async def told_by(
+async def report_of(
     module: str, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> list[Any]:
     """The lines of JSON that a module prints when it is run in a process of its own."""
@@ -119,7 +129,8 @@ async def told_by(
     output, said = await process.communicate()
     if process.returncode:
         raise RuntimeError(
-            f"{module} ended with exit code {process.returncode}:\n{output.decode()}{said.decode()}"
+            f"{module} ended with exit code {process.returncode}:\n"
+            f"{output.decode()}{said.decode()}"
         )
     return [json.loads(line) for line in output.splitlines()]
 
@@ -127,8 +138,11 @@ async def told_by(
 async def run_command(
     configured: Configured, *arguments: str
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """``syncengine run --json`` in a process of its own: its report, and what it took."""
-    report, took = await told_by(
+    """Run ``syncengine run --json`` in a process of its own.
+
+    Returns its report, and the time and memory it took.
+    """
+    report, took = await report_of(
         *(
             "tests.benchmarks.command",
             "--config",

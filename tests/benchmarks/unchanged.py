@@ -1,4 +1,7 @@
-"""A whole run over contacts that did not change, next to the bare hash scan of the same rows in the same minute."""
+"""A whole run over unchanged contacts, next to its floor in the same minute.
+
+The floor is the bare hash scan of the same rows.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ _NOWHERE = "http://127.0.0.1:9"
 
 
 def main(arguments: list[str]) -> None:
-    """Build the contacts, measure in interleaved rounds, print the table. Takes a few minutes."""
+    """Build the contacts, measure in interleaved rounds, and print the table.
+
+    Takes a few minutes.
+    """
     parser = argparse.ArgumentParser(prog="./run bench unchanged", description=__doc__)
     parser.add_argument(
         "--contacts", type=int, default=1_000_000, help="the default is %(default)s"
@@ -58,7 +64,7 @@ def main(arguments: list[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """So many contacts in step, with the source beside the state and in another database."""
+    """Contacts in step, with the source beside the state and in another database."""
 
     contacts: int
     source: str
@@ -79,7 +85,8 @@ async def _measure(folder: Path, contacts: int, few: int, rounds: int) -> None:
     beside, apart, few_beside, few_apart = _Taken(), _Taken(), _Taken(), _Taken()
     async with scratch_databases() as databases:
         say(
-            f"Building {contacts:,} and {few:,} contacts of {len(COLUMNS)} columns, twice each ..."
+            f"Building {contacts:,} and {few:,} contacts of {len(COLUMNS)} columns, "
+            "twice each ..."
         )
         many, small = (
             await _build(databases, folder, contacts),
@@ -125,10 +132,10 @@ async def _measure(folder: Path, contacts: int, few: int, rounds: int) -> None:
 
 
 async def _build(databases: Databases, folder: Path, contacts: int) -> _World:
-    """A database with source and state in step, and another one with the same source.
+    """Create a database with source and state in step, and another with the source.
 
-    The state is copied in: what a diff reads of it is what a first run would have left. That the hashes are the
-    engine's own shows in every run, which finds no difference.
+    The state is copied in: what a diff reads of it is what a first run would have left.
+    That the hashes are the engine's own shows in every run, which finds no difference.
     """
     here = await asyncio.to_thread(databases.create, migrated=True)
     elsewhere = await asyncio.to_thread(databases.create, migrated=False)
@@ -138,10 +145,11 @@ async def _build(databases: Databases, folder: Path, contacts: int) -> _World:
     )
     for dsn in (here, elsewhere):
         connection = await connect(dsn)
-        # One process a side: what is compared is work, not how many workers a planner hands out.
+        # One process a side: work is compared, not how many workers a planner uses.
         await connection.execute(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET max_parallel_workers_per_gather = 0',"
-            " current_database()); END $$"
+            "DO $$ BEGIN EXECUTE format("
+            "'ALTER DATABASE %I SET max_parallel_workers_per_gather = 0', "
+            "current_database()); END $$"
         )
         await create_source(connection, contacts)
         await connection.close()
@@ -163,8 +171,9 @@ async def _hash_scan(dsn: str) -> float:
     try:
         await connection.execute("SET jit = off")
         began = time.perf_counter()
+        columns = ", ".join(COLUMNS)
         await connection.fetchval(
-            f"SELECT count(hash_record_extended(ROW({', '.join(COLUMNS)}), 0)) FROM crm.contacts"
+            f"SELECT count(hash_record_extended(ROW({columns}), 0)) FROM crm.contacts"
         )
         return time.perf_counter() - began
     finally:
@@ -172,18 +181,14 @@ async def _hash_scan(dsn: str) -> float:
 
 
 async def _run(taken: _Taken, configured: Configured) -> None:
-    report, took = await run_command(
-        configured, "--accept", "database"
-    )  # the two sources take turns over one state
+    # Accepted because the two sources take turns over one state.
+    report, took = await run_command(configured, "--accept", "database")
     _require_silence(report)
     taken.seconds.append(took["seconds"])
     taken.peaks.append(took["peak"])
 
 
 def _require_silence(report: dict[str, Any]) -> None:
-    if (report["status"], report["contacts"]["changed"], report["requests"]) != (
-        "done",
-        0,
-        0,
-    ):
+    found = report["status"], report["contacts"]["changed"], report["requests"]
+    if found != ("done", 0, 0):
         raise RuntimeError(f"a run over unchanged contacts was not silent: {report}")

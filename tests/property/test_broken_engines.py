@@ -7,7 +7,7 @@ looks at what it does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import pytest
@@ -110,7 +110,7 @@ def _nobody_who_waits_is_judged(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Waiting, "_refused", nobody)
 
 
-def _nobody_is_told_that_an_owner_has_moved(patch: pytest.MonkeyPatch) -> None:
+def _nobody_learns_that_an_owner_has_moved(patch: pytest.MonkeyPatch) -> None:
     async def nobody(_: object) -> list[str]:
         return []
 
@@ -132,57 +132,79 @@ def _lost_answers_are_successes(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-BREAKS: dict[str, tuple[Break, str, str]] = {
-    "nobody is looked up": (_nobody_is_looked_up, "whautomate", "times"),
-    "nobody owns anything": (_nobody_owns_anything, "respond_io", "belongs to"),
-    "answers move contacts": (_answers_move_contacts, "chartmogul", ""),
-    "lists stay behind": (_lists_stay_behind, "dm_champ", "is on the lists"),
-    "tags stay behind": (_tags_stay_behind, "whautomate", "are too many"),
-    "nobody is asked about suppressions": (
+@dataclass(frozen=True)
+class BrokenEngine:
+    """An engine that is broken on purpose, and how the simulation notices."""
+
+    break_it: Break
+    vendor: str
+    """A vendor whose histories draw the case."""
+    violation: str = ""
+    """Words of the violation; empty where several kinds show the break."""
+
+
+BREAKS = {
+    "nobody is looked up": BrokenEngine(
+        _nobody_is_looked_up, vendor="whautomate", violation="times"
+    ),
+    "nobody owns anything": BrokenEngine(
+        _nobody_owns_anything, vendor="respond_io", violation="belongs to"
+    ),
+    "answers move contacts": BrokenEngine(_answers_move_contacts, vendor="chartmogul"),
+    "lists stay behind": BrokenEngine(
+        _lists_stay_behind, vendor="dm_champ", violation="is on the lists"
+    ),
+    "tags stay behind": BrokenEngine(
+        _tags_stay_behind, vendor="whautomate", violation="are too many"
+    ),
+    "nobody is asked about suppressions": BrokenEngine(
         _nobody_is_asked_about_suppressions,
-        "chartmogul",
-        "was suppressed",
+        vendor="chartmogul",
+        violation="was suppressed",
     ),
-    "opting out means nothing": (_opting_out_means_nothing, "chartmogul", "opted out"),
-    "bad rows are passed over": (
-        _bad_rows_are_passed_over,
-        "whautomate",
-        "its row has a bad",
+    "opting out means nothing": BrokenEngine(
+        _opting_out_means_nothing, vendor="chartmogul", violation="opted out"
     ),
-    "losers stay dead": (_losers_stay_dead, "chartmogul", "nothing is in its way"),
-    "everybody loses to nobody": (
+    "bad rows are passed over": BrokenEngine(
+        _bad_rows_are_passed_over, vendor="whautomate", violation="its row has a bad"
+    ),
+    "losers stay dead": BrokenEngine(
+        _losers_stay_dead, vendor="chartmogul", violation="nothing is in its way"
+    ),
+    "everybody loses to nobody": BrokenEngine(
         _everybody_loses_to_nobody,
-        "chartmogul",
-        "both count as in step",
+        vendor="chartmogul",
+        violation="both count as in step",
     ),
-    "nobody who waits is judged": (
-        _nobody_who_waits_is_judged,
-        "dm_champ",
-        "is put off",
+    "nobody who waits is judged": BrokenEngine(
+        _nobody_who_waits_is_judged, vendor="dm_champ", violation="is put off"
     ),
-    "nobody is told that an owner has moved": (
-        _nobody_is_told_that_an_owner_has_moved,
-        "respond_io",
-        "nothing is in",
+    "nobody learns that an owner has moved": BrokenEngine(
+        _nobody_learns_that_an_owner_has_moved,
+        vendor="respond_io",
+        violation="nothing is in",
     ),
-    "nobody asks the other destination": (
+    "nobody asks the other destination": BrokenEngine(
         _nobody_asks_the_other_destination,
-        "chartmogul",
-        "is not there any more",
+        vendor="chartmogul",
+        violation="is not there any more",
     ),
-    "lost answers are successes": (_lost_answers_are_successes, "respond_io", ""),
+    "lost answers are successes": BrokenEngine(
+        _lost_answers_are_successes, vendor="respond_io"
+    ),
 }
 
 
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_engine_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    breaks, vendor, words = BREAKS[name]
-    breaks(monkeypatch)
-    wrong = chain.from_iterable(_played(vendor, seed) for seed in range(MOST))
-    assert any(words in each for each in wrong), (
-        f"{MOST} histories of {vendor} do not show it"
+    broken = BREAKS[name]
+    broken.break_it(monkeypatch)
+    found = chain.from_iterable(_played(broken.vendor, seed) for seed in range(MOST))
+    assert any(broken.violation in each for each in found), (
+        f"{MOST} histories of {broken.vendor} do not show it"
     )
 
 
 def _played(vendor: str, seed: int) -> tuple[str, ...]:
+    # With bases of its own: a world that a whole engine prepared would hide the break.
     return play(draw_history(vendor, seed), {}).violations

@@ -1,4 +1,7 @@
-"""Whatever is known and sent about a contact: it has a cause, and the configuration is one only where it changed."""
+"""Causes of candidates:
+
+every contact has one. The configuration is a cause only where it changed.
+"""
 
 from __future__ import annotations
 

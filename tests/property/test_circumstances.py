@@ -1,4 +1,8 @@
-"""A group that was refused alike comes to rest, and back; the process may die wherever it waits meanwhile."""
+"""Refusal groups:
+
+contacts refused alike become dead letters, and come back. The process may die wherever
+it waits meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ DRAWN = 6
 
 
 async def _refused(vendor: str) -> World:
-    """A world in which some are refused alike, and have come to rest."""
+    """Return a world in which some are refused alike, and are dead letters."""
     world = World(pairs(vendor)[0], 1, OnRemoved.IGNORE)
     fill(world, {**REFUSED, **TAKEN})
     await _night(world)
@@ -51,44 +55,45 @@ def _standing(world: World) -> dict[str, int]:
 
 
 def _mend(world: World) -> None:
-    """The vendor takes everything from now on."""
-    setattr(world, "refuses", lambda _: False)  # noqa: B010 - mypy keeps methods from being assigned
+    """Let the vendor take everything from now on."""
+    # mypy keeps methods from being assigned.
+    setattr(world, "refuses", lambda _: False)  # noqa: B010
 
 
 @dataclass(frozen=True)
 class VendorSetting:
-    """What a person does at the vendor's screen, and how it is taken back."""
+    """A change that a person makes at the vendor's screen, and its undoing."""
 
     do: Callable[[Screen], None]
     undo: Callable[[Screen], None]
     desired: DesiredRow
-    """What every row asks for from then on, but for its key."""
+    """The row of every contact from then on, but for its key."""
     meets_all: bool = False
     """True if contacts that are there are refused as well, and not only new ones."""
 
 
 VENDOR_SETTINGS = {
     "a field is required of new contacts": VendorSetting(
-        lambda screen: screen.require("city"),
-        lambda screen: screen.require("city", required=False),
-        DesiredRow(0),
+        do=lambda screen: screen.require("city"),
+        undo=lambda screen: screen.require("city", required=False),
+        desired=DesiredRow(0),
     ),
     "a field is required": VendorSetting(
-        lambda screen: screen.require("city", in_updates=True),
-        lambda screen: screen.require("city", required=False),
-        DesiredRow(0, (2, 2)),
+        do=lambda screen: screen.require("city", in_updates=True),
+        undo=lambda screen: screen.require("city", required=False),
+        desired=DesiredRow(0, (2, 2)),
         meets_all=True,
     ),
     "a list is gone": VendorSetting(
-        lambda screen: screen.undefine_list("list-x"),
-        lambda screen: screen.define("list", "list-x"),
-        DesiredRow(0, tags=("x",)),
+        do=lambda screen: screen.undefine_list("list-x"),
+        undo=lambda screen: screen.define("list", "list-x"),
+        desired=DesiredRow(0, tags=("x",)),
         meets_all=True,
     ),
     "a field is gone": VendorSetting(
-        lambda screen: screen.undefine_field("custom_fields.crm_id"),
-        lambda screen: screen.define("field", "crm_id"),
-        DesiredRow(0, (2, 2)),
+        do=lambda screen: screen.undefine_field("custom_fields.crm_id"),
+        undo=lambda screen: screen.define("field", "crm_id"),
+        desired=DesiredRow(0, (2, 2)),
         meets_all=True,
     ),
 }
@@ -102,7 +107,7 @@ AT = [
 
 
 @pytest.mark.parametrize(("vendor", "name"), AT)
-def test_what_a_person_changes_there_is_held_against_nobody_and_over_once_it_is_taken_back(
+def test_a_setting_changed_at_the_vendor_counts_against_nobody_and_can_be_undone(
     vendor: str, name: str
 ) -> None:
     act, numbers = VENDOR_SETTINGS[name], range(1, 6)
@@ -180,7 +185,8 @@ def test_a_death_at_the_probe_keeps_the_group(vendor: str) -> None:
     async def history(point: Point) -> int:
         world = await _refused(vendor)
         ran = await _night(world, point)
-        for _ in range(2):  # an upsert that may have been carried out is sent once more
+        # An upsert that may have been carried out is sent once more.
+        for _ in range(2):
             await _night(world)
         assert _standing(world) == {contact_id(number): 0 for number in REFUSED}, (
             f"died at {ran.points[-1]!r}"
@@ -195,7 +201,7 @@ def test_a_death_at_the_probe_keeps_the_group(vendor: str) -> None:
 
 
 def violations_of_all(world: World) -> list[str]:
-    """What is wrong, where no row is an excuse."""
+    """Return the violations where no row's flaw is an excuse."""
     world.desired_rows = {
         contact: DesiredRow(desired.key, desired.values)
         for contact, desired in world.desired_rows.items()

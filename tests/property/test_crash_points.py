@@ -22,7 +22,7 @@ THEN = (
     (),
     *((SourceEdit(change, contact),) for change, contact in product(MILD, (1, 2))),
 )
-"""What happens to the source before somebody runs it again."""
+"""Changes of the source before the next run."""
 
 
 SCENES_OF = [(vendor, scene) for vendor in vendors.names() for scene in SCENES]
@@ -37,13 +37,13 @@ def test_a_death_wherever_the_process_waits_is_mended_by_one_run(
         for point in range(1, points(pair, scene) + 1):
             assert_mended(pair, scene, point, seed=point)
     random = Random(f"{vendor} {scene}")
-    for turn in range(DRAWN):
+    for number in range(DRAWN):
         pair = random.choice(pairs(vendor)).name
-        assert_mended(pair, scene, random.randint(1, points(pair, scene)), seed=turn)
+        assert_mended(pair, scene, random.randint(1, points(pair, scene)), seed=number)
 
 
 def points(pair: str, scene: str) -> int:
-    """How often the process waits in this scene when nothing goes wrong."""
+    """Return how often the process waits in this scene when nothing goes wrong."""
     result = play(History(pair, scene, 0, (Night(),)))
     assert result.violations == ()
     return len(result.runs[0].points)

@@ -23,7 +23,10 @@ _CUTS = st.lists(st.integers(1, 60), min_size=1)
 
 
 def _escaped(key: str) -> bytes:
-    """A key as COPY's text format writes it (https://www.postgresql.org/docs/current/sql-copy.html)."""
+    """Return a key in COPY's text format.
+
+    See https://www.postgresql.org/docs/current/sql-copy.html.
+    """
     for plain, escape in (
         ("\\", "\\\\"),
         ("\b", "\\b"),
@@ -41,7 +44,10 @@ def _stream(lines: Sequence[tuple[str, bytes]]) -> bytes:
 
 
 def _blocks(stream: bytes, cuts: Sequence[int]) -> list[bytes]:
-    """The stream in blocks of these lengths, over and over; an empty one at the end, as from a socket."""
+    """Yield the stream in blocks of these lengths, over and over.
+
+    The last one is empty, as from a socket.
+    """
     blocks: list[bytes] = []
     at = 0
     while stream[at:]:

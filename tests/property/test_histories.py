@@ -1,6 +1,7 @@
-"""Histories drawn from seeds, at every vendor: whatever goes wrong, one clean run later all is as it should be.
+"""Histories drawn from seeds, at every vendor.
 
-``./run soak`` plays many more; a seed that fails here is told in full by the command in its message.
+Whatever goes wrong, one clean run later all is as it should be. ``./run soak`` plays
+many more. A seed that fails here is reported in full by the command in its message.
 """
 
 from __future__ import annotations

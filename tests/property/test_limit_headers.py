@@ -26,7 +26,7 @@ _HEADERS = st.dictionaries(
 
 
 class Shared:
-    """A vendor with a fixed window, of which others take a part as soon as it begins."""
+    """A vendor with a fixed window. Others take a part of it as soon as it begins."""
 
     def __init__(self, calls: int, others: int) -> None:
         self.calls, self.others = calls, others

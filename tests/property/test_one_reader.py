@@ -20,7 +20,7 @@ from syncengine.planning.mapping import map_row
 
 @dataclass(frozen=True)
 class Country:
-    """How people there write mobile numbers."""
+    """Spellings of mobile numbers that are usual in a country."""
 
     region: str
     code: str
@@ -79,7 +79,10 @@ SURE = (
     "invisible",
 )
 REFUSED = ("whole number", "whole number with country code", "digits")
-"""Spellings of which a list's line may be refused: the number may be another one, or a local one."""
+"""Spellings for which a list's line may be refused.
+
+The number may be another one, or a local one.
+"""
 COUNTRY = st.sampled_from(COUNTRIES)
 
 
@@ -98,7 +101,7 @@ def mapping(form: Form | None, region: str | None) -> Mapping:
 
 
 def named(value: object, asked: Mapping) -> set[str]:
-    """What a suppression may name a row with this value by."""
+    """Return what a suppression may name a row with this value by."""
     wanted = map_row(SourceRow("7", 1, ("7", value)), asked, None)
     assert not isinstance(wanted, Rejected)
     values = (*wanted.fields.items(), *wanted.invalid.items())
@@ -114,7 +117,10 @@ def named(value: object, asked: Mapping) -> set[str]:
 def test_nobody_suppressed_by_phone_is_unrecognised(
     number: tuple[Country, str], listed: str, held: str, kind: str
 ) -> None:
-    """A line of a list names the row, whatever either of them is written like; as it is mapped, or untouched."""
+    """A line of a list names the row, whatever the spelling of either.
+
+    As it is mapped, or untouched.
+    """
     country, national = number
     asked = mapping(None, None) if kind == "raw" else mapping(Form.E164, country.region)
     line, value = (
@@ -316,7 +322,10 @@ def test_a_field_for_phones_is_looked_at_before_others() -> None:
 def found(
     *values: tuple[str, object], tags: tuple[str, ...] = (), contact_id: str = "7"
 ) -> set[str]:
-    """What a contact with these values may be named by, at a destination that knows Germany."""
+    """Return what may name a contact with these values.
+
+    The destination knows German numbers.
+    """
     asked = Mapping(
         (FieldMapping("phone", "phone", Form.E164, "DE"), FieldMapping("note", "note")),
         tags=SetMapping(column="tags", prefix="t1"),

@@ -1,4 +1,7 @@
-"""Never over the limit: whatever the network does and however often the process dies, and hardly ever below it."""
+"""Pacing keeps the limits, and hardly ever stays below them.
+
+Whatever the network does, and however often the process dies.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from random import Random
 
 import pytest
@@ -34,12 +38,22 @@ A_SECOND = Limit(20, 1.0)
 SETTLES_WITHIN, TIMEOUT = 5.0, 10.0
 
 
+class Ending(StrEnum):
+    """The way in which a process ends."""
+
+    RELEASED = "released"
+    """It finishes its work, and releases the lease."""
+    KILLED = "killed"
+    CUT_OFF = "cut off"
+    """It cannot reach the database any more, and works on until its lease runs out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One process: how long it works, how it ends, and how long nobody works after it."""
+    """One process: its working time, its end, and the time in which nobody works after."""
 
     seconds: float
-    ending: str
+    ending: Ending
     rest: float
     limits: tuple[Limit, ...] | None = None
     """None: those of its history."""
@@ -55,7 +69,7 @@ class History:
     workers: int
     in_flight: int
     speed: float
-    """How fast the vendor's clock runs by ours."""
+    """The speed of the vendor's clock, measured by ours."""
     seed: int
 
 
@@ -93,7 +107,7 @@ LIVES = st.lists(
     st.builds(
         Life,
         seconds(15.0),
-        st.sampled_from(["released", "killed", "cut off"]),
+        st.sampled_from(Ending),
         sometimes(12.0),
     ),
     min_size=1,
@@ -113,7 +127,7 @@ HISTORIES = st.builds(
 
 @dataclass(frozen=True, slots=True)
 class Lived:
-    """What became of a history."""
+    """The vendor and the wires at the end of a history."""
 
     vendor: StrictVendor
     wires: list[Wire]
@@ -121,35 +135,24 @@ class Lived:
 
 async def live(history: History) -> Lived:
     """Play a history from beginning to end."""
-    random, vendor, database = (
-        Random(history.seed),
-        StrictVendor(history.speed),
-        Database(database_clock),
-    )
-    wires, processes = [], []
+    random = Random(history.seed)
+    vendor = StrictVendor(history.speed)
+    database = Database(database_clock)
+    wires: list[Wire] = []
+    processes: list[asyncio.Task[None]] = []
     with kept_in_memory():
         for life in history.lives:
-            # Who is cut off goes on beside the next one: what it sent before its lease ran out arrives in time all
-            # the same.
-            patience = 1.0 if life.ending == "cut off" else TIMEOUT
-            late = (
-                SETTLES_WITHIN - patience
-                if life.ending == "cut off"
-                else SETTLES_WITHIN
-            )
-            wire, line = (
-                Wire(vendor, history.weather, random, late, patience),
-                Line(database),
-            )
+            wire = _wire(history, life, vendor, random)
+            line = Line(database)
             wires.append(wire)
             process = asyncio.create_task(work_on_account(history, life, wire, line))
             processes.append(process)
-            await asyncio.wait(
-                [process], timeout=None if life.ending == "released" else life.seconds
-            )
-            if life.ending == "killed":
+            is_released = life.ending is Ending.RELEASED
+            timeout = None if is_released else life.seconds
+            await asyncio.wait([process], timeout=timeout)
+            if life.ending is Ending.KILLED:
                 process.cancel()
-            elif life.ending == "cut off":
+            elif life.ending is Ending.CUT_OFF:
                 line.reachable = False
             await asyncio.sleep(life.rest)
         await asyncio.sleep(TIMEOUT + SETTLES_WITHIN)
@@ -159,17 +162,28 @@ async def live(history: History) -> Lived:
     return Lived(vendor, wires)
 
 
+def _wire(history: History, life: Life, vendor: StrictVendor, random: Random) -> Wire:
+    if life.ending is not Ending.CUT_OFF:
+        return Wire(vendor, history.weather, random, SETTLES_WITHIN, TIMEOUT)
+    # A process that is cut off goes on beside the next one. What it sent before its
+    # lease ran out has to arrive within the same time, so it gives up sooner.
+    patience = 1.0
+    return Wire(vendor, history.weather, random, SETTLES_WITHIN - patience, patience)
+
+
 async def work_on_account(history: History, life: Life, wire: Wire, line: Line) -> None:
-    """Live; whoever finds the lease or the database gone is done."""
-    kept = {
-        "in_flight": history.in_flight,
-        "settles_within": SETTLES_WITHIN,
-        "timeout": TIMEOUT,
-    }
-    endless = life.seconds + (10 * TTL if life.ending == "cut off" else 0.0)
+    """Work until the end, or until the lease or the database is gone."""
+    # Longer than its lease lasts: it ends because it loses the lease.
+    endless = life.seconds + (10 * TTL if life.ending is Ending.CUT_OFF else 0.0)
     try:
-        async with holding(line, life.limits or history.limits, **kept) as pacing:  # type: ignore[arg-type]
-            wire.told_to_wait = pacing.pause
+        async with holding(
+            line,
+            life.limits or history.limits,
+            in_flight=history.in_flight,
+            settles_within=SETTLES_WITHIN,
+            timeout=TIMEOUT,
+        ) as pacing:
+            wire.on_retry_after = pacing.pause
             pacing.prove()
             await work(
                 history.workers,
@@ -177,7 +191,7 @@ async def work_on_account(history: History, life: Life, wire: Wire, line: Line) 
                 endless,
             )
     except* (LeaseLost, StorageError):
-        assert life.ending == "cut off" or history.weather.frozen
+        assert life.ending is Ending.CUT_OFF or history.weather.frozen
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
@@ -195,14 +209,14 @@ def test_no_window_of_the_vendor_ever_holds_more_than_its_limit(
 def test_a_changed_limit_counts_what_was_sent_before_it(
     history: History, before: tuple[Limit, ...], after: tuple[Limit, ...]
 ) -> None:
-    """Every window that holds a request of the last process, the first one with these limits."""
+    """Judge every window with a request of the last process.
+
+    It is the first one with these limits.
+    """
     *lives, last = history.lives
     lives = [replace(life, limits=before) for life in lives or [last]]
-    lived = run(
-        live(
-            replace(history, limits=after, lives=(*lives, replace(last, limits=after)))
-        )
-    )
+    lives.append(replace(last, limits=after))
+    lived = run(live(replace(history, limits=after, lives=tuple(lives))))
     assert lived.vendor.excess(after, sender=lived.wires[-1]) == {}
 
 
@@ -211,44 +225,35 @@ CALM = Weather(jitter=0.0, service=0.0)
 
 @pytest.mark.parametrize("speed", [0.9991, 1.0009])
 def test_a_clock_that_runs_fast_or_slow_makes_no_difference(speed: float) -> None:
-    """Where nothing else holds requests apart."""
-    life = Life(300.0, "released", 0.0)
-    lived = run(
-        live(
-            History(
-                (Limit(3, 30.0),),
-                CALM,
-                (life, life),
-                workers=4,
-                in_flight=4,
-                speed=speed,
-                seed=1,
-            )
-        )
+    """With weather in which nothing else keeps requests apart."""
+    life = Life(300.0, Ending.RELEASED, rest=0.0)
+    history = History(
+        (Limit(3, 30.0),),
+        CALM,
+        (life, life),
+        workers=4,
+        in_flight=4,
+        speed=speed,
+        seed=1,
     )
+    lived = run(live(history))
     assert lived.vendor.excess([Limit(3, 30.0)]) == {}
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_who_takes_over_lets_the_requests_of_the_dead_arrive_first(seed: int) -> None:
     """In windows shorter than the time they may take."""
-    limits, lives = (
-        (Limit(3, 0.5),),
-        (Life(6.0, "killed", 0.0), Life(10.0, "released", 0.0)),
+    limits = (Limit(3, 0.5),)
+    history = History(
+        limits,
+        Weather(lost=0.5),
+        (Life(6.0, Ending.KILLED, rest=0.0), Life(10.0, Ending.RELEASED, rest=0.0)),
+        workers=8,
+        in_flight=8,
+        speed=1.0,
+        seed=seed,
     )
-    lived = run(
-        live(
-            History(
-                limits,
-                Weather(lost=0.5),
-                lives,
-                workers=8,
-                in_flight=8,
-                speed=1.0,
-                seed=seed,
-            )
-        )
-    )
+    lived = run(live(history))
     assert lived.vendor.excess(limits) == {}
 
 
@@ -267,7 +272,10 @@ async def paced(
 
 @pytest.mark.parametrize("jitter", [0.0, 0.05])
 def test_a_minute_is_used_to_98_percent(jitter: float) -> None:
-    """Requests that arrived in the fifteen windows after the first one, of those that are allowed in them."""
+    """Count the requests in the fifteen windows after the first one.
+
+    The share of those allowed is judged.
+    """
     vendor = run(paced([A_MINUTE], Weather(jitter=jitter), 16 * 60.0))
     assert vendor.excess([A_MINUTE]) == {}
     assert 0.98 <= vendor.use(A_MINUTE, since=60.0, windows=15) <= 1.0
@@ -296,11 +304,13 @@ def test_several_limits_are_kept_at_once_and_the_tightest_is_used() -> None:
 
 
 def test_a_tight_second_is_used_to_98_percent() -> None:
-    """A bet on the shortest way, won as long as the way does not get shorter than it was at first."""
+    """Bet on the shortest way.
+
+    The bet is won as long as the way does not get shorter than at first.
+    """
     weather = Weather(latency=0.02, jitter=0.01)
-    usual, tight = (
-        run(paced([A_SECOND], weather, 201.0, tight=tight)) for tight in (False, True)
-    )
+    usual = run(paced([A_SECOND], weather, 201.0, tight=False))
+    tight = run(paced([A_SECOND], weather, 201.0, tight=True))
     assert usual.excess([A_SECOND]) == tight.excess([A_SECOND]) == {}
     assert usual.use(A_SECOND, since=1.0, windows=200) < 0.95
     assert tight.use(A_SECOND, since=1.0, windows=200) >= 0.98

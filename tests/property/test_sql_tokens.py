@@ -1,4 +1,4 @@
-"""A query that is laid out in another way is the same query, and one that says something else is not."""
+"""Comparison of queries by their tokens, whatever their layout."""
 
 from __future__ import annotations
 

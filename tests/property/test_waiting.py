@@ -1,4 +1,7 @@
-"""Contacts that ask for match keys which others hold: nobody waits for ever, and whoever waits is tried in time."""
+"""Contacts that ask for match keys which other contacts have.
+
+None waits for ever, and each is tried in time.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ SHOWING = (
     "whautomate:a second contact is refused",
     "charles",
 )
-"""Vendors where a contact's key can change: with a look-up, with an answer that names who has the key, and without."""
+"""Vendors at which a contact's key can change.
+
+With a look-up, with an answer that names the key's owner, and without.
+"""
 CONTACTS = (1, 2, 3, 4, 11, 12)
 """The last two are of another destination in the account."""
 

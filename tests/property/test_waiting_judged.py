@@ -1,4 +1,7 @@
-"""Who waits for a contact that cannot move is refused, and told of everybody in between."""
+"""Contacts that wait for one that cannot move are rejected.
+
+The message names everybody in between.
+"""
 
 from __future__ import annotations
 

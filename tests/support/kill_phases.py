@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.sandbox.faults import FaultKind, Rule
@@ -138,7 +138,8 @@ def next_write(here: Crm, kind: FaultKind, kills: Kills) -> Rule:
 
     What is not committed may be all the same once the client is gone.
     """
-    method, _, _ = (route := kills.next_of(here.writes())).partition(" ")
+    route = kills.next_of(here.writes())
+    method, _, _ = route.partition(" ")
     return Rule(
         kind,
         method=method,
@@ -184,10 +185,18 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
         if number in before and _is_free(here, number, before[number].key)
     ]
     what = kills.next_of(_possible(here, chosen, known))
+    await _happen(what, here, chosen, {number: before[number] for number in known})
+    kills.afterwards[what] += 1
+
+
+async def _happen(
+    what: str, here: Crm, chosen: Sequence[int], reverted: Mapping[int, Person]
+) -> None:
+    """Let one of ``AFTERWARDS`` happen to contacts whose outcome is open."""
     match what:
         case "reverted":
-            for number in known:
-                await here.put(number, before[number])
+            for number, person in reverted.items():
+                await here.put(number, person)
         case "another match key":
             for number in chosen:
                 await here.change_key(number)
@@ -197,7 +206,6 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
         case "match key taken over":
             for number in chosen[::2]:
                 await here.take_over(number)
-    kills.afterwards[what] += 1
 
 
 def _is_free(here: Crm, number: int, key: int) -> bool:

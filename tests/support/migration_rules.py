@@ -1,6 +1,8 @@
-"""The rule of migrations: one that is applied while an older version runs must leave that version's statements valid.
+"""The rule of migrations, checked statement by statement.
 
-So a schema is expanded first. What no released version uses any more is contracted later, in a file of its own.
+A migration that is applied while an older version runs must leave that version's
+statements valid. So a schema is expanded first. What no released version uses any
+longer is contracted later, in a file of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _TEXTS = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 _NEW = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\S+)", re.IGNORECASE)
 _ABOUT = re.compile(
-    r"(?:CREATE UNIQUE INDEX (?:\S+ )?ON|ALTER TABLE(?: ONLY)?|INSERT INTO|UPDATE|DELETE FROM) ([^\s(]+)",
+    r"(?:CREATE UNIQUE INDEX (?:\S+ )?ON|ALTER TABLE(?: ONLY)?"
+    r"|INSERT INTO|UPDATE|DELETE FROM) ([^\s(]+)",
     re.IGNORECASE,
 )
 _KEEPS_ROWS = re.compile(r"CREATE TABLE .*\bREFERENCES\b", re.IGNORECASE)
@@ -37,7 +40,7 @@ _NARROW = re.compile(r"\b(CHECK|UNIQUE|PRIMARY KEY|REFERENCES)\b", re.IGNORECASE
 
 
 def problems(sql: str) -> Iterator[str]:
-    """Statements of a migration that a run of the version before it might not survive."""
+    """Yield the statements that a run of the version before might not survive."""
     plain = _TEXTS.sub("''", _COMMENTS.sub(" ", sql))
     statements = [" ".join(part.split()) for part in plain.split(";") if part.strip()]
     new = {

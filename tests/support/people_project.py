@@ -196,7 +196,8 @@ class People:
         numbers = list(ids)
         await self.source.execute(
             "INSERT INTO crm.people (id, name, phone) "
-            "SELECT id, 'Name ' || id, '+49151' || lpad(id::text, 7, '0') FROM unnest($1::integer[]) AS t (id)",
+            "SELECT id, 'Name ' || id, '+49151' || lpad(id::text, 7, '0') "
+            "FROM unnest($1::integer[]) AS t (id)",
             numbers,
         )
         for column, value in columns.items():
@@ -295,8 +296,10 @@ async def people(
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(
-            "CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, name text, phone text, "
-            "tags text[] NOT NULL DEFAULT '{}', opted_in boolean NOT NULL DEFAULT true, company text)"
+            "CREATE SCHEMA crm; CREATE TABLE crm.people ("
+            "id integer PRIMARY KEY, name text, phone text, "
+            "tags text[] NOT NULL DEFAULT '{}', "
+            "opted_in boolean NOT NULL DEFAULT true, company text)"
         )
         async with serve(twins) as sandbox:
             shutil.rmtree(folder, ignore_errors=True)

@@ -170,7 +170,8 @@ class Crm:
         From now on the vendor has ``settles_within`` to settle.
         """
         await self.source.execute(
-            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released"
+            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() "
+            "WHERE NOT released"
         )
 
     def requests(self) -> int:
@@ -256,7 +257,8 @@ async def crm(
             for name in pair.columns
         )
         await connection.execute(
-            f"CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, {columns})"
+            "CREATE SCHEMA crm; "
+            f"CREATE TABLE crm.people (id integer PRIMARY KEY, {columns})"
         )
         async with serve([vendor]) as sandbox:
             if hasattr(sandbox.twin(vendor).switches, "erasure_delay"):
@@ -287,7 +289,7 @@ def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any
         **derived_settings(module),
         **{name: f"${{{_variable(name)}}}" for name in secrets(module)},
     }
-    return {
+    content: dict[str, Any] = {
         "vendor": module.name,
         "settings": {**settings, "base_url": url, "settles_within": SETTLES_WITHIN},
         "limits": limits,
@@ -295,10 +297,13 @@ def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any
         "on_null": "clear",
         "on_removed": "delete" if pair.capabilities.delete else "untag",
         "fields": {name: name for name in pair.columns if name != "tags"},
-        **({"tags": {"from": "tags"}} if takes_tags(pair) else {}),
         "brakes": {"removals": {"share": 1.0, "at_least": 1000}},
-        **({"match_on": [pair.key]} if pair.key else {}),
     }
+    if takes_tags(pair):
+        content["tags"] = {"from": "tags"}
+    if pair.key:
+        content["match_on"] = [pair.key]
+    return content
 
 
 def _environ(pair: Pair) -> Mapping[str, str]:

@@ -17,38 +17,42 @@ async def assert_in_step(here: Crm) -> None:
     assert len(set(recorded.values())) == len(recorded), (
         "two contacts own one and the same at the vendor"
     )
-    held = _held(here)
-    assert {
-        number: len(twice) for number, twice in held.items() if len(twice) > 1
-    } == {}, "duplicates"
-    assert {
-        number: held[number][0]["id"] for number in here.people if number in held
-    } == {number: recorded.get(number) for number in here.people}
+    copies = _copies(here)
+    duplicates = {
+        number: len(contacts)
+        for number, contacts in copies.items()
+        if len(contacts) > 1
+    }
+    assert duplicates == {}, "duplicates"
+    ids = {
+        number: copies[number][0]["id"] for number in here.people if number in copies
+    }
+    assert ids == {number: recorded.get(number) for number in here.people}
     for number, person in here.people.items():
-        _assert_same(here, number, person, held[number][0])
+        _assert_same(here, number, person, copies[number][0])
     left_over = {
         number: contacts[0]
-        for number, contacts in held.items()
+        for number, contacts in copies.items()
         if number not in here.people
     }
     if here.pair.capabilities.delete:
         assert sorted(left_over) == [], "left and was not deleted"
     elif _takes_tags_back(here):
-        assert [
-            number for number, contact in left_over.items() if contact["tags"]
-        ] == [], "left and kept tags"
+        tagged = [number for number, contact in left_over.items() if contact["tags"]]
+        assert tagged == [], "left and kept tags"
 
 
-def _held(here: Crm) -> dict[int, list[dict[str, Any]]]:
+def _copies(here: Crm) -> dict[int, list[dict[str, Any]]]:
     """Return the vendor's contacts by the number they carry.
 
     One without a number is half a duplicate, and goes by 0.
     """
-    held: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+    copies: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
     for contact in here.sandbox.contacts(here.vendor):
         mark = contact["fields"].get(here.pair.mark)  # type: ignore[attr-defined]
-        held[int(str(mark).rpartition("-")[2]) if mark else 0].append(contact)
-    return dict(held)
+        number = int(str(mark).rpartition("-")[2]) if mark else 0
+        copies[number].append(contact)
+    return dict(copies)
 
 
 def _assert_same(
@@ -57,10 +61,9 @@ def _assert_same(
     row = dict(here.pair.row(number, person.key, person.values, person.tags))
     wanted = set(row.pop("tags"))
     same = here.pair.vendor.same
-    if (
-        key := here.pair.key
-    ) and not here.pair.rekeys:  # it keeps the key it was made with
-        row.pop(key)
+    if here.pair.key and not here.pair.rekeys:
+        # The copy keeps the key that it was made with.
+        row.pop(here.pair.key)
     differing = [
         name
         for name, value in row.items()
@@ -70,8 +73,8 @@ def _assert_same(
     if not takes_tags(here.pair):
         return
     tags = set(contact["tags"])
-    strange = tags - (wanted if _takes_tags_back(here) else here.ever_tagged[number])
-    assert (wanted - tags, strange) == (set(), set()), (
+    allowed = wanted if _takes_tags_back(here) else here.ever_tagged[number]
+    assert (wanted - tags, tags - allowed) == (set(), set()), (
         f"contact {number}: tags that are missing, and too many"
     )
 

@@ -1,6 +1,7 @@
-"""A vendor that counts strictly when a request arrives, and a network that does what networks do; in virtual time.
+"""A vendor that counts strictly when a request arrives, and a hostile network.
 
-Nothing here knows how the engine keeps a limit: arrivals are written down, and afterwards every window is counted.
+In virtual time. Nothing here knows how the engine keeps a limit: arrivals are recorded,
+and afterwards every window is counted.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ class Arrival:
 
 @dataclass(slots=True)
 class StrictVendor:
-    """Writes down when each request arrived, by a clock that runs ``speed`` times as fast as ours."""
+    """A record of arrivals, by a clock that runs ``speed`` times as fast as ours."""
 
     speed: float = 1.0
     arrivals: list[Arrival] = field(default_factory=list, repr=False)
 
     def expect(self, after: float, method: str, sender: object = None) -> None:
-        """A request arrives so many seconds from now, whatever its sender does meanwhile."""
+        """Let a request arrive so many seconds from now, whatever its sender does."""
         self.arrivals.append(
             Arrival(
                 (asyncio.get_running_loop().time() + after) * self.speed, method, sender
@@ -43,7 +44,7 @@ class StrictVendor:
         )
 
     def excess(self, limits: Sequence[Limit], sender: object = None) -> dict[str, int]:
-        """How many requests the fullest window held beyond each limit; empty when all were kept.
+        """Return how far the fullest window exceeds each limit; empty when all are kept.
 
         With a sender only windows count that hold a request of it, among others.
         """
@@ -54,16 +55,13 @@ class StrictVendor:
                 for arrival in self.arrivals
                 if limit.method in (None, arrival.method)
             )
-            for kind, first, end in windows(
-                [arrival.at for arrival in counted], limit.per
-            ):
+            times = [arrival.at for arrival in counted]
+            for kind, first, end in windows(times, limit.per):
                 beyond = end - first - limit.calls
-                if beyond <= 0 or (
-                    sender
-                    and all(
-                        arrival.sender is not sender for arrival in counted[first:end]
-                    )
-                ):
+                if beyond <= 0:
+                    continue
+                senders = [arrival.sender for arrival in counted[first:end]]
+                if sender and not any(each is sender for each in senders):
                     continue
                 found[kind] = max(beyond, found.get(kind, 0))
         return found
@@ -71,15 +69,15 @@ class StrictVendor:
     def use(self, limit: Limit, since: float, windows: int) -> float:
         """The part of a limit that was used in so many of its windows from a moment on."""
         until = since + windows * limit.per
-        return sum(since <= arrival.at < until for arrival in self.arrivals) / (
-            windows * limit.calls
-        )
+        used = sum(since <= arrival.at < until for arrival in self.arrivals)
+        return used / (windows * limit.calls)
 
 
 def windows(times: Sequence[float], per: float) -> Iterator[tuple[str, int, int]]:
-    """Each window's kind, its first arrival and the one after its last: sliding windows, and fixed ones of all phases.
+    """Yield each window: its kind, its first arrival, and the one after its last.
 
-    A sliding window holds both of its ends: no vendor can be stricter.
+    Sliding windows, and fixed ones of all phases. A sliding window includes both of its
+    ends: no vendor can be stricter.
     """
     first = 0
     for last, at in enumerate(times):
@@ -97,7 +95,10 @@ def windows(times: Sequence[float], per: float) -> Iterator[tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """What happens to requests; times in seconds, the rest are shares of all requests."""
+    """The fates of requests.
+
+    Times are in seconds, the rest are shares of all requests.
+    """
 
     latency: float = 0.0
     """Each way, at least."""
@@ -108,17 +109,23 @@ class Weather:
     """At most, between the permit and the first byte."""
     slow: float = 0.0
     lost: float = 0.0
-    """No answer comes; the request may still arrive until ``settles_within`` after it was given up."""
+    """No answer comes.
+
+    The request may still arrive until ``settles_within`` after it was given up.
+    """
     unsent: float = 0.0
     throttled: float = 0.0
     """Answered with a 429, whether or not the limit was kept."""
     frozen: float = 0.0
-    """The process stands still for a while, between the permit and the first byte or before the answer is read."""
+    """The process stands still for a while.
+
+    Between the permit and the first byte, or before the answer is read.
+    """
 
 
 @dataclass(slots=True)
 class Wire:
-    """Carries the requests of one process to the vendor, the way the transport does."""
+    """The way of one process's requests to the vendor, as the transport takes it."""
 
     vendor: StrictVendor
     weather: Weather
@@ -127,13 +134,13 @@ class Wire:
     timeout: float = 30.0
     under_way: int = 0
     most_under_way: int = 0
-    told_to_wait: Callable[[float], None] = lambda _seconds: None
+    on_retry_after: Callable[[float], None] = lambda _seconds: None
     """Called with the seconds when a 429 was read."""
     permits: list[float] = field(default_factory=list)
-    """When each was given."""
+    """The times at which permits were given."""
 
     async def send(self, gate: Gate, method: str) -> None:
-        """One request, whatever becomes of it."""
+        """Send one request, whatever becomes of it."""
         loop, weather = asyncio.get_running_loop(), self.weather
         permit = await gate.permit(method)
         self.permits.append(loop.time())
@@ -152,31 +159,34 @@ class Wire:
                 return
             up = weather.latency + self._upto(weather.jitter)
             self.vendor.expect(up, method, self)
-            served = weather.service + (
-                self._upto(5.0) if self._happens(weather.slow) else 0.0
-            )
-            await asyncio.sleep(
-                up + served + weather.latency + self._upto(weather.jitter)
-            )
+            served = weather.service
+            if self._happens(weather.slow):
+                served += self._upto(5.0)
+            down = weather.latency + self._upto(weather.jitter)
+            await asyncio.sleep(up + served + down)
             self._freeze()
             end = permit.answered
         finally:
             self.under_way -= 1
             end()
         if self._happens(weather.throttled):
-            self.told_to_wait(self._upto(3.0))
+            self.on_retry_after(self._upto(3.0))
 
     async def _lose(self, method: str) -> None:
-        """Wait in vain. The request arrives meanwhile, or within ``settles_within`` of being given up, or never."""
+        """Wait in vain for an answer.
+
+        The request arrives meanwhile, or within ``settles_within`` of being given up,
+        or never.
+        """
         patience = self._upto(self.timeout)
-        if early := self._happens(0.3):
-            self.vendor.expect(
-                self._upto(min(patience, self.settles_within)), method, self
-            )
+        arrives_early = self._happens(0.3)
+        if arrives_early:
+            soonest = min(patience, self.settles_within)
+            self.vendor.expect(self._upto(soonest), method, self)
         try:
             await asyncio.sleep(patience)
         finally:
-            if not early and self._happens(0.7):
+            if not arrives_early and self._happens(0.7):
                 self.vendor.expect(self._upto(self.settles_within), method, self)
 
     def _freeze(self) -> None:

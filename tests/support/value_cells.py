@@ -1,4 +1,7 @@
-"""What becomes of one value of each type under each purpose, found out on a real Postgres by the real load path."""
+"""The results of one value of each type under each purpose.
+
+They come from a real Postgres, by the real load path.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,7 @@ async def _refused(here: Scene, names: Sequence[str]) -> set[str]:
 
 
 def _cell(name: str, value: Json, purpose: Purpose) -> Json:
-    """What a row with this one column asks for."""
+    """Return what a row with this one column asks for."""
     row = SourceRow("1", 0, (value,))
     if purpose is Use.MEMBERS:
         desired = map_row(row, Mapping(tags=SetMapping(name)), None)

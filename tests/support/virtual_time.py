@@ -1,8 +1,9 @@
-"""An asyncio event loop whose clock is virtual: hours pass in milliseconds, and always in the same way.
+"""An asyncio event loop whose clock is virtual.
 
-When nothing is ready to run, the clock jumps to the next timer. Every turn of the loop takes at least a microsecond,
-so that code which waits for zero seconds until some time has come does not spin for ever. There is no real input or
-output.
+Hours pass in milliseconds, and always in the same way. When nothing is ready to run,
+the clock jumps to the next timer. Every pass of the loop takes at least a microsecond,
+so that code which waits for zero seconds until some time has come does not spin for
+ever. There is no real input or output.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
-_SHORTEST_TURN = 1e-6
+_SHORTEST_PASS = 1e-6
 
 
 class Deadlock(RuntimeError):
@@ -22,9 +23,10 @@ class Deadlock(RuntimeError):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, run in a virtual time of its own that starts at 0.
+    """Run a coroutine in a virtual time of its own that starts at 0.
 
-    ``asyncio.get_running_loop().time()`` tells the time. Raises Deadlock where a real loop would hang.
+    ``asyncio.get_running_loop().time()`` returns the time. Raises Deadlock where a real
+    loop would hang.
     """
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
@@ -41,7 +43,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def stand_still(self, seconds: float) -> None:
-        """Let time pass while nothing runs, as for a process that is stopped and goes on again."""
+        """Let time pass while nothing runs, as in a frozen process."""
         self._now += seconds
 
     def run_in_executor(self, *_: object) -> NoReturn:
@@ -53,11 +55,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             raise Deadlock(
                 "No task can go on and no timer is set. Waiting: " + ", ".join(waiting)
             )
-        self._now += max(seconds, _SHORTEST_TURN)
+        self._now += max(seconds, _SHORTEST_PASS)
 
 
 class _Clock(selectors.BaseSelector):
-    """Lets time pass instead of waiting for files. Accepts one file: the pipe by which the loop wakes itself up."""
+    """A selector that lets time pass instead of waiting for files.
+
+    It accepts one file: the pipe by which the loop wakes itself up.
+    """
 
     def __init__(self, let_pass: Callable[[float | None], None]) -> None:
         self._let_pass = let_pass

@@ -78,14 +78,16 @@ class Contacts:
         self, asked: Mapping[str, Sequence[Subject]]
     ) -> Mapping[str, str]:
         async with self._fence.reading("load suppressions") as database:
-            held = database.suppressed
-            return {
-                contact_id: next(
-                    held[subject.text] for subject in subjects if subject.text in held
-                )
-                for contact_id, subjects in asked.items()
-                if any(subject.text in held for subject in subjects)
-            }
+            found: dict[str, str] = {}
+            for contact_id, subjects in asked.items():
+                reasons = [
+                    database.suppressed[subject.text]
+                    for subject in subjects
+                    if subject.text in database.suppressed
+                ]
+                if reasons:
+                    found[contact_id] = reasons[0]
+            return found
 
     async def intend(self, intents: Sequence[Intent]) -> None:
         if not intents:
@@ -93,11 +95,8 @@ class Contacts:
         async with self._fence.writing("intend", sending=True) as database:
             for intent in intents:
                 state = self._state(database, intent.contact_id)
-                state.source_hash, state.status, state.standing = (
-                    None,
-                    Status.PENDING,
-                    None,
-                )
+                state.source_hash = state.standing = None
+                state.status = Status.PENDING
                 known = self._known(database, intent.contact_id)
                 known.pending = replace(
                     intent.pending, fields=kept(dict(intent.pending.fields))
@@ -111,7 +110,8 @@ class Contacts:
             asked_at = database.erasing.get(external_id)
             return asked_at is not None and database.clock() - asked_at < within
 
-    async def record(self, batch: int, records: Sequence[Record]) -> None:  # noqa: ARG002 - nothing here asks for it
+    async def record(self, batch: int, records: Sequence[Record]) -> None:  # noqa: ARG002
+        # Nothing here needs the batch: the store in Postgres links outcomes to it.
         async with self._fence.writing("record") as database:
             for record in {record.contact_id: record for record in records}.values():
                 self._write_state(database, record)
@@ -137,63 +137,64 @@ class Contacts:
     ) -> LinkResult:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
-            if owner and not (
-                takes_over and self._gives_up(database, owner, contact_id, external_id)
-            ):
-                link = LinkResult("/".join(owner))
-            else:
-                state = self._state(database, contact_id)
-                if state.external_id is None:
-                    self._move_claims_back(
-                        database, contact_id, everybody=not takes_over
-                    )
-                state.external_id, state.status, state.source_hash = (
-                    external_id,
-                    Status.PENDING,
-                    None,
+            if owner is not None:
+                may_take_over = takes_over and self._gives_up(
+                    database, owner, contact_id, external_id
                 )
-                state.given_up, state.standing, state.gone = None, None, False
-                if key is not None:
-                    self._known(database, contact_id).key = key
-                mine = database.known.get((self._destination, contact_id), KnownRow())
-                unknown = mine.pending or Pending()
-                if owner:
-                    database.states[owner].external_id = None
-                    database.states[owner].given_up = external_id
-                    if database.states[owner].status is Status.REMOVED:
-                        database.states[owner].standing = None
-                    left = database.known.pop(owner, KnownRow())
-                    fields = {**dict.fromkeys(_field_names(left)), **unknown.fields}
-                    unknown = replace(
-                        unknown,
-                        remove_tags=unknown.remove_tags | _tags_of_ours(left),
-                        fields=fields,
-                    )
-                if our_tags:
-                    unknown = replace(
-                        unknown, remove_tags=unknown.remove_tags | our_tags
-                    )
-                if owner or our_tags:
-                    self._known(database, contact_id).pending = unknown
-                found_before_us = found_tags - unknown.remove_tags
-                if found_before_us:
-                    self._known(database, contact_id).found_tags = found_before_us
-                link = LinkResult(
-                    tags=unknown.remove_tags, fields=frozenset(unknown.fields)
-                )
-        return link
+                if not may_take_over:
+                    return LinkResult("/".join(owner))
+            state = self._state(database, contact_id)
+            if state.external_id is None:
+                self._move_claims_back(database, contact_id, everybody=not takes_over)
+            state.external_id, state.status = external_id, Status.PENDING
+            state.source_hash = state.given_up = state.standing = None
+            state.gone = False
+            if key is not None:
+                self._known(database, contact_id).key = key
+            mine = database.known.get((self._destination, contact_id), KnownRow())
+            unknown = mine.pending or Pending()
+            if owner is not None:
+                unknown = self._take_from(database, owner, external_id, unknown)
+            if our_tags:
+                unknown = replace(unknown, remove_tags=unknown.remove_tags | our_tags)
+            if owner is not None or our_tags:
+                self._known(database, contact_id).pending = unknown
+            found_before_us = found_tags - unknown.remove_tags
+            if found_before_us:
+                self._known(database, contact_id).found_tags = found_before_us
+            return LinkResult(
+                tags=unknown.remove_tags, fields=frozenset(unknown.fields)
+            )
+
+    def _take_from(
+        self,
+        database: Database,
+        owner: tuple[str, str],
+        external_id: str,
+        unknown: Pending,
+    ) -> Pending:
+        """Take a copy from its owner.
+
+        Returns the new contact's intent: what the owner's copy had counts as sent by it.
+        """
+        state = database.states[owner]
+        state.external_id, state.given_up = None, external_id
+        if state.status is Status.REMOVED:
+            state.standing = None
+        left = database.known.pop(owner, KnownRow())
+        return replace(
+            unknown,
+            remove_tags=unknown.remove_tags | _tags_of_ours(left),
+            fields={**dict.fromkeys(_field_names(left)), **unknown.fields},
+        )
 
     async def allow_recreation(self, contact_ids: Sequence[str]) -> None:
         async with self._fence.writing("want again") as database:
             for contact_id in contact_ids:
                 row = self._state(database, contact_id)
                 if row.external_id is None:
-                    row.gone, row.status, row.source_hash, row.standing = (
-                        False,
-                        Status.PENDING,
-                        None,
-                        None,
-                    )
+                    row.gone, row.status = False, Status.PENDING
+                    row.source_hash = row.standing = None
 
     async def remember_opt_outs(self, opt_outs: Mapping[str, Fields]) -> None:
         async with self._fence.writing("remember opt-outs") as database:
@@ -250,7 +251,7 @@ class Contacts:
         return [contact_id for _, contact_id in sorted(rows)[:number]]
 
     def _was_created(self, database: Database, contact_id: str) -> bool:
-        """Return whether the contact was created by this run, or by an unfinished one."""
+        """Return whether this run, or an unfinished one, created the contact."""
         outcomes = (
             outcome
             for (run_id, contact), outcome in database.outcomes.items()
@@ -297,7 +298,7 @@ class Contacts:
     def _move_claims_back(
         self, database: Database, contact_id: str, *, everybody: bool
     ) -> None:
-        """Move the contact's claims after those of owners in step, or after all others."""
+        """Move the contact's claims behind those of owners in step, or behind all."""
         mine = [
             place
             for place in database.keys
@@ -390,7 +391,8 @@ class Contacts:
     def _write_state(self, database: Database, record: Record) -> None:
         row = self._state(database, record.contact_id)
         row.external_id = record.known.external_id
-        row.given_up = None if record.known.external_id else row.given_up
+        if record.known.external_id:
+            row.given_up = None
         row.source_hash = record.source_hash
         row.status = record.status
         is_gone = row.gone or record.status is Status.GONE
@@ -399,19 +401,10 @@ class Contacts:
             row.synced_at = database.clock()
         row.rejections = record.rejections
         row.rejected_hash = record.rejected_hash
-        in_step = record.outcome is None or record.status in (
-            Status.PENDING,
-            Status.SYNCED,
-        )
         row.standing = record.standing
-        row.code = (
-            None if in_step or record.outcome is None else record.outcome.code or None
-        )
-        if record.moved:
-            row.code = MOVED
+        row.code = _code_of(record)
         row.refusal = None
         if record.refusal is not None:
-            row.code = None if record.status is Status.SYNCED else record.refusal.code
             row.refusal, row.tried_in = record.refusal.fingerprint, self._run_id
 
     def _write_known(self, database: Database, record: Record) -> None:
@@ -419,16 +412,17 @@ class Contacts:
         if known == Known():
             database.known.pop(place, None)
             return
-        age = known.pending.age if known.pending else None
+        pending, age = known.pending, None
+        if pending is not None:
+            age = pending.age
+            pending = replace(pending, fields=kept(dict(pending.fields)))
         database.known[place] = KnownRow(
             key=known.key,
             fields=kept(dict(known.fields)),
             tags=known.tags,
             found_tags=known.found_tags,
             seen_opt_outs=kept(dict(known.seen_opt_outs)),
-            pending=replace(known.pending, fields=kept(dict(known.pending.fields)))
-            if known.pending
-            else None,
+            pending=pending,
             pending_at=None if age is None else database.clock() - age,
         )
 
@@ -470,3 +464,17 @@ def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
         int(text) if numbered and _INTEGER.fullmatch(text) else None
         for text in contact_ids
     ]
+
+
+def _code_of(record: Record) -> str | None:
+    """Return the code that a contact's state keeps; None where it is in step."""
+    if record.refusal is not None:
+        if record.status is Status.SYNCED:
+            return None
+        return record.refusal.code
+    if record.moved:
+        return MOVED
+    is_in_step = record.status in (Status.PENDING, Status.SYNCED)
+    if record.outcome is None or is_in_step:
+        return None
+    return record.outcome.code or None

@@ -31,20 +31,21 @@ def _judge_again(database: Database, destination: str) -> None:
         for (run, _), row in database.batches.items()
         if run == last and row.totals is None
     ]
-    unmade = {contact for row in waiting for contact in row.contact_ids}
-    for contact_id in unmade:
+    not_reached = {contact for row in waiting for contact in row.contact_ids}
+    for contact_id in not_reached:
         state = database.states.get((destination, contact_id))
         if state is None or state.status is Status.REMOVED:
-            for place in [
-                place
-                for place in database.keys
-                if place[:2] == (destination, contact_id)
-            ]:
-                del database.keys[place]
-        else:
-            state.source_hash = None
-            if state.status is Status.DEAD:
-                state.rejected_hash = None
+            _drop_claims(database, destination, contact_id)
+            continue
+        state.source_hash = None
+        if state.status is Status.DEAD:
+            state.rejected_hash = None
+
+
+def _drop_claims(database: Database, destination: str, contact_id: str) -> None:
+    claims = [key for key in database.keys if key[:2] == (destination, contact_id)]
+    for claim in claims:
+        del database.keys[claim]
 
 
 def _forget_waits(database: Database, destination: str) -> None:

@@ -40,7 +40,7 @@ GONE = answer({"success": False, "message": "Contact not found"}, 404)
 
 
 def seen(contact: Json = None) -> Response:
-    """What a look-up answers."""
+    """Return the answer to a look-up."""
     return answer(
         {
             "success": True,

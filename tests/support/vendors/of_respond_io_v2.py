@@ -1,4 +1,7 @@
-"""An adapter for respond.io v2, the calls and answers its tests share, and the samples of the contract suite."""
+"""An adapter for respond.io v2, with shared calls, answers and samples.
+
+The samples are those of the contract suite.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An adapter for Whautomate, the samples of the contract suite, and the calls and answers its tests share."""
+"""An adapter for Whautomate, with shared calls, answers and samples.
+
+The samples are those of the contract suite.
+"""
 
 from __future__ import annotations
 
