@@ -1,4 +1,7 @@
-"""docker-compose.yml and the Dockerfile name real commands, files and variables, and open nothing to the network."""
+"""docker-compose.yml and the Dockerfile name real commands, files and variables.
+
+They open nothing to the network.
+"""
 
 from __future__ import annotations
 

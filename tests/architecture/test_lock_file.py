@@ -1,4 +1,7 @@
-"""The two locks fit pyproject.toml, each other and the image, and hold nothing of the machine they were made on."""
+"""The two locks fit pyproject.toml, each other and the image.
+
+They hold nothing of the machine they were made on.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 _NO_WHEEL = {"promise"}
 _BUILD_TOOLS = {"pip", "setuptools", "wheel", "hatchling", "uv"}
 _OFFLINE = re.compile(
-    "Temporary failure in name resolution|Network is unreachable|ConnectTimeoutError|Connection refused"
+    "Temporary failure in name resolution|Network is unreachable"
+    "|ConnectTimeoutError|Connection refused"
 )
 
 
@@ -77,7 +81,10 @@ def test_every_pin_has_its_hashes(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", sorted(_TEXTS))
 def test_it_names_no_host_no_index_and_no_path(lock: str) -> None:
-    outside = r"https?:|file:|--(?:extra-)?index-url|--find-links|--trusted-host|(?<!\w)/\w+|[A-Z]:\\"
+    outside = (
+        r"https?:|file:|--(?:extra-)?index-url|--find-links|--trusted-host"
+        r"|(?<!\w)/\w+|[A-Z]:\\"
+    )
     assert re.findall(outside, _TEXTS[lock]) == []
 
 
@@ -110,7 +117,7 @@ def test_the_image_s_line_finds_a_wheel_of_every_package(
     [version] = set(re.findall(r"^FROM python:([\d.]+)-slim", dockerfile, re.MULTILINE))
     glibc = [f"--platform=manylinux_2_{minor}_{machine}" for minor in range(17, 37)]
     target = ["--implementation=cp", f"--python-version={version}", *glibc]
-    # The environment of ./run has no pip: the Python that it was made from installed into it.
+    # The environment of ./run has no pip: the Python it was made from fills it.
     python = (
         Path(sys.base_prefix)
         / "bin"

@@ -68,18 +68,36 @@ def test_each_leaves_the_statements_of_the_version_before_it_valid() -> None:
         "ALTER TABLE syncengine.sync_state ALTER COLUMN code SET NOT NULL",
         "ALTER TABLE syncengine.sync_state ALTER code SET NOT NULL",
         "ALTER TABLE syncengine.sync_state ADD COLUMN more text NOT NULL",
-        "ALTER TABLE syncengine.sync_state ADD COLUMN one text, ADD COLUMN more text NOT NULL",
-        "ALTER TABLE syncengine.sync_state ADD COLUMN more text CHECK (more IN ('a', 'b'))",
+        (
+            "ALTER TABLE syncengine.sync_state ADD COLUMN one text, ADD COLUMN "
+            "more text NOT NULL"
+        ),
+        (
+            "ALTER TABLE syncengine.sync_state ADD COLUMN more text CHECK "
+            "(more IN ('a', 'b'))"
+        ),
         "ALTER TABLE syncengine.sync_state ADD COLUMN more text UNIQUE",
         "ALTER TABLE syncengine.sync_state ADD CHECK (status <> 'gone')",
         "ALTER TABLE syncengine.sync_state ADD CONSTRAINT known CHECK (code <> '')",
         "ALTER TABLE syncengine.sync_state ENABLE ROW LEVEL SECURITY",
         "CREATE UNIQUE INDEX ON syncengine.sync_state (external_id)",
-        "CREATE TRIGGER looks BEFORE INSERT ON syncengine.sync_state FOR EACH ROW EXECUTE FUNCTION f()",
+        (
+            "CREATE TRIGGER looks BEFORE INSERT ON syncengine.sync_state FOR "
+            "EACH ROW EXECUTE FUNCTION f()"
+        ),
         "REVOKE ALL ON syncengine.sync_state FROM PUBLIC",
-        "CREATE TABLE syncengine.sync_more (run_id bigint REFERENCES syncengine.sync_run)",
-        "CREATE TABLE syncengine.sync_more (); DELETE FROM syncengine.sync_wait USING syncengine.sync_more",
-        "/* new */ DROP TABLE syncengine.sync_wait; CREATE TABLE syncengine.sync_more ()",
+        (
+            "CREATE TABLE syncengine.sync_more (run_id bigint REFERENCES "
+            "syncengine.sync_run)"
+        ),
+        (
+            "CREATE TABLE syncengine.sync_more (); DELETE FROM "
+            "syncengine.sync_wait USING syncengine.sync_more"
+        ),
+        (
+            "/* new */ DROP TABLE syncengine.sync_wait; CREATE TABLE "
+            "syncengine.sync_more ()"
+        ),
     ],
 )
 def test_what_would_break_a_run_of_the_version_before_is_found(statement: str) -> None:
@@ -89,14 +107,29 @@ def test_what_would_break_a_run_of_the_version_before_is_found(statement: str) -
 @pytest.mark.parametrize(
     "statement",
     [
-        "CREATE TABLE syncengine.sync_more (name text PRIMARY KEY, kind text NOT NULL CHECK (kind <> 'DROP'))",
-        "CREATE TABLE syncengine.sync_more (name text); CREATE UNIQUE INDEX ON syncengine.sync_more (name)",
+        (
+            "CREATE TABLE syncengine.sync_more (name text PRIMARY KEY, kind "
+            "text NOT NULL CHECK (kind <> 'DROP'))"
+        ),
+        (
+            "CREATE TABLE syncengine.sync_more (name text); CREATE UNIQUE "
+            "INDEX ON syncengine.sync_more (name)"
+        ),
         "CREATE INDEX ON syncengine.sync_state (code)",
         "ALTER TABLE syncengine.sync_state ADD COLUMN more text",
-        "ALTER TABLE syncengine.sync_state ADD COLUMN more numeric(3, 1) NOT NULL DEFAULT 0, ADD COLUMN other text",
-        "ALTER TABLE syncengine.sync_state ADD COLUMN more bytea GENERATED ALWAYS AS (sha256(code)) STORED",
+        (
+            "ALTER TABLE syncengine.sync_state ADD COLUMN more numeric(3, 1) "
+            "NOT NULL DEFAULT 0, ADD COLUMN other text"
+        ),
+        (
+            "ALTER TABLE syncengine.sync_state ADD COLUMN more bytea GENERATED "
+            "ALWAYS AS (sha256(code)) STORED"
+        ),
         "ALTER TABLE syncengine.sync_state ALTER COLUMN source_hash DROP NOT NULL",
-        "UPDATE syncengine.sync_state SET code = 'DROP TABLE x; DELETE' WHERE code = ''",
+        (
+            "UPDATE syncengine.sync_state SET code = 'DROP TABLE x; DELETE' "
+            "WHERE code = ''"
+        ),
     ],
 )
 def test_what_leaves_it_valid_is_not(statement: str) -> None:

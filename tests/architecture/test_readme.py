@@ -1,4 +1,4 @@
-"""What README and CONTRIBUTING name is there: files, verbs of the command, and verbs of ``./run``."""
+"""Names in README and CONTRIBUTING exist: files, verbs, and those of ``./run``."""
 
 from __future__ import annotations
 

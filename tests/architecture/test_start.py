@@ -1,4 +1,7 @@
-"""Help comes quickly: it imports nothing that only a run needs, and says of each verb what the verb says of itself."""
+"""Help comes quickly, and says of each verb what the verb says of itself.
+
+It imports nothing that only a run needs.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The floor of a backfill: the fewest lines of asyncpg and aiohttp that send the same requests.
+"""The floor of a backfill: the fewest lines that send the same requests.
 
-``python -m tests.benchmarks.bare DSN VENDOR URL WORKERS`` knows no state, no limit, no failure; it forgets every
-answer, and prints as JSON what it took.
+They use asyncpg and aiohttp alone. ``python -m tests.benchmarks.bare DSN VENDOR URL
+WORKERS`` knows no state, no limit, no failure. It forgets every answer, and prints as
+JSON the time and memory that it took.
 """
 
 from __future__ import annotations

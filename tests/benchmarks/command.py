@@ -1,6 +1,8 @@
-"""The command in a process that watches itself: ``python -m tests.benchmarks.command ARGUMENTS OF SYNCENGINE``.
+"""The command in a process that measures itself.
 
-Prints what the command prints, and then, as one more line of JSON, what it took once everything was imported.
+``python -m tests.benchmarks.command ARGUMENTS OF SYNCENGINE`` prints what the command
+prints, and then, as one more line of JSON, the time and memory that it took once
+everything was imported.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ import json
 import sys
 import time
 
-from syncengine.cli import run, verbs  # noqa: F401 - registers them, and imports what a run needs
+# Registers the verbs, and imports what a run needs, before anything is measured.
+from syncengine.cli import run, verbs  # noqa: F401
 from syncengine.cli.root import main
 from tests.benchmarks.measured import cpu, peak
 

@@ -32,7 +32,10 @@ COLUMNS = {
     "source_campaign": ("text", "'newsletter-2025-' || n % 52"),
     "note": (
         "text",
-        "'Asked about delivery in week ' || n % 53 || ' and about prices for ' || n % 71",
+        (
+            "'Asked about delivery in week ' || n % 53 "
+            "|| ' and about prices for ' || n % 71"
+        ),
     ),
     "owner": ("text", "'agent.' || n % 211"),
     "balance": ("numeric(12, 2)", "(n % 100000) / 100.0"),
@@ -80,7 +83,8 @@ async def create_source(
     await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
     await connection.execute(f"CREATE TABLE {table} (id {key}, {kinds})")
     await connection.execute(
-        f"INSERT INTO {table} SELECT {KEY_TYPES[key]}, {values} FROM generate_series(1::bigint, {rows}) AS n"
+        f"INSERT INTO {table} SELECT {KEY_TYPES[key]}, {values} FROM "
+        f"generate_series(1::bigint, {rows}) AS n"
     )
     await connection.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (id)")
     await connection.execute(f"VACUUM ANALYZE {table}")
@@ -99,7 +103,8 @@ async def put_in_step(
     """
     number = source.contact_id if source.kind == "number" else "NULL"
     rows = (
-        f"SELECT '{destination}', {source.contact_id}, {number}, {source.hash}, 'synced' "
+        f"SELECT '{destination}', {source.contact_id}, {number}, "
+        f"{source.hash}, 'synced' "
         f"FROM {source.relation} WHERE {source.where} ORDER BY {source.key}"
     )
 

@@ -1,7 +1,7 @@
-"""Engines that are broken on purpose: the simulation says what is wrong with each of them.
+"""Engines that are broken on purpose: the simulation finds what is wrong with each.
 
-A break that goes unnoticed means that the histories do not draw its case, or that nobody
-looks at what it does.
+A break that goes unnoticed means that the histories do not draw its case, or that
+nobody looks at what it does.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from tests.simulation.scenes import SCENES
 EVERY_POINT = ("left", "newcomers")
 """Small scenes: they are played once for each of their points."""
 DRAWN = 8
-"""Points drawn from each scene, with a fixed seed, spread over the vendor's variants."""
+"""Points drawn from each scene, with a fixed seed, over the vendor's variants."""
 
 THEN = (
     (),

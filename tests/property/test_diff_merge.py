@@ -1,4 +1,7 @@
-"""The merge of two streams finds what two dictionaries find, however the streams are cut into blocks."""
+"""The merge of two streams against two dictionaries.
+
+Both find the same, however the streams are cut into blocks.
+"""
 
 from __future__ import annotations
 

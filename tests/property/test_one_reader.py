@@ -340,7 +340,7 @@ def found(
 
 
 def test_an_id_is_not_taken_for_a_number_of_any_country() -> None:
-    """Sequential ids would otherwise meet the eight digits of somebody's number in Norway."""
+    """Sequential ids would otherwise equal the eight digits of a number in Norway."""
     asked = Mapping(
         (FieldMapping("crm_id", "id"), FieldMapping("phone", "phone", Form.E164, "NO"))
     )

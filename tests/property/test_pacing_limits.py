@@ -50,7 +50,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One process: its working time, its end, and the time in which nobody works after."""
+    """One process: its working time, its end, and the pause after it."""
 
     seconds: float
     ending: Ending

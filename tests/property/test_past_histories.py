@@ -271,7 +271,10 @@ HISTORIES = [
                 Night(afterwards=(SourceEdit(RowChange.INHERITS, 1),)),
             ),
         ),
-        id="a newcomer is made, nobody writes it down, it leaves, and is back as it was",
+        id=(
+            "a newcomer is made, nobody writes it down, it leaves, and is back "
+            "as it was"
+        ),
     ),
     pytest.param(
         History(

@@ -1,4 +1,4 @@
-"""Settling what was sent before takes nothing over from anybody, where nothing more is to be sent."""
+"""Settling what was sent before takes over no copy where nothing more is to be sent."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Fate(StrEnum):
     LOST = "lost"
     """It never arrives."""
     LATE = "late"
-    """The connection breaks; the request arrives all the same, within ``settles_within``."""
+    """The connection breaks; the request still arrives, within ``settles_within``."""
     ANSWER_LOST = "answer lost"
     ANSWER_CUT = "answer cut"
     """Half of the body."""

@@ -31,7 +31,8 @@ def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
         )
         if result.contained:
             say(
-                f"  contained, though the adapter did not foresee them: {result.contained}"
+                "  contained, though the adapter did not foresee them: "
+                f"{result.contained}"
             )
         for what, count in result.wrong.most_common(_SHOWN):
             say(f"  wrong {count} times: {what}")

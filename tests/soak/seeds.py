@@ -1,4 +1,6 @@
-"""Simulated histories from seeds: each seed is one history of each vendor, and always the same.
+"""Simulated histories from seeds.
+
+Each seed is one history of each vendor, and always the same.
 
 Nights in which processes die, requests are lost, rows change and clocks jump. Then a
 clean run must mend everything, and one more must send nothing.

@@ -26,7 +26,7 @@ class _Response(aiohttp.ClientResponse):
 
 def _stream_reader(loop: asyncio.AbstractEventLoop) -> aiohttp.StreamReader:
     protocol = ResponseHandler(loop=loop)
-    # A body larger than the buffer pauses the parser, which a mocked connection does not have.
+    # A body larger than the buffer pauses the parser. A mocked connection has none.
     protocol._parser = Mock(feed_data=Mock(return_value=()))
     return aiohttp.StreamReader(protocol, limit=2**16, loop=loop)
 

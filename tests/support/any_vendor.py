@@ -71,7 +71,10 @@ class Anyone:
     ) -> None:
         """Add a contact, or change its row. Numbers choose the sample values."""
         row = self.pair.row(contact, key, values, tuple(tags))
-        statement = "INSERT INTO crm.anyone VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET row = excluded.row"
+        statement = (
+            "INSERT INTO crm.anyone VALUES ($1, $2) ON CONFLICT (id) DO UPDATE "
+            "SET row = excluded.row"
+        )
         await self.source.execute(statement, contact_id(contact), json.dumps(row))
 
     async def take_out(self, contact: int) -> None:
@@ -144,7 +147,8 @@ async def anyone(
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(
-            "CREATE SCHEMA crm; CREATE TABLE crm.anyone (id text PRIMARY KEY, row jsonb NOT NULL)"
+            "CREATE SCHEMA crm; CREATE TABLE crm.anyone (id text PRIMARY "
+            "KEY, row jsonb NOT NULL)"
         )
         async with serve([module.name]) as sandbox:
             twin = sandbox.twin(module.name)

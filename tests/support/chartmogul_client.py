@@ -1,4 +1,4 @@
-"""ChartMogul's own Python client, without the one package it needs that has no wheel."""
+"""ChartMogul's own Python client, without the package it needs that has no wheel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Promise:
         self._error: Exception | None = None
         try:
             work(self._resolve, self._reject)
-        except Exception as error:  # noqa: BLE001 - a promise holds whatever went wrong, until somebody asks
+        except Exception as error:  # noqa: BLE001
+            # A promise keeps whatever went wrong until somebody asks.
             self._error = error
 
     def then(self, use: Callable[[Any], Any]) -> Promise:
@@ -52,7 +53,7 @@ class Promise:
 
 
 def _imported() -> Any:
-    # The real package is published as source only, and nothing here is built from source.
+    # The real package is published as source only, and we build nothing from source.
     module = ModuleType("promise")
     module.__dict__["Promise"] = Promise
     sys.modules["promise"] = module

@@ -34,12 +34,10 @@ def _become(
     os.environ.update(environ)
     file = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 1)
-    os.dup2(
-        file
-        if errors is None
-        else os.open(errors, os.O_CREAT | os.O_WRONLY | os.O_TRUNC),
-        2,
-    )
+    stderr = file
+    if errors is not None:
+        stderr = os.open(errors, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.dup2(stderr, 2)
     sys.argv = ["syncengine", *arguments]
     from syncengine.__main__ import main  # noqa: PLC0415 - the environment comes first
 
@@ -126,7 +124,8 @@ class Command:
 async def until(condition: Callable[[], bool]) -> None:
     """Return once the condition holds."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - what another process does sets no event here
+        # What another process does sets no event here.
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_AGAIN)
 
 
@@ -135,7 +134,8 @@ async def until_true(
 ) -> None:
     """Return once a query's only value is true."""
     async with asyncio.timeout(PATIENCE):
-        while not await connection.fetchval(question, *arguments):  # noqa: ASYNC110 - nor does Postgres
+        # Nor does Postgres set one.
+        while not await connection.fetchval(question, *arguments):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_AGAIN)
 
 

@@ -81,7 +81,7 @@ class Databases:
         return urlunsplit(urlsplit(self._server)._replace(path=f"/{quote(name)}"))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        # A loop of its own: asyncio.run would take the current one from pytest-asyncio's hands.
+        # A loop of its own: asyncio.run would replace pytest-asyncio's current one.
         return self._loop.run_until_complete(work)
 
 

@@ -76,7 +76,7 @@ class World:
         }
 
     def _request(self, options: Mapping[str, Any]) -> app.RunRequest:
-        """Return a request that accepts the vendors' empty accounts where it is needed."""
+        """Return a request that accepts the vendors' empty accounts if needed."""
         careless = not all(each.options.find_first for each in self.config.destinations)
         known = {"empty_state"} if careless else set()
         return app.RunRequest(

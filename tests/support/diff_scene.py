@@ -79,9 +79,11 @@ class Scene:
         """Make the state hold these rows in the version they were read."""
         async with self.state.acquire() as connection:
             await connection.executemany(
-                "INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, source_hash, status)"
+                "INSERT INTO syncengine.sync_state (destination, "
+                "contact_id, contact_number, source_hash, status)"
                 " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (destination, contact_id)"
-                " DO UPDATE SET source_hash = EXCLUDED.source_hash, status = EXCLUDED.status",
+                " DO UPDATE SET source_hash = EXCLUDED.source_hash, status "
+                "= EXCLUDED.status",
                 [
                     (
                         DESTINATION,
@@ -102,7 +104,8 @@ class Scene:
         await self.acknowledge(list(rows.values()))
         async with self.state.acquire() as connection:
             await connection.execute(
-                "UPDATE syncengine.sync_state SET status = 'removed', source_hash = NULL WHERE contact_id = ANY ($1)",
+                "UPDATE syncengine.sync_state SET status = 'removed', "
+                "source_hash = NULL WHERE contact_id = ANY ($1)",
                 list(found.removals),
             )
         return found

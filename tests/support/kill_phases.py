@@ -94,7 +94,7 @@ async def kill(here: Crm, phase: str, kills: Kills) -> bool:
 
 
 async def _before_the_first_request(here: Crm) -> bool:
-    """Kill while the intents are written and the run waits for requests to be granted."""
+    """Kill while the intents are written and the run waits for its quota."""
     requests = here.requests()
     async with locked(here.dsn, "syncengine.sync_quota") as somebody_waits:
         command = here.start()

@@ -1,6 +1,7 @@
 """Processes that hold one account, one after the other, and pace it; in virtual time.
 
-Each goes through ``app.accounts.leased_account``, so what one hands down to the next is what a real one would.
+Each goes through ``app.accounts.leased_account``, so it hands down to the next one what a
+real one would.
 """
 
 from __future__ import annotations

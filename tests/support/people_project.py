@@ -131,7 +131,7 @@ class People:
         return self.accepts_empty and careless
 
     def _request(self, options: Mapping[str, Any]) -> app.RunRequest:
-        """Return a request that accepts the vendors' empty accounts where it is needed."""
+        """Return a request that accepts the vendors' empty accounts if needed."""
         known = {"empty_state"} if self._is_careless else set()
         return app.RunRequest(
             **{**options, "accept": frozenset({*options.get("accept", ()), *known})}

@@ -138,7 +138,8 @@ class Noise:
     async def listen(self) -> None:
         """Keep the content of the state and of the sandbox's journals."""
         tables = await self.database.fetch(
-            "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'syncengine'"
+            "SELECT table_name AS name FROM information_schema.tables "
+            "WHERE table_schema = 'syncengine'"
         )
         for name in (row["name"] for row in tables if row["name"] != "sync_known"):
             rows = await self.database.fetch(
@@ -225,7 +226,10 @@ def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
             repeated = " ".join(
                 encode(key) for key in secrets(pair.subject.spec).values()
             )
-            said = f"No: {encode(value)} by {repeated}. {everything}. {html.escape(everything)} with {keys}"
+            said = (
+                f"No: {encode(value)} by {repeated}. {everything}. "
+                f"{html.escape(everything)} with {keys}"
+            )
             yield Rule(
                 FaultKind.REFUSE,
                 body=orjson.dumps(value).decode(),

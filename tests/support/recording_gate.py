@@ -60,7 +60,9 @@ class NotedGate:
 async def serving(
     talk: Talk, *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
-    """The address of a server that treats each connection as ``talk`` says; it is closed, if still open, after.
+    """Yield the address of a server that treats each connection as ``talk`` says.
+
+    A connection that is still open is closed afterwards.
 
     With ``tls`` it is one for ``localhost``.
     """
@@ -81,7 +83,9 @@ async def serving(
 
     server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"{'https://localhost' if tls else 'http://127.0.0.1'}:{server.sockets[0].getsockname()[1]}"
+        host = "https://localhost" if tls else "http://127.0.0.1"
+        _, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"
     finally:
         server.close()
         for line in lines:

@@ -1,8 +1,8 @@
 """A search for the fewest requests that bring one contact in step.
 
 It tries request sequences, cheapest first, on a model of a vendor. Everything that the
-vendor holds of a contact is a *fact*: a name and a value. Fields are named as they are, tags
-begin with ``#`` and lists with ``lists.``, and both have the value True. A fact nobody
+vendor holds of a contact is a *fact*: a name and a value. Fields are named as they are,
+tags begin with ``#`` and lists with ``lists.``, and both have the value True. A fact nobody
 can be sure of has the value UNKNOWN.
 """
 

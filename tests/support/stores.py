@@ -55,8 +55,10 @@ HOLDS = 3600.0
 """Seconds of a lease: no test takes as long."""
 _CONTACTS = SourceSpec(table="contacts", key="id", columns=("version",))
 _EMPTY = (
-    "TRUNCATE syncengine.sync_destination, syncengine.sync_lease, syncengine.sync_run, syncengine.sync_batch, "
-    "syncengine.sync_state, syncengine.sync_known, syncengine.sync_key, syncengine.sync_wait, syncengine.sync_outcome"
+    "TRUNCATE syncengine.sync_destination, syncengine.sync_lease, "
+    "syncengine.sync_run, syncengine.sync_batch, "
+    "syncengine.sync_state, syncengine.sync_known, syncengine.sync_key, "
+    "syncengine.sync_wait, syncengine.sync_outcome"
 )
 
 
@@ -170,7 +172,8 @@ class InPostgres:
         self, run_id: int, contact_id: str
     ) -> tuple[str, tuple[str, ...], int, str | None]:
         row = await self.pool.fetchrow(
-            "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 AND contact_id = $2",
+            "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 AND "
+            "contact_id = $2",
             run_id,
             contact_id,
         )
@@ -184,20 +187,23 @@ class InPostgres:
 
     async def run_out(self, account: str = ACCOUNT) -> None:
         await self.pool.execute(
-            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() - interval '1 minute' WHERE account = $1",
+            "UPDATE syncengine.sync_lease SET expires_at = "
+            "clock_timestamp() - interval '1 minute' WHERE account = $1",
             account,
         )
 
     async def set_clock_back(self, account: str) -> None:
         await self.pool.execute(
-            "UPDATE syncengine.sync_lease SET expires_at = expires_at + interval '1 hour' WHERE account = $1",
+            "UPDATE syncengine.sync_lease SET expires_at = expires_at + "
+            "interval '1 hour' WHERE account = $1",
             account,
         )
 
     async def fill(self, versions: Mapping[str, int]) -> SourceReader:
         async with self.pool.acquire() as connection:
             await connection.execute(
-                'CREATE TABLE IF NOT EXISTS contacts (id text COLLATE "C" PRIMARY KEY, version int)'
+                'CREATE TABLE IF NOT EXISTS contacts (id text COLLATE "C" '
+                "PRIMARY KEY, version int)"
             )
             await connection.execute("TRUNCATE contacts")
             await connection.executemany(

@@ -44,7 +44,7 @@ class StrictVendor:
         )
 
     def excess(self, limits: Sequence[Limit], sender: object = None) -> dict[str, int]:
-        """Return how far the fullest window exceeds each limit; empty when all are kept.
+        """Return how far the fullest window exceeds each limit; empty if none does.
 
         With a sender only windows count that hold a request of it, among others.
         """
@@ -67,7 +67,7 @@ class StrictVendor:
         return found
 
     def use(self, limit: Limit, since: float, windows: int) -> float:
-        """The part of a limit that was used in so many of its windows from a moment on."""
+        """Return the share of a limit used in this many windows from a moment on."""
         until = since + windows * limit.per
         used = sum(since <= arrival.at < until for arrival in self.arrivals)
         return used / (windows * limit.calls)

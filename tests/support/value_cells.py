@@ -47,9 +47,10 @@ VALUE = Refusal("the value: this contact is rejected, invalid_value")
 async def cells(
     here: Scene, columns: Sequence[tuple[str, str]]
 ) -> list[dict[str, Json]]:
-    """Return for each (type, literal) what comes of it, by purpose. Each stands in a column of one row.
+    """Return for each (type, literal) what comes of it, by purpose.
 
-    In another row the columns of JSON hold a list: their type alone does not say that there is none.
+    Each is in a column of one row. In another row the columns of JSON hold a list: their
+    type alone does not say that there is none.
     """
     names = tuple(f"c{number}" for number in range(len(columns)))
     kinds = ", ".join(

@@ -110,7 +110,11 @@ class Contacts:
             asked_at = database.erasing.get(external_id)
             return asked_at is not None and database.clock() - asked_at < within
 
-    async def record(self, batch: int, records: Sequence[Record]) -> None:  # noqa: ARG002
+    async def record(
+        self,
+        batch: int,  # noqa: ARG002
+        records: Sequence[Record],
+    ) -> None:
         # Nothing here needs the batch: the store in Postgres links outcomes to it.
         async with self._fence.writing("record") as database:
             for record in {record.contact_id: record for record in records}.values():
@@ -175,7 +179,7 @@ class Contacts:
     ) -> Pending:
         """Take a copy from its owner.
 
-        Returns the new contact's intent: what the owner's copy had counts as sent by it.
+        Returns the new contact's intent. What the owner's copy had counts as sent.
         """
         state = database.states[owner]
         state.external_id, state.given_up = None, external_id

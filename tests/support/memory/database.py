@@ -107,7 +107,7 @@ class Database:
     suppressed: dict[str, str] = field(default_factory=dict)
     """A subject's text to the reason."""
     erasing: dict[str, float] = field(default_factory=dict)
-    """``sync_erasing``: vendor contact to the time at which its deletion was asked for."""
+    """``sync_erasing``: external id to the time at which its deletion was asked."""
 
     def number_standing(
         self, destination: str, among: Collection[str] | None = None

@@ -1,6 +1,9 @@
-"""Our own vendors as subjects of the contract suite, with the samples of ``of_<vendor>.py``.
+"""Our own vendors as subjects of the contract suite.
 
-Such a file may define ``sample``, ``VARIANTS``, ``SETTINGS``, ``UNSAID`` and ``UNCOMPARED``:
+Their samples are in ``of_<vendor>.py``.
+
+Such a file may define ``sample``, ``VARIANTS``, ``SETTINGS``, ``UNSAID`` and
+``UNCOMPARED``:
 see ``syncengine.testing.ContractHints``.
 """
 
