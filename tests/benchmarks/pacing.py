@@ -147,7 +147,7 @@ async def _counted(url: str, gates: Gates, limit: Limit, windows: int) -> _Count
         async with session.get(
             f"{admin}/requests", params={"per": repr(limit.per)}
         ) as response:
-            told = orjson.loads(await response.read())
+            report = orjson.loads(await response.read())
         async with session.get(f"{admin}/log") as response:
             log = orjson.loads(await response.read())
     first = log[0]["at"]
@@ -158,10 +158,10 @@ async def _counted(url: str, gates: Gates, limit: Limit, windows: int) -> _Count
             and (number := int((entry["at"] - first) / limit.per)) <= windows
         ):
             used[number] += 1
-    fullest = max(each["worst"] for each in told["worst_window"])
+    fullest = max(each["worst"] for each in report["worst_window"])
     return _Counted(
-        told["total"],
-        told["refused"],
+        report["total"],
+        report["refused"],
         fullest,
         [100 * count / limit.calls for count in used[1:]],
     )

@@ -109,20 +109,22 @@ class Congress:
             if "phone" in pattern:
                 phone = {"from": "phone", "as": "e164", "region": "US"}
                 found[pattern.replace("*", "main")] = phone
-        # Every column goes to the field of its name, or to a custom field.
-        exact = {_plain(name): name for name in self.later.fields if "*" not in name}
-        custom = [
-            pattern
-            for pattern in self.later.fields
-            if "*" in pattern and pattern not in accumulates
-        ]
         for column in COLUMNS:
-            name = exact.get(_plain(column))
-            if name is None and custom:
-                name = custom[0].replace("*", column)
+            name = self._field_of(column)
             if name and name not in found and column not in ("id", "tags"):
                 found[name] = column
         return found
+
+    def _field_of(self, column: str) -> str | None:
+        """Return the field of a column's name, else a custom field, if there are any."""
+        custom: list[str] = []
+        for name in self.later.fields:
+            if "*" not in name:
+                if _plain(name) == _plain(column):
+                    return name
+            elif name not in self.capabilities.accumulates:
+                custom.append(name)
+        return custom[0].replace("*", column) if custom else None
 
     @property
     def _needed(self) -> set[str]:

@@ -48,9 +48,9 @@ class Client:
         return response.status, orjson.loads(response.body)
 
     def create(self, phone: str = PHONE, **fields: Any) -> str:
-        status, told = self.call("POST", "/contacts", {"phoneNumber": phone, **fields})
-        assert status == 200, told
-        contact_id: str = told["data"]["contactId"]
+        status, reply = self.call("POST", "/contacts", {"phoneNumber": phone, **fields})
+        assert status == 200, reply
+        contact_id: str = reply["data"]["contactId"]
         return contact_id
 
     def held(self, number: int = 0) -> Any:

@@ -60,14 +60,14 @@ class Client:
 
     def upsert(self, identifier: str, now: float | None = None, **fields: Any) -> int:
         body = {**ILSE, **fields}
-        status, told = self.call(
+        status, reply = self.call(
             "POST",
             f"/contact/create_or_update/{quote(identifier, safe='')}",
             body,
             now=now,
         )
-        assert status == 200, told
-        contact: int = told["contactId"]
+        assert status == 200, reply
+        contact: int = reply["contactId"]
         return contact
 
     def read(self, identifier: str | int, now: float | None = None) -> tuple[int, Any]:
@@ -82,9 +82,9 @@ class Client:
         **more: Any,
     ) -> list[int]:
         body = {"search": "", "timezone": "UTC", "filter": {join: conditions}, **more}
-        status, told = self.call("POST", "/contact/list", body, query)
-        assert status == 200, told
-        return [row["id"] for row in told["items"]]
+        status, reply = self.call("POST", "/contact/list", body, query)
+        assert status == 200, reply
+        return [row["id"] for row in reply["items"]]
 
 
 def field(name: str, operator: str, value: Any = None) -> Any:

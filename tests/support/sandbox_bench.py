@@ -39,9 +39,9 @@ class Bench:
         async with self.session.request(
             method, f"{self.sandbox.admin_url('respond_io')}/{verb}", json=json
         ) as response:
-            told = await response.json()
-            assert response.status == 200, told
-            return told
+            reply = await response.json()
+            assert response.status == 200, reply
+            return reply
 
     async def faults(self, *rules: dict[str, Any]) -> None:
         await self.admin("PUT", "faults", list(rules))
@@ -50,8 +50,8 @@ class Bench:
         return [contact["id"] for contact in await self.admin("GET", "contacts")]
 
     async def statuses(self) -> dict[str, int]:
-        told: dict[str, int] = (await self.admin("GET", "requests"))["by_status"]
-        return told
+        reply: dict[str, int] = (await self.admin("GET", "requests"))["by_status"]
+        return reply
 
 
 @asynccontextmanager

@@ -53,25 +53,25 @@ class Client:
         return response.status, orjson.loads(response.body)
 
     def put(self, now: float = 0.0, **body: Any) -> Any:
-        status, told = self.call("PUT", CONTACTS, {**BODY, **body}, now=now)
-        assert status == 200, told
-        return told["data"]
+        status, reply = self.call("PUT", CONTACTS, {**BODY, **body}, now=now)
+        assert status == 200, reply
+        return reply["data"]
 
     def fields(self, now: float = 0.0) -> Any:
         (contact,) = self.twin.contacts(now)
         return contact["fields"]
 
     def create(self, **fields: Any) -> str:
-        status, told = self.call("POST", "/contact/", pairs(fields))
-        assert status == 200, told
-        contact_id: str = told["data"]["id"]
+        status, reply = self.call("POST", "/contact/", pairs(fields))
+        assert status == 200, reply
+        contact_id: str = reply["data"]["id"]
         return contact_id
 
     def find(self, name: str, value: str, page: int = 1) -> Any:
         query = urlencode({"name": name, "value": value, "page": page})
-        status, told = self.call("GET", "/contact/by_custom_field", query=query)
-        assert status == 200, told
-        return told
+        status, reply = self.call("GET", "/contact/by_custom_field", query=query)
+        assert status == 200, reply
+        return reply
 
 
 def pairs(fields: dict[str, Any]) -> Any:

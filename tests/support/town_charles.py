@@ -94,12 +94,7 @@ class Charles(Oracle):
         sent: dict[str, Any] = {}
         for name, value in wanted.items():
             if name in self.GROWS:
-                old = it.known.get(name) or []
-                if any(each != value for each in old):
-                    unsupported.add(("change_field" if value else "clear_field", name))
-                if value and value not in old:
-                    sent[name] = value
-                    it.known[name] = [*old, value]
+                unsupported |= self._grow(it, name, value, sent)
                 continue
             known = it.known.get(name)
             if value not in (None, ""):
@@ -111,6 +106,19 @@ class Charles(Oracle):
                     # An empty text goes out as it is, and changes nothing there.
                     sent[name] = value
         return unsupported, sent
+
+    def _grow(
+        self, it: Contact, name: str, value: Any, sent: dict[str, Any]
+    ) -> set[tuple[str, str]]:
+        """Add a value to a field that only grows; return what cannot be expressed."""
+        old = it.known.get(name) or []
+        keeps_another = any(each != value for each in old)
+        if value and value not in old:
+            sent[name] = value
+            it.known[name] = [*old, value]
+        if not keeps_another:
+            return set()
+        return {("change_field" if value else "clear_field", name)}
 
     def _arrive(self, person: Copy, name: str, value: Any) -> None:
         """Store a value as charles does: phones without plus, nothing twice."""
