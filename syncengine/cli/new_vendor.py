@@ -1,4 +1,8 @@
-"""``syncengine new-vendor``."""
+"""``syncengine new-vendor``: write the package of a new vendor.
+
+The templates are in ``syncengine.skeleton``. Nothing is installed or configured; the
+last lines that are printed say what to do next.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ def new_vendor(name: str, /, *, folder: Path | None = None) -> int:
     folder
         The new folder to write into. Default: NAME-sync, here.
     """
+    # Two packages with a vendor of one name make it unusable (see ``vendors.origin``).
     if name in vendors.names():
         what = f"{vendors.origin(name)} brings a vendor of this name; choose another"
         raise ConfigError([Problem("NAME", what)])

@@ -1,7 +1,9 @@
 """The skeleton of a package that brings a vendor: adapter, twin, tests, an example.
 
-It passes its own contract suite at once. The files beside this one are its templates,
-in which ``{{vendor}}`` and the like stand for names.
+``syncengine new-vendor`` writes it; it passes its own contract suite at once. The files
+beside this one are its templates. They end in ``.txt`` so that no tool takes them for
+code, and ``{{vendor}}`` and the like stand for names: of "acme_crm", ``{{Vendor}}``
+becomes "AcmeCrm", ``{{VENDOR}}`` "ACME_CRM" and ``{{module}}`` "acme_crm_sync".
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ def package_of(vendor: str) -> str:
 
 
 def _names(vendor: str) -> dict[str, str]:
+    """Return what each placeholder stands for."""
     return {
         "vendor": vendor,
         "Vendor": "".join(part.capitalize() for part in vendor.split("_")),
@@ -59,7 +62,7 @@ def _names(vendor: str) -> dict[str, str]:
 
 
 def _targets(module: str, vendor: str) -> dict[str, str]:
-    """Return where each template goes."""
+    """Return the path in the new package of each template, by the template's name."""
     return {
         "pyproject.toml.txt": "pyproject.toml",
         "README.md.txt": "README.md",
@@ -73,6 +76,8 @@ def _targets(module: str, vendor: str) -> dict[str, str]:
 
 
 def _filled_in(content: str, names: Mapping[str, str]) -> str:
+    """Return a template with each ``{{name}}`` replaced."""
     for name, value in names.items():
-        content = content.replace(f"{{{{{name}}}}}", value)
+        placeholder = "{{" + name + "}}"
+        content = content.replace(placeholder, value)
     return content

@@ -1,4 +1,9 @@
-"""An adapter and its twin on one bench, joined without a socket."""
+"""An adapter and its twin on one bench, joined without a socket.
+
+A test of the contract makes a ``Bench`` of a vendor and plays exchanges on it: each
+request of the adapter goes to a fresh twin, and the twin's answer comes back. Tests look
+at both sides: at what the adapter returns, and at what the twin stores (``state``).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.sandbox import twins
 from syncengine.sandbox.twins.twin import Twin, TwinRequest
 from syncengine.testing.driving import drive
+from syncengine.testing.expectations import described
 from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 
 _T = TypeVar("_T")
@@ -26,11 +32,10 @@ ENDLESS = 60
 def over_the_wire(request: Request) -> TwinRequest:
     """Return a request as the twin's server would read it."""
     body = b"" if request.json is None else orjson.dumps(request.json)
-    headers = {
-        "host": "twin.example",
-        **({"content-type": "application/json"} if body else {}),
-        **request.headers,
-    }
+    headers = {"host": "twin.example"}
+    if body:
+        headers["content-type"] = "application/json"
+    headers |= request.headers
     return TwinRequest(
         request.method,
         request.path,
@@ -55,7 +60,10 @@ class Bench:
 
     def __post_init__(self) -> None:
         spec = self.subject.spec
-        assert spec.twin is not None, f"the VendorSpec of {spec.name} names no twin"
+        assert spec.twin is not None, (
+            f"the VendorSpec of {spec.name} names no twin. The contract suite needs "
+            'one: VendorSpec(twin="module.twin:ClassName").'
+        )
         self.twin = twins.load(spec.twin)
         self.twin.configure(self.subject.switches)
 
@@ -67,6 +75,7 @@ class Bench:
     # --- talking ----------------------------------------------------------------------
 
     def do(self, exchange: Exchange[_T]) -> _T:
+        """Return the result of an exchange with the twin."""
         return drive(exchange, self.answer)
 
     def answer(self, request: Request) -> Response:
@@ -81,10 +90,16 @@ class Bench:
 
     def pretend(self, exchange: Exchange[_T], response: Response) -> _T:
         """Let the vendor answer everything with this response."""
-        left = iter(range(ENDLESS))
+        requests = 0
 
-        def answering(_: Request) -> Response:
-            assert next(left, None) is not None, "it would go on for ever"
+        def answering(request: Request) -> Response:
+            nonlocal requests
+            requests += 1
+            assert requests <= ENDLESS, (
+                f"{self.subject} asks on and on: {ENDLESS} requests ({request.route}) "
+                "while the vendor gives the same answer. Bound the loop, as "
+                "collect_hits does."
+            )
             return response
 
         return drive(exchange, answering)
@@ -95,8 +110,18 @@ class Bench:
     def applied(self, call: Call) -> Applied:
         """Send a call that has to be carried out, whole."""
         answer = self.send(call)
-        assert isinstance(answer, Applied), answer
-        assert answer.dropped == ()
+        where = f"{self.subject}-{call.action}"
+        assert isinstance(answer, Applied), (
+            f"{where}: {answer!r} in place of Applied. Capabilities declares this call, "
+            f"so that adapter and twin have to carry it out: {call!r} with the fields "
+            f"{dict(call.fields)}. The twin's last answer: "
+            f"{described(self.responses[-1])}."
+        )
+        assert answer.dropped == (), (
+            f"{where}: the adapter says that these changes were not taken: "
+            f"{answer.dropped}. Either the twin drops them, or same() judges equal "
+            "values as different."
+        )
         return answer
 
     # --- contacts ---------------------------------------------------------------------
@@ -106,13 +131,23 @@ class Bench:
         can = self.subject.vendor.capabilities
         calls = self._making(number)
         external_id = self.applied(next(calls)).external_id
-        assert external_id
+        assert external_id, (
+            f"{self.subject}-{self.subject.first}: the answer names no id, so that the "
+            "contact cannot be linked"
+        )
         for call in calls:
             self.applied(replace(call, external_id=external_id))
-        assert can.reads or self.held(external_id)
+        assert can.reads or self.stored(external_id), (
+            f"{self.subject}: the twin stores no contact {external_id}, which a write "
+            "has just made"
+        )
         return external_id
 
     def _making(self, number: int) -> Iterator[Call]:
+        """Yield the calls that bring a contact all its sample fields.
+
+        The first makes the contact. Others follow for the fields that it cannot carry.
+        """
         call = replace(self.subject.call(self.subject.first, number, None), add_tags=())
         yield call
         fields = self.subject.fields(number)
@@ -136,7 +171,11 @@ class Bench:
                 rest = {
                     name: value for name, value in rest.items() if name not in fitting
                 }
-        assert not rest, f"no write of this vendor takes {', '.join(rest)}"
+        assert not rest, (
+            f"{self.subject}: no write of Capabilities takes the sample fields "
+            f"{', '.join(rest)}. Declare them in a write, or leave them out of "
+            "ContractHints(sample=...)."
+        )
 
     def ready(self, action: Action) -> Call:
         """Return a call that can be sent now: its contact is there."""
@@ -150,7 +189,7 @@ class Bench:
     def state(self) -> list[dict[str, Json]]:
         return self.twin.contacts(self.now)
 
-    def held(self, external_id: str) -> Remote | None:
+    def stored(self, external_id: str) -> Remote | None:
         """Return a contact as the twin stores it."""
         for contact in self.state():
             if contact["id"] == external_id:
@@ -163,24 +202,48 @@ class Bench:
         self, external_id: str, fields: Fields, tags: frozenset[str] | None = None
     ) -> None:
         """Assert that the twin stores these values, and that reads show them."""
-        sights = [self.held(external_id)]
+        stored = self.stored(external_id)
+        self._assert_shows("the twin stores", stored, external_id, fields, tags)
         if self.subject.vendor.capabilities.reads:
-            sights.append(self.read(external_id))
-        for sight in sights:
-            assert sight is not None
-            assert sight.external_id == external_id
-            assert tags is None or sight.tags == tags
-            for name, value in fields.items():
-                if self.subject.hides(name) and name not in sight.fields:
-                    assert sight is not sights[0], f"{name} is not held"
-                    continue
-                assert self.shows(sight, name, value), f"{name} is not what was written"
+            # A read may leave out what the vendor never shows.
+            read = self.read(external_id)
+            shown = {
+                name: value
+                for name, value in fields.items()
+                if read is None or name in read.fields or not self.subject.hides(name)
+            }
+            self._assert_shows("read() shows", read, external_id, shown, tags)
+
+    def _assert_shows(
+        self,
+        who: str,
+        sight: Remote | None,
+        external_id: str,
+        fields: Fields,
+        tags: frozenset[str] | None,
+    ) -> None:
+        where = f"{self.subject}: of the contact {external_id}, {who}"
+        assert sight is not None, f"{where} nothing at all"
+        assert sight.external_id == external_id, f"{where} {sight.external_id}"
+        assert tags is None or sight.tags == tags, (
+            f"{where} the tags {sorted(sight.tags)} in place of {sorted(tags)}. See how "
+            "the adapter sends and reads tags, and how the twin keeps them."
+        )
+        for name, value in fields.items():
+            # What reads may hide has to be stored all the same, even as null.
+            is_missing = self.subject.hides(name) and name not in sight.fields
+            is_as_written = not is_missing and self.shows(sight, name, value)
+            assert is_as_written, (
+                f"{where} {name} as {sight.fields.get(name)!r} in place of {value!r}. "
+                "See how the adapter sends and reads the field, how the twin keeps it, "
+                "and whether same() forgives the vendor's formatting."
+            )
 
     def shows(self, sight: Remote, name: str, value: Json) -> bool:
         """Return whether a contact has a value, by the adapter's own judgement."""
         theirs = sight.fields.get(name)
         if self.subject.accumulates(name):
-            return any(
-                self.subject.vendor.same(name, value, each) for each in theirs or ()
-            )
+            # Such a field shows the list of all values that it was ever sent.
+            values = theirs or ()
+            return any(self.subject.vendor.same(name, value, each) for each in values)
         return self.subject.vendor.same(name, value, theirs)

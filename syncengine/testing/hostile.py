@@ -1,8 +1,14 @@
-"""Hostile answers: good ones with a fault, and such as no API would give."""
+"""Hostile answers: good ones with a fault, and such as no API would give.
+
+``hostile`` takes an answer of the twin and spoils its body in one of eight ways, four
+times in ten its status, three times in ten its headers. The same ``Random`` gives the
+same answers. The values are such as break parsers: numbers beyond 64 bits and
+beyond a float, texts that are no Unicode, paths, control signs, deep nesting.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -10,6 +16,8 @@ import orjson
 
 from syncengine.model.http import Json, Response
 
+# Harmless ones, those around 1,000 (Python's recursion) and 1,024 (orjson's limit), and
+# one beyond all stacks.
 _DEPTHS = (5, 60, 70, 260, 980, 1010, 1100, 100_000)
 _STATUSES = (
     *(200, 200, 200, 200, 200, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 299),
@@ -184,16 +192,16 @@ def _damaged(random: Random, body: bytes) -> bytes:
 
 
 def _paths(value: Json) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path to each part of a value: names and positions, outermost first."""
     yield ()
-    parts = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
+    parts: Iterable[tuple[str | int, Json]] = ()
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)
     for name, part in parts:
-        yield from ((name, *rest) for rest in _paths(part))
+        for rest in _paths(part):
+            yield (name, *rest)
 
 
 def _with(value: Json, path: tuple[str | int, ...], random: Random) -> Json:
@@ -251,11 +259,10 @@ def _cut(random: Random, body: bytes) -> bytes:
 
 def _doubled(_random: Random, body: bytes) -> bytes:
     """Return a body with every key twice, or the body twice."""
-    return (
-        body[:-1] + b"," + body[1:]
-        if body[:1] == b"{" and len(body) > 2
-        else body + body
-    )
+    is_object = body[:1] == b"{" and len(body) > 2
+    if is_object:
+        return body[:-1] + b"," + body[1:]
+    return body + body
 
 
 def _flooded(random: Random, _body: bytes) -> bytes:

@@ -1,4 +1,8 @@
-"""Give an adapter's requests hostile answers, as many as wished.
+"""Give an adapter's requests hostile answers, as many as asked for.
+
+The contract suite gives some hundred (``contract/hostility.py``), a soak any number.
+Each exchange is begun with the twin's own answers; from a random request on, the answers
+are spoiled (``hostile``). The exchange runs in the engine's own ``drive``.
 
 Each exchange has to end as an outcome or as a named error of that request, and what is
 found has to be fit for a path, for the state database and for a log.
@@ -47,24 +51,30 @@ class Errand:
 
 
 @dataclass
-class Mad:
+class HostileSender:
     """The sender of one exchange, whose first answers are honest (``ports.Sender``)."""
 
     errand: Errand
     random: Random
     honest: int
-    """Requests that are answered as they should be."""
+    """Number of requests that are answered as they should be, before the first fault."""
     answers: int = 0
     last: Request | None = None
 
     async def send(
         self, request: Request, _allowed: SendCheck | None = None
     ) -> Response:
-        good = self.errand.answers[min(self.answers, len(self.errand.answers) - 1)]
+        # The last answer of the twin is the pattern for all further ones.
+        position = min(self.answers, len(self.errand.answers) - 1)
+        good = self.errand.answers[position]
         self.answers += 1
         self.last = request
-        assert self.answers <= _MOST_REQUESTS, "it goes on and on"
-        assert b"/../" not in f"{request.path}/".encode(), "a path that leads elsewhere"
+        assert self.answers <= _MOST_REQUESTS, (
+            f"{self.errand} asks on and on: more than {_MOST_REQUESTS} requests"
+        )
+        assert b"/../" not in f"{request.path}/".encode(), (
+            f"{self.errand} asks for a path that leads elsewhere: {request.path!r}"
+        )
         return good if self.answers <= self.honest else hostile(self.random, good)
 
 
@@ -77,7 +87,9 @@ class Answered:
     contained: int = 0
     """Answers that an adapter stumbled over in a way it did not foresee."""
     ends: Counter[str] = field(default_factory=Counter)
+    """Number of exchanges by the class of their result or failure."""
     wrong: Counter[str] = field(default_factory=Counter)
+    """Number of exchanges by what was wrong with their end."""
 
 
 def answered(subjects: Sequence[VendorUnderTest], wanted: int, seed: int) -> Answered:
@@ -86,39 +98,45 @@ def answered(subjects: Sequence[VendorUnderTest], wanted: int, seed: int) -> Ans
     ``subjects`` are the vendor as it comes and its variants.
     """
     random = Random(f"{subjects[0].spec.name} {seed}")
-    told = Answered()
+    results = Answered()
     errands = [errand for each in subjects for errand in _errands(each)]
-    while told.answers < wanted:
-        asyncio.run(_some(errands, random, told))
-    return told
+    while results.answers < wanted:
+        asyncio.run(_some(errands, random, results))
+    return results
 
 
-async def _some(errands: Sequence[Errand], random: Random, told: Answered) -> None:
+async def _some(errands: Sequence[Errand], random: Random, results: Answered) -> None:
+    """Play some exchanges, and note how each of them ended."""
     for _ in range(_EXCHANGES_A_RUN):
         errand = random.choice(errands)
-        mad = Mad(errand, random, honest=random.randrange(len(errand.answers)))
-        told.exchanges += 1
+        sender = HostileSender(
+            errand, random, honest=random.randrange(len(errand.answers))
+        )
+        results.exchanges += 1
         try:
-            end = await drive(errand.start, mad, Meter())
+            end = await drive(errand.start, sender, Meter())
             problem = _problem(errand, end)
-            told.ends[type(end).__name__] += 1
+            results.ends[type(end).__name__] += 1
         except (RequestFailed, AccountStopped) as error:
-            problem = _problem_of_failure(errand, error, mad)
-            told.ends[type(error).__name__] += 1
-            told.contained += "cannot be read (" in str(error)
+            problem = _problem_of_failure(errand, error, sender)
+            results.ends[type(error).__name__] += 1
+            results.contained += "cannot be read (" in str(error)
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             problem = f"{type(error).__name__}: {str(error)[:100]}"
-        told.answers += max(0, mad.answers - mad.honest)
+        results.answers += max(0, sender.answers - sender.honest)
         if problem:
-            told.wrong[f"{errand}: {problem}"] += 1
+            results.wrong[f"{errand}: {problem}"] += 1
 
 
-def _problem_of_failure(errand: Errand, error: Exception, mad: Mad) -> str | None:
+def _problem_of_failure(
+    errand: Errand, error: Exception, sender: HostileSender
+) -> str | None:
+    """Return the fault of a failure, if it has any."""
     words = str(error)
     if isinstance(error, CannotBeSent):
         return "a call that was fine cannot be sent"
-    assert mad.last is not None
-    if mad.last.route not in words and "the vendor" not in words:
+    assert sender.last is not None
+    if sender.last.route not in words and "the vendor" not in words:
         return "the request is not named"
     return _unfit_words(errand, words)
 
@@ -138,7 +156,11 @@ def _problem(errand: Errand, end: Any) -> str | None:
             found = contacts
         case _:
             found = end
-    return next(filter(None, (_unfit(errand, remote) for remote in found)), None)
+    for remote in found:
+        problem = _unfit(errand, remote)
+        if problem:
+            return problem
+    return None
 
 
 def _unfit(errand: Errand, remote: Remote) -> str | None:
@@ -152,6 +174,7 @@ def _unfit(errand: Errand, remote: Remote) -> str | None:
         )
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"what was found cannot be used: {type(error).__name__}"
+    # Postgres takes no NUL in jsonb; an escaped backslash before it is no NUL.
     if b"\\u0000" in stored.replace(b"\\\\", b""):
         return "what was found cannot be stored"
     return _unfit_id(remote.external_id)
@@ -172,11 +195,9 @@ def _unfit_words(errand: Errand, words: str) -> str | None:
     if not words.isprintable() or len(words) > 700:
         return "words that are unfit for a log"
     hidden = secrets(errand.subject.spec).values()
-    return (
-        "a secret in what is said"
-        if any(secret in words for secret in hidden)
-        else None
-    )
+    if any(secret in words for secret in hidden):
+        return "a secret in what is said"
+    return None
 
 
 def _errands(subject: VendorUnderTest) -> Iterator[Errand]:
@@ -185,36 +206,36 @@ def _errands(subject: VendorUnderTest) -> Iterator[Errand]:
     for action in subject.actions():
         bench = Bench(subject)
         call = bench.ready(action)
-        yield _told(bench, action.value, partial(vendor.send, call))
+        yield _errand(bench, action.value, partial(vendor.send, call))
         if action in (Action.CREATE, Action.UPSERT):
-            yield _told(bench, f"{action.value} again", partial(vendor.send, call))
+            yield _errand(bench, f"{action.value} again", partial(vendor.send, call))
         if action is not Action.DELETE:
             bare = Bench(subject)
             lost = replace(call, external_id="7" if call.external_id else None)
-            yield _told(bare, f"{action.value} of nobody", partial(vendor.send, lost))
+            yield _errand(bare, f"{action.value} of nobody", partial(vendor.send, lost))
     bench = Bench(subject)
     external_id, other = bench.make(1), bench.make(2)
-    yield from _looks(bench)
+    yield from _look_ups(bench)
     if can.reads:
-        yield _told(bench, "read", partial(vendor.read, external_id))
+        yield _errand(bench, "read", partial(vendor.read, external_id))
     if isinstance(vendor, Directory):
-        yield _told(bench, "page", partial(vendor.page, None))
+        yield _errand(bench, "page", partial(vendor.page, None))
     if isinstance(vendor, DetailReader):
-        yield _told(bench, "details", partial(vendor.details, external_id))
+        yield _errand(bench, "details", partial(vendor.details, external_id))
     if isinstance(vendor, Merger):
-        yield _told(bench, "merge", partial(vendor.merge, external_id, other))
+        yield _errand(bench, "merge", partial(vendor.merge, external_id, other))
 
 
-def _looks(bench: Bench) -> Iterator[Errand]:
+def _look_ups(bench: Bench) -> Iterator[Errand]:
     vendor = bench.subject.vendor
     if next(vendor.probe(), None) is not None:
-        yield _told(bench, "probe", vendor.probe)
+        yield _errand(bench, "probe", vendor.probe)
     if vendor.capabilities.find_by:
         for key in bench.subject.keys(1):
-            yield _told(bench, f"find by {key.field}", partial(vendor.find, key))
+            yield _errand(bench, f"find by {key.field}", partial(vendor.find, key))
 
 
-def _told(bench: Bench, what: str, start: Callable[[], Exchange[Any]]) -> Errand:
+def _errand(bench: Bench, what: str, start: Callable[[], Exchange[Any]]) -> Errand:
     """Return an errand with the answers that the twin gives it."""
     before = len(bench.responses)
     with suppress(RequestFailed, AccountStopped):

@@ -1,4 +1,9 @@
-"""Good JSON answers with one fault, for each fault that there can be."""
+"""Good JSON answers with one fault, for each fault that there can be.
+
+Of ``{"id": "7"}`` these come: every wrong value in place of the whole body, the body
+without ``id``, every wrong value in place of ``"7"``, and the text cut off at each
+seventh byte. ``hostile`` makes worse ones, at random.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +30,7 @@ _WRONG: tuple[Json, ...] = (
     [{}],
     {"x": None},
 )
+"""Values to put in the place of each one."""
 
 
 def mutants(response: Response) -> Iterator[Response]:
@@ -37,6 +43,7 @@ def mutants(response: Response) -> Iterator[Response]:
 
 
 def _damaged(value: Json) -> Iterator[Json]:
+    """Yield a value with one fault in it, however deep."""
     yield from _WRONG
     parts = list(value.items()) if isinstance(value, dict) else []
     for name, part in parts:

@@ -33,8 +33,8 @@ OWN = (
 """The vendors of this package. They are named here because a checkout that is not
 installed has no entry points."""
 
-
 _REPAIR = "repair, update or uninstall that package"
+"""Advice where a package is broken, whatever its version."""
 
 
 class UnusableVendorError(LookupError):

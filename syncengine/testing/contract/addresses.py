@@ -142,6 +142,6 @@ def test_the_vendors_own_words_are_about_the_contact(
         'return rejection(..., code="not_found") where Reply.not_found is true.',
     )
     assert rejected.code == "not_found", (
-        f'{where}: the code is "{rejected.code}". The engine looks a contact up again '
-        'only after "not_found".'
+        f'{where}: the code is "{rejected.code}". The engine takes a contact '
+        'for gone only after "not_found".'
     )

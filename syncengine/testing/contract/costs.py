@@ -1,7 +1,6 @@
 """A look-up takes as many requests as the vendor says beforehand.
 
-Forecasts (``syncengine plan``) and the choice between looking up and creating count
-requests. An adapter whose look-ups take more than one request says how many by
+Forecasts (``syncengine plan``) count requests. An adapter whose look-ups take more than one request says how many by
 ``RequestCosts``; without it, each takes exactly one.
 """
 

@@ -1,4 +1,9 @@
-"""Each exchange ends as an outcome or as a named error, even with a hostile vendor."""
+"""Each exchange ends as an outcome or as a named error, even with a hostile vendor.
+
+A vendor's server may be broken or taken over. Whatever it answers, an adapter neither
+loops for ever nor raises an exception of another kind, and an id such as ``../7`` never
+becomes a part of a path: the request would concern another contact.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +52,19 @@ def _vendors(subjects: VendorsUnderTest) -> list[OneVendor]:
 
 @for_each("vendor", _vendors)
 def test_hostile_answers_end_as_outcomes_or_as_named_errors(vendor: OneVendor) -> None:
-    told = answered(vendor.subjects, _ANSWERS, seed=1)
-    assert not told.wrong
-    assert not told.contained, "an adapter foresees what can be answered"
-    assert len(told.ends) >= 4
+    results = answered(vendor.subjects, _ANSWERS, seed=1)
+    assert not results.wrong, (
+        f"{vendor}: exchanges with hostile answers ended wrongly (with how many): "
+        f"{dict(results.wrong)}"
+    )
+    assert not results.contained, (
+        f"{vendor}: the adapter raised an exception of its own at {results.contained} "
+        "answers (KeyError, TypeError and the like), which the engine contained. Read "
+        "answers by parse_reply with a ReplyModel alone."
+    )
+    assert len(results.ends) >= 4, (
+        f"{vendor}: all exchanges ended in the same few ways: {dict(results.ends)}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,12 +87,18 @@ def test_an_id_that_means_another_place_is_never_sent(
         with pytest.raises(CannotBeSent) as caught:
             asyncio.run(drive(make, sender, Meter()))
         assert ".py" not in str(caught.value), (
-            "whom it is told can do nothing with a line of ours"
+            f"{each}: the adapter raised an exception of its own: {caught.value}. "
+            "Encode ids by path_segment, which refuses such as mean another place."
         )
         assert "correct the row" not in str(caught.value), (
-            "its row does not hold the id"
+            f"{each}: the text blames the row, which does not have the id: "
+            f"{caught.value}"
         )
-        assert not [path for path in sender.paths if unfit(path)], sender.paths
+        unfit_paths = [path for path in sender.paths if unfit(path)]
+        assert not unfit_paths, (
+            f"{each}: the id {external_id!r} led to {unfit_paths}. Encode it by "
+            "path_segment."
+        )
 
 
 _ODD_IDS = ("..", "../../../x?y=1#z", "7/..", "a\\..", "/", " ", "a\0b")
@@ -101,9 +121,9 @@ def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(
     bench = Bench(each)
 
     def answering(request: Request) -> Response:
-        told = bench.answer(request)
+        honest = bench.answer(request)
         ids = {str(contact["id"]) for contact in bench.state()}
-        return answer(_renamed(orjson.loads(told.body), ids, name), told.status)
+        return answer(_renamed(orjson.loads(honest.body), ids, name), honest.status)
 
     exchanges: list[Callable[[], Exchange[Any]]] = [
         lambda: each.vendor.send(bench.ready(each.first))
@@ -115,9 +135,12 @@ def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(
             with pytest.raises(VendorUnavailable):
                 by_hand(make(), answering)
         else:
-            told = by_hand(make(), answering)
-            (found,) = told if isinstance(told, tuple) else (told,)
-            assert found.external_id == name
+            result = by_hand(make(), answering)
+            # A look-up returns a tuple, a call one answer.
+            (found,) = result if isinstance(result, tuple) else (result,)
+            assert found.external_id == name, (
+                f"{each}: the id {name!r} was read as {found.external_id!r}"
+            )
 
 
 class Noting:

@@ -1,7 +1,7 @@
 """The ports that vendors may offer beside calls: directories, merges, details.
 
-``Directory`` lists all contacts in pages (for ``adopt`` and ``verify``), ``Merger``
-makes one contact of two, ``DetailReader`` shows more of a contact than its fields. A
+``Directory`` lists all contacts in pages (for ``verify``), ``Merger`` makes one contact
+of two, ``DetailReader`` shows more of a contact than its fields. A
 vendor offers a port by having its method; what has no such method is not asked here. A
 directory that leaves somebody out or a merge that names the wrong contact links people
 to contacts of others.

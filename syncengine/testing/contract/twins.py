@@ -1,4 +1,10 @@
-"""An adapter and its twin understand each other."""
+"""An adapter and its twin understand each other.
+
+The adapter talks to the twin, and the twin's store is looked at past the API: what was
+written is there, what was found is it, and everything that ``Capabilities`` declares is
+accepted in full. The engine plans by these declarations alone. Where the two disagree,
+the vendor's documentation says which of them is to be mended.
+"""
 
 from __future__ import annotations
 
@@ -10,47 +16,69 @@ import pytest
 from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Applied, Call, Exists, Rejected
 from syncengine.model.capabilities import TagCall, Write, matches
-from syncengine.model.contact import LISTS
+from syncengine.model.contact import LISTS, Remote
 from syncengine.model.http import Exchange, Json
 from syncengine.testing.benches import Bench
-from syncengine.testing.cases import for_each, with_actions, with_look_up
+from syncengine.testing.cases import (
+    VendorsUnderTest,
+    for_each,
+    with_actions,
+    with_look_up,
+)
+from syncengine.testing.expectations import expect
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
-every_subject = for_each("subject", lambda subjects: subjects)
+
+def _every_subject(subjects: VendorsUnderTest) -> VendorsUnderTest:
+    return subjects
+
+
+def _with_lists(subjects: VendorsUnderTest) -> list[VendorUnderTest]:
+    return [each for each in subjects if each.vendor.capabilities.join_lists]
+
+
+every_subject = for_each("subject", _every_subject)
 every_look_up = for_each("subject", with_look_up)
 every_action = for_each(("subject", "action"), with_actions)
-with_lists = for_each(
-    "subject",
-    lambda subjects: [
-        subject for subject in subjects if subject.vendor.capabilities.join_lists
-    ],
-)
+with_lists = for_each("subject", _with_lists)
 NOBODY = "177640999"
 """The id of no contact."""
+
+
+MANY_FIELDS, MANY_TAGS = 65, 40
+"""Numbers to try where a vendor declares no limit."""
+
+
+def _id_after(call: Call, applied: Applied) -> str:
+    """Return the id of the contact that a call was about."""
+    external_id = applied.external_id or call.external_id
+    assert external_id, (
+        f"the answer to a {call.action} names no id, so that the contact cannot be "
+        "linked: return Applied(external_id)"
+    )
+    return external_id
 
 
 @every_action
 def test_what_is_declared_is_accepted(subject: VendorUnderTest, action: Action) -> None:
     bench = Bench(subject)
     call = bench.ready(action)
-    told = bench.applied(call).external_id
-    assert told or call.external_id
+    external_id = _id_after(call, bench.applied(call))
     if action is not Action.DELETE:
-        bench.assert_holds(told or call.external_id or "", call.fields)
+        bench.assert_holds(external_id, call.fields)
 
 
 @every_action
 def test_a_full_call_is_accepted(subject: VendorUnderTest, action: Action) -> None:
     bench = Bench(subject)
     call = _full(subject, bench.ready(action))
-    told = bench.applied(call).external_id
-    if action is not Action.DELETE:
-        tags = frozenset(call.add_tags)
-        bench.assert_holds(
-            told or call.external_id or "",
-            call.fields,
-            None if action is Action.REMOVE_TAGS else tags,
-        )
+    external_id = _id_after(call, bench.applied(call))
+    if action is Action.DELETE:
+        return
+    if action is Action.REMOVE_TAGS:
+        bench.assert_holds(external_id, call.fields)
+    else:
+        bench.assert_holds(external_id, call.fields, frozenset(call.add_tags))
 
 
 def _full(subject: VendorUnderTest, call: Call) -> Call:
@@ -58,7 +86,8 @@ def _full(subject: VendorUnderTest, call: Call) -> Call:
     match getattr(subject.vendor.capabilities, call.action):
         case Write() as write:
             fields = {**call.fields, **dict(_padding(write))}
-            limited = dict(list(fields.items())[: write.max_fields or 65])
+            most = write.max_fields or MANY_FIELDS
+            limited = dict(list(fields.items())[:most])
             return replace(
                 call,
                 fields=limited,
@@ -67,25 +96,24 @@ def _full(subject: VendorUnderTest, call: Call) -> Call:
             )
         case TagCall() as tagging:
             tags = _tags(tagging.max_tags)
-            adds = call.action is Action.ADD_TAGS
-            return (
-                replace(call, add_tags=tags)
-                if adds
-                else replace(call, remove_tags=tags)
-            )
+            if call.action is Action.ADD_TAGS:
+                return replace(call, add_tags=tags)
+            return replace(call, remove_tags=tags)
         case _:
             return call
 
 
 def _padding(write: Write) -> Iterator[tuple[str, Json]]:
+    """Yield fields of one's own, where the vendor takes any name (``custom.*``)."""
     open_ended = [pattern for pattern in write.fields if pattern.endswith("*")]
-    for number in range(write.max_fields or 65):
-        if open_ended:
+    if open_ended:
+        for number in range(write.max_fields or MANY_FIELDS):
             yield open_ended[0].replace("*", f"sample_{number}"), f"value {number}"
 
 
 def _tags(most: int | None) -> tuple[str, ...]:
-    return tuple(f"tag {number}" for number in range(40 if most is None else most))
+    count = MANY_TAGS if most is None else most
+    return tuple(f"tag {number}" for number in range(count))
 
 
 @every_action
@@ -98,34 +126,53 @@ def test_doing_it_twice_does_what_doing_it_once_does(
     bench.now += subject.vendor.capabilities.settles_within
     before = bench.state()
     write = subject.write(action)
+    where = f"{subject}-{action}"
+    changed = (
+        f"{where}: the second time changed what the twin stores. A call that is not "
+        "repeatable has to be declared so: Write(repeatable=False)."
+    )
     if write and not write.repeatable:
         again = bench.send(call)
-        assert (
-            not isinstance(again, Applied) or again.external_id != once.external_id
-        ), "declare it as repeatable"
+        is_same_contact = (
+            isinstance(again, Applied) and again.external_id == once.external_id
+        )
+        assert not is_same_contact, (
+            f"{where}: sending it twice changed the same contact again. Declare "
+            "Write(repeatable=True): it saves a look-up after a lost answer."
+        )
     elif action is Action.CREATE:
         again = bench.send(call)
         if isinstance(again, Applied):
             assert write is None or not write.tells_existing, (
-                "a create that finds its contact there has to say so"
+                f"{where}: a create that finds its contact there has to return Exists. "
+                "If the vendor does not say so, declare Write(tells_existing=False)."
             )
-            assert again == once
+            assert again == once, f"{where}: the second answer is {again}, not {once}"
         else:
-            assert isinstance(again, Exists)
-            assert again.remote.external_id == once.external_id
-        assert bench.state() == before
+            advice = "the contact is there already; return Exists(remote)."
+            existing = expect(Exists, again, f"{where} a second time", advice)
+            assert existing.remote.external_id == once.external_id, (
+                f"{where}: Exists shows another contact, {existing.remote.external_id}"
+            )
+        assert bench.state() == before, changed
     else:
         # The second time there may be no job left to be given a receipt for.
-        assert replace(bench.applied(call), receipt="") == replace(once, receipt="")
-        assert bench.state() == before
+        again = bench.applied(call)
+        assert replace(again, receipt="") == replace(once, receipt=""), (
+            f"{where}: the second answer is {again}, and the first was {once}"
+        )
+        assert bench.state() == before, changed
 
 
 @every_subject
 def test_the_credentials_are_tried(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
-    asked = bench.do(subject.vendor.probe())
-    assert asked is bool(bench.responses)
-    assert not bench.state()
+    probed = bench.do(subject.vendor.probe())
+    assert probed is bool(bench.responses), (
+        f"{subject}: probe() returned {probed} after {len(bench.responses)} requests. "
+        "True means that the credentials were tried at the vendor."
+    )
+    assert not bench.state(), f"{subject}: probe() made a contact; it only reads"
 
 
 @every_subject
@@ -142,8 +189,11 @@ def test_wrong_credentials_stop_the_account(subject: VendorUnderTest) -> None:
     for exchange in exchanges:
         with pytest.raises(VendorHalted) as halted:
             bench.do(exchange)
-        assert halted.value.setting
-    assert not bench.state()
+        assert halted.value.setting, (
+            f"{subject}: VendorHalted names no setting for refused credentials. Give "
+            'the statuses that mean so, such as {401: "settings.token"}.'
+        )
+    assert not bench.state(), f"{subject}: the twin took a call with wrong credentials"
 
 
 # --- look-ups -------------------------------------------------------------------------
@@ -152,18 +202,35 @@ def test_wrong_credentials_stop_the_account(subject: VendorUnderTest) -> None:
 @every_look_up
 def test_each_key_finds_its_contact_and_no_other(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
-    for number, external_id in [(number, bench.make(number)) for number in (1, 2, 12)]:
+    made = {number: bench.make(number) for number in (1, 2, 12)}
+    for number, external_id in made.items():
         keys = list(subject.keys(number))
-        assert keys
+        assert keys, (
+            f"{subject}: no field of Capabilities.find_by differs between the samples "
+            f"{number} and {number + 1}; bring others by ContractHints(sample=...)"
+        )
         for key in keys:
-            (found,) = bench.do(subject.vendor.find(key))
-            assert found.external_id == external_id
+            found = bench.do(subject.vendor.find(key))
+            ids = [remote.external_id for remote in found]
+            assert ids == [external_id], (
+                f"{subject}: find({key}) found {ids} in place of {external_id} alone. "
+                "Drop what the vendor answers beyond the key, as collect_hits does."
+            )
             if subject.vendor.capabilities.reads:
-                assert all(
-                    bench.shows(found, name, value)
-                    for name, value in subject.fields(number).items()
-                    if not subject.hides(name) or name in found.fields
-                )
+                _assert_shows_all(bench, found[0], number)
+
+
+def _assert_shows_all(bench: Bench, found: Remote, number: int) -> None:
+    """Assert that a found contact has the sample's values, as far as they are shown."""
+    subject = bench.subject
+    for name, value in subject.fields(number).items():
+        if subject.hides(name) and name not in found.fields:
+            continue
+        assert bench.shows(found, name, value), (
+            f"{subject}: find() shows {name} as {found.fields.get(name)!r} in place of "
+            f"{value!r}. Correct what find() reads, or same(); if it never shows the "
+            "field, name it in Capabilities.hidden."
+        )
 
 
 @every_look_up
@@ -171,17 +238,24 @@ def test_what_is_not_there_is_not_found(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     bench.make(1)
     for key in subject.keys(7):
-        assert tuple(bench.do(subject.vendor.find(key))) == ()
+        found = tuple(bench.do(subject.vendor.find(key)))
+        assert found == (), f"{subject}: find({key}) found {found}, and nobody has it"
     if subject.vendor.capabilities.reads:
-        assert bench.read(NOBODY) is None
-    for action in set(subject.actions()) - {
-        Action.CREATE,
-        Action.UPSERT,
-        Action.DELETE,
-    }:
-        rejected = bench.send(subject.call(action, 7, NOBODY))
-        assert isinstance(rejected, Rejected)
-        assert rejected.code == "not_found"
+        assert bench.read(NOBODY) is None, (
+            f"{subject}: read() of an id that nobody has has to return None; see look_up"
+        )
+    for action in subject.actions():
+        if action in (Action.CREATE, Action.UPSERT, Action.DELETE):
+            continue
+        result = bench.send(subject.call(action, 7, NOBODY))
+        where = f"{subject}: {action} of a contact that is not there"
+        advice = (
+            'return rejection(..., code="not_found") where Reply.not_found is true.'
+        )
+        rejected = expect(Rejected, result, where, advice)
+        assert rejected.code == "not_found", (
+            f'{where}: the code is "{rejected.code}" in place of "not_found"'
+        )
 
 
 @every_look_up
@@ -193,23 +267,29 @@ def test_every_contact_that_shares_a_key_is_found_once(
         made = {bench.make(1)}
         for number in range(2, 24):
             call = replace(subject.call(subject.first, number, None), add_tags=())
-            goes_by = key if call.key and call.key.field == key.field else call.key
-            answer = bench.send(
-                replace(call, key=goes_by, fields={**call.fields, key.field: key.value})
-            )
-            if (
-                isinstance(answer, Applied) and answer.external_id
-            ):  # some vendors take no second contact of a key
+            fields = {**call.fields, key.field: key.value}
+            names_the_field = call.key is not None and call.key.field == key.field
+            call_key = key if names_the_field else call.key
+            answer = bench.send(replace(call, key=call_key, fields=fields))
+            # Some vendors take no second contact of a key.
+            if isinstance(answer, Applied) and answer.external_id:
                 made.add(answer.external_id)
         found = [remote.external_id for remote in bench.do(subject.vendor.find(key))]
         if matches(key.field, subject.vendor.capabilities.shows_one):
-            (one,) = found
-            assert one in made
+            assert len(found) == 1, (
+                f"{subject}: find({key}) found {found}, and Capabilities.shows_one says "
+                "that it shows one"
+            )
+            assert found[0] in made, f"{subject}: find({key}) found another: {found}"
         else:
-            assert sorted(found) == sorted(made)
+            assert sorted(found) == sorted(made), (
+                f"{subject}: find({key}) found {sorted(found)}, and {sorted(made)} "
+                "share the key. Read all pages (collect_hits); if the vendor shows only "
+                "one, name the field in Capabilities.shows_one."
+            )
 
 
-# --- what was written is what is held -------------------------------------------------
+# --- what was written is what is stored -----------------------------------------------
 
 
 @every_subject
@@ -217,38 +297,44 @@ def test_every_kind_of_value_comes_back_the_same(subject: VendorUnderTest) -> No
     bench = Bench(subject)
     external_id = bench.make(1)
     bench.assert_holds(external_id, subject.fields(1))
-    held = bench.held(external_id)
-    assert held
-    changed = {
-        name: value
-        for name, value in subject.fields(2).items()
-        if value != subject.fields(1)[name]
-    }
-    assert changed
-    assert not [
-        name for name, value in changed.items() if bench.shows(held, name, value)
-    ], "same() hides a change"
+    stored = bench.stored(external_id)
+    assert stored
+    first, second = subject.fields(1), subject.fields(2)
+    changed = {name: value for name, value in second.items() if value != first[name]}
+    assert changed, (
+        f"{subject}: the sample contacts 1 and 2 are alike; bring others by "
+        "ContractHints(sample=...)"
+    )
+    overlooked = [
+        name for name, value in changed.items() if bench.shows(stored, name, value)
+    ]
+    assert not overlooked, (
+        f"{subject}: same() takes different values of {', '.join(overlooked)} for "
+        "equal, so that such a change would never be sent"
+    )
 
 
 @every_subject
 def test_clears_clear_and_leave_the_rest(subject: VendorUnderTest) -> None:
     for action in subject.actions():
         write = subject.write(action)
-        for name in subject.fields(1) if write else ():
-            if (
-                write is None
-                or not matches(name, write.clears)
-                or name in write.must_carry
-            ):
-                continue
-            bench = Bench(subject)
-            external_id = bench.make(1)
-            carried = {must: subject.fields(1)[must] for must in write.must_carry}
-            call = subject.call(action, external_id=external_id)
-            bench.applied(replace(call, fields={**carried, name: None}, add_tags=()))
-            bench.assert_holds(
-                external_id, {**subject.fields(1), name: None}, frozenset()
-            )
+        if write is None:
+            continue
+        for name in subject.fields(1):
+            if matches(name, write.clears) and name not in write.must_carry:
+                _assert_clears(subject, action, write, name)
+
+
+def _assert_clears(
+    subject: VendorUnderTest, action: Action, write: Write, name: str
+) -> None:
+    bench = Bench(subject)
+    external_id = bench.make(1)
+    fields = subject.fields(1)
+    carried = {must: fields[must] for must in write.must_carry}
+    call = subject.call(action, external_id=external_id)
+    bench.applied(replace(call, fields={**carried, name: None}, add_tags=()))
+    bench.assert_holds(external_id, {**fields, name: None}, frozenset())
 
 
 @every_subject
@@ -257,28 +343,22 @@ def test_tags_come_and_go(subject: VendorUnderTest) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
     tag = "ü/李 & co"
+    fields = subject.fields(1)
     for action, write in ((Action.UPDATE, can.update), (Action.UPSERT, can.upsert)):
         if write and write.add_tags != 0:
-            bench.applied(
-                replace(
-                    subject.call(action, external_id=external_id),
-                    add_tags=("in a write",),
-                )
-            )
-            bench.assert_holds(
-                external_id, subject.fields(1), frozenset({"in a write"})
-            )
+            call = subject.call(action, external_id=external_id)
+            bench.applied(replace(call, add_tags=("in a write",)))
+            bench.assert_holds(external_id, fields, frozenset({"in a write"}))
     if can.add_tags:
         call = subject.call(Action.ADD_TAGS, external_id=external_id)
-        for some in (
-            (("a b", tag),) if can.add_tags.max_tags != 1 else (("a b",), (tag,))
-        ):
-            bench.applied(replace(call, add_tags=some))
-        bench.assert_holds(external_id, subject.fields(1), frozenset({"a b", tag}))
+        takes_one = can.add_tags.max_tags == 1
+        for tags in [("a b",), (tag,)] if takes_one else [("a b", tag)]:
+            bench.applied(replace(call, add_tags=tags))
+        bench.assert_holds(external_id, fields, frozenset({"a b", tag}))
     if can.remove_tags:
         call = subject.call(Action.REMOVE_TAGS, external_id=external_id)
         bench.applied(replace(call, remove_tags=("a b", "never set")))
-        bench.assert_holds(external_id, subject.fields(1), frozenset({tag}))
+        bench.assert_holds(external_id, fields, frozenset({tag}))
 
 
 @with_lists
@@ -305,16 +385,17 @@ def test_lists_that_may_ride_in_the_first_write_are_joined(
         return
     bench = Bench(subject)
     call = subject.call(subject.first, 1, None)
-    lists = {
-        f"{LISTS}sample-list-{number}": True for number in range(3)[: write.join_lists]
-    }
-    external_id = bench.applied(
-        replace(call, fields={**call.fields, **lists})
-    ).external_id
-    assert external_id
-    held = bench.held(external_id)
-    assert held
-    assert {name for name in held.fields if name.startswith(LISTS)} == set(lists)
+    names = [f"{LISTS}sample-list-{number}" for number in range(3)][: write.join_lists]
+    fields = {**call.fields, **dict.fromkeys(names, True)}
+    external_id = bench.applied(replace(call, fields=fields)).external_id
+    assert external_id, f"{subject}: the answer to the first write names no id"
+    stored = bench.stored(external_id)
+    assert stored, f"{subject}: the twin has no contact {external_id}"
+    joined = {name for name in stored.fields if name.startswith(LISTS)}
+    assert joined == set(names), (
+        f"{subject}: a first write with the lists {names} joined {sorted(joined)}. "
+        "Write(join_lists=...) says how many may ride along."
+    )
 
 
 @every_subject
@@ -328,17 +409,25 @@ def test_what_is_deleted_is_gone_and_may_be_deleted_again(
     call = subject.call(Action.DELETE, external_id=external_id)
     bench.applied(call)
     bench.now += subject.vendor.capabilities.settles_within
-    held = bench.held(external_id)
+    left = bench.stored(external_id)
     bench.applied(call)
-    if keeps := subject.vendor.capabilities.delete.keeps:
-        assert held
-        kept = [
-            name
-            for name, value in subject.fields(1).items()
-            if bench.shows(held, name, value)
-        ]
-        assert all(matches(name, keeps) for name in kept)
-        assert bench.held(external_id) == held
-    else:
-        assert held is None
-        assert bench.make(1) != external_id
+    keeps = subject.vendor.capabilities.delete.keeps
+    if not keeps:
+        assert left is None, (
+            f"{subject}: the deleted contact is stored still: {left}. If the vendor "
+            "keeps a part of it, declare Deletion(keeps=...)."
+        )
+        assert bench.make(1) != external_id, f"{subject}: a deleted id came back"
+        return
+    assert left, (
+        f"{subject}: nothing is left of the deleted contact, and Deletion.keeps says "
+        f"that {', '.join(keeps)} are"
+    )
+    for name, value in subject.fields(1).items():
+        assert matches(name, keeps) or not bench.shows(left, name, value), (
+            f"{subject}: the deletion left {name}, which Deletion.keeps does not name. "
+            "People who ask to be forgotten are told what is left."
+        )
+    assert bench.stored(external_id) == left, (
+        f"{subject}: deleting a second time changed what was left"
+    )
