@@ -56,15 +56,21 @@ def _edit(here: Anyone, one: str, field: str, text: str) -> None:
 
 SAME: Mapping[str, Ends] = {"": (IN_STEP, IN_STEP)}
 LOST: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (IN_STEP, IN_STEP)}
-"""Nothing at the vendor has the contact's match key; charles makes a new one where it is told of an unknown key."""
+"""No contact of the vendor has the match key any more.
+
+charles creates one where a write names an unknown key.
+"""
 SHARED: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (DEAD, DEAD)}
-"""Its contact became another one of ours; charles keeps both keys at the one that is left."""
+"""Its contact was merged into another one of ours.
+
+charles keeps both keys at the remaining one, so that two of our contacts share it.
+"""
 OLDER: Mapping[str, Ends] = {
     "": (IN_STEP, IN_STEP),
     "respond_io": (GONE, IN_STEP),
     "respond_io_v2": (GONE, IN_STEP),
 }
-"""Whichever is older is left, and that is the stranger."""
+"""The vendor keeps the older one, which is the stranger."""
 ACTS: Mapping[str, Act] = {
     "nothing": Act(lambda _here, _one, _two: None, SAME, SAME),
     "deleted": Act(lambda here, one, _two: here.screen.delete(one), LOST, SAME),
@@ -77,7 +83,7 @@ ACTS: Mapping[str, Act] = {
     "merged into the other": Act(
         lambda here, one, two: here.screen.merge(two, one), SHARED, SAME
     ),
-    # Where the older one is left, it is the first of the two in both directions.
+    # Where the vendor keeps the older one, it is the first of the two either way.
     "the other merged into it": Act(
         lambda here, one, two: here.screen.merge(one, two), SAME, SHARED
     ),
@@ -109,9 +115,9 @@ async def test_each_contact_ends_as_it_is_written_down(
         database, tmp_path / "config", pair, on_gone=policy, brakes=brakes
     ) as here:
         numbers = {act: (2 * at + 1, 2 * at + 2) for at, act in enumerate(ACTS)}
-        for one, two in numbers.values():
-            for contact in (one, two):
-                await here.put(contact, contact, tags=["a"])
+        contacts = [number for two in numbers.values() for number in two]
+        for contact in contacts:
+            await here.put(contact, contact, tags=["a"])
         report = await here.run()
         assert exit_code(report) == 0, report
         for name, act in ACTS.items():
@@ -119,25 +125,21 @@ async def test_each_contact_ends_as_it_is_written_down(
             act.does(
                 here, await here.external_id(first), await here.external_id(second)
             )
-        for one, two in numbers.values():
-            for contact in (one, two):
-                await here.put(contact, contact, (2, 2), ["a"])
-        wanted = {
-            number: _end(ends, vendor, policy)
-            for name, act in ACTS.items()
-            for number, ends in zip(numbers[name], (act.first, act.second), strict=True)
-        }
+        # Every row changes, so that every contact is worked on.
+        for contact in contacts:
+            await here.put(contact, contact, (2, 2), ["a"])
         for _ in range(3):
             await here.run()
-        found = {number: await _found(here, number) for number in wanted}
-        names = {
-            number: name for name, pair_of in numbers.items() for number in pair_of
-        }
-        wrong = {
-            f"{names[each]} ({each})": (found[each], wanted[each])
-            for each in wanted
-            if found[each] != wanted[each]
-        }
+        wanted: dict[int, str] = {}
+        wrong: dict[str, tuple[str, str]] = {}
+        for name, act in ACTS.items():
+            for number, ends in zip(
+                numbers[name], (act.first, act.second), strict=True
+            ):
+                wanted[number] = _end(ends, vendor, policy)
+                found = await _found(here, number)
+                if found != wanted[number]:
+                    wrong[f"{name} ({number})"] = (found, wanted[number])
         assert wrong == {}, "found, and written down"
         await _is_stable(here, wanted)
 
@@ -156,9 +158,9 @@ async def _found(here: Anyone, number: int) -> str:
         for name in here.pair.values
         if not here.pair.vendor.same(name, row[name], remote.fields.get(name))
     ]
-    return (
-        f"{state['status']}, with other values in {differing}" if differing else IN_STEP
-    )
+    if differing:
+        return f"{state['status']}, with other values in {differing}"
+    return IN_STEP
 
 
 async def _is_stable(here: Anyone, wanted: Mapping[int, str]) -> None:
@@ -178,5 +180,5 @@ async def _is_stable(here: Anyone, wanted: Mapping[int, str]) -> None:
         for line in said.splitlines()
         if line.startswith('{"destination"') and '"event"' not in line
     ]
-    (told,) = map(json.loads, lines)
-    assert told["standing"] == standing
+    (line,) = lines
+    assert json.loads(line)["standing"] == standing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from syncengine.app.markers import NEW_STATE
 from syncengine.cli.exits import exit_code
 from syncengine.errors import RunRefused
 from syncengine.model.consent import Subject, SubjectKind
-from syncengine.model.reports import Check
+from syncengine.model.reports import Check, RunReport
 from syncengine.model.work import RunKind
 from tests.support.dumps import dump, lose, restore_whole
 from tests.support.log_output import events
@@ -31,51 +31,58 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(
     """Then every destination is re-synced once, at its next run."""
     async with people(database, tmp_path / "config", BOTH) as here:
         await here.add(range(1, 4))
-        assert {exit_code(each) for each in (await here.runs()).values()} == {0}
+        assert _exit_codes(await here.runs()) == {0}
         dump(database, tmp_path / "state.dump")
+        # What these runs write is missing in the dump.
         await here.change(1, name="Later")
         newest = await here.runs()
-        assert {exit_code(each) for each in newest.values()} == {0}
+        assert _exit_codes(newest) == {0}
         await restore_whole(database, tmp_path / "state.dump")
         await here.change(1, name="Name 1")
-        sent = here.requests(NAME), here.requests("charles")
-
-        refused = await here.runs()
-        assert {each.status for each in refused.values()} == {"refused"}
-        told = refused[NAME].error or ""
-        assert "is older than the last runs from here: it lacks run" in told
-        for name, lacking in newest.items():
-            assert f"it lacks run {lacking.run_id} of {name}, which began" in (
-                refused[name].error or ""
-            )
-        assert f"{socket.gethostname()} in {_marker(here)})" in told
-        assert "syncengine run -d respond_io --accept restored" in told
-        assert "is older" in ((await here.plan(NAME)).brake or "")
-        assert {each.status for each in await app.verify(here.config, (NAME,))} == {
-            "refused"
-        }
-        assert {each.status for each in await app.forget(here.config, "3")} == {"open"}
-        assert (here.requests(NAME), here.requests("charles")) == sent
-        await app.lift(here.config, [Subject(SubjectKind.CONTACT, "3")], forgotten=True)
+        await _every_verb_is_refused(here, newest)
 
         plan = await here.plan(NAME, accept=RESTORED)
         assert plan.requests_least <= 3 <= plan.requests
         first = await here.run(NAME, accept=RESTORED)
-        assert (exit_code(first), await _kind(here, first.run_id)) == (
-            0,
-            RunKind.RESYNC,
-        )
+        assert exit_code(first) == 0
+        assert await _kind(here, first.run_id) == RunKind.RESYNC
+        # The restored state has "Name 1" as well, and only the re-sync distrusts it.
         assert here.held(NAME)[1]["fields"]["firstName"] == "Name 1"
-        # Nothing more is asked: the acceptance stays, and charles is re-synced in turn.
+        # The acceptance is recorded, and charles is re-synced at its next run.
         then = await here.runs()
-        assert {exit_code(each) for each in then.values()} == {0}
+        assert _exit_codes(then) == {0}
         assert await _kind(here, then["charles"].run_id) == RunKind.RESYNC
-        assert (await _kind(here, then[NAME].run_id), then[NAME].requests) == (
-            RunKind.SYNC,
-            0,
-        )
+        assert await _kind(here, then[NAME].run_id) == RunKind.SYNC
+        assert then[NAME].requests == 0
         assert here.held("charles")[1]["fields"]["first_name"] == "Name 1"
-        assert sum(each.requests for each in (await here.runs()).values()) == 0
+        last = await here.runs()
+        assert sum(report.requests for report in last.values()) == 0
+
+
+def _exit_codes(reports: Mapping[str, RunReport]) -> set[int]:
+    return {exit_code(report) for report in reports.values()}
+
+
+async def _every_verb_is_refused(here: People, newest: Mapping[str, RunReport]) -> None:
+    """Check that no verb sends anything, and that messages name the lost runs."""
+    sent = here.requests(NAME), here.requests("charles")
+    refused = await here.runs()
+    assert {report.status for report in refused.values()} == {"refused"}
+    error = refused[NAME].error or ""
+    assert "is older than the last runs from here: it lacks run" in error
+    for name, lacking in newest.items():
+        message = f"it lacks run {lacking.run_id} of {name}, which began"
+        assert message in (refused[name].error or "")
+    assert f"{socket.gethostname()} in {_marker(here)})" in error
+    assert "syncengine run -d respond_io --accept restored" in error
+    assert "is older" in ((await here.plan(NAME)).brake or "")
+    verified = await app.verify(here.config, (NAME,))
+    assert {report.status for report in verified} == {"refused"}
+    receipts = await app.forget(here.config, "3")
+    assert {receipt.status for receipt in receipts} == {"open"}
+    assert (here.requests(NAME), here.requests("charles")) == sent
+    # What forget has recorded of contact 3 would keep the runs from sending it.
+    await app.lift(here.config, [Subject(SubjectKind.CONTACT, "3")], forgotten=True)
 
 
 async def test_a_run_number_that_another_run_has_by_now_is_not_confused(
@@ -91,9 +98,8 @@ async def test_a_run_number_that_another_run_has_by_now_is_not_confused(
         noted = marker.read_bytes()
         await restore_whole(database, tmp_path / "state.dump")
         marker.unlink()
-        assert (await here.run(NAME)).run_id == lost, (
-            "the number is given a second time"
-        )
+        # The restored sequence gives the number a second time.
+        assert (await here.run(NAME)).run_id == lost
         marker.write_bytes(noted)
         told = (await here.run(NAME)).error or ""
         assert f"it lacks run {lost} of {NAME}, which began" in told

@@ -5,6 +5,7 @@ Its limit counts once, in every configuration over one state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from syncengine import app
 from syncengine.cli.exits import exit_code
 from syncengine.config.loading import load_config
+from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
@@ -26,7 +28,7 @@ _SPELLINGS = {
 }
 
 _ELSEWHERE = frozenset({"account", "base_url", "settings", "vendor"})
-"""What is accepted of a destination that goes over to another vendor."""
+"""Changes to accept where a destination goes over to another vendor."""
 
 
 def _other(here: People, folder: Path, name: str, **keys: Any) -> People:
@@ -51,23 +53,18 @@ async def test_another_name_for_one_key_is_refused_by_name(
         sent = here.requests("respond_io")
         there = _other(here, tmp_path / "two", "second")
         there.environ["RESPOND_IO_URL"] = spelled(here.environ["RESPOND_IO_URL"])
-        said = (
+        message = (
             "destinations/second.yaml: account: "
             'the state knows these credentials as account "respond_io" of '
             "respond_io, and the vendor counts their requests together, so nothing "
             "was sent under another name. Write "
             "account: respond_io here, or use a key of its own"
         )
-        for verb, refused in (
-            ("check", 2),
-            ("plan", 2),
-            ("run", 2),
-            ("verify", 2),
-            ("adopt", 2),
-        ):
-            code, told = await there.command(verb)
-            assert (code, said in told) == (refused, True), (verb, told)
-            if verb != "check":  # which asks whether the credentials are good
+        for verb in ("check", "plan", "run", "verify", "adopt"):
+            code, output = await there.command(verb)
+            assert (code, message in output) == (2, True), (verb, output)
+            # The one request is of check, which asks if the credentials are good.
+            if verb != "check":
                 assert here.requests("respond_io") <= sent + 1
         there.configure("second", account="respond_io")
         report = await there.run("second")
@@ -89,22 +86,17 @@ async def test_a_key_may_change_and_change_places(
     }
     async with people(database, tmp_path, both) as here:
         here.environ |= {"ONE": "sandbox-token", "TWO": "another-token"}
-        assert {report.status for report in (await here.runs()).values()} <= {
-            "done",
-            "halted",
-            "incomplete",
-        }
+        first = _statuses(await here.runs())
+        assert first <= {"done", "halted", "incomplete"}
         here.environ |= {"ONE": "another-token", "TWO": "sandbox-token"}
-        assert "refused" not in {
-            report.status for report in (await here.runs()).values()
-        }
+        assert "refused" not in _statuses(await here.runs())
         here.environ["ONE"] = "a-third-token"
         assert (await here.run("one")).status != "refused"
-        # The key that nobody uses any more is anybody's.
+        # Another account may have the key that "one" does not use any more.
         there = _other(here, tmp_path / "elsewhere", "third", settings=_settings("one"))
         there.environ["ONE"] = "another-token"
         assert (await there.run("third")).status != "refused"
-        # And the one that was changed to is not.
+        # It may not have the key that "one" uses now.
         there = _other(here, tmp_path / "elsewhere", "third", settings=_settings("one"))
         report = await there.run("third")
         assert report.status == "refused"
@@ -119,13 +111,9 @@ async def test_an_account_may_get_another_name(database: str, tmp_path: Path) ->
         here.configure("respond_io", account="main")
         refused = await here.run("respond_io")
         assert "--accept account" in str(refused.error)
-        assert (
-            await here.run("respond_io", accept=frozenset({"account"}))
-        ).status == "done"
-        names = await here.source.fetch(
-            "SELECT account FROM syncengine.sync_credentials"
-        )
-        assert [row["account"] for row in names] == ["main"]
+        accepted = await here.run("respond_io", accept=frozenset({"account"}))
+        assert accepted.status == "done"
+        assert await _accounts_with_keys(here) == ["main"]
 
 
 @pytest.mark.asyncio
@@ -142,21 +130,19 @@ async def test_an_account_goes_over_to_another_name_with_all_of_its_destinations
         here.configure(
             "second", **{**alone, "account": "de", "where": "id <= 2", "fields": fields}
         )
-        said = "account of whatsapp was whatsapp and is now de"
+        message = "account of whatsapp was whatsapp and is now de"
         for verb in ("check", "plan", "run", "verify", "adopt"):
-            code, told = await here.command(verb)
-            assert (code, said in " ".join(told.split())) == (2, True), (verb, told)
-        for name, options in (
-            ("second", {}),
-            ("second", {"contacts": ("1",)}),
-            ("whatsapp", {}),
-        ):
-            report = await here.run(name, **options)
+            code, words = await _words(here, verb)
+            assert (code, message in words) == (2, True), (verb, words)
+        # Neither may write there before whatsapp's change is accepted: "second" would
+        # take contacts for its own that whatsapp owns.
+        refused = await here.run("whatsapp")
+        assert (refused.status, exit_code(refused)) == ("refused", 2)
+        for options in ({}, {"contacts": ("1",)}):
+            report = await here.run("second", **options)
             assert (report.status, exit_code(report)) == ("refused", 2)
-            assert (
-                "`syncengine run -d whatsapp --accept account`" in str(report.error)
-                or name == "whatsapp"
-            )
+            hint = "`syncengine run -d whatsapp --accept account`"
+            assert hint in str(report.error)
         assert here.requests("respond_io") == sent + 2, (
             "check asked twice whether the credentials are good"
         )
@@ -164,20 +150,12 @@ async def test_an_account_goes_over_to_another_name_with_all_of_its_destinations
         accepted = await here.run("whatsapp", accept=frozenset({"account"}))
         assert (accepted.status, accepted.contacts["applied"]) == ("done", 0)
         second = await here.run("second")
-        assert (
-            second.status,
-            second.contacts["rejected"],
-            second.contacts["applied"],
-        ) == ("incomplete", 2, 0)
-        await _are_of_one_owner_each(here)
-        assert {
-            contact["fields"]["firstName"]
-            for contact in here.held("respond_io").values()
-        } == {
-            "Name 1",
-            "Name 2",
-            "Name 3",
-        }
+        assert second.status == "incomplete"
+        assert (second.contacts["rejected"], second.contacts["applied"]) == (2, 0)
+        await _have_one_owner_each(here)
+        contacts = here.held("respond_io").values()
+        names = {contact["fields"]["firstName"] for contact in contacts}
+        assert names == {"Name 1", "Name 2", "Name 3"}
 
 
 @pytest.mark.asyncio
@@ -191,15 +169,12 @@ async def test_what_is_accepted_for_all_destinations_lets_none_overlook_another(
         await here.runs()
         for name in former:
             here.configure(name, account="new", where="id > 0")
-        reports = await here.runs()
-        assert {report.status for report in reports.values()} == {"refused"}
+        assert _statuses(await here.runs()) == {"refused"}
         reports = await here.runs(accept=frozenset({"account"}))
+        # Each asks for the two contacts that the other one owns, and gets neither.
         assert {report.contacts["rejected"] for report in reports.values()} == {2}
-        await _are_of_one_owner_each(here)
-        names = await here.source.fetch(
-            "SELECT account FROM syncengine.sync_credentials"
-        )
-        assert [row["account"] for row in names] == ["new"]
+        await _have_one_owner_each(here)
+        assert await _accounts_with_keys(here) == ["new"]
         keys = await here.source.fetch(
             "SELECT DISTINCT account FROM syncengine.sync_key"
         )
@@ -216,7 +191,8 @@ async def test_a_file_that_breaks_while_its_account_changes_its_name_is_not_over
         sent = here.requests("respond_io")
         here.configure("whatsapp", account="de")
         here.configure("second", **{**RESPOND_IO, "account": "de"})
-        assert {report.status for report in (await here.runs()).values()} == {"refused"}
+        assert _statuses(await here.runs()) == {"refused"}
+        # With a broken file, nothing says any more that whatsapp is in account de.
         here.configure("whatsapp", fields="nothing")
         code, told = await here.command("run", "-d", "second")
         assert (code, "Write account: whatsapp here" in told) == (2, True), told
@@ -233,18 +209,18 @@ async def test_a_file_under_a_new_name_is_refused_until_it_has_its_old_one(
         sent = here.requests("respond_io")
         old, new = here.destination_file("whatsapp"), here.destination_file("renamed")
         old.rename(new)
-        code, told = await here.command("run")
-        back = f"give the file its old name back (`mv {new} {old}`)"
-        assert (code, back in " ".join(told.split())) == (2, True), told
+        code, words = await _words(here, "run")
+        advice = f"give the file its old name back (`mv {new} {old}`)"
+        assert (code, advice in words) == (2, True), words
         here.destinations["renamed"] = here.destinations.pop("whatsapp")
         here.configure("renamed", account="whatsapp")
-        said = (
+        message = (
             "account whatsapp is known to have the destination whatsapp with 3 "
             "contacts, for which there is no file"
         )
         for verb in ("check", "plan", "run", "adopt"):
-            code, told = await here.command(verb)
-            assert (code, said in " ".join(told.split())) == (2, True), (verb, told)
+            code, words = await _words(here, verb)
+            assert (code, message in words) == (2, True), (verb, words)
         assert here.requests("respond_io") <= sent + 1, (
             "check asks whether the credentials are good"
         )
@@ -269,16 +245,14 @@ async def test_a_destination_without_a_file_stops_only_who_owns_nothing_in_its_a
         here.configure("new", **shop, where="id = 6")
         await here.add([4, 6])
         reports = await here.runs()
-        assert (reports["stays"].status, reports["stays"].contacts["applied"]) == (
-            "done",
-            1,
-        )
-        assert (reports["new"].status, exit_code(reports["new"])) == ("refused", 2)
-        assert (await here.plan("new", accept=frozenset({"no_file"}))).brake is None
-        assert (await here.run("new", accept=frozenset({"no_file"}))).contacts[
-            "applied"
-        ] == 1
+        stays, new = reports["stays"], reports["new"]
+        assert (stays.status, stays.contacts["applied"]) == ("done", 1)
+        assert (new.status, exit_code(new)) == ("refused", 2)
+        accept = frozenset({"no_file"})
+        assert (await here.plan("new", accept=accept)).brake is None
+        assert (await here.run("new", accept=accept)).contacts["applied"] == 1
         assert (await here.run("new")).status == "done"
+        # A file that cannot be read is there all the same.
         here.configure("stays", fields="nothing")
         assert "no_file" not in (await here.command("run", "-d", "new"))[1]
 
@@ -291,15 +265,15 @@ async def test_of_two_names_for_one_account_the_one_in_the_state_is_to_be_writte
     async with people(database, tmp_path, {"whatsapp": RESPOND_IO}) as here:
         await here.add([1])
         await here.run("whatsapp")
-        if lost != "nothing":  # the state comes from a version that kept no keys
+        if lost != "nothing":
+            # The state comes from a version that recorded no keys.
             await here.source.execute(f"TRUNCATE {lost}")
         sent = here.requests("respond_io")
         here.configure("second", **RESPOND_IO)
-        said = (
+        message = (
             "account: has the same credentials as whatsapp.yaml, and the vendor "
-            "counts their requests together: "
+            "counts their requests together: write account: whatsapp in both files"
         )
-        said += "write account: whatsapp in both files"
         for verb in (
             ("check",),
             ("plan",),
@@ -309,13 +283,9 @@ async def test_of_two_names_for_one_account_the_one_in_the_state_is_to_be_writte
             ("adopt",),
             ("show", "1"),
         ):
-            code, told = await here.command(*verb)
-            words = " ".join(told.split())
-            assert (code, said in words, "account: second" in words) == (
-                2,
-                True,
-                False,
-            ), (verb, told)
+            code, words = await _words(here, *verb)
+            assert (code, message in words) == (2, True), (verb, words)
+            assert "account: second" not in words, verb
         assert here.requests("respond_io") == sent + 2, (
             "check asks for the credentials, and for a known contact"
         )
@@ -323,7 +293,7 @@ async def test_of_two_names_for_one_account_the_one_in_the_state_is_to_be_writte
             "its file is as it should be"
         )
         here.configure("whatsapp", account="third")
-        words = " ".join((await here.command("check"))[1].split())
+        _, words = await _words(here, "check")
         assert words.count("write account: whatsapp in both files") == 2, words
 
 
@@ -335,16 +305,13 @@ async def test_of_two_names_that_the_state_does_not_know_the_first_is_to_be_writ
         database, tmp_path, {"one": RESPOND_IO, "two": RESPOND_IO}
     ) as here:
         for verb in ("check", "plan", "run"):
-            code, told = await here.command(verb)
-            words = " ".join(told.split())
-            assert (code, words.count("write account: one in both files")) == (2, 1), (
-                verb,
-                told,
-            )
+            code, words = await _words(here, verb)
+            advice = "write account: one in both files"
+            assert (code, words.count(advice)) == (2, 1), (verb, words)
             assert "two.yaml: account: has the same credentials as one.yaml" in words
 
 
-async def _are_of_one_owner_each(here: People) -> None:
+async def _have_one_owner_each(here: People) -> None:
     rows = await here.source.fetch(
         "SELECT external_id FROM syncengine.sync_state WHERE external_id IS NOT NULL "
         "GROUP BY 1 HAVING count(*) > 1"
@@ -360,6 +327,7 @@ async def test_an_account_with_a_new_name_has_no_second_writer(
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add([1, 2, 3])
         here.fail(name, Rule(FaultKind.HOLD_BEFORE_COMMIT, method="POST", times=1))
+        # A run that waits for the vendor, and so keeps the lease of the account.
         command = here.start("run", "--json")
         await here.sandbox.holds(name).wait_for(1)
         sent = here.requests(name)
@@ -378,9 +346,8 @@ async def test_an_account_with_a_new_name_has_no_second_writer(
         report = await here.run(name, accept=frozenset({"account"}))
         assert (report.status, report.requests) == ("done", 0)
         assert len(here.sandbox.contacts(name)) == 3
-        assert (
-            len({row["external_id"] for row in (await here.states(name)).values()}) == 3
-        )
+        states = await here.states(name)
+        assert len({state["external_id"] for state in states.values()}) == 3
 
 
 @pytest.mark.asyncio
@@ -403,12 +370,8 @@ async def test_a_destination_that_leaves_its_account_does_not_wait_for_its_own_r
         )
         assert [tuple(row) for row in leases] == [("new", True), ("old", True)]
         reports = await here.runs(accept=_ELSEWHERE)
-        assert {
-            name: (report.status, report.error) for name, report in reports.items()
-        } == {
-            "a": ("done", None),
-            "b": ("done", None),
-        }
+        ends = {name: (report.status, report.error) for name, report in reports.items()}
+        assert ends == {"a": ("done", None), "b": ("done", None)}
         assert reports[leaves].contacts["applied"] == 2
         assert sum(report.requests for report in (await here.runs()).values()) == 0
 
@@ -427,12 +390,11 @@ async def test_two_destinations_that_change_places_do_not_wait_for_each_other(
         await here.runs()
         here.configure("a", account="b")
         here.configure("b", account="a")
+        # Each takes both leases. In opposite orders they would wait for ever.
         reports = await here.runs(accept=frozenset({"account"}))
-        assert {report.status for report in reports.values()} == {"done"}, reports
-        assert {name: len(here.held(name)) for name in ("respond_io", "charles")} == {
-            "respond_io": 2,
-            "charles": 2,
-        }
+        assert _statuses(reports) == {"done"}, reports
+        assert len(here.held("respond_io")) == 2
+        assert len(here.held("charles")) == 2
 
 
 @pytest.mark.asyncio
@@ -454,15 +416,15 @@ async def test_where_another_run_has_the_former_account_no_lease_stays(
         await here.sandbox.holds("respond_io").wait_for(1)
         here.configure("b", **{**CHARLES, "account": "new", "match_on": None})
         reports = await here.runs(accept=_ELSEWHERE)
-        assert {report.status for report in reports.values()} == {"held"}
+        assert _statuses(reports) == {"held"}
         assert (
             "destinations of account new were in account old, and another run is"
             in str(reports["b"].error)
         )
-        left = await here.source.fetch(
+        leases = await here.source.fetch(
             "SELECT released FROM syncengine.sync_lease WHERE account = 'new'"
         )
-        assert [row["released"] for row in left] in ([], [True])
+        assert [row["released"] for row in leases] in ([], [True])
         here.sandbox.holds("respond_io").release()
         assert await command.ended() == 0, command.said()
 
@@ -476,21 +438,20 @@ async def test_what_a_run_that_died_sent_under_the_former_name_counts_on(
     async with people(database, tmp_path, {name: limited}) as here:
         await here.add([1, 2, 3])
         assert (await here.run(name)).requests == calls
+        # A process that dies neither releases its lease nor hands on its ledger.
         await here.source.execute(
             "UPDATE syncengine.sync_lease SET released = false, ledger = NULL"
         )
         await here.add([4, 5, 6])
         here.configure(name, account="other")
         assert (await here.run(name)).status == "refused"
-        assert (await here.run(name, accept=frozenset({"account"}))).contacts[
-            "applied"
-        ] == 3
+        accepted = await here.run(name, accept=frozenset({"account"}))
+        assert accepted.contacts["applied"] == 3
         times = sorted(entry.at for entry in here.sandbox.journal(name).log)
         assert len(times) == 2 * calls
-        assert all(
-            later - earlier >= per
-            for earlier, later in zip(times, times[calls:], strict=False)
-        )
+        # No window of the limit has more requests than the limit allows.
+        for earlier, later in zip(times, times[calls:], strict=False):
+            assert later - earlier >= per
 
 
 @pytest.mark.asyncio
@@ -508,12 +469,11 @@ async def test_a_long_limit_counts_what_was_sent_under_the_former_name(
         assert (report.status, report.requests) == ("halted", 0), report.error
         assert "limits" in str(report.error)
         accounts = (
-            "SELECT DISTINCT account FROM syncengine.sync_quota UNION SELECT account "
-            "FROM syncengine.sync_run"
+            "SELECT DISTINCT account FROM syncengine.sync_quota "
+            "UNION SELECT account FROM syncengine.sync_run"
         )
-        assert [row["account"] for row in await here.source.fetch(accounts)] == [
-            "other"
-        ]
+        rows = await here.source.fetch(accounts)
+        assert [row["account"] for row in rows] == ["other"]
 
 
 @pytest.mark.asyncio
@@ -524,6 +484,7 @@ async def test_a_key_of_a_few_characters_is_refused(
     database: str, tmp_path: Path, verb: str
 ) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        # Secrets are hidden in all output, and "tok" is a part of many words.
         here.environ["RESPOND_IO_TOKEN"] = "tok"
         await here.add([1])
         code, said = await here.command(*verb.split())
@@ -561,6 +522,21 @@ async def test_an_address_that_was_remembered_in_another_spelling_is_the_same(
         config = load_config(here.file, here.environ)
         (report,) = await app.run(config, (), app.RunRequest())
         assert (report.status, report.error) == ("done", None)
+
+
+async def _words(here: People, *arguments: str) -> tuple[int, str]:
+    """Call the command; return its exit code, and its output without line breaks."""
+    code, output = await here.command(*arguments)
+    return code, " ".join(output.split())
+
+
+def _statuses(reports: Mapping[str, RunReport]) -> set[str]:
+    return {report.status for report in reports.values()}
+
+
+async def _accounts_with_keys(here: People) -> list[str]:
+    rows = await here.source.fetch("SELECT account FROM syncengine.sync_credentials")
+    return [row["account"] for row in rows]
 
 
 def _settings(name: str) -> dict[str, str]:
