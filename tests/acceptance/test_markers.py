@@ -278,7 +278,7 @@ async def test_where_no_marker_can_be_kept_nothing_stops(
         (here.file.parent / ".syncengine").write_text("in the way")
         await here.add([1])
         assert exit_code(await here.run(NAME)) == 0
-        with pytest.raises(RunRefused, match="no brake"):
+        with pytest.raises(RunRefused, match="neither a brake nor a change"):
             await here.run(NAME, accept=frozenset({"restore"}))
 
 
