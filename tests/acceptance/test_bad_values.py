@@ -143,14 +143,11 @@ async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(
             code, told = await here.command(*verb)
             assert code == 2, told
             assert why in told, verb
-            assert (
-                said.removeprefix(
-                    ""
-                    if verb != ("run", "--contact", "7")
-                    else "destinations/respond_io.yaml: "
-                )
-                in told
-            )
+            # A run of one contact names the key and the column, and no file.
+            if verb == ("run", "--contact", "7"):
+                assert said.removeprefix("destinations/respond_io.yaml: ") in told
+            else:
+                assert said in told
         assert here.held("respond_io") == {}
         code, told = await here.command("run", "--contact", "6")
         assert code == 0, told

@@ -26,19 +26,22 @@ from tests.support.repository import ROOT
 
 LONG = "customers_of_the_northern_branch_and_of_everybody_who_went_there_in_2026"
 """A destination's name that needs most of a narrow terminal."""
-OPTIONS = {
-    verb: [
-        f"--{name.replace('_', '-')}"
-        if parameter.kind is parameter.KEYWORD_ONLY
-        else name.upper()
-        for name, parameter in inspect.signature(
-            app[verb].default_command or print
-        ).parameters.items()
-    ]
-    for verb in app
-    if not verb.startswith("-")
-}
-"""Verb to what its function takes."""
+
+
+def _parameters(verb: str) -> list[str]:
+    """Return the options and arguments of a verb, as its help shows them."""
+    function = app[verb].default_command or print
+    shown: list[str] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            shown.append(f"--{name.replace('_', '-')}")
+        else:
+            shown.append(name.upper())
+    return shown
+
+
+OPTIONS = {verb: _parameters(verb) for verb in app if not verb.startswith("-")}
+"""By verb: its options and arguments."""
 CALLS: Mapping[str, tuple[str, ...]] = {
     "adopt": (),
     "check": (),

@@ -169,11 +169,9 @@ async def test_what_an_adapter_stumbles_over_is_one_contact_unread(
         same = RespondIo.same
 
         def stumbling(self: RespondIo, field: str, ours: Json, theirs: Json) -> bool:
-            return (
-                bool(_broken())
-                if theirs == "Name 2"
-                else same(self, field, ours, theirs)
-            )
+            if theirs == "Name 2":
+                return bool(_broken())
+            return same(self, field, ours, theirs)
 
         monkeypatch.setattr(RespondIo, "same", stumbling)
         (report,) = await verb(here)

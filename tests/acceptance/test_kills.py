@@ -92,12 +92,10 @@ async def test_a_contact_back_during_an_unknown_deletion_survives_another_crash(
         for deleted, stays, number in ((True, True, 1), (True, False, 3)):
             person = here.people[number]
             await here.remove(number)
-            await _killed_at_its_first_write(
-                here,
-                FaultKind.HOLD_AFTER_COMMIT
-                if deleted
-                else FaultKind.HOLD_BEFORE_COMMIT,
-            )
+            if deleted:
+                await _killed_at_its_first_write(here, FaultKind.HOLD_AFTER_COMMIT)
+            else:
+                await _killed_at_its_first_write(here, FaultKind.HOLD_BEFORE_COMMIT)
             await here.put(
                 number,
                 replace(person, values=person.values[::-1], tags=person.tags[:1]),

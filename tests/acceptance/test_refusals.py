@@ -27,30 +27,22 @@ async def test_a_poison_contact_is_refused_alone_and_becomes_a_dead_letter(
 
         for night in (1, 2, 3):
             report = await here.run(vendor)
-            assert (report.status, exit_code(report), report.contacts["rejected"]) == (
-                "incomplete",
-                1,
-                1,
-            )
+            assert (report.status, exit_code(report)) == ("incomplete", 1)
+            assert report.contacts["rejected"] == 1
             assert report.contacts["applied"] == (9 if night == 1 else 0)
             (note,) = report.noteworthy
-            assert (note.contact_id, note.outcome, note.code) == (
-                "3",
-                "rejected",
-                "http_422",
-            )
+            assert (note.contact_id, note.outcome) == ("3", "rejected")
+            assert note.code == "http_422"
             assert "frobnicable" in note.message
             assert not any(word in note.message for word in ("Name 3", "151", "@"))
             state = (await here.states(vendor))[3]
-            assert (state["rejections"], state["status"]) == (
-                night,
-                "dead" if night == 3 else "rejected",
-            )
-            assert (
-                "left alone from now on" in note.message
-                if night == 3
-                else "left alone" not in note.message
-            )
+            assert state["rejections"] == night
+            if night == 3:
+                assert state["status"] == "dead"
+                assert "left alone from now on" in note.message
+            else:
+                assert state["status"] == "rejected"
+                assert "left alone" not in note.message
 
         before = here.requests(vendor)
         report = await here.run(vendor)

@@ -39,9 +39,9 @@ async def opted_out(
 ) -> AsyncIterator[People]:
     """Sync three people, the first of whom then opts out at the vendor."""
     plain = PLAIN[name]
-    fields = (
-        {**plain["fields"], FIELD[name]: MAPPED[name]} if mapped else plain["fields"]
-    )
+    fields = dict(plain["fields"])
+    if mapped:
+        fields[FIELD[name]] = MAPPED[name]
     async with people(
         dsn, folder, {name: {**plain, "fields": fields, **keys}}, twins=[name]
     ) as here:

@@ -236,9 +236,9 @@ async def test_a_state_that_cannot_hold_every_text_is_refused(
     name = f"{urlsplit(empty_database).path.removeprefix('/')}_{encoding.lower()}"
     admin = await connect(empty_database)
     try:
-        provider = (
-            "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
-        )
+        # Until version 14 there was no other provider, and no word for it.
+        has_providers = admin.get_server_version().major > 14
+        provider = "LOCALE_PROVIDER libc" if has_providers else ""
         await admin.execute(
             f"CREATE DATABASE {name} ENCODING {encoding} TEMPLATE template0 LOCALE "
             f"'C' {provider}"

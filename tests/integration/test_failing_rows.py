@@ -263,9 +263,9 @@ async def test_a_key_that_utf8_cannot_hold_is_reported_as_such(database: str) ->
     name = f"{urlsplit(database).path.removeprefix('/')}_win1252"
     admin = await connect(database)
     try:
-        provider = (
-            "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
-        )
+        # Until version 14 there was no other provider, and no word for it.
+        has_providers = admin.get_server_version().major > 14
+        provider = "LOCALE_PROVIDER libc" if has_providers else ""
         await admin.execute(
             f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' "
             f"{provider}"

@@ -333,11 +333,12 @@ async def test_text_that_cannot_be_converted_ends_with_its_contact(
     """
     name = f"{urlsplit(database).path.removeprefix('/')}_win"
     async with here.state.acquire() as admin:
-        provider = (
-            "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
-        )
+        # Until version 14 there was no other provider, and no word for it.
+        has_providers = admin.get_server_version().major > 14
+        provider = "LOCALE_PROVIDER libc" if has_providers else ""
         await admin.execute(
-            f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' {provider}"
+            f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 "
+            f"LOCALE 'C' {provider}"
         )
     try:
         async with scene(
@@ -345,7 +346,8 @@ async def test_text_that_cannot_be_converted_ends_with_its_contact(
         ) as odd:
             await odd.execute(
                 "CREATE TABLE contacts (id integer PRIMARY KEY, name text, city text)",
-                "INSERT INTO contacts SELECT n, 'Zo' || chr(235), 'Ulm' FROM generate_series(1, 40) AS n",
+                "INSERT INTO contacts SELECT n, 'Zo' || chr(235), 'Ulm' "
+                "FROM generate_series(1, 40) AS n",
                 "UPDATE contacts SET name = 'a' || chr(129) WHERE id IN (7, 8, 33)",
                 "UPDATE contacts SET city = chr(141) WHERE id IN (8, 40)",
             )

@@ -103,9 +103,10 @@ async def test_statement_fits_the_schema(
         async with transaction(connection, read_only=True):
             await connection.prepare(statement)
         return
-    table, bound = (
-        ("by_text", "'k'") if name.endswith("by_text") else ("by_number", "'17'")
-    )
+    if name.endswith("by_text"):
+        table, bound = "by_text", "'k'"
+    else:
+        table, bound = "by_number", "'17'"
     spec = SourceSpec(
         table=f"sample.{table}",
         key="the key",

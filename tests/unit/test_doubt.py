@@ -153,7 +153,9 @@ class _Translator:
     def send(self, call: Call) -> Generator[Request, Response, Answer]:
         del call
         response = yield PUT
-        return Applied() if response.status == 200 else Rejected("invalid", "no", 400)
+        if response.status == 200:
+            return Applied()
+        return Rejected("invalid", "no", 400)
 
 
 def test_a_refusal_settles_nothing_that_was_tried_before() -> None:

@@ -80,12 +80,11 @@ class Household:
 
     def send(self, call: Call) -> Generator[Request, Response, Answer]:
         yield Request("POST", "/", "write")
-        there, self.made = self.made, True
-        return (
-            Exists(THERE)
-            if there and call.action is Action.CREATE
-            else Applied(THERE.external_id)
-        )
+        is_there = self.made
+        self.made = True
+        if is_there and call.action is Action.CREATE:
+            return Exists(THERE)
+        return Applied(THERE.external_id)
 
     @staticmethod
     def same(field: str, ours: object, theirs: object) -> bool:

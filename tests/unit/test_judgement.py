@@ -153,12 +153,10 @@ def tripped(*refusals: str | int) -> bool:
     for refusal in refusals:
         if refusal == "":
             rows.accept()
+        elif isinstance(refusal, int):
+            trips = rows.refuse("x", refusal)
         else:
-            trips = (
-                rows.refuse("x", refusal)
-                if isinstance(refusal, int)
-                else rows.refuse(refusal, 1)
-            )
+            trips = rows.refuse(refusal, 1)
     return trips
 
 

@@ -35,12 +35,11 @@ class _Store:
 
     async def renew(self, grant: LeaseGrant) -> None:
         assert grant is _GRANT
-        if (
-            error := self._answers.pop(0)
-            if len(self._answers) > 1
-            else self._answers[0]
-        ):
-            raise error
+        answer = self._answers[0]
+        if len(self._answers) > 1:
+            del self._answers[0]
+        if answer is not None:
+            raise answer
 
     async def acquire(
         self, account: str, *, ttl: float, settles_within: float

@@ -99,10 +99,11 @@ def test_v1_demands_a_required_field(*, in_updates: bool) -> None:
 @pytest.mark.parametrize(("blocked", "status"), [("taken", 200), ("403", 403)])
 @pytest.mark.parametrize("name", ["respond_io", "respond_io_v2"])
 def test_writes_about_a_blocked_contact(name: str, blocked: str, status: int) -> None:
-    desk = Desk(name, blocked=blocked, **({} if name == "respond_io" else UNNAMED))
+    is_v1 = name == "respond_io"
+    desk = Desk(name, blocked=blocked, **({} if is_v1 else UNNAMED))
     one = desk.screen.create({"phone": PHONE})
-    path = f"/contact/{one}" if name == "respond_io" else f"/contact/id:{one}"
-    body = pairs(firstName="Max") if name == "respond_io" else {"firstName": "Max"}
+    path = f"/contact/{one}" if is_v1 else f"/contact/id:{one}"
+    body = pairs(firstName="Max") if is_v1 else {"firstName": "Max"}
     desk.screen.block(one)
     assert desk.call("PUT", path, body)[0] == status
     assert desk.call("GET", path)[0] == 200

@@ -381,6 +381,7 @@ def test_duplicates_are_found_by_phone() -> None:
 def test_a_wrong_switch_changes_nothing(wrong: dict[str, Any]) -> None:
     twin = WhautomateTwin()
     before = twin.switches
-    with pytest.raises(ValueError, match=f"^{next(iter(wrong))}: "):
+    (switch,) = wrong
+    with pytest.raises(ValueError, match=f"^{switch}: "):
         twin.configure({"delete_again": "200", **wrong})
     assert twin.switches == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import cast
@@ -63,12 +63,12 @@ async def stopped_after(
         Pacing((), in_flight=2, settles_within=5.0) as pacing,
         stop_account_on(stop, pacing) as stopping,
     ):
-        end: Callable[[], None] = (
-            stop.set
-            if by_call
-            else lambda: pacing.stop(VendorHalted("the key was withdrawn"))
-        )
-        asyncio.get_running_loop().call_later(seconds, end)
+        loop = asyncio.get_running_loop()
+        if by_call:
+            loop.call_later(seconds, stop.set)
+        else:
+            halted = VendorHalted("the key was withdrawn")
+            loop.call_later(seconds, pacing.stop, halted)
         yield stopping, pacing
 
 

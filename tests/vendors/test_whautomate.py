@@ -54,8 +54,10 @@ WRITTEN = answer({**HELD, **PUT})
 
 
 def update(**fields: Json) -> Call:
-    named = {name if name in ("name", "phoneNumber", "notes", "stage") else f"customFields.{name}": value
-             for name, value in fields.items()}  # fmt: skip
+    named: dict[str, Json] = {}
+    for name, value in fields.items():
+        own = name in ("name", "phoneNumber", "notes", "stage")
+        named[name if own else f"customFields.{name}"] = value
     return Call(Action.UPDATE, "7", external_id=ID, fields=named)
 
 
@@ -420,22 +422,22 @@ def found(
 
 def test_a_look_up_searches_the_digits_here_and_judges_itself() -> None:
     key = MatchKey("phoneNumber", PHONE)
-    requests, ids = found(
-        key, [row("1"), row("2", phoneNumber=f"{PHONE}9"), row("3", phoneNumber="4915111223344"), row("4", notes=PHONE,
-              phoneNumber=None)]
-    )  # fmt: skip
-    assert [sent(request)[1:3] for request in requests] == [
-        (
-            "/v1/contacts",
-            (
-                ("locationId", "loc-1"),
-                ("searchText", "15111223344"),
-                ("limit", "100"),
-                ("page", page),
-            ),
-        )
-        for page in ("1",)
+    # The search looks into all fields, and knows no exact hits.
+    page = [
+        row("1"),
+        row("2", phoneNumber=f"{PHONE}9"),
+        row("3", phoneNumber="4915111223344"),
+        row("4", notes=PHONE, phoneNumber=None),
     ]
+    requests, ids = found(key, page)
+    query = (
+        ("locationId", "loc-1"),
+        ("searchText", "15111223344"),
+        ("limit", "100"),
+        ("page", "1"),
+    )
+    (request,) = requests
+    assert sent(request)[1:3] == ("/v1/contacts", query)
     assert ids == ["1", "3"]
 
 
