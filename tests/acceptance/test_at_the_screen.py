@@ -38,7 +38,7 @@ class Act:
 
 
 def _stranger(here: Anyone) -> str:
-    """Return the vendor's id of a contact older than ours that belongs to nobody here."""
+    """Return the vendor's id of an older contact that belongs to nobody here."""
     row = here.pair.row(70, 70, (7, 7), ())
     names = (
         *here.pair.others,
@@ -145,7 +145,7 @@ async def test_each_contact_ends_as_it_is_written_down(
 
 
 async def _found(here: Anyone, number: int) -> str:
-    """Return how a contact ended, from what the vendor holds and what the state says."""
+    """Return how a contact ended, by the vendor and by the state."""
     state = (await here.states())[contact_id(number)]
     if state["standing"] is not None:
         return str(state["standing"])

@@ -24,7 +24,7 @@ PHONE_3 = Subject(SubjectKind.PHONE, "491510000003")
 async def test_what_was_refused_since_the_dump_stays_refused(
     database: str, tmp_path: Path
 ) -> None:
-    """Suppressed and forgotten people stay so, and restored data of the forgotten go."""
+    """Suppressed and forgotten people stay so; restored data of the latter go."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 6))
         assert exit_code(await here.run(NAME)) == 0

@@ -18,7 +18,10 @@ from tests.support.any_vendor import Anyone, anyone
 
 PAIRS = [pairs(vendor)[0] for vendor in vendors.names()]
 FOUND_BY_KEY = [pair for pair in PAIRS if pair.capabilities.find_by]
-"""Vendors where a contact that is gone is noticed; an upsert by the vendor's own key makes it anew."""
+"""Vendors where a gone contact is noticed.
+
+At the others, an upsert by the vendor's own key creates it anew.
+"""
 NAMES = [pair.name for pair in FOUND_BY_KEY]
 
 

@@ -20,11 +20,14 @@ from tests.support.repository import ROOT
 
 _PAGE = (ROOT / "docs" / "how-to" / "grants.md").read_text(encoding="utf-8")
 MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _PAGE, re.DOTALL)
-"""The page's own words: what the databases' owners and, after the first migration, the schema's owner have to say."""
+"""Statements of the page, as the databases' owners have to run them.
+
+The schema's owner runs some of them, after the first migration.
+"""
 
 
 def _said(block: str, dsn: str, **roles: str) -> str:
-    """Return a block of the page for this database, these roles and the tests' table."""
+    """Return a block of the page for this database, these roles and our table."""
     about = re.sub(r"\bDATABASE \w+", f"DATABASE {_name(dsn)}", block)
     about = about.replace(
         "(id, first_name, mobile, tags) ON crm.contacts",

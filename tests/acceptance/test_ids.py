@@ -162,7 +162,7 @@ async def test_two_contacts_of_one_key_are_not_taken_for_merged_while_both_are_t
 
 
 def _copy_of(here: People) -> Seed:
-    """Create a second contact of the same person, with little more than its match key."""
+    """Create a second contact of the same person, with little but its match key."""
     (contact,) = here.sandbox.contacts("chartmogul")
     fields: Any = contact["fields"]
     kept = ("external_id", "customer_uuid", "data_source_uuid")

@@ -80,7 +80,7 @@ async def test_it_mends_whatever_is_there_otherwise_and_writes_nothing_else(
 async def test_one_that_is_interrupted_goes_on_with_an_ordinary_run(
     database: str, tmp_path: Path, limit: int | None
 ) -> None:
-    """The state is distrusted before the first request, so that a kill loses nothing."""
+    """The state is distrusted before the first request, so a kill loses nothing."""
     async with people(database, tmp_path / "config", {NAME: TAGGED}) as here:
         await here.add(range(1, 9), name="Ann", tags=["a"])
         assert exit_code(await here.run(NAME)) == 0
@@ -206,7 +206,7 @@ async def test_a_vendor_that_only_finds_is_asked_by_key(
 
 
 async def test_the_forecast_and_the_brakes_hold(database: str, tmp_path: Path) -> None:
-    """A re-sync has brakes like any run, and is refused before anything is distrusted."""
+    """A re-sync has brakes like any run; refused, it has distrusted nothing."""
     keys = {**RESPOND_IO, "on_null": "clear"}
     async with people(database, tmp_path / "config", {NAME: keys}) as here:
         await here.add(range(1, 61))

@@ -18,14 +18,17 @@ from tests.support.databases import Databases
 from tests.support.people_project import RESPOND_IO, People, people
 
 _NARROW = {**RESPOND_IO, "in_flight": 1, "where": "opted_in", "on_removed": "untag"}
-"""One request at a time: while the first one is held, no batch but the first two has been loaded."""
+"""One request at a time.
+
+While the first one waits, only the first two batches have been loaded.
+"""
 
 
 @asynccontextmanager
 async def _while_a_run_waits(
     here: People, **options: object
 ) -> AsyncIterator[asyncio.Task[RunReport]]:
-    """Run the block after the diff, while the run's first request waits at the vendor."""
+    """Run the block after the diff, while the first request waits at the vendor."""
     holds = here.sandbox.holds("respond_io")
     here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, times=1))
     run = asyncio.create_task(here.run("respond_io", **options))

@@ -94,7 +94,7 @@ STUCK: dict[str, tuple[Act, str, Act]] = {
         lambda here: here.change(1, silent=False),
     ),
 }
-"""What keeps contact 1 at its old match key, what is said of it, and what lets it go."""
+"""Reasons that keep contact 1 at its old match key, their messages, and their ends."""
 
 
 async def _begun(here: People) -> None:

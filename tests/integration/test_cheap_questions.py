@@ -8,14 +8,19 @@ import pytest
 from syncengine.storage.statements import statements
 
 _FILL = """
-INSERT INTO syncengine.sync_destination (destination, account, vendor, base_url, identity, source)
-SELECT 'd' || d, 'a' || d, 'v', 'https://example.org', '{}', 's' FROM generate_series(1, 100) AS d;
+INSERT INTO syncengine.sync_destination (destination, account, vendor, base_url,
+    identity, source)
+SELECT 'd' || d, 'a' || d, 'v', 'https://example.org', '{}', 's'
+    FROM generate_series(1, 100) AS d;
 INSERT INTO syncengine.sync_state (destination, contact_id, status, synced_at)
-SELECT 'd' || d, c::text, 'synced', clock_timestamp() FROM generate_series(1, 100) AS d, generate_series(1, 100) AS c;
+SELECT 'd' || d, c::text, 'synced', clock_timestamp()
+    FROM generate_series(1, 100) AS d, generate_series(1, 100) AS c;
 INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason)
-SELECT sha256(c::text::bytea), 'contact', 'suppressed' FROM generate_series(1, 1000) AS c;
+SELECT sha256(c::text::bytea), 'contact', 'suppressed'
+    FROM generate_series(1, 1000) AS c;
 INSERT INTO syncengine.sync_suppressed_value (subject_hash, contact_hash, kind)
-SELECT sha256(('+' || c)::bytea), sha256(c::text::bytea), 'phone' FROM generate_series(1, 1000) AS c;
+SELECT sha256(('+' || c)::bytea), sha256(c::text::bytea), 'phone'
+    FROM generate_series(1, 1000) AS c;
 ANALYZE syncengine.sync_destination, syncengine.sync_state, syncengine.sync_suppression;
 ANALYZE syncengine.sync_suppressed_value;
 """

@@ -358,7 +358,8 @@ async def test_a_transaction_has_known_settings_and_leaves_none_behind(
 _HOSTILE = """
 CREATE SEQUENCE numbers;
 CREATE FUNCTION hostile() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
-    PERFORM set_config('search_path', 'elsewhere', false), set_config('DateStyle', 'SQL, DMY', false);
+    PERFORM set_config('search_path', 'elsewhere', false),
+            set_config('DateStyle', 'SQL, DMY', false);
     PERFORM pg_advisory_lock(1);
     EXECUTE 'PREPARE left_behind AS SELECT 1';
     PERFORM pg_notify('hostile', 'x');
@@ -367,7 +368,8 @@ END $$;
 """
 _SESSION = """
 SELECT current_setting('search_path'), current_setting('DateStyle'),
-       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+       (SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
        (SELECT count(*) FROM pg_prepared_statements WHERE name = 'left_behind')
 """
 

@@ -49,12 +49,16 @@ class State:
         await self.pool.execute(
             """
             WITH run AS (
-                INSERT INTO syncengine.sync_run (destination, account, kind, epoch, started_at)
-                VALUES ('there', $2, 'sync', 1, clock_timestamp() - ($3::integer + 1) * interval '1 minute')
+                INSERT INTO syncengine.sync_run (destination, account, kind, epoch,
+                    started_at)
+                VALUES ('there', $2, 'sync', 1,
+                    clock_timestamp() - ($3::integer + 1) * interval '1 minute')
                 RETURNING run_id
             )
-            INSERT INTO syncengine.sync_outcome (run_id, contact_id, batch, outcome, requests, at)
-            SELECT run_id, contact, 1, 'applied', $1, clock_timestamp() - $3::integer * interval '1 minute'
+            INSERT INTO syncengine.sync_outcome (run_id, contact_id, batch, outcome,
+                requests, at)
+            SELECT run_id, contact, 1, 'applied', $1,
+                clock_timestamp() - $3::integer * interval '1 minute'
             FROM run, unnest(ARRAY['a', 'b']) AS contact
             """,
             requests // 2,

@@ -169,7 +169,7 @@ def _expanded(tables: Sequence[str]) -> str:
 async def test_a_write_that_a_migration_blocks_is_repeated(
     database: str,
 ) -> None:
-    """Each holds the table that the other one wants, so that Postgres ends one of them."""
+    """Each locks the table that the other one wants, so Postgres ends one of them."""
     other, watcher = [await asyncpg.connect(database) for _ in range(2)]
     attempts = 0
     try:
@@ -215,6 +215,7 @@ async def test_a_write_that_a_migration_blocks_is_repeated(
 
 
 _SOMEBODY_WAITS = """
-SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'syncengine.sync_lease'::regclass
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+    AND relation = 'syncengine.sync_lease'::regclass
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 """

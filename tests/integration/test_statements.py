@@ -40,7 +40,8 @@ MAKERS = [
 _SAMPLES = """
 CREATE SCHEMA sample;
 CREATE TABLE sample.by_number ("the key" bigint PRIMARY KEY, name text, tags text[]);
-CREATE TABLE sample.by_text ("the key" text COLLATE "C" PRIMARY KEY, name text, tags text[]);
+CREATE TABLE sample.by_text ("the key" text COLLATE "C" PRIMARY KEY, name text,
+    tags text[]);
 """
 
 

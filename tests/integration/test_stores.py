@@ -141,7 +141,7 @@ async def test_an_intent_is_kept_whole_and_older_than_any_vendor_needs(
 async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
     stores: Stores, status: Status
 ) -> None:
-    """No diff finds a removed contact or a dead letter whose row vanished or reverted."""
+    """No diff finds a removed contact, or a dead letter whose row reverted."""
     await stores.contacts.record(1, [Record("7", KNOWN, status, 11, 2, 12)])
     assert await _load(stores, "7") == ContactState("7", KNOWN, status, 11, 2, 12)
     await stores.contacts.intend([Intent("7", Pending(add_tags=frozenset({"x"})))])

@@ -174,7 +174,10 @@ LOCAL = [
     ("6641234", "AT"),
     ("3456789", "IT"),
 ]
-"""Or they may be: the last ones of DE are landlines whose zero is lost, or local numbers with an extension."""
+"""Numbers that may have lost their zero, or may not have.
+
+The last ones of DE are landlines without it, or local numbers with an extension.
+"""
 
 
 @pytest.mark.parametrize(("written", "region"), LOCAL)

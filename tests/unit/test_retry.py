@@ -172,7 +172,7 @@ def test_without_a_word_how_long_the_wait_doubles_up_to_half_a_minute() -> None:
 
 
 def test_a_wait_of_ours_is_never_longer_than_the_longest_allowed() -> None:
-    """The vendor did not ask for it, so it must not end the run and blame the vendor."""
+    """The vendor did not ask for it, so it must not end the run in its name."""
     vendor, result = tried(*[throttled()] * 7, policy=RetryPolicy(max_wait=5.0))
     assert result == "answered 200"
     assert vendor.told[:-1] == [f"pause {seconds}" for seconds in (1, 2, 4, 5, 5, 5, 5)]

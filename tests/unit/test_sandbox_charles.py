@@ -146,13 +146,17 @@ def test_charles_offers_nothing_else(method: str, path: str) -> None:
 
 
 # As the vendor's own example shows them.
-_PERSON = """id kind first_name nickname middle_name last_name name avatar email date_of_birth created_at updated_at
-gender comment deleted active measurements annotations custom_properties tags name_preference
-language_preference parents default_address assumed_language addresses phonenumbers channel_users emails
+_PERSON = """id kind first_name nickname middle_name last_name name avatar email
+date_of_birth created_at updated_at
+gender comment deleted active measurements annotations custom_properties tags
+name_preference
+language_preference parents default_address assumed_language addresses phonenumbers
+channel_users emails
 direct_feed"""
 
 
-_PHONE = """id person type value created_at updated_at comment deleted active channel_user is_proxy proxy_vendor
+_PHONE = """id person type value created_at updated_at comment deleted active
+channel_user is_proxy proxy_vendor
 is_portable portability"""
 
 
@@ -162,10 +166,13 @@ _EMAIL = (
 )
 
 
-_USER = """id person updated_at created_at last_source_fetch_at broker external_person_reference_id
-last_external_person_reference_id external_person_custom_id external_channel_reference_id source_type source_api
+_USER = """id person updated_at created_at last_source_fetch_at broker
+external_person_reference_id
+last_external_person_reference_id external_person_custom_id
+external_channel_reference_id source_type source_api
 payload_name first_name middle_name last_name email phone name payload active deleted
-external_organization_reference_ids organizations comment links verified last_verified_at last_cached_at
+external_organization_reference_ids organizations comment links verified
+last_verified_at last_cached_at
 custom_properties channel_profile"""
 
 

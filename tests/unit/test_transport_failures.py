@@ -179,7 +179,7 @@ async def test_half_an_answer_is_none_and_is_not_asked_for_twice(
 
 @pytest.mark.asyncio
 async def test_half_an_answer_and_a_reset() -> None:
-    """The reset may overtake the head of the answer; the outcome is unknown either way."""
+    """The reset may overtake the answer's head; the outcome is unknown either way."""
     gate = NotedGate()
     async with serving(truncated_and_reset) as url:
         error = await fails(url, gate)
@@ -364,7 +364,7 @@ async def test_once_the_run_is_to_stop_what_is_under_way_is_not_waited_for_long(
 async def test_every_error_of_the_library_is_translated(
     kind: type[aiohttp.ClientError],
 ) -> None:
-    """An error that a new release adds fits only the last line of the table, and fails."""
+    """An error that a new release adds fits only the table's last line, and fails."""
     error = kind.__new__(kind)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         error._certificate_error = ssl.SSLCertVerificationError(1, SECRET)

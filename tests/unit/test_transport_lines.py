@@ -37,7 +37,7 @@ class Vendor:
         self.read = asyncio.Event()
         """To be set once the answer was read."""
         self.late = asyncio.Event()
-        """Set once what is unasked has been written, and has arrived on this machine."""
+        """Set once the unasked bytes are written and have arrived on this machine."""
         self._then, self._behind, self._before = then, behind, before
 
     async def talk(

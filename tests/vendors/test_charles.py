@@ -164,7 +164,7 @@ def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> N
 
 
 class _Pair(NamedTuple):
-    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+    """A value as we send it and as the vendor shows it, and if the two are the same."""
 
     field: str
     ours: Json

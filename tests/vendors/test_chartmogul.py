@@ -388,7 +388,7 @@ def test_a_refusal_is_read_in_every_shape(body: Json, words: str) -> None:
 
 
 class _Pair(NamedTuple):
-    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+    """A value as we send it and as the vendor shows it, and if the two are the same."""
 
     field: str
     ours: Json

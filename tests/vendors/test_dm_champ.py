@@ -487,7 +487,7 @@ def test_a_refused_look_up_refuses_the_tag() -> None:
 
 
 class _Pair(NamedTuple):
-    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+    """A value as we send it and as the vendor shows it, and if the two are the same."""
 
     field: str
     ours: Json

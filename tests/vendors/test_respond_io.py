@@ -332,7 +332,7 @@ def test_halts(call: Call, response: Response, setting: str) -> None:
 
 
 class _Pair(NamedTuple):
-    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+    """A value as we send it and as the vendor shows it, and if the two are the same."""
 
     field: str
     ours: Json

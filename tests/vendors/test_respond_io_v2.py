@@ -298,7 +298,7 @@ def test_a_refusal_in_no_known_words_is_still_one(message: Json) -> None:
 
 
 class _Pair(NamedTuple):
-    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+    """A value as we send it and as the vendor shows it, and if the two are the same."""
 
     field: str
     ours: Json

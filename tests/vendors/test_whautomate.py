@@ -616,7 +616,7 @@ def test_somebody_is_warned_of_automations() -> None:
 
 
 class _Pair(NamedTuple):
-    """A value as we send it, as the vendor shows it, and whether the two are the same."""
+    """A value as we send it and as the vendor shows it, and if the two are the same."""
 
     field: str
     ours: Json
