@@ -21,13 +21,16 @@ from tests.support.demo_project import TOKEN, World
 NAME = "respond"
 _TABLE = """
 CREATE TABLE people (
-    id bigint PRIMARY KEY, first text, last text, phone text, email text, lang text, country text, stage text,
-    plan text, visits integer, score numeric, ratio double precision, vip boolean, born date, seen timestamptz,
+    id bigint PRIMARY KEY, first text, last text, phone text, email text, lang text,
+    country text, stage text, plan text, visits integer, score numeric,
+    ratio double precision, vip boolean, born date, seen timestamptz,
     tags text[]
 );
 INSERT INTO people
-SELECT n, 'Žofia ' || n, NULL, '0151 112233' || lpad(n::text, 2, '0'), 'Ilse.' || n || '@Example.org', 'de', 'de',
-       CASE WHEN n % 2 = 0 THEN 'Lead' END, 'gold', n, n + 0.25, 0.1 * n, n % 2 = 0, date '1990-03-01' + n,
+SELECT n, 'Žofia ' || n, NULL, '0151 112233' || lpad(n::text, 2, '0'),
+       'Ilse.' || n || '@Example.org', 'de', 'de',
+       CASE WHEN n % 2 = 0 THEN 'Lead' END, 'gold', n, n + 0.25, 0.1 * n, n % 2 = 0,
+       date '1990-03-01' + n,
        timestamptz '2025-03-02 08:15+01' + n * interval '1 day', ARRAY['a', 'b' || n]
 FROM generate_series(1, 12) AS n
 """

@@ -20,19 +20,27 @@ import pytest
 from tests.support.people_project import RESPOND_IO, People, people
 
 _RUNNER = """
-CREATE ROLE {runner} LOGIN PASSWORD 'sandbox'; CREATE ROLE {nobody}; GRANT {nobody} TO {runner};
+CREATE ROLE {runner} LOGIN PASSWORD 'sandbox'; CREATE ROLE {nobody};
+GRANT {nobody} TO {runner};
 GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {runner};
 GRANT USAGE ON SCHEMA syncengine TO {runner};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncengine TO {runner};
-CREATE ROLE {owner} LOGIN PASSWORD 'sandbox'; GRANT CREATE ON DATABASE {database} TO {owner};
+CREATE ROLE {owner} LOGIN PASSWORD 'sandbox';
+GRANT CREATE ON DATABASE {database} TO {owner};
 GRANT CREATE ON SCHEMA public TO {owner};
-CREATE ROLE {reader} LOGIN PASSWORD 'sandbox'; GRANT CONNECT ON DATABASE {database} TO {reader};
+CREATE ROLE {reader} LOGIN PASSWORD 'sandbox';
+GRANT CONNECT ON DATABASE {database} TO {reader};
 """
-"""README's grants, a role without rights that ours is a member of, and the owner of the view, who may make schemas."""
+"""README's grants, and two more roles.
+
+Ours is a member of one without rights; the other owns the view, and may make schemas.
+"""
 
 _OTHERS = """
-INSERT INTO syncengine.sync_known (destination, contact_id, fields) VALUES ('other', 'x', '{"phone": "+4930123456"}');
-INSERT INTO syncengine.sync_state (destination, contact_id, status) VALUES ('other', 'x', 'synced');
+INSERT INTO syncengine.sync_known (destination, contact_id, fields)
+VALUES ('other', 'x', '{"phone": "+4930123456"}');
+INSERT INTO syncengine.sync_state (destination, contact_id, status)
+VALUES ('other', 'x', 'synced');
 INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, salted)
 SELECT '\\x00', 'contact', 'suppressed', fingerprint FROM syncengine.sync_salt;
 """
@@ -51,23 +59,28 @@ CREATE FUNCTION evil.take() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM evil.attempt('INSERT INTO evil.loot SELECT fields::text FROM syncengine.sync_known');
     PERFORM evil.attempt('DELETE FROM syncengine.sync_suppression');
-    PERFORM evil.attempt($sql$UPDATE syncengine.sync_state SET external_id = 'HIJACKED'$sql$);
+    PERFORM evil.attempt(
+        $sql$UPDATE syncengine.sync_state SET external_id = 'HIJACKED'$sql$);
 END $$;
 CREATE FUNCTION evil.poison() RETURNS boolean LANGUAGE plpgsql {volatility} AS $$
 BEGIN
     PERFORM pg_catalog.set_config(name, value, false) FROM (VALUES
-        ('search_path', 'evil, public, pg_catalog'), ('DateStyle', 'SQL, DMY'), ('TimeZone', 'Asia/Tokyo'),
-        ('IntervalStyle', 'sql_standard'), ('bytea_output', 'escape'), ('standard_conforming_strings', 'off'),
-        ('extra_float_digits', '-15'), ('statement_timeout', '1ms'), ('lock_timeout', '1ms'),
-        ('default_transaction_read_only', 'on'), ('row_security', 'off'), ('transform_null_equals', 'on'),
+        ('search_path', 'evil, public, pg_catalog'), ('DateStyle', 'SQL, DMY'),
+        ('TimeZone', 'Asia/Tokyo'), ('IntervalStyle', 'sql_standard'),
+        ('bytea_output', 'escape'), ('standard_conforming_strings', 'off'),
+        ('extra_float_digits', '-15'), ('statement_timeout', '1ms'),
+        ('lock_timeout', '1ms'), ('default_transaction_read_only', 'on'),
+        ('row_security', 'off'), ('transform_null_equals', 'on'),
         ('application_name', 'evil'), ('my.own', 'evil')) AS t (name, value);
     PERFORM evil.attempt('SET SESSION ROLE {nobody}');
     PERFORM evil.attempt('SET SESSION AUTHORIZATION {owner}');
     PERFORM evil.attempt('SET TRANSACTION READ WRITE');
-    PERFORM evil.attempt($sql$SELECT set_config('transaction_read_only', 'off', true)$sql$);
+    PERFORM evil.attempt(
+        $sql$SELECT set_config('transaction_read_only', 'off', true)$sql$);
     PERFORM evil.attempt('SELECT evil.take()');
     PERFORM evil.attempt('SELECT pg_catalog.lo_create(4711)');
-    PERFORM evil.attempt($sql$SELECT pg_catalog.nextval('syncengine.sync_run_run_id_seq')$sql$);
+    PERFORM evil.attempt(
+        $sql$SELECT pg_catalog.nextval('syncengine.sync_run_run_id_seq')$sql$);
     PERFORM evil.attempt('SELECT pg_catalog.pg_advisory_lock(4711)');
     PERFORM evil.attempt('NOTIFY evil');
     PERFORM evil.attempt('PREPARE evil AS SELECT 1');
@@ -76,15 +89,18 @@ BEGIN
 END $$;
 CREATE VIEW evil.people AS SELECT * FROM evil.people_t WHERE evil.poison();
 GRANT SELECT ON evil.people_t, evil.people TO PUBLIC;
-INSERT INTO evil.people_t SELECT n, 'Name ' || n, '+4915100000' || n, '{{vip}}' FROM generate_series(10, 13) AS n;
+INSERT INTO evil.people_t SELECT n, 'Name ' || n, '+4915100000' || n, '{{vip}}'
+    FROM generate_series(10, 13) AS n;
 """
 
 _SHADOW = """
 SELECT format('CREATE FUNCTION evil.%1$I(%2$s) RETURNS %3$s LANGUAGE plpgsql AS '
               '$$BEGIN PERFORM evil.take(); RAISE EXCEPTION ''a shadow was called''; END$$',
-              proname, pg_get_function_identity_arguments(oid), pg_get_function_result(oid))
+              proname, pg_get_function_identity_arguments(oid),
+              pg_get_function_result(oid))
 FROM pg_proc
-WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f' AND proname = ANY ($1::text[])
+WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f'
+    AND proname = ANY ($1::text[])
   AND pg_get_function_identity_arguments(oid) !~ 'any|VARIADIC|internal|"'
   AND pg_get_function_result(oid) !~ 'any|internal'
 UNION ALL
@@ -95,9 +111,13 @@ SELECT format('CREATE FUNCTION evil.%1$I(%2$s, %3$s) RETURNS boolean LANGUAGE pl
 FROM pg_operator
 WHERE oprnamespace = 'pg_catalog'::regnamespace AND oprresult = 'boolean'::regtype
   AND oprname IN ('=', '<>', '<', '<=', '>', '>=')
-  AND oprleft::regtype::text = ANY ($2::text[]) AND oprright::regtype::text = ANY ($2::text[])
+  AND oprleft::regtype::text = ANY ($2::text[])
+  AND oprright::regtype::text = ANY ($2::text[])
 """
-"""The same functions and operators in a schema that the view's search_path puts first; each takes what it can."""
+"""The same functions and operators, in a schema that comes first in the view's path.
+
+Each takes what it can.
+"""
 
 _TYPES = (
     "text",
@@ -118,7 +138,8 @@ CREATE FUNCTION public.format(text, name, name) RETURNS text LANGUAGE plpgsql AS
     $$BEGIN PERFORM public.spring(); END$$;
 CREATE FUNCTION public.format(text, text, text) RETURNS text LANGUAGE plpgsql AS
     $$BEGIN PERFORM public.spring(); END$$;
-CREATE FUNCTION public.hash_record_extended(record, integer) RETURNS bigint LANGUAGE plpgsql AS
+CREATE FUNCTION public.hash_record_extended(record, integer) RETURNS bigint
+    LANGUAGE plpgsql AS
     $$BEGIN PERFORM public.spring(); END$$;
 CREATE FUNCTION public.to_regclass(varchar) RETURNS regclass LANGUAGE plpgsql AS
     $$BEGIN PERFORM public.spring(); END$$;
@@ -128,13 +149,21 @@ CREATE FUNCTION public.step(bigint, bigint) RETURNS bigint LANGUAGE plpgsql AS
     $$BEGIN PERFORM public.spring(); END$$;
 CREATE FUNCTION public.step(text[], text) RETURNS text[] LANGUAGE plpgsql AS
     $$BEGIN PERFORM public.spring(); END$$;
-CREATE AGGREGATE public.count(bigint) (SFUNC = public.step, STYPE = bigint, INITCOND = '0');
-CREATE AGGREGATE public.array_agg(text) (SFUNC = public.step, STYPE = text[], INITCOND = '{}');
-CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = public.same);
-CREATE OPERATOR public.> (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = public.same);
-CREATE OPERATOR public.<= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = public.same);
+CREATE AGGREGATE public.count(bigint) (SFUNC = public.step, STYPE = bigint,
+    INITCOND = '0');
+CREATE AGGREGATE public.array_agg(text) (SFUNC = public.step, STYPE = text[],
+    INITCOND = '{}');
+CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = varchar,
+    FUNCTION = public.same);
+CREATE OPERATOR public.> (LEFTARG = varchar, RIGHTARG = varchar,
+    FUNCTION = public.same);
+CREATE OPERATOR public.<= (LEFTARG = varchar, RIGHTARG = varchar,
+    FUNCTION = public.same);
 """
-"""What fits a type better than Postgres's own, in a schema of everybody's search_path."""
+"""Functions and operators that fit a type better than those of Postgres.
+
+They are in a schema of everybody's search_path.
+"""
 
 _DESTINATION = {**RESPOND_IO, "on_removed": "untag"}
 
@@ -310,7 +339,8 @@ BEGIN
 EXCEPTION WHEN insufficient_privilege THEN
     RETURN 'nothing';
 END $$;
-CREATE VIEW evil.peeking AS SELECT id, evil.peek() AS name, phone, tags FROM evil.people_t;
+CREATE VIEW evil.peeking AS SELECT id, evil.peek() AS name, phone, tags
+    FROM evil.people_t;
 GRANT SELECT ON evil.peeking TO PUBLIC;
 """
 
