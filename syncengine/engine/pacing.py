@@ -1,5 +1,8 @@
 """The gate of an account: every request waits here until it may be sent.
 
+An account is one set of credentials at a vendor; its limits hold for all that is sent
+with them. ``method`` is an HTTP method throughout, since some limits are for one only.
+
 A worker asks for a permit, and joins a line. One task, the pacer, serves the line in
 the order in which workers came, so that none is overtaken or starved. The first one in
 the line has to pass, in this order:
@@ -105,11 +108,12 @@ class _Waiter:
 class Pacing:
     """The gate of one account (``ports.Gate``); an async context manager.
 
-    ``in_flight`` caps the requests under way; until ``prove`` was called it is one, so
-    that a wrong key costs a single request. ``settles_within`` and ``timeout``
-    (seconds) bound how late a request may arrive and how long one is waited for. Limits
-    with windows over ten minutes are kept in ``quotas``, or in the ledger where there
-    is no such store.
+    ``in_flight`` is the most requests under way at once. Until ``prove`` was called it
+    is one: the retrier calls ``stop`` for a wrong key before it ends the permit, and so
+    that key costs a single request. ``timeout`` is how long (seconds) an answer is
+    waited for; ``settles_within`` is how long after that a request which was given up
+    may still arrive at the vendor. Limits with windows over ten minutes are kept in
+    ``quotas``, or in the ledger where there is no such store.
     """
 
     def __init__(
@@ -125,10 +129,13 @@ class Pacing:
         tight: bool = False,
         on_event: OnEvent = ignore_event,
     ) -> None:
-        """Take the limits; ``check`` is called right before each request is sent.
+        """Take the limits of the account.
 
-        It raises AccountStopped where the lease is lost. ``max_wait`` is the longest
-        wait in seconds that the vendor may ask for, and ``tight`` is as in ``Ledger``.
+        ``check`` is called right before the bytes of each request go out. It raises
+        AccountStopped where the account's lease is lost: another run may write then.
+        ``max_wait`` (seconds) is the longest wait that a vendor's header may ask for
+        and that a used-up quota may cost. With ``tight`` the ledger counts on the
+        shortest round trip that was seen, and lets a few more requests through.
         """
         short_limits: list[Limit] = []
         long_limits: list[Limit] = []
@@ -168,7 +175,7 @@ class Pacing:
         self._error: Exception | None = None
         """Why nothing is let through any more."""
         self._line: deque[_Waiter] = deque()
-        self._news: asyncio.Future[None] | None = None
+        self._news = asyncio.Event()
         """Set when something has changed that the pacer may wait for."""
         self._loop = asyncio.get_running_loop()
         self._pacer: asyncio.Task[None] | None = None
@@ -191,7 +198,7 @@ class Pacing:
         """Wait until one request may be sent.
 
         Raises AccountStopped when the account is stopped, StorageError when a quota
-        cannot be read.
+        cannot be read, and whatever else ended the pacer.
         """
         self._raise_if_stopped()
         # Without limits the pacer has nothing to wait for: its task is passed over,
@@ -205,7 +212,9 @@ class Pacing:
             permit = await waiter.woken
         except asyncio.CancelledError:
             # The permit may have been granted before the worker heard of its
-            # cancellation: kept, it would take its place in the limits for ever.
+            # cancellation. Nobody would ever end it, and its place would stay taken.
+            # What was drawn from pace, allowances and quotas stays drawn: one request
+            # fewer than allowed is sent, which is the safe side.
             waiter.give_back()
             self._wake_pacer()
             raise
@@ -341,9 +350,11 @@ class Pacing:
         try:
             while True:
                 while not self._line:
+                    self._news.clear()
                     await self._wait_for_news(until=None)
-                # It stays first in the line while it is served: so nobody who comes
-                # meanwhile passes it by, and a stop reaches it.
+                # The worker stays first in the line while it is served. So nobody who
+                # comes meanwhile passes it by (``permit`` looks at the line), and a
+                # stop reaches it (``_fail`` wakes all who are in the line).
                 await self._serve_first(self._line[0])
                 self._line.popleft()
         except Exception as error:  # noqa: BLE001 - every worker gets it
@@ -358,6 +369,9 @@ class Pacing:
         if not waiter.woken.done():
             await self._pace.draw(waiter.method)
         while not waiter.woken.done():
+            # Cleared before the try: what changes from here on, also while a quota is
+            # reserved, ends the wait below.
+            self._news.clear()
             permit = self._try_grant(waiter.method)
             if permit is not None:
                 waiter.woken.set_result(permit)
@@ -367,10 +381,11 @@ class Pacing:
     def _try_grant(self, method: str) -> GrantedPermit | None:
         """Take a place in everything that limits a request, or in nothing at all.
 
-        This is no coroutine, and calls none: nothing else can run between the checks
-        and the taking, so that no limit is exceeded by what happened in between. What
-        has to be waited for is waited for in ``_wait_for_room``; then all is checked
-        again.
+        This is no coroutine, and calls none. So no other task runs between the checks
+        and the taking: no pause, stop or cancellation comes in between, and what was
+        found free is still free. ``_serve_first`` relies on it, too: the worker that it
+        looked at is still waiting when its permit is handed over. What has to be waited
+        for is waited for in ``_wait_for_room``; then all is checked again.
         """
         now = self.now()
         if not self._is_open(method) or not self.ledger.room(method, now):
@@ -400,7 +415,11 @@ class Pacing:
         return GrantedPermit(self, method, slot)
 
     def _is_open(self, method: str) -> bool:
-        """Return whether nothing but the limits keeps a request back."""
+        """Return whether nothing but ledger and quotas keeps a request back.
+
+        ``_next_look`` says when to try again for each reason here: the two change
+        together.
+        """
         if not self._has_free_flight() or self.now() < self._paused_until:
             return False
         return self._allowances.withheld_until(method, self.now()) is None
@@ -423,17 +442,19 @@ class Pacing:
 
     def _wake_pacer(self) -> None:
         """Have the pacer look again: something has changed."""
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        self._news.set()
 
     async def _wait_for_news(self, *, until: float | None) -> None:
-        """Wait until something changes, at most until a time of the loop."""
-        self._news = self._loop.create_future()
+        """Wait until something changes, at most until a time of the loop.
+
+        That is anything since ``_news`` was cleared; the caller clears it before it
+        looks at what it may have to wait for.
+        """
         timer = None
         if until is not None:
             timer = self._loop.call_at(until, self._wake_pacer)
         try:
-            await self._news
+            await self._news.wait()
         finally:
             if timer is not None:
                 timer.cancel()

@@ -293,3 +293,22 @@ def test_a_pause_that_comes_while_the_quota_is_asked_is_kept() -> None:
         assert now() == pytest.approx(20.5, abs=0.01)
 
     gated(paused, Limit(10, DAY), quotas=Quotas(now, slow))
+
+
+def test_a_worker_that_is_cancelled_while_its_quota_is_asked_delays_nobody() -> None:
+    async def slow(_what: str) -> None:
+        await asyncio.sleep(1.0)
+
+    async def next_in_line(gate: Pacing) -> None:
+        (await gate.permit("GET")).answered()
+        # The hour's only request is used up for about another 100 seconds.
+        await asyncio.sleep(3650.0)
+        asked_at = now()
+        get = asyncio.create_task(gate.permit("GET"))
+        post = asyncio.create_task(gate.permit("POST"))
+        await asyncio.sleep(0.5)
+        get.cancel()
+        await post
+        assert now() - asked_at < 10.0
+
+    gated(next_in_line, Limit(1, 3600.0, "GET"), quotas=Quotas(now, slow))

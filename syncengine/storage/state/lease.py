@@ -4,8 +4,12 @@ A lease is a row of ``sync_lease``: its holder, the time at which it runs out un
 is renewed, and its epoch, a number that grows with each takeover. A holder that died
 does not renew, so the next run waits until its lease has run out, and takes it with a
 new epoch. Should the former holder be alive after all, its writes are refused by their
-old epoch (``fence``). With the lease goes the ledger of the last requests, since the
-vendor still counts these.
+old epoch (``fence``). A holder that ends in order leaves the ledger of its last
+requests in the row, since the vendor still counts these.
+
+The statement ``look`` reads the row with two figures of the database's clock: ``since``
+(seconds since the lease was released or ran out, negative while it runs) and ``runs``.
+It also locks the row until its transaction ends.
 """
 
 from __future__ import annotations
@@ -46,8 +50,10 @@ class Leases:
     ) -> LeaseGrant:
         """Take the lease of an account for ``ttl`` seconds.
 
-        A holder that died is waited out. ``settles_within`` is how many seconds one of
-        its requests may still arrive. Raises LeaseHeld when the holder is alive.
+        A holder that died is waited out. ``settles_within`` is for how many seconds
+        after the end of its lease one of its requests may still arrive at the vendor;
+        the caller waits for the grant's ``wait`` before it sends. Raises LeaseHeld when
+        the holder is alive, or when another run took the lease first.
         """
         found = await self._try(account, ttl, settles_within)
         if not isinstance(found, LeaseGrant):
@@ -102,9 +108,10 @@ class Leases:
         return found
 
     async def _end(self, account: str, found: asyncpg.Record) -> None:
-        """End a lease that its holder has not renewed since.
+        """End a lease that its holder has not renewed since ``found`` was read.
 
-        The statement checks that once more, under the lock of the row.
+        The statement checks that once more, under the lock of the row. Where it ends
+        nothing, the next try finds the lease held.
         """
         async with write_state(self._pool) as connection:
             await connection.execute(
@@ -145,8 +152,9 @@ class Leases:
         for name in sorted({*names}):
             async with write_state(self._pool) as connection:
                 found = await connection.fetchrow(_SQL["look"], name)
-            # A lease that a set back clock has made endless is waited out here. Any
-            # other one that is held is refused below.
+            # A lease that runs for hours since the database's clock was set back is waited
+            # out here. Any other one that is held is refused below: a run whose account
+            # has another name now may still be under way.
             if found is not None and _is_held(found) and _is_ahead(found, ttl):
                 await self._wait_out(name, found, ttl)
         async with write_state(self._pool) as connection:
@@ -158,7 +166,8 @@ class Leases:
 
     async def renew(self, grant: LeaseGrant) -> None:
         """Keep the lease for another ``ttl`` seconds. Raises LeaseLost."""
-        # A renewal that hangs must fail while the lease still has time for another one.
+        # The keeper renews several times within ``ttl``. A renewal that hangs must fail
+        # while the lease still has time for another one.
         async with write_state(
             self._pool, statement_timeout=grant.ttl / 2
         ) as connection:
@@ -202,7 +211,7 @@ async def _former(
     """
     leases: dict[str, asyncpg.Record] = {}
     # In the order of their names: two runs that move several accounts at once lock
-    # them in the same order.
+    # them in the same order, so that neither waits for the other (a deadlock).
     for name in sorted({*names}):
         found = await connection.fetchrow(_SQL["look"], name)
         if found is None:
@@ -265,7 +274,8 @@ def _granted(
         return LeaseGrant(
             account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"]
         )
-    # The holder died. Its last requests may still be on their way to the vendor, and a
-    # look-up that came before them would find nothing.
+    # The holder died. Its last requests may still be on their way to the vendor: a
+    # look-up for a contact that they create would come before them, and find nothing.
+    # What it sent is not known either (ledger None), so every slot counts as taken.
     wait = max(0.0, settles_within - found["since"])
     return LeaseGrant(account, epoch, ttl, wait=wait, ledger=None)
