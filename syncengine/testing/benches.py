@@ -1,8 +1,8 @@
 """An adapter and its twin on one bench, joined without a socket.
 
 A test of the contract makes a ``Bench`` of a vendor and plays exchanges on it: each
-request of the adapter goes to a fresh twin, and the twin's answer comes back. Tests look
-at both sides: at what the adapter returns, and at what the twin stores (``state``).
+request of the adapter goes to a fresh twin, and the twin's answer comes back. Tests
+look at both sides: at what the adapter returns, and at what the twin stores.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ class Bench:
         answer = self.send(call)
         where = f"{self.subject}-{call.action}"
         assert isinstance(answer, Applied), (
-            f"{where}: {answer!r} in place of Applied. Capabilities declares this call, "
-            f"so that adapter and twin have to carry it out: {call!r} with the fields "
-            f"{dict(call.fields)}. The twin's last answer: "
+            f"{where}: {answer!r} in place of Applied. Capabilities declares this "
+            f"call, so that adapter and twin have to carry it out: {call!r} with the "
+            f"fields {dict(call.fields)}. The twin's last answer: "
             f"{described(self.responses[-1])}."
         )
         assert answer.dropped == (), (
@@ -226,8 +226,8 @@ class Bench:
         assert sight is not None, f"{where} nothing at all"
         assert sight.external_id == external_id, f"{where} {sight.external_id}"
         assert tags is None or sight.tags == tags, (
-            f"{where} the tags {sorted(sight.tags)} in place of {sorted(tags)}. See how "
-            "the adapter sends and reads tags, and how the twin keeps them."
+            f"{where} the tags {sorted(sight.tags)} in place of {sorted(tags)}. See "
+            "how the adapter sends and reads tags, and how the twin keeps them."
         )
         for name, value in fields.items():
             # What reads may hide has to be stored all the same, even as null.

@@ -1,8 +1,8 @@
 """Give an adapter's requests hostile answers, as many as asked for.
 
 The contract suite gives some hundred (``contract/hostility.py``), a soak any number.
-Each exchange is begun with the twin's own answers; from a random request on, the answers
-are spoiled (``hostile``). The exchange runs in the engine's own ``drive``.
+Each exchange is begun with the twin's own answers; from a random request on, they are
+spoiled (``hostile``). The exchange runs in the engine's own ``drive``.
 
 Each exchange has to end as an outcome or as a named error of that request, and what is
 found has to be fit for a path, for the state database and for a log.
@@ -57,7 +57,7 @@ class HostileSender:
     errand: Errand
     random: Random
     honest: int
-    """Number of requests that are answered as they should be, before the first fault."""
+    """Number of requests that are answered rightly before the first fault."""
     answers: int = 0
     last: Request | None = None
 

@@ -1,4 +1,7 @@
-"""A vendor as a subject of the contract suite, driven by its capabilities alone.
+"""A vendor under test (a *subject*), driven by its capabilities alone.
+
+The contract suite knows no vendor. It asks a subject for settings, sample contacts and
+calls that fit what the vendor declares, and plays them against the vendor's twin.
 
 Its settings and its sample contacts are derived from its settings model and its
 capabilities; ``ContractHints`` may bring better ones. A twin's own credentials are
@@ -36,13 +39,15 @@ class ContractHints:
     settings: Mapping[str, Json] = field(default_factory=dict)
     """Required settings that name something which the twin holds."""
     unsaid: Collection[tuple[str, bool]] = ()
-    """Writes of which it is not documented what they answer: a success may be an empty
-    object (False), or any (True)."""
+    """Writes whose answer is not documented, as pairs of an action (or ``merge``) and
+    the body to be taken for a success: an empty object (False), or one that says
+    nothing of use, such as ``{"message": "OK"}`` (True)."""
     uncompared: Collection[str] = ()
     """Fields that answers do not show as they are held."""
 
 
 NO_HINTS = ContractHints()
+_SAMPLE_TAGS = ("sample-tag-0", "sample-tag-1", "sample-tag-2")
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,13 @@ class VendorUnderTest:
 
     spec: VendorSpec
     variant: str
+    """The name of the variant; empty for the vendor as it comes."""
     vendor: Vendor
+    """The adapter."""
     fields: Callable[[int], dict[str, Json]]
+    """Returns the fields of the sample contact with a number."""
     switches: Mapping[str, Json]
+    """The twin's switches."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     """The settings of the variant."""
     hints: ContractHints = NO_HINTS
@@ -67,7 +76,9 @@ class VendorUnderTest:
         return vendor_under_test(self.spec, self.hints, settings)
 
     def __str__(self) -> str:
-        return f"{self.spec.name}:{self.variant}" if self.variant else self.spec.name
+        if self.variant:
+            return f"{self.spec.name}:{self.variant}"
+        return self.spec.name
 
     def write(self, action: Action) -> Write | None:
         """Return what the vendor declares for a create, update or upsert."""
@@ -115,12 +126,13 @@ class VendorUnderTest:
     def sample(self, action: Action, number: int) -> dict[str, Json]:
         """Return the fields that one such call can carry."""
         write = self.write(action)
-        assert write
+        assert write, f"{self}: {action} carries no fields"
         fields = {
             name: value
             for name, value in self.fields(number).items()
             if not self.lowers(action, name, value)
         }
+        # Those that it must carry come first: they count against ``max_fields``.
         fitting = [name for name in fields if name in write.must_carry]
         fitting += [
             name
@@ -139,27 +151,18 @@ class VendorUnderTest:
             external_id=external_id,
             key=self.key(action, number),
         )
-        if write := self.write(action):
+        write = self.write(action)
+        if write:
             if action is Action.CREATE:
                 call = replace(call, external_id=None)
-            tags = tuple(
-                f"sample-tag-{tag}"
-                for tag in range(
-                    3 if write.add_tags is None else min(3, write.add_tags)
-                )
-            )
+            tags = _SAMPLE_TAGS[: write.add_tags]
             return replace(call, fields=self.sample(action, number), add_tags=tags)
+        two_tags = _SAMPLE_TAGS[:2]
         match action:
             case Action.ADD_TAGS:
-                return replace(
-                    call,
-                    add_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)],
-                )
+                return replace(call, add_tags=two_tags[: self._most_tags(action)])
             case Action.REMOVE_TAGS:
-                return replace(
-                    call,
-                    remove_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)],
-                )
+                return replace(call, remove_tags=two_tags[: self._most_tags(action)])
             case Action.JOIN_LISTS:
                 return replace(call, fields={f"{LISTS}sample-list-0": True})
             case Action.LEAVE_LISTS:
@@ -167,7 +170,8 @@ class VendorUnderTest:
             case _:
                 return call
 
-    def _most(self, action: Action) -> int | None:
+    def _most_tags(self, action: Action) -> int | None:
+        """Return the number of tags that a tag call may carry; None: any number."""
         offer = getattr(self.vendor.capabilities, action)
         return offer.max_tags if isinstance(offer, TagCall) else None
 
@@ -188,6 +192,7 @@ class VendorUnderTest:
         return frozenset(self.hints.uncompared)
 
     def actions(self) -> tuple[Action, ...]:
+        """Return the actions that the vendor's capabilities have."""
         return tuple(
             action
             for action in Action
@@ -225,7 +230,10 @@ def vendor_under_test(
 
 
 def secrets(spec: VendorSpec) -> dict[str, str]:
-    """Return the settings that are credentials, with those every twin takes."""
+    """Return the settings that are credentials, with those every twin takes.
+
+    The setting ``api_token`` gets ``sandbox-token``: its last word counts.
+    """
     fields = spec.settings.model_fields.items()
     return {
         name: f"sandbox-{name.rpartition('_')[2]}"
@@ -254,26 +262,28 @@ def _writable(
 ) -> Callable[[int], dict[str, Json]]:
     """Return a sample without the fields that no write takes with these settings."""
     can = vendor.capabilities
-    patterns = tuple(
-        p
-        for write in (can.create, can.update, can.upsert, can.set_lifecycle)
-        if write
-        for p in write.fields
-    )
+    patterns: tuple[str, ...] = ()
+    for write in (can.create, can.update, can.upsert, can.set_lifecycle):
+        if write:
+            patterns += write.fields
     return lambda number: {
         name: value for name, value in sample(number).items() if matches(name, patterns)
     }
 
 
 def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
+    """Return a sample with a value for every field that a write takes.
+
+    A pattern such as ``custom.*`` becomes a field of each kind of value, so that
+    ``same`` is tried with all of them.
+    """
     can = vendor.capabilities
-    patterns = dict.fromkeys(
-        p
-        for write in (can.create, can.update, can.upsert)
-        if write
-        for p in write.fields
-        if p != can.identity
-    )
+    patterns: dict[str, None] = {}
+    for write in (can.create, can.update, can.upsert):
+        if write:
+            patterns.update(dict.fromkeys(write.fields))
+    # The identity's value is the key of the call.
+    patterns.pop(can.identity or "", None)
 
     def sample(number: int) -> dict[str, Json]:
         fields: dict[str, Json] = {}
@@ -293,6 +303,7 @@ def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
 
 
 def _kinds(number: int) -> dict[str, Json]:
+    """Return a value of each kind, those that differ by contact with its number."""
     return {
         "key": f"sample-{number}",
         "text": f"Žofia 李 O'Brien {number}",

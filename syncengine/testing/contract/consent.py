@@ -5,9 +5,9 @@ that back would send messages to a person who declined them. Each test sets such
 contact up (``Scene``), plays one way in which the engine meets it (a stale record, a
 look-up, a lost answer, a verify), plans, sends, and looks at the twin after each call.
 
-What takes an opt-out back is named by ``Capabilities.opt_outs``: the vendor's own fields
-(``VendorSettings.OPT_OUTS``) and those that a configuration declares. An adapter passes
-``opt_outs=settings.kept_opt_outs()``, and ``check_call`` refuses such a write.
+What takes an opt-out back is named by ``Capabilities.opt_outs``: the vendor's own
+fields (``VendorSettings.OPT_OUTS``) and those that a configuration declares. An adapter
+passes ``opt_outs=settings.kept_opt_outs()``, and ``check_call`` refuses such a write.
 """
 
 from __future__ import annotations
@@ -189,8 +189,8 @@ def test_a_no_stays_whatever_was_known(
     scene = Scene(subject, name, no)
     known = scene.known
     assert Unsupported("lower_opt_out", name) not in scene.play(known), (
-        f"{subject}: {name} is believed in step, and the plan wants to write it. same() "
-        "may judge two equal values as different."
+        f"{subject}: {name} is believed in step, and the plan wants to write it. "
+        "same() may judge two equal values as different."
     )
     scene.assert_named(replace(known, fields=without(known.fields, name)))
     scene.assert_named(replace(known, fields={**known.fields, name: no}))
@@ -233,8 +233,8 @@ def test_verify_names_a_no_and_does_not_repair_it(
     owned = ManagedParts((), "", opt_outs=vendor.capabilities.opt_outs)
     found = drift(scene.known, remote, owned, vendor.same, lambda _: False)
     assert found.opted_out == (name,), (
-        f"{subject}: verify names {found.opted_out} as opted out, and the contact is in "
-        f"{name}. read() has to show the field, and same() to judge its values."
+        f"{subject}: verify names {found.opted_out} as opted out, and the contact is "
+        f"in {name}. read() has to show the field, and same() to judge its values."
     )
     assert name not in (*found.changed, *found.missing, *found.extra), (
         f"{subject}: verify would repair {name}, which is an opt-out"

@@ -1,7 +1,7 @@
 """A look-up takes as many requests as the vendor says beforehand.
 
-Forecasts (``syncengine plan``) count requests. An adapter whose look-ups take more than one request says how many by
-``RequestCosts``; without it, each takes exactly one.
+Forecasts (``syncengine plan``) count requests. An adapter whose look-ups take more than
+one request says how many by ``RequestCosts``; without it, each takes exactly one.
 """
 
 from __future__ import annotations

@@ -255,8 +255,8 @@ def test_a_request_is_fit_for_the_wire_and_for_the_log(
         if not isinstance(value, str):
             continue
         assert value not in request.route, (
-            f"{where}: the route {request.route!r} holds {value!r}. Logs show it: write "
-            '"{id}" in the place of an id.'
+            f"{where}: the route {request.route!r} holds {value!r}. Logs show it: "
+            'write "{id}" in the place of an id.'
         )
         assert value not in shown, f"{where}: the request's repr shows {value!r}"
     assert call.external_id is None or call.external_id not in request.path, (

@@ -242,7 +242,8 @@ def test_what_is_not_there_is_not_found(subject: VendorUnderTest) -> None:
         assert found == (), f"{subject}: find({key}) found {found}, and nobody has it"
     if subject.vendor.capabilities.reads:
         assert bench.read(NOBODY) is None, (
-            f"{subject}: read() of an id that nobody has has to return None; see look_up"
+            f"{subject}: read() of an id that nobody has has to return None "
+            "(see look_up)"
         )
     for action in subject.actions():
         if action in (Action.CREATE, Action.UPSERT, Action.DELETE):
@@ -277,15 +278,15 @@ def test_every_contact_that_shares_a_key_is_found_once(
         found = [remote.external_id for remote in bench.do(subject.vendor.find(key))]
         if matches(key.field, subject.vendor.capabilities.shows_one):
             assert len(found) == 1, (
-                f"{subject}: find({key}) found {found}, and Capabilities.shows_one says "
-                "that it shows one"
+                f"{subject}: find({key}) found {found}, and Capabilities.shows_one "
+                "says that it shows one"
             )
             assert found[0] in made, f"{subject}: find({key}) found another: {found}"
         else:
             assert sorted(found) == sorted(made), (
                 f"{subject}: find({key}) found {sorted(found)}, and {sorted(made)} "
-                "share the key. Read all pages (collect_hits); if the vendor shows only "
-                "one, name the field in Capabilities.shows_one."
+                "share the key. Read all pages (collect_hits); if the vendor shows "
+                "only one, name the field in Capabilities.shows_one."
             )
 
 
