@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from syncengine.app.accounts import LeasedAccount
+from syncengine.app.broken_off_run import broken_off_report, with_standing
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, open_databases
 from syncengine.app.destination_run import run_destination
@@ -15,20 +15,13 @@ from syncengine.app.markers import warn_where_new
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_progress import RunProgress
 from syncengine.app.run_request import RunRequest
-from syncengine.app.session import session, status_of
+from syncengine.app.session import session
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
-from syncengine.errors import (
-    ConfigError,
-    CutShort,
-    Problem,
-    StorageError,
-    SyncEngineError,
-)
+from syncengine.errors import ConfigError, Problem, SyncEngineError
 from syncengine.model.events import Event
 from syncengine.model.reports import Progress, RunReport
 from syncengine.storage.state.runs import former_run
-from syncengine.storage.state.standing import number_standing
 
 
 async def run(
@@ -78,10 +71,10 @@ async def run(
             destination: DestinationConfig, error: SyncEngineError
         ) -> RunReport:
             so_far = started.get(destination.name)
-            return await finished(_broken_off(destination, error, so_far))
+            return await finished(broken_off_report(destination, error, so_far))
 
         async def finished(report: RunReport) -> RunReport:
-            whole = await _with_standing(databases, report)
+            whole = await with_standing(databases, report)
             event_log()(Event.RUN_FINISHED, **whole.public())
             return whole
 
@@ -102,34 +95,3 @@ async def _retried(
         )
         raise ConfigError([Problem(f"retry {request.retry_of}", what)])
     return config.chosen((former.destination,))
-
-
-def _broken_off(
-    destination: DestinationConfig,
-    error: SyncEngineError,
-    so_far: RunProgress | None,
-) -> RunReport:
-    """Return the report of a destination whose run could not begin or go on."""
-    status = status_of(error)
-    if so_far is None:
-        return RunReport(destination.name, None, status, error=str(error), cause=error)
-    if isinstance(error, CutShort):
-        # Requests were sent, so the run did take place: whoever has no outcome is
-        # deferred. Otherwise nothing was sent, and nobody was deferred by it.
-        so_far.break_off()
-    return replace(so_far.report(status, str(error)), cause=error)
-
-
-async def _with_standing(databases: Databases, report: RunReport) -> RunReport:
-    """Return the report of a destination whose run could not begin.
-
-    It numbers the contacts that are not tried any more.
-    """
-    if report.standing is not None:
-        return report
-    try:
-        standing = await number_standing(databases.state, report.destination)
-    except StorageError:
-        # The report says already why the database cannot be asked.
-        return report
-    return replace(report, standing=standing)
