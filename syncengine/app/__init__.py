@@ -7,18 +7,21 @@ together.
 from __future__ import annotations
 
 from syncengine.app.databases import migrate
+from syncengine.app.named_subjects import named, regions
 from syncengine.app.run_request import RunRequest
 from syncengine.app.verbs.adopt import adopt
 from syncengine.app.verbs.check import check
-from syncengine.app.verbs.consent_file import export_consent, import_consent
-from syncengine.app.verbs.forget import confirm, forget
+from syncengine.app.verbs.confirm import confirm
+from syncengine.app.verbs.export import export_consent
+from syncengine.app.verbs.forget import forget
+from syncengine.app.verbs.import_ import import_consent
 from syncengine.app.verbs.merge import merge
 from syncengine.app.verbs.plan import plan
 from syncengine.app.verbs.prune import prune
 from syncengine.app.verbs.rename import rename
 from syncengine.app.verbs.run import run
 from syncengine.app.verbs.show import show
-from syncengine.app.verbs.suppress import lift, named, regions, suppress, suppressions
+from syncengine.app.verbs.suppress import lift, suppress, suppressions
 from syncengine.app.verbs.verify import verify
 
 __all__ = [

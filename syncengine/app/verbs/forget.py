@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from syncengine.app.accounts import LeasedAccount
 from syncengine.app.contact_erasure import ContactErasure
@@ -15,9 +15,8 @@ from syncengine.app.pipelines import side_by_side
 from syncengine.app.session import Session, session
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
-from syncengine.errors import ConfigError, Problem, RunRefused, SyncEngineError
+from syncengine.errors import ConfigError, RunRefused, SyncEngineError
 from syncengine.model.consent import Subject
-from syncengine.model.contact_ids import name_of
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.reports import RunStatus
 from syncengine.model.work import RunKind
@@ -108,38 +107,3 @@ async def _progress(s: Session, contact_id: str) -> erasure.ErasureProgress:
     """Return the progress of the erasure before this run."""
     receipts = await erasure.receipts(s.databases.state, contact_id)
     return next(each for each in receipts if each.destination == s.name)
-
-
-async def confirm(
-    config: Config, contact_id: str, names: Sequence[str]
-) -> list[Receipt]:
-    """Note that vendors have done what their receipts asked for, and forget those.
-
-    Raises ConfigError.
-    """
-    if not names:
-        what = "name the destination whose vendor confirmed it: -d NAME"
-        raise ConfigError([Problem("--confirmed", what)])
-    async with open_databases(config, ()) as databases:
-        receipts = await erasure.receipts(databases.state, contact_id)
-        to_ask = {receipt.destination for receipt in receipts if receipt.to_ask}
-        problems = [
-            _nothing_to_confirm(name, contact_id, to_ask)
-            for name in names
-            if name not in to_ask
-        ]
-        if problems:
-            raise ConfigError(problems)
-        for name in names:
-            await erasure.confirm(databases.state, name, contact_id)
-    return [
-        Receipt(name, contact_id, Erased.DONE, "confirmed: the vendor has deleted it")
-        for name in names
-    ]
-
-
-def _nothing_to_confirm(name: str, contact_id: str, to_ask: Collection[str]) -> Problem:
-    what = f"nothing is to be asked of {name} about contact {name_of(contact_id)}"
-    if to_ask:
-        what += f"; there is at {', '.join(sorted(to_ask))}"
-    return Problem("--confirmed", what)

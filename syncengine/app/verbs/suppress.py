@@ -2,87 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 
 from syncengine.app.databases import open_databases
 from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
 from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.consent import (
-    Subject,
-    SubjectKind,
-    forms_of,
-    of_contact,
-    of_email,
-    of_phone,
-    regions_of,
-)
+from syncengine.model.consent import Subject, SubjectKind, forms_of
 from syncengine.model.contact_ids import as_argument, name_of
 from syncengine.model.erasure import Suppressions, SuppressReport
-from syncengine.model.written import NotReadError
 from syncengine.storage.state import consent
-
-_SHOWN = 20
-"""Unreadable lines of a file that are named one by one."""
-
-
-def regions(config: Config) -> tuple[str, ...]:
-    """Return the countries whose national numbers the destinations read."""
-    found: dict[str, None] = {}
-    for destination in config.destinations:
-        found |= dict.fromkeys(regions_of(destination.mapping))
-    return tuple(found)
-
-
-def named(
-    contacts: Sequence[str],
-    phones: Sequence[str],
-    emails: Sequence[str],
-    regions: Sequence[str] = (),
-    contact_lines: Sequence[str] = (),
-    unread: Collection[str] = (),
-) -> list[Subject]:
-    """Return the subjects of these ids, and of all lines of the three lists.
-
-    Empty lines are passed over. A subject that is named twice is returned twice. A
-    number without a country code is read as one of each of the regions, and refused
-    where destinations are ``unread``, since theirs are not known. Raises ConfigError
-    with every line that cannot be read with certainty, never its content; nothing of
-    the list is taken then.
-    """
-    read = [
-        *_read("contacts", contact_lines, of_contact),
-        *_read("phones", phones, lambda line: of_phone(line, regions, unread)),
-        *_read("emails", emails, of_email),
-    ]
-    problems = [each for each in read if isinstance(each, Problem)]
-    if problems:
-        raise ConfigError(problems)
-    subjects = [Subject(SubjectKind.CONTACT, contact_id) for contact_id in contacts]
-    for each in read:
-        if not isinstance(each, Problem):
-            subjects += each
-    return subjects
-
-
-def _read(
-    name: str, lines: Sequence[str], read: Callable[[str], tuple[Subject, ...]]
-) -> Iterator[tuple[Subject, ...] | Problem]:
-    """Yield the subjects of each line, or the problem with it."""
-    unread = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip("\ufeff \t\r\n"):
-            continue
-        try:
-            yield read(line)
-        except NotReadError as error:
-            unread += 1
-            if unread <= _SHOWN:
-                what = f"{error}; nothing of the list was taken"
-                yield Problem(f"--{name}, line {number}", what)
-    if unread > _SHOWN:
-        yield Problem(f"--{name}", f"{unread - _SHOWN} more lines could not be read")
 
 
 async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressReport:

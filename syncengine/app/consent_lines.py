@@ -2,7 +2,11 @@
 
 One JSON object a line: a head with kind, version and salt, then one line for each
 suppression, value and erasure, and an end with their numbers, by which a file that was
-cut off is recognised.
+cut off is recognised::
+
+    {"file": "syncengine consent", "version": 1, "says": ..., "salt": "5f0c..."}
+    {"suppression": {"subject_hash": "a1...", "kind": "phone", ...}}
+    {"end": {"suppressions": 1, "values": 0, "erasures": 0}}
 """
 
 from __future__ import annotations
@@ -15,18 +19,13 @@ from typing import Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from syncengine.app.databases import open_databases
-from syncengine.app.markers import lacking_consents, note_consents
-from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.consent_file import (
-    ConsentReport,
     Consents,
     KeptErasure,
     KeptSuppression,
     KeptValue,
 )
-from syncengine.storage.state import consent_file
 
 _KIND = "syncengine consent"
 _VERSION = 1
@@ -89,30 +88,7 @@ _KINDS: Mapping[str, type[_Line]] = {
 """Kinds of lines behind the first."""
 
 
-async def export_consent(config: Config) -> tuple[bytes, ConsentReport]:
-    """Return the file, and what is in it."""
-    async with open_databases(config, ()) as databases:
-        consents = await consent_file.read_consents(databases.state)
-    numbers = len(consents.suppressions), len(consents.erasures)
-    return b"".join(_lines(consents)), ConsentReport("exported", *numbers)
-
-
-async def import_consent(config: Config, name: str, content: bytes) -> ConsentReport:
-    """Merge a file into the state; nothing that is there is lifted.
-
-    Raises ConfigError for a file that is not whole, or of another kind or salt.
-    """
-    consents = _read(name, content)
-    async with open_databases(config, ()) as databases:
-        lacking = await lacking_consents(config, databases)
-        new = await consent_file.merge_consents(databases.state, consents)
-        await note_consents(config, databases, lacking)
-        forgotten = await consent_file.forgotten_here(databases.state)
-    numbers = len(consents.suppressions), len(consents.erasures)
-    return ConsentReport("imported", *numbers, new=new, forgotten_here=forgotten)
-
-
-def _lines(consents: Consents) -> Iterator[bytes]:
+def lines_of_file(consents: Consents) -> Iterator[bytes]:
     """Yield the lines of a file; the last one tells that it is whole."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     head = {"file": _KIND, "version": _VERSION, "says": _SAYS, "exported_at": now}
@@ -138,7 +114,7 @@ def _line(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _read(name: str, content: bytes) -> Consents:
+def read_file(name: str, content: bytes) -> Consents:
     """Return what a file holds. Raises ConfigError."""
     first, *lines = content.splitlines() or [b""]
     head = _head(name, first)
