@@ -212,7 +212,7 @@ async def test_the_command_lists_what_needs_a_decision(
             "owned": "0",
             "rejected": "1",
         }
-        assert "respond_io: rejected: the row has invalid values" in said
+        assert "respond_io: rejected: a value is invalid or another row has" in said
         assert "charles: charles has no look-up" in said
         assert (
             "respond_io, contact 1: ambiguous: 2 contacts at the vendor match" in said
