@@ -16,7 +16,7 @@ from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import AdoptReport
 
 _NAMED = 20
-"""Contacts that are named; ``--json`` names more."""
+"""Contacts that are named; ``--json`` names up to 1000."""
 
 
 def print_adopted(reports: Sequence[AdoptReport]) -> None:
@@ -59,6 +59,7 @@ def print_adopted(reports: Sequence[AdoptReport]) -> None:
 
 
 def _contact_lines(report: AdoptReport) -> Iterator[str]:
+    """Yield a line for each contact that could not be linked and needs a decision."""
     for note in report.contacts[:_NAMED]:
         # "refused" is the name that programs know; to people it is a whole run's.
         finding = "rejected" if note.outcome == "refused" else note.outcome

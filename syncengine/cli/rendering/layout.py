@@ -1,9 +1,14 @@
-"""What all reports share: lines, tables, numbers and durations."""
+"""What all reports share: lines, tables, numbers and durations.
+
+Every report is printed in the same order: a table with a line for each destination,
+then what a person should know of each, as lines of text. Everything goes to stdout; the
+verbs print with ``print_json`` instead where ``--json`` is given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import orjson
 from rich.box import SIMPLE_HEAD
@@ -16,6 +21,7 @@ from syncengine.model.texts import escaped
 _LEFT_OUT = "[...]"
 """What stands in a vendor's words for a part that may hold personal data."""
 _TEXT_COLUMNS = frozenset({"destination", "status", "night"})
+"""Titles of the columns that hold words; all others hold numbers."""
 
 
 class PublicReport(Protocol):
@@ -32,11 +38,14 @@ def print_json(reports: Iterable[PublicReport]) -> None:
 
 def print_json_object(value: Mapping[str, Json]) -> None:
     """Print one JSON object in one line, with every unprintable character escaped."""
-    out.print(escaped(orjson.dumps(value).decode()), soft_wrap=True)
+    text = orjson.dumps(value).decode()
+    out.print(escaped(text), soft_wrap=True)
 
 
 def print_line(text: str, *, style: str | None = None) -> None:
     """Print a line as it is. The terminal wraps it, so that it can be copied whole."""
+    # Without markup: a name or a vendor's words may hold brackets, which rich would
+    # take for a style.
     out.print(text, markup=False, soft_wrap=True, style=style)
 
 
@@ -62,17 +71,14 @@ def table_with(*columns: str) -> Table:
         box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True
     )
     for name in columns:
-        table.add_column(
-            name,
-            justify="left" if name in _TEXT_COLUMNS else "right",
-            no_wrap=name != "destination",
-            overflow="fold",
-        )
+        side: Literal["left", "right"] = "left" if name in _TEXT_COLUMNS else "right"
+        is_foldable = name == "destination"
+        table.add_column(name, justify=side, no_wrap=not is_foldable, overflow="fold")
     return table
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person says them."""
+    """Return seconds as a person says them: ``8 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from syncengine.cli.rendering.layout import duration, print_line
 from syncengine.model.reports import PruneReport
 
+_DAY = 86_400
+"""Seconds of a day."""
+
 
 def print_pruned(reports: Sequence[PruneReport]) -> None:
     """Print what was deleted."""
     for report in reports:
-        days = f"{report.older_than / 86400:g} days"
+        days = f"{report.older_than / _DAY:g} days"
         if not _deleted_anything(report):
             print_line(
                 f"Nothing was deleted: no run is older than {days}. "

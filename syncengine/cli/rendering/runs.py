@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from syncengine.cli.rendering.layout import (
     duration,
@@ -18,6 +19,15 @@ from syncengine.model.reports import CONTACTS, FELL_SHORT, RunReport, RunStatus
 from syncengine.model.work import Standing
 
 _NOT_APPLIED = [name for name in CONTACTS if name not in ("changed", "applied")]
+"""Outcomes other than applied. ``changed`` is no outcome: it counts all contacts."""
+
+
+class _Happening(NamedTuple):
+    """Something that happened, in the same words, to one or more contacts."""
+
+    outcome: str
+    code: str
+    message: str
 
 
 def print_runs(reports: Sequence[RunReport]) -> None:
@@ -62,6 +72,8 @@ def _print_details(report: RunReport) -> None:
         print_line(f"  {name}: {remark}")
     messages = [*(note.message for note in report.noteworthy), *report.remarks]
     explain_left_out(messages)
+    # Either nothing was sent, or something was and some of it is tried again; a run
+    # that could not begin has no number to retry.
     if report.status is RunStatus.REFUSED:
         print_line(f"  Nothing was sent to {name}.")
     elif report.run_id is not None:
@@ -95,15 +107,22 @@ def _leaves_rejected_alone(report: RunReport) -> bool:
 
 def _contact_lines(report: RunReport) -> Iterator[str]:
     """Yield a line for each thing that happened, with the contacts it happened to."""
-    contact_ids: dict[tuple[str, str, str], list[str]] = {}
+    names_by_happening: dict[_Happening, list[str]] = {}
     for note in report.noteworthy:
-        happening = (note.outcome, note.code, note.message)
-        contact_ids.setdefault(happening, []).append(name_of(note.contact_id))
-    for (outcome, code, message), names in contact_ids.items():
-        noun = "contact" if len(names) == 1 else "contacts"
-        # Some codes say no more than the outcome, such as "suppressed".
-        reason = outcome if code in ("", outcome) else f"{outcome} ({code})"
-        line = f"{noun} {', '.join(names)}: {reason}: {message}"
-        if outcome == "unknown":
-            line += "; whether the vendor carried it out is not known yet"
-        yield line
+        happening = _Happening(note.outcome, note.code, note.message)
+        names = names_by_happening.setdefault(happening, [])
+        names.append(name_of(note.contact_id))
+    for happening, names in names_by_happening.items():
+        yield _happening_line(happening, names)
+
+
+def _happening_line(happening: _Happening, names: Sequence[str]) -> str:
+    noun = "contact" if len(names) == 1 else "contacts"
+    reason = happening.outcome
+    # Some codes say no more than the outcome, such as "suppressed".
+    if happening.code not in ("", happening.outcome):
+        reason += f" ({happening.code})"
+    line = f"{noun} {', '.join(names)}: {reason}: {happening.message}"
+    if happening.outcome == "unknown":
+        line += "; whether the vendor carried it out is not known yet"
+    return line

@@ -22,11 +22,14 @@ def print_standing(destination: str, standing: Mapping[Standing, int] | None) ->
 
     ``standing`` is None where the state could not be read.
     """
+    if standing is None:
+        return
     numbers: dict[str, int] = {}
     for reason, (one, several) in _REASONS.items():
-        number = standing.get(reason, 0) if standing else 0
+        number = standing.get(reason, 0)
         if number:
-            numbers[one if number == 1 else several] = number
+            words = one if number == 1 else several
+            numbers[words] = number
     if numbers:
         print_line(
             f"{destination}: left alone by later runs: {with_numbers(numbers)}. "

@@ -21,11 +21,12 @@ def print_statuses(reports: Sequence[StatusReport]) -> None:
         run = report.last_run
         if run is None:
             table.add_row(report.destination, "-", "-", "never ran", "-")
-        else:
-            started = run.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
-            table.add_row(
-                report.destination, str(run.run_id), run.kind, run.status, started
-            )
+            continue
+        # In the time zone of whoever reads it.
+        started = run.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        table.add_row(
+            report.destination, str(run.run_id), run.kind, run.status, started
+        )
     print_table(table)
     for report in reports:
         _print_details(report)

@@ -28,7 +28,10 @@ _DRIFT = {
     "missing_tags": "missing tags:",
     "extra_tags": "unexpected tags:",
 }
-"""Kind of drift in words, before the names of fields or tags."""
+"""Kind of drift in words, before the names of fields or tags.
+
+The kinds are those of ``planning.drift``; of a contact that is gone nothing is named.
+"""
 _NOT_REPAIRED = {
     NotRepaired.OPTED_OUT: "they opted out at the vendor, and nothing else drifted",
     NotRepaired.DEAD_LETTER: (
@@ -36,9 +39,9 @@ _NOT_REPAIRED = {
         "`syncengine retry --dead -d {name}` tries them again"
     ),
     NotRepaired.GONE: (
-        "they are gone, deleted or merged at the vendor. The next run links those that it finds by "
-        "their match keys; `syncengine verify -d {name} --repair --recreate` has the "
-        "others created again"
+        "they are gone, deleted or merged at the vendor. "
+        "The next run links those that it finds by their match keys; "
+        "`syncengine verify -d {name} --repair --recreate` has the others created again"
     ),
     NotRepaired.NOT_ASKED: "they drifted in other fields than those of --field",
     NotRepaired.BRAKE: "a brake stopped the repair",
@@ -82,8 +85,10 @@ def print_verified(reports: Sequence[VerifyReport]) -> None:
 def _drift_lines(report: VerifyReport) -> Iterator[str]:
     name = report.destination
     if report.found:
-        where = f", in {with_numbers(report.subjects)}" if report.subjects else ""
-        yield f"{name}: {with_numbers(report.found)}{where}"
+        line = f"{name}: {with_numbers(report.found)}"
+        if report.subjects:
+            line += f", in {with_numbers(report.subjects)}"
+        yield line
     for contact in report.contacts[:_NAMED]:
         who = f"{name}, contact {name_of(contact.contact_id)}"
         yield f"  {who}: {_drift(contact.found)}"
@@ -93,13 +98,17 @@ def _drift_lines(report: VerifyReport) -> Iterator[str]:
 
 def _drift(found: Mapping[str, Sequence[str]]) -> str:
     """Return how one contact drifted, with the fields or tags."""
-    parts = [
-        f"{_DRIFT[kind]} {', '.join(names)}".rstrip() for kind, names in found.items()
-    ]
+    parts: list[str] = []
+    for kind, names in found.items():
+        part = _DRIFT[kind]
+        if names:
+            part += f" {', '.join(names)}"
+        parts.append(part)
     return "; ".join(parts)
 
 
 def _advice(report: VerifyReport) -> Iterator[str]:
+    """Yield what else was found, and what to do about it."""
     if "opted_out" in report.found:
         yield (
             "an opt-out at the vendor is never taken back, unless "
@@ -133,8 +142,8 @@ def _not_compared(report: VerifyReport) -> Iterator[str]:
         )
     if report.gone:
         yield (
-            f"{contacts(report.gone)} not compared: gone, that is deleted or merged at the "
-            "vendor earlier, and left alone. "
+            f"{contacts(report.gone)} not compared: gone, that is deleted or merged "
+            "at the vendor earlier, and left alone. "
             f"`syncengine run -d {name} --contact ID` creates one again, "
             f"`syncengine verify -d {name} --repair --recreate` all of them"
         )
@@ -155,6 +164,7 @@ def _strangers(name: str, number: int) -> str:
 
 
 def _repair_advice(report: VerifyReport) -> Iterator[str]:
+    """Yield what is repaired and what is not, or how to have it repaired."""
     name = report.destination
     if report.repaired:
         yield f"the next `syncengine run -d {name}` repairs {contacts(report.repaired)}"
@@ -162,6 +172,7 @@ def _repair_advice(report: VerifyReport) -> Iterator[str]:
         words = _NOT_REPAIRED[NotRepaired(reason)].format(name=name)
         yield f"{number} not repaired: {words}"
     was_repair = report.repaired or report.left
+    # An opt-out at the vendor counts as drift, and is not repaired.
     can_be_repaired = report.drifted > report.opted_out
     if can_be_repaired and not was_repair and not report.other_account:
         yield (
