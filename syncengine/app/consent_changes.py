@@ -211,7 +211,10 @@ def refuse_loosened(
         return
     changes = find_loosening(rules, before).loosened
     if changes:
-        whom = f"`syncengine plan -d {destination.name}` counts whom that concerns"
+        whom = (
+            f"`syncengine plan -d {destination.name}` counts the contacts about whom "
+            "a run would send something that the former rules forbade"
+        )
         raise _refusal(destination, request, changes, whom)
 
 
@@ -226,8 +229,8 @@ def _refusal(
     return BrakeApplied(
         CONSENT,
         f"{name}: brake {CONSENT}: {'; '.join(changes)} ({destination.file}). {whom}. "
-        f"Nothing was sent. If these people agreed, `{accepting}` lets it pass; "
-        "else put the former rules back",
+        f"Nothing was sent. If these contacts agreed to it, `{accepting}` lets it "
+        "pass; else put the former rules back into the file",
     )
 
 

@@ -111,6 +111,8 @@ def _with_row(
 ) -> tuple[Seen, str | None]:
     """Return the contact with its row, and what is wrong with the row, if anything."""
     if row is None:
+        if destination.options.where is None:
+            return seen, "the source does not select this contact: it has no such row"
         where = destination.place("where")
         return seen, (
             "the source does not select this contact: it has no such row, or "

@@ -253,8 +253,8 @@ def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | N
         return None
     command = run_contact(destination.name, seen.state.contact_id)
     return (
-        "leaves it alone until its row changes: it was deleted or merged at the "
-        f"vendor. `{command}` creates it again"
+        "leaves it alone: it was deleted or merged at the vendor. Once its row changes "
+        f"it is looked up by its match keys; `{command}` creates it again now"
     )
 
 

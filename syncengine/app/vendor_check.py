@@ -81,8 +81,9 @@ def _failure(destination: DestinationConfig, unexpected: Exception) -> str:
     """Return what went wrong, at the setting that may be to blame."""
     error = root_error(unexpected)
     setting: str | None = getattr(error, "setting", None)
-    if isinstance(error, VendorUnavailable):
-        by_proxy = destination.options.proxy is not None
+    # A status is the vendor's own outage, unless a proxy on the way answered.
+    by_proxy = destination.options.proxy is not None
+    if isinstance(error, VendorUnavailable) and (by_proxy or error.status is None):
         setting = "proxy" if by_proxy else "settings.base_url"
     place = destination.place(setting) if setting else destination.file
     return f"{place}: {error}"

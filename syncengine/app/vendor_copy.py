@@ -16,6 +16,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.errors import AccountStopped, RequestFailed
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known, Remote
+from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.copies import ShowReport
 from syncengine.model.reports import RunStatus
 from syncengine.planning.found_contacts import opt_outs_to_remember, unique_remotes
@@ -37,7 +38,7 @@ async def report_with_copy(
     except AccountStopped as stopped:
         view = view.with_remark(stopped_by(stopped, destination))
     except RequestFailed as error:
-        view = view.with_remark(f"the vendor gave no answer: {error}")
+        view = view.with_remark(f"the contact could not be read at the vendor: {error}")
     return show_report(view, RunStatus.INCOMPLETE)
 
 
@@ -61,17 +62,36 @@ async def _with_copy(
     if known.external_id is not None:
         await _remember_opt_outs(destination, account, view.contact_id, known, remote)
     else:
-        linked = "a run, or `syncengine adopt`, links it"
-        if view.outlook.standing is not None:
-            linked = "it is not linked while nothing may be sent about the contact"
+        link = await _link(destination, account, view, remote)
         view = view.with_remark(
-            f"the vendor's contact {remote.external_id} matches; {linked}"
+            f"the vendor's contact {remote.external_id} matches; {link}"
         )
     if isinstance(vendor, DetailReader):
         reading = partial(vendor.details, remote.external_id)
         details = await retrier.run(reading, Meter(), repeatable=True)
         view = replace(view, details=details)
     return show_report(view)
+
+
+async def _link(
+    destination: DestinationConfig,
+    account: LeasedAccount,
+    view: LocalView,
+    remote: Remote,
+) -> str:
+    """Describe whether the contact will be linked to the vendor contact it matches."""
+    if view.outlook.standing is not None:
+        return "it is not linked while nothing may be sent about the contact"
+    store = Contacts(account.fence, destination.name, NO_RUN, numbered=False)
+    owners = await store.owners(view.contact_id, [remote.external_id])
+    owner = owners.get(remote.external_id)
+    if owner is not None:
+        return (
+            f"it is the copy of contact {name_of_owner(owner)}, so it is not linked. "
+            "Correct one of the two rows, or add a field to match_on in which they "
+            "differ"
+        )
+    return "a run, or `syncengine adopt`, links it"
 
 
 async def _remember_opt_outs(

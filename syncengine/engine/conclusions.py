@@ -145,7 +145,7 @@ def gone_message(destination: str, contact_id: str, owner: str | None) -> str:
         )
     return (
         "its contact at the vendor is gone, and none is found by its match keys: "
-        "somebody deleted it there. It is left alone; "
+        "somebody deleted or merged it there. It is left alone; "
         f"`{command}` creates it again, and `on_gone: recreate` does so for all"
     )
 

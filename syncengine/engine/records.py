@@ -29,9 +29,18 @@ from syncengine.planning.refusals import (
 WAS_GONE = "was_gone"
 """Code of a removal that found nothing to remove at the vendor."""
 _LEFT_ALONE = (
-    f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the "
-    "mapping changes, or `syncengine retry --dead` tries it again)"
+    f" (rejected {DEAD_AFTER} times: a dead letter, left alone from now on, until its "
+    "row or the mapping changes, or `syncengine retry --dead` tries it again)"
 )
+_WHY_SUPPRESSED = {
+    "opted_out": "nothing is sent about it: its row in the source says that it opted out",
+    "suppressed": (
+        "nothing is sent about it: `syncengine suppress` named it, its phone number or "
+        "its e-mail address"
+    ),
+    "forgotten": "nothing is sent about it: `syncengine forget` erased it",
+}
+"""Messages by the reason why nothing is sent about a contact."""
 
 
 def in_step(
@@ -190,7 +199,7 @@ def suppressed(
 
     What was sent before and is still unknown stays noted.
     """
-    message = f"nothing is sent about it ({reason})"
+    message = _WHY_SUPPRESSED.get(reason, f"nothing is sent about it ({reason})")
     return Record(
         contact_id=state.contact_id,
         known=known,

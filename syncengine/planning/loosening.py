@@ -152,8 +152,10 @@ def _words_of(conditions: Iterable[_Condition]) -> list[str]:
 
 def _loosened_column(now: ConsentRules, before: ConsentRules) -> Iterator[str]:
     if before.opted_out is not None and now.opted_out != before.opted_out:
-        column = now.opted_out or "not set"
-        yield f"opted_out was {before.opted_out} and is now {column}"
+        now_named = (
+            "names none" if now.opted_out is None else f'names "{now.opted_out}"'
+        )
+        yield f'opted_out named the column "{before.opted_out}" and now {now_named}'
 
 
 def _loosened_at_vendor(now: ConsentRules, before: ConsentRules) -> Iterator[str]:

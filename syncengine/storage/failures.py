@@ -92,7 +92,7 @@ _WORDS = {
     ),
     "42": ("its SQL is not right", ""),
     "42501": ("this user lacks a right", ""),
-    "42601": ("its SQL cannot be read", ""),
+    "42601": ("its SQL has a syntax error", ""),
     "42702": ("it names a column that several tables have", ""),
     "42703": ("it names a column that is not there", ""),
     "42725": ("it calls a function of which several fit", ""),

@@ -346,7 +346,8 @@ class RespondIoV2:
         kept = yield from self.read(into)
         if kept is None:
             return Rejected(
-                _NOT_FOUND, "the vendor has no contact of this id to merge into"
+                _NOT_FOUND,
+                f"the vendor has no contact {into} to merge into; nothing was sent",
             )
         if not into.isdecimal() or not other.isdecimal():
             return Rejected(_NOT_FOUND, "this vendor's ids are numbers")

@@ -96,7 +96,7 @@ async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(
             ),
             (
                 "BAD  respond_io: source: destinations/respond_io.yaml: where: "
-                'its SQL cannot be read: ")" (SQLSTATE 42601)'
+                'its SQL has a syntax error: ")" (SQLSTATE 42601)'
             ),
         ]
 
@@ -116,7 +116,7 @@ async def test_credentials_and_addresses_are_named_with_file_and_key(
             (
                 wrong,
                 good[1],
-                rf"settings\.token: {asked}: the vendor refuses the credentials \(status 401\)",
+                rf"settings\.token: {asked}: the vendor does not accept the credentials \(status 401\)",
             ),
             (
                 good[0],
@@ -203,7 +203,8 @@ async def test_every_verb_names_the_database_it_cannot_use(
             code, said = await here.command(*verb)
             assert code == 2
             assert (
-                f"the state database ({describe(empty_database)}) lacks 0001_" in said
+                f"the state database ({describe(empty_database)}) lacks the migrations 0001_"
+                in said
             ), said
 
 
@@ -359,7 +360,7 @@ async def test_what_every_run_would_refuse_for_consent_is_bad(
         assert not [line for line in await checked(here, 0) if line.startswith("BAD")]
         here.configure("respond_io", where="opted_in OR id = 1", opted_out=None)
         (bad,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
-        told = "opted_out was no and is now not set; the condition on opted_in changed"
+        told = 'opted_out named the column "no" and now names none; the condition on opted_in changed'
         assert f"brake consent: {told} (destinations/respond_io.yaml)" in bad
         assert "`syncengine run -d respond_io --accept consent` lets it pass" in bad
 

@@ -311,7 +311,8 @@ async def test_what_a_person_has_to_ask_for_stays_open_until_it_is_confirmed(
         code, said = await here.command("forget", "1", "--confirmed", "-d", "charles")
         assert code == 2
         message = (
-            f"nothing is to be asked of charles about contact 1; there is at {name}"
+            "no erasure of contact 1 at charles waits for a confirmation; "
+            f"one does at {name}"
         )
         assert message in said
         code, said = await here.command("forget", "1", "-d", name)

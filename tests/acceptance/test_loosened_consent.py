@@ -26,7 +26,7 @@ LOOSENED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "opted_out removed": (
         FLAG,
         {"opted_out": None},
-        "opted_out was no and is now not set",
+        'opted_out named the column "no" and now names none',
     ),
     "where removed": (OPT_IN, {"where": None}, "opted_in is no longer asked for"),
     "where made an alternative": (
@@ -162,7 +162,10 @@ async def test_an_opt_out_column_that_is_gone_is_asked_about_all_the_same(
         await here.source.execute("ALTER TABLE crm.people DROP COLUMN no")
         here.configure(NAME, opted_out=None)
         report = await here.run(NAME)
-        assert "brake consent: opted_out was no and is now not set" in str(report.error)
+        assert (
+            'brake consent: opted_out named the column "no" and now names none'
+            in str(report.error)
+        )
         assert "concerns at least 1 contact " in str(report.error)
 
 

@@ -123,7 +123,7 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
         (
             SourceSpec(query="SELECT 1 FROM WHERE", key="id", columns=()),
             "source.query",
-            'its SQL cannot be read: "WHERE" (SQLSTATE 42601)',
+            'its SQL has a syntax error: "WHERE" (SQLSTATE 42601)',
         ),
         (
             SourceSpec(query="SELECT 1 AS id, 2 AS id", key="id", columns=()),
@@ -143,7 +143,7 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
                 table="crm.contacts", key="id", columns=(), where="first_name = 'x"
             ),
             "where",
-            "its SQL cannot be read (SQLSTATE 42601)",
+            "its SQL has a syntax error (SQLSTATE 42601)",
         ),
         (
             SourceSpec(table="crm.contacts", key="id", columns=(), where="score"),

@@ -66,11 +66,11 @@ TIGHTENED = {
 LOOSENED = {
     "opted_out removed": (
         replace(RULES, opted_out=None),
-        "opted_out was unsubscribed and is now not set",
+        'opted_out named the column "unsubscribed" and now names none',
     ),
     "another column": (
         replace(RULES, opted_out="x"),
-        "opted_out was unsubscribed and is now x",
+        'opted_out named the column "unsubscribed" and now names "x"',
     ),
     "where removed": (replace(RULES, where=None), "opted_in is no longer asked for"),
     "vendor's opt-out dropped": (

@@ -41,7 +41,10 @@ async def confirm(
 
 
 def _nothing_to_confirm(name: str, contact_id: str, to_ask: Collection[str]) -> Problem:
-    what = f"nothing is to be asked of {name} about contact {name_of(contact_id)}"
+    what = (
+        f"no erasure of contact {name_of(contact_id)} at {name} waits for a "
+        "confirmation"
+    )
     if to_ask:
-        what += f"; there is at {', '.join(sorted(to_ask))}"
+        what += f"; one does at {', '.join(sorted(to_ask))}"
     return Problem("--confirmed", what)

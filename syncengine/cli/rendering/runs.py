@@ -66,6 +66,11 @@ def _print_details(report: RunReport) -> None:
     print_standing(name, report.standing)
     if report.error:
         print_line(report.error, style="bold")
+    if report.status is RunStatus.HALTED:
+        print_line(
+            f"  {name}: its account was halted: what was not sent yet is deferred, and "
+            "the next run tries it again"
+        )
     for line in _contact_lines(report):
         print_line(f"  {name}, {line}")
     for remark in report.remarks:

@@ -11,6 +11,7 @@ from syncengine.cli.rendering.layout import (
     with_numbers,
 )
 from syncengine.cli.rendering.standing import print_standing
+from syncengine.model.reports import RunStatus
 from syncengine.model.status import StatusReport
 
 
@@ -43,6 +44,12 @@ def _print_details(report: StatusReport) -> None:
             print_line(report.last_run.error, style="bold")
     if report.lease is not None:
         print_line(f"{name}: {report.lease.holder} works on its account now")
+    elif report.last_run is not None and report.last_run.status is RunStatus.RUNNING:
+        # Its process died: it neither ended the run nor renews the lease.
+        print_line(
+            f"{name}: run {report.last_run.run_id} died: no process works on its "
+            "account. The next run settles what it sent, and goes on"
+        )
     print_standing(name, report.standing)
     if report.open_erasures:
         contacts = "contact" if report.open_erasures == 1 else "contacts"

@@ -119,9 +119,10 @@ async def require_current(connection: Connection) -> None:
     """
     missing = await pending(connection)
     if missing:
+        last = f" to {missing[-1]}" if len(missing) > 1 else ""
         raise SchemaOutdated(
-            f"{state_database()} lacks {', '.join(missing)}: run `syncengine migrate`, "
-            "then start again"
+            f"{state_database()} lacks the migrations {missing[0]}{last}: run "
+            "`syncengine migrate`, then start again"
         )
 
 

@@ -92,7 +92,7 @@ def _expected_halt(request: Request, status: int, setting: str) -> VendorHalted:
     if setting == BASE_URL:
         fault = "there is no such endpoint"
     else:
-        fault = "the vendor refuses the credentials"
+        fault = "the vendor does not accept the credentials"
     return VendorHalted(
         f"{request.route}: {fault} (status {status}); check {setting}",
         setting=setting,
@@ -128,7 +128,7 @@ def _failure(request: Request, response: Response) -> SyncEngineError | None:
         # A gateway answers 504 while the back end goes on working: a write may have
         # been carried out all the same.
         return VendorUnavailable(
-            f"{request.route}: the vendor is in trouble (status {status})",
+            f"{request.route}: the vendor has an outage (status {status})",
             maybe_applied=request.writes,
             status=status,
         )
