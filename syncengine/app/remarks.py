@@ -187,7 +187,7 @@ def _on_withheld(
 ) -> str:
     command = request.command(destination.name, *brakes)
     return (
-        "the vendor now accepts what it refused of several contacts, but brake "
+        "the vendor now accepts what it rejected at several contacts, but brake "
         f"{brakes[0]} stopped sending it to all of them, and they are left as they "
         f"were. `{command}` lets them pass this once"
     )

@@ -14,7 +14,7 @@ from syncengine.errors import ConfigError, Problem
 
 
 def import_(*, consent: FileOrStream, json: Flag = False) -> int:
-    """Add the suppressions and erasures of an exported file to the state; lift none.
+    """Add the suppressions and erasures of an exported file to the state.
 
     Parameters
     ----------

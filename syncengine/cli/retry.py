@@ -31,12 +31,12 @@ def retry(
     run_id
         The earlier run's number, as its report shows it.
     dead
-        Instead of a run's contacts, all dead letters: contacts that the vendor refused
-        three times and that are left alone since.
+        Instead of a run's contacts, all dead letters: contacts that were rejected
+        three times with the same row, and that runs leave alone since.
     destination
         With --dead: only those of this destination; may be repeated.
     code
-        With --dead: only those refused with this code.
+        With --dead: only those rejected with this code.
     batch
         Only this batch of the earlier run.
     accept

@@ -11,7 +11,7 @@ from syncengine.cli.rendering.statuses import print_statuses
 
 
 def status(*, destination: Destinations = (), json: Flag = False) -> int:
-    """Show each destination's last run, who works on it now, and what is left alone.
+    """Show each destination's last run, who works on it now, and contacts left alone.
 
     Parameters
     ----------

@@ -83,7 +83,10 @@ class ContactSync:
         allowed = None if self._consent is None else self._consent.about(job)
         attempt = Attempt(job, job.state.known, Meter(allowed))
         if self._stopping.is_set():
-            error = AccountStopped("the run was stopped before this contact's attempt")
+            error = AccountStopped(
+                "the run, or its account, was stopped before this contact was reached; "
+                "the next run tries it"
+            )
             return endings.deferred(attempt, "stopped", error)
         try:
             ending = await self._carry_out(attempt)

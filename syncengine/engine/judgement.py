@@ -24,7 +24,7 @@ from syncengine.planning.outages import TRIPS_AFTER, Outage
 from syncengine.planning.refusals import RefusalStreak
 
 _WHAT_TO_DO = (
-    "nothing counts against them. Correct what the last refusal names, and run again. "
+    "nothing counts against them. Correct what the last rejection names, and run again. "
     "If these rows really are bad, run again as well: "
     "they do not stop the account at the same place twice"
 )
@@ -201,7 +201,7 @@ def _not_judged(record: Record) -> Record:
 
 def _misconfigured(last: Record, contacts: int) -> VendorHalted:
     return VendorHalted(
-        f"the first {contacts} contacts were all refused, which is configuration, not "
+        f"the first {contacts} contacts were all rejected, which is configuration, not "
         f"data; {_WHAT_TO_DO}. {_last(last)}",
         setting="fields",
     )
@@ -210,7 +210,7 @@ def _misconfigured(last: Record, contacts: int) -> VendorHalted:
 def _changed(last: Record, contacts: int) -> VendorHalted:
     code = _outcome_of(last).code
     return VendorHalted(
-        f"{contacts} contacts in a row were refused after others had been accepted, "
+        f"{contacts} contacts in a row were rejected after others had been accepted, "
         f"most of them alike ({code}): "
         "something has changed at the vendor (what the account or its key may do, a "
         "field, a tag or a list that is gone), or so many bad rows stand next to each "

@@ -228,8 +228,8 @@ class Retrier:
             )
         if refusals > self._policy.throttles:
             return VendorHalted(
-                f"{error}: refused {refusals} times in a row although every wait was "
-                "kept; does something else use this account's limit? "
+                f"{error}, {refusals} times in a row although every wait was kept; "
+                "does something else use this account's limit? "
                 "Lower limits in the destination's file",
                 setting="limits",
             )

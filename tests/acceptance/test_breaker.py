@@ -56,7 +56,7 @@ async def test_what_is_refused_to_everybody_in_mid_run_halts_it_and_penalises_no
             assert report.error is not None
             assert report.error.startswith(f"{vendor}: ")
             assert (
-                "contacts in a row were refused after others had been accepted"
+                "contacts in a row were rejected after others had been accepted"
                 in report.error
             )
             assert "(http_422)" in report.error

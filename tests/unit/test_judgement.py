@@ -350,7 +350,7 @@ def test_who_ends_late_does_not_interrupt_a_row() -> None:
     assert not watched.stopped
     watched.refuse([91])
     assert (
-        "20 contacts in a row were refused after others had been accepted"
+        "20 contacts in a row were rejected after others had been accepted"
         in watched.why
     )
     assert {
@@ -386,7 +386,7 @@ def test_a_row_in_mid_run_halts_and_acquits_those_in_it_and_those_under_way() ->
             "all_refused",
         )
     assert (
-        "20 contacts in a row were refused after others had been accepted"
+        "20 contacts in a row were rejected after others had been accepted"
         in watched.why
     )
     assert "(http_403)" in watched.why
@@ -422,7 +422,7 @@ def test_that_the_first_are_all_refused_blames_the_mapping() -> None:
     watched = Watched()
     watched.refuse(range(1, IN_A_ROW + 1))
     assert set(watched.out.values()) == {("deferred", 0)}
-    assert "the first 20 contacts were all refused" in watched.why
+    assert "the first 20 contacts were all rejected" in watched.why
     assert getattr(watched.stopped[0], "setting", None) == "fields"
 
 

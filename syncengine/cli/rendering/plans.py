@@ -84,8 +84,8 @@ def _print_remarks(report: PlanReport) -> None:
     if report.probes:
         are = "contact is" if report.probes == 1 else "contacts are"
         print_line(
-            f"{name}: {report.probes} {are} tried as a probe for others that the "
-            "vendor refused for the same reason"
+            f"{name}: {report.probes} {are} tried as a probe for others that were "
+            "rejected for the same reason"
         )
     for remark in report.remarks:
         print_line(f"  {name}: {remark}")

@@ -68,8 +68,7 @@ def _print_details(report: RunReport) -> None:
         print_line(report.error, style="bold")
     if report.status is RunStatus.HALTED:
         print_line(
-            f"  {name}: its account was halted: what was not sent yet is deferred, and "
-            "the next run tries it again"
+            f"  {name}: its account was halted, so what was not sent yet is deferred"
         )
     for line in _contact_lines(report):
         print_line(f"  {name}, {line}")
@@ -98,7 +97,7 @@ def _print_retry(report: RunReport) -> None:
     if numbers.get("rejected") and _leaves_rejected_alone(report):
         excepted = ", except those left alone"
     print_line(
-        f"  {name}: the next run tries again {', '.join(again)}{excepted}. "
+        f"  {name}: the next run tries again: {', '.join(again)}{excepted}. "
         f"`syncengine retry {report.run_id}` tries all of them now."
     )
 
