@@ -96,6 +96,23 @@ async def test_who_is_not_linked_is_looked_up(database: str, tmp_path: Path) -> 
 
 
 @pytest.mark.asyncio
+async def test_a_copy_of_another_contact_is_not_promised_to_be_linked(
+    database: str, tmp_path: Path
+) -> None:
+    by_phone = {**BOTH[NAME], "match_on": ["crm_id", "phone"]}
+    async with people(database, tmp_path, {NAME: by_phone}) as here:
+        await here.add([1])
+        await here.run(NAME)
+        await here.add([2], phone="+491510000001")
+        report = (await shown(here, "2"))[NAME]
+        external_id = here.held(NAME)[1]["id"]
+        assert (
+            f"the vendor's contact {external_id} matches; it is the copy of contact "
+            "respond_io/1, so it is not linked" in report.remarks[-1]
+        )
+
+
+@pytest.mark.asyncio
 async def test_a_removed_contact_is_shown_all_the_same(
     database: str, tmp_path: Path
 ) -> None:

@@ -193,7 +193,7 @@ def test_a_wait_too_long_halts_the_account_at_once() -> None:
 def test_refusals_without_end_halt_the_account() -> None:
     vendor, error = halted(lambda: tried(*[throttled(1.0)] * 13))
     assert vendor.told == ["pause 1"] * 12 + ["stop: limits"]
-    assert "refused 13 times" in str(error)
+    assert "13 times in a row" in str(error)
 
 
 def test_a_refused_key_stops_the_account_at_its_first_request() -> None:
