@@ -133,7 +133,7 @@ def vendor_problems(
         yield Problem(f"{where}: lists", f"{vendor.name} has no lists; leave them out")
     yield from _unknown_fields(options, vendor, where)
     for name, item in options.fields.items():
-        refusal = capabilities.takes(name, item.default)
+        refusal = capabilities.value_problem(name, item.default)
         if refusal:
             yield Problem(f"{where}: fields.{name}.default", refusal)
     # Without opt-outs the setting may be missing, or be None.

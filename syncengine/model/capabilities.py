@@ -1,9 +1,10 @@
 """The features of a vendor, as data.
 
 An adapter declares its ``Capabilities`` once; planning, forecast, configuration and
-schema go by them, so that none of these knows any vendor by name. There is a field for
-each action: the most that one call of it may carry, or None where the vendor lacks the
-action. So no flag can contradict it.
+the schema of the configuration go by them, so that none of these knows any vendor by
+name. There is a field for each action: the most that one call of it may carry, or None
+where the vendor lacks the action. So there is no separate flag that could contradict
+it. A call is one action on one contact; it takes one HTTP request, or ``requests``.
 
 Fields are named by patterns, which ``matches`` compares: ``*`` is any field,
 ``custom_properties.*`` any field of that object.
@@ -24,8 +25,9 @@ from syncengine.model.http import Json
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a field name fits one of the patterns.
 
-    ``*`` stands for any text, as in ``custom_properties.*``. It is asked for each field
-    of each contact, and there are few different questions: hence the cache.
+    ``*`` stands for any text, as in ``custom_properties.*``. The function is called for
+    each field of each contact, with few different arguments, and depends on nothing
+    else: hence the cache.
     """
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 
@@ -67,7 +69,7 @@ class Choice:
 class Write:
     """A create, update or upsert, and the most that one call may carry.
 
-    Limits are per call; None means no limit.
+    In its limits None means no limit, and 0 none at all.
     """
 
     fields: tuple[str, ...] = ("*",)
@@ -78,9 +80,11 @@ class Write:
     """Fields that every such call has to carry, changed or not; they count against
     ``max_fields``."""
     max_fields: int | None = None
+    """Number of fields that one call may carry, set or cleared."""
     add_tags: int | None = 0
     """Number of tags to add that one call may carry; 0: none."""
     remove_tags: int | None = 0
+    """Number of tags to remove that one call may carry; 0: none."""
     join_lists: int | None = 0
     """Number of lists to join that one call may carry; 0: none."""
     requests: int = 1
@@ -91,12 +95,12 @@ class Write:
     keyed_by: tuple[str, ...] = ()
     """Fields by which the vendor itself tells contacts apart, in order of preference. A
     create makes no second contact with the value of one of them. An upsert goes by the
-    first that is a match field of the contact (and by ``identity`` where that is the
-    only one)."""
+    first one that the destination's ``match_on`` names, and by ``identity`` where it
+    names no other."""
     tells_existing: bool = True
-    """True where a create that finds its contact there answers so (``Exists``). Where
-    the answer may just name that contact, written to or not, contacts are looked up by
-    all of ``keyed_by`` first."""
+    """True where a create says so (``Exists``) when the vendor has the contact already.
+    False where it may answer like a success then, with that contact's id, whether it
+    was written to or not: contacts are looked up by all of ``keyed_by`` before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +153,12 @@ class Capabilities:
     """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has
     no look-up."""
     shows_one: tuple[str, ...] = ()
-    """Patterns of the fields for which ``find`` shows any one of several contacts with
-    the value."""
+    """Patterns of the fields for which ``find`` shows only one of several contacts with
+    the value: a single hit does not prove that there is no other."""
     respelled: tuple[str, ...] = ()
-    """Patterns of the phone fields that ``find`` looks up in all plain spellings. The
-    vendor may compare them as texts, so that a create makes a second contact."""
+    """Patterns of the phone fields that ``find`` looks up in all plain spellings (with
+    and without ``+``, ``00``, the country code). The vendor may compare them as texts:
+    a create in another spelling makes a second contact."""
     reads: bool = True
     """True where ``read`` shows the contact with a given external id."""
     merges: bool = False
@@ -201,10 +206,11 @@ class Capabilities:
                 found[name] = fields[name]
         return found
 
-    def takes(self, name: str, value: Json) -> str:
+    def value_problem(self, name: str, value: Json) -> str:
         """Return why a field does not take a value; empty where it does.
 
-        None clears the field, and every field takes it.
+        Only choices and whole numbers are checked here. None and the empty text are no
+        values: whether they clear the field is decided by ``Write.clears``.
         """
         if value in (None, ""):
             return ""
@@ -218,14 +224,18 @@ class Capabilities:
 
 
 def whole_number(value: Json) -> int | None:
-    """Return the whole number that a value is or spells; None where it is none."""
+    """Return the whole number that a value is or spells; None if it is no such number.
+
+    A truth value is none, although Python counts ``True`` as the integer 1.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
-    # Eighteen digits fit into 64 bits. A spreadsheet may write ``12`` as ``12.0``.
+    # Eighteen digits fit into 64 bits, the most that JSON readers of vendors take for
+    # certain. A spreadsheet may write ``12`` as ``12.0``.
     found = re.fullmatch(r"\s*([+-]?\d{1,18})(\.0*)?\s*", str(value), re.ASCII)
     if found is None:
         return None

@@ -201,7 +201,7 @@ def _other_keys(
 def _check_values(desired: Desired, capabilities: Capabilities) -> Rejected | None:
     """Return the rejection of a contact with a value that its field cannot take."""
     for name in _checked_fields(capabilities):
-        why = capabilities.takes(name, desired.fields.get(name))
+        why = capabilities.value_problem(name, desired.fields.get(name))
         if why:
             return Rejected(
                 "invalid_value",

@@ -3,11 +3,17 @@
     GET     /contact/by_custom_field    look up by any field, ten rows a page
     POST    /contact/                   create
     GET     /contact/{id}               read
-    PUT     /contact/{id}               update the fields that are sent, 30 at most
+    PUT     /contact/{id}               update the fields that are sent
     POST    /contact/{id}/tags          add tags, ten at most
     DELETE  /contact/{id}/tags          remove tags, ten at most (with a body)
 
-A refusal is ``{"status": "error", "message": "..."}``.
+A create or update carries at most 30 fields. A refusal is ``{"status": "error",
+"message": "..."}``.
+
+Each method that asks the vendor is an exchange: a generator that yields a ``Request``,
+is sent the ``Response`` for it, and returns what that means. The engine drives it;
+nothing here opens a socket. ``syncengine.vendor`` says what each method of an adapter
+may return and raise.
 
 Traps:
 
@@ -86,7 +92,7 @@ from syncengine.vendor import (
 
 _HIDDEN = ("language", "profilePic")
 """Fields that can be written, and that reads do not show."""
-# The vendor's, for one request.
+# The vendor's documentation: the most that one request may carry.
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
 _NO_SUCH_CONTACT = "no such contact"
@@ -118,7 +124,9 @@ class RespondIoSettings(VendorSettings):
 
 
 def _php_object(value: Json) -> Json:
-    """Return an object: PHP writes an empty one as an empty list."""
+    """Return a JSON object for what PHP may write in place of an empty one."""
+    # An empty array of PHP becomes ``[]`` in JSON, whether it was a list or a map. One
+    # contact without fields would else make a whole page unreadable.
     if value is None or value == []:
         return {}
     return value
@@ -247,8 +255,10 @@ class RespondIo:
                 return self._write(call, request)
             case Action.ADD_TAGS:
                 return self._change_tags(call, "POST", call.add_tags)
-            case _:
+            case Action.REMOVE_TAGS:
                 return self._change_tags(call, "DELETE", call.remove_tags)
+            case _:
+                raise AssertionError(f"{call.action}: check_call lets no other pass")
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         if field == "phone":
@@ -261,12 +271,14 @@ class RespondIo:
         rejected = _refusal(request, reply, call)
         if rejected:
             return rejected
-        told_id = parse_reply(request, reply, _RespondIoWritten).data.id
-        if call.external_id:
+        # An answer without an id is no answer of this API, also to an update: its
+        # outcome is unknown then, and not a success.
+        answered_id = parse_reply(request, reply, _RespondIoWritten).data.id
+        if call.action is Action.UPDATE:
             # The vendor's own documentation answers an update with another id than the
-            # one in the path. Only a create may set it.
+            # one in the path. So only a create gives the contact its external id.
             return Applied()
-        return Applied(told_id)
+        return Applied(answered_id)
 
     def _change_tags(
         self, call: Call, method: str, tags: Sequence[str]
@@ -289,7 +301,8 @@ class RespondIo:
         for spelling in spellings:
             asking = self._hits(key, spelling, is_hit)
             if key.field == "phone" and is_uncommon_spelling(key.value, spelling):
-                # The vendor may take it for no phone. Then no contact has it either.
+                # The vendor may refuse it as not being a phone at all (as ``00…`` in
+                # some countries). Then no contact has it in this spelling either.
                 found = yield from none_if_refused(asking, _LOOK_UP_REFUSED)
                 hits |= found or {}
             else:
@@ -299,7 +312,7 @@ class RespondIo:
     def _hits(
         self, key: MatchKey, value: str, is_hit: _IsHit
     ) -> Exchange[dict[str, Remote]]:
-        """Return the contacts that match among all rows of a look-up, page by page."""
+        """Return the contacts that match among all rows of a look-up, by their ids."""
         hits: dict[str, Remote] = {}
         seen: set[str] = set()
         for page in range(1, MAX_PAGES + 1):
@@ -459,7 +472,7 @@ VENDOR = VendorSpec(
     settings=RespondIoSettings,
     build=RespondIo,
     version=1,
-    # A token's own. Some resellers allow 100 only.
+    # Documented: 200 requests a minute for each token. Some resellers allow 100 only.
     limits=(Limit(calls=200, per=60.0),),
     twin="syncengine.sandbox.twins.respond_io:TWIN",
 )

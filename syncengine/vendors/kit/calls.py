@@ -55,7 +55,7 @@ def check_call(call: Call, capabilities: Capabilities) -> None:
     for name, value in call.fields.items():
         if value is None and not matches(name, room.clears):
             raise ValueError(f"this vendor cannot clear {name} in {call.action}")
-        reason = capabilities.takes(name, value)
+        reason = capabilities.value_problem(name, value)
         if reason:
             raise ValueError(f"{name} {reason}")
         # No call may take back the opt-out of a person by accident. A create makes a

@@ -1,8 +1,12 @@
-"""The API of ChartMogul.
+"""A stand-in for the API of ChartMogul (its twin), for tests and the sandbox.
 
-Its traps for an adapter: an equal create makes a second contact, undefined attributes
-vanish without an error, lists have a cursor even on their last page, and errors have
-several shapes.
+It answers HTTP requests as the vendor would, from contacts that it keeps in memory. Its
+traps for an adapter, the code that speaks to this vendor: creating a contact twice
+makes two of it, undefined attributes vanish without an error, the list of contacts has
+a cursor even on its last page, and errors have several shapes.
+
+Comments mark what is *documented* by the vendor, *observed* at its API or in its
+clients, and *assumed*; what nobody marks is the plainest way to play the rest.
 """
 
 from __future__ import annotations
@@ -56,7 +60,7 @@ _CUSTOMER_FILTERS = ("data_source_uuid", "external_id")
 
 
 class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
-    """See ``Twin``."""
+    """Answers the requests to one account; ``twins.twin.Twin`` says what it offers."""
 
     # Both documented. A budget of computing time, documented without its size, is not
     # played.
@@ -112,6 +116,8 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
     def carry_out(
         self, operation: str, parts: tuple[str, ...], request: TwinRequest, now: float
     ) -> Response:
+        # ``operation`` is the method with the route's template, ``parts`` are the values
+        # in it, and ``now`` is the time in seconds since 1970.
         match operation:
             case "GET /ping":
                 return answer(200, {"data": "pong!"})
@@ -220,7 +226,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
     # --- writes -----------------------------------------------------------------------
 
     def _create(self, body: Mapping[str, Json], now: float) -> Response:
-        """Make a contact. Observed: an equal create makes a second one."""
+        """Make a contact. Observed: the same body again makes a second one."""
         _check_there(body, ("customer_uuid", "data_source_uuid"))
         customer = self._customer_of(body)
         if self.switches.external_id_unique:
@@ -253,7 +259,7 @@ class ChartMogulTwin(ApiTwin[ChartMogulStore, ChartMogulSwitches]):
                 raise mistakes_in(("external_id",), "has already been taken")
 
     def _update(self, contact: ChartMogulContact, body: Mapping[str, Json]) -> Response:
-        # Documented by omission: a contact stays with its customer and data source.
+        # The documentation of the update lists neither, so they are taken to be fixed.
         moved = {"customer_uuid", "data_source_uuid"} & body.keys()
         if moved and self.switches.fixed_reference == "422":
             raise mistakes_in(sorted(moved), "cannot be changed")
