@@ -128,7 +128,7 @@ async def leased_account(
     patience = DatabasePatience(databases.wait, emit, stop)
     fence = Fence(databases.state, name, grant.epoch, patience)
     pacing = _pacing_of(destinations, fence, keeper, settles_within, emit)
-    async with (
+    async with (  # noqa: PLR1702 - resources
         keeper.kept(pacing.stop),
         pacing,
         stop_account_on(stop, pacing) as stopping,

@@ -101,7 +101,7 @@ class _Configured:
             self.name,
             same_database=not self._destination.source.database,
         )
-        with errors_name_file(self._destination):
+        with errors_name_file(self._destination):  # noqa: PLR1702 - resources
             # Closed here, since whoever reads this may stop at the first contact: the
             # comparison would keep its connection until it is collected as garbage.
             async with aclosing(comparison.__aiter__()) as pieces:

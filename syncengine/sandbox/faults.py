@@ -159,7 +159,7 @@ class Faults:
 
     _rules: list[_RuleCount] = field(default_factory=list)
     _chance: Chance | None = None
-    _random: Random = field(default_factory=Random)
+    _random: Random = field(default_factory=Random)  # noqa: S311 - no secret
 
     def clear(self) -> None:
         """Let every request succeed from now on."""

@@ -380,7 +380,7 @@ def _is_asked_for_elsewhere(world: World, contact_id: str, remote: Remote) -> bo
         return False
     removed_from = {
         destination
-        for (destination, contact), _ in world.database.states.items()
+        for destination, contact in world.database.states
         if contact == contact_id
     }
     for destination, table in world.tables.items():

@@ -78,7 +78,7 @@ async def _merge(
     other: str,
 ) -> MergeReport:
     name = destination.name
-    async with session(destination, account, config, databases, kind=None) as s:
+    async with session(destination, account, config, databases, kind=None) as s:  # noqa: PLR1702 - resources
         owners = {
             **await s.contacts.owners("", [into], takes_over=False),
             **await s.contacts.owners("", [other], takes_over=True),

@@ -59,7 +59,7 @@ async def range_differences(
         )
 
     most_known = _CROWD * size
-    async with pool.acquire() as connection:
+    async with pool.acquire() as connection:  # noqa: PLR1702 - resources
         if source.nullable:
             await refuse_nulls(connection, source)
         # The first range has no lower bound and the last one no upper bound: contacts

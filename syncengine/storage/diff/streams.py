@@ -45,7 +45,7 @@ async def stream_differences(
     """
     # The state's connection first, in every diff: diffs that share both pools could
     # else each keep one connection and wait for the other.
-    async with (
+    async with (  # noqa: PLR1702 - resources
         state_pool.acquire() as state_connection,
         source_pool.acquire() as source_connection,
     ):

@@ -94,7 +94,7 @@ async def planned_claims(pool: Pool) -> AsyncIterator[Connection]:
 
     Raises StorageError.
     """
-    with storage_errors():
+    with storage_errors():  # noqa: PLR1702 - resources
         async with pool.acquire() as connection:
             # One transaction from the first claim to the last question. A temporary
             # table lives in a session, and behind a pooler in transaction mode only a
