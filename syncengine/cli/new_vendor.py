@@ -38,6 +38,11 @@ def new_vendor(name: str, /, *, folder: Path | None = None) -> int:
         raise ConfigError([Problem("--folder", str(error))]) from None
     print_line(f"{target}: {len(files)} files written. Install and test them:")
     print_line(f"  cd {quoted(target)}")
-    print_line('  python -m pip install -e ".[test]" && python -m pytest')
-    print_line("README.md there says what to replace, and in which order.")
+    # Without --no-deps, pip may look for syncengine in an index, which may have another
+    # project of that name.
+    print_line("  python -m pip install --no-deps -e . && python -m pytest")
+    print_line(
+        "This needs syncengine's own wheel in the same environment. "
+        "README.md there says how to install it, and what to replace in which order."
+    )
     return 0

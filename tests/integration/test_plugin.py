@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import urllib.request
 import venv
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ class SecondEnvironment:
     """An environment with our wheel and the plug-in's, far from this checkout."""
 
     python: Path
+    site: Path
+    """The folder into which packages are installed."""
     plugin: Path
     """The plug-in's own folder, where its tests are."""
     folder: Path
@@ -105,7 +108,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> SecondEnvironment:
         unpack_wheel(build_wheel(project, tmp_path_factory.mktemp(name)), site)
     # What both depend on is borrowed from this environment, which comes second.
     (site / "borrowed.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
-    return SecondEnvironment(folder / "env/bin/python", plugin, folder)
+    return SecondEnvironment(folder / "env/bin/python", site, plugin, folder)
 
 
 def test_a_plug_in_is_found_checked_run_and_passes_the_contract(
@@ -141,6 +144,18 @@ def test_a_plug_in_is_found_checked_run_and_passes_the_contract(
     finally:
         suite.kill()
         suite.wait()
+
+
+def test_no_index_is_asked_for_what_the_plug_in_needs(
+    environment: SecondEnvironment,
+) -> None:
+    """Another project may have our name there, and would be installed for it."""
+    (folder,) = environment.site.glob("acme_sync-*.dist-info")
+    metadata = (folder / "METADATA").read_text(encoding="utf-8")
+    assert "Name: acme-sync" in metadata
+    assert "Requires-Dist" not in metadata
+    project = tomllib.loads((environment.plugin / "pyproject.toml").read_text())
+    assert project["build-system"]["requires"] == ["hatchling"]
 
 
 async def _fill(database: str) -> None:

