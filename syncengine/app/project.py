@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from syncengine.app import arguments
 from syncengine.app.blocking import run_blocking
 from syncengine.app.event_log import Listener, listening
 from syncengine.app.run_request import RunRequest, retry_request
@@ -83,6 +84,7 @@ class Project:
 
         Sends one harmless request to each vendor.
         """
+        arguments.refuse_other_calls(on_event=on_event)
         with listening(on_event):
             return CheckReport(tuple(await check(self._config)))
 
@@ -97,21 +99,23 @@ class Project:
         resync: bool = False,
         removed: bool = False,
         limit: int | None = None,
-        contacts: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
         on_event: Listener | None = None,
     ) -> Reports[PlanReport]:
         """Return what a run with the same arguments would send. Sends nothing."""
-        request = RunRequest(
+        names = arguments.destination_names("plan", destinations)
+        arguments.refuse_other_calls(on_event=on_event)
+        request = _run_request(
             backfill=backfill,
             resync=resync,
             removed=removed,
             limit=limit,
-            contacts=tuple(contacts),
-            accept=frozenset(accept),
+            contacts=contacts,
+            accept=accept,
         )
         with listening(on_event):
-            return Reports(await plan(self._config, destinations, request))
+            return Reports(await plan(self._config, names, request))
 
     def plan(
         self,
@@ -120,7 +124,7 @@ class Project:
         resync: bool = False,
         removed: bool = False,
         limit: int | None = None,
-        contacts: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
         on_event: Listener | None = None,
     ) -> Reports[PlanReport]:
@@ -145,7 +149,7 @@ class Project:
         resync: bool = False,
         removed: bool = False,
         limit: int | None = None,
-        contacts: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
         on_event: Listener | None = None,
         progress: Progress | None = None,
@@ -163,15 +167,16 @@ class Project:
         requests under way are answered and recorded. To cancel the coroutine is safe as
         well, like killing a process: the next run settles what was sent.
         """
-        request = RunRequest(
+        names = arguments.destination_names("run", destinations)
+        request = _run_request(
             backfill=backfill,
             resync=resync,
             removed=removed,
             limit=limit,
-            contacts=tuple(contacts),
-            accept=frozenset(accept),
+            contacts=contacts,
+            accept=accept,
         )
-        return await self._arun(destinations, request, on_event, progress, stop)
+        return await self._arun(names, request, on_event, progress, stop)
 
     def run(
         self,
@@ -180,7 +185,7 @@ class Project:
         resync: bool = False,
         removed: bool = False,
         limit: int | None = None,
-        contacts: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
         on_event: Listener | None = None,
         progress: Progress | None = None,
@@ -191,6 +196,7 @@ class Project:
         ``stop`` may be set from any thread. Ctrl-C ends the run cleanly as well, and is
         raised (KeyboardInterrupt) once it is over; a second one ends it at once.
         """
+        arguments.refuse_other_stop(stop)
         return run_blocking(
             lambda stop_run: self.arun(
                 *destinations,
@@ -227,14 +233,15 @@ class Project:
         ``dead`` it is about all dead letters instead, of these ``destinations`` and
         with this ``code``. Raises ConfigError for arguments that do not go together.
         """
-        names = tuple(destinations)
+        names = arguments.names("destinations", destinations)
+        arguments.refuse_other_flags(dead=dead)
         request = retry_request(
-            run_id,
-            batch=batch,
+            arguments.at_least_one("run_id", run_id),
+            batch=arguments.at_least_one("batch", batch),
             dead=dead,
-            code=code,
+            code=arguments.text("code", code),
             destinations=names,
-            accept=frozenset(accept),
+            accept=frozenset(arguments.names("accept", accept)),
         )
         return await self._arun(names, request, on_event, progress, stop)
 
@@ -253,6 +260,7 @@ class Project:
         stop: threading.Event | None = None,
     ) -> Reports[RunReport]:
         """Do what ``aretry`` does, and block until it is done. See ``run``."""
+        arguments.refuse_other_stop(stop)
         return run_blocking(
             lambda stop_run: self.aretry(
                 run_id,
@@ -272,7 +280,7 @@ class Project:
         self,
         *destinations: str,
         sample: int | None = None,
-        contacts: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
         repair: bool = False,
         fields: Iterable[str] = (),
         recreate: bool = False,
@@ -287,16 +295,19 @@ class Project:
         ``repair`` the next run sends again what differs: only in these ``fields``, or,
         with ``recreate``, also contacts that were deleted at the vendor.
         """
+        names = arguments.destination_names("verify", destinations)
+        arguments.refuse_other_flags(repair=repair, recreate=recreate)
+        arguments.refuse_other_calls(on_event=on_event, progress=progress, stop=stop)
         with listening(on_event):
             reports = await verify(
                 self._config,
-                destinations,
-                sample=sample,
-                contacts=tuple(contacts),
+                names,
+                sample=arguments.at_least_one("sample", sample),
+                contacts=arguments.contact_ids(contacts),
                 repair=repair,
-                fields=tuple(fields),
+                fields=arguments.names("fields", fields),
                 recreate=recreate,
-                accept=accept,
+                accept=arguments.names("accept", accept),
                 progress=progress,
                 stop=stop,
             )
@@ -306,7 +317,7 @@ class Project:
         self,
         *destinations: str,
         sample: int | None = None,
-        contacts: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
         repair: bool = False,
         fields: Iterable[str] = (),
         recreate: bool = False,
@@ -316,6 +327,7 @@ class Project:
         stop: threading.Event | None = None,
     ) -> Reports[VerifyReport]:
         """Do what ``averify`` does, and block until it is done. See ``run``."""
+        arguments.refuse_other_stop(stop)
         return run_blocking(
             lambda stop_verifying: self.averify(
                 *destinations,
@@ -337,7 +349,8 @@ class Project:
 
         Only reads the state: no source, no vendor. Runs may be under way meanwhile.
         """
-        return Reports(await status(self._config, destinations))
+        names = arguments.destination_names("status", destinations)
+        return Reports(await status(self._config, names))
 
     def status(self, *destinations: str) -> Reports[StatusReport]:
         """Do what ``astatus`` does, and block until it is done."""
@@ -351,8 +364,30 @@ class Project:
         progress: Progress | None,
         stop: asyncio.Event | None,
     ) -> Reports[RunReport]:
+        arguments.refuse_other_calls(on_event=on_event, progress=progress, stop=stop)
         with listening(on_event):
             reports = await run(
                 self._config, destinations, request, progress=progress, stop=stop
             )
         return Reports(reports)
+
+
+def _run_request(
+    *,
+    backfill: bool,
+    resync: bool,
+    removed: bool,
+    limit: int | None,
+    contacts: Iterable[str | int],
+    accept: Iterable[str],
+) -> RunRequest:
+    """Return the options of a run or a plan. Raises ConfigError for others."""
+    arguments.refuse_other_flags(backfill=backfill, resync=resync, removed=removed)
+    return RunRequest(
+        backfill=backfill,
+        resync=resync,
+        removed=removed,
+        limit=arguments.at_least_one("limit", limit),
+        contacts=arguments.contact_ids(contacts),
+        accept=frozenset(arguments.names("accept", accept)),
+    )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from syncengine.config.project import Config
 
 AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-"""A number of contacts."""
+"""A number of contacts, or of a batch."""
 Flag: TypeAlias = Annotated[bool, Parameter(negative="")]
 """An option without a value, and without a ``--no-`` form."""
 Names: TypeAlias = Annotated[tuple[str, ...], Parameter(negative="")]

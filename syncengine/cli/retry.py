@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Sequence
 
 from syncengine.app.project import Project
 from syncengine.cli.execution import execute
-from syncengine.cli.options import Destinations, Flag, Names
+from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
 from syncengine.cli.rendering.runs import print_runs
 from syncengine.config.project import Config
 from syncengine.model.reports import Progress, RunReport
 
 
 def retry(
-    run_id: int | None = None,
+    run_id: AtLeastOne | None = None,
     /,
     *,
     dead: Flag = False,
     destination: Destinations = (),
     code: str | None = None,
-    batch: int | None = None,
+    batch: AtLeastOne | None = None,
     accept: Names = (),
     json: Flag = False,
 ) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -25,6 +28,8 @@ from syncengine import (
     RunStatus,
 )
 from syncengine.app import event_log
+from syncengine.config.models import EngineFile
+from syncengine.config.project import Config
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.databases import Databases
 from tests.support.people_project import RESPOND_IO, People, people, refusing
@@ -272,6 +277,89 @@ async def test_an_unknown_destination_and_an_unknown_brake_are_exceptions(
             await project.arun("respond_oi")
         with pytest.raises(ConfigError, match="neither a brake"):
             await project.arun(accept=["nothing"])
+
+
+def _unused_project() -> Project:
+    """Return a project whose configuration is never looked at."""
+    return Project(Config(Path("syncengine.yaml"), EngineFile.model_construct()))
+
+
+def _refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(ConfigError) as raised:
+        call()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("method", ["run", "plan", "retry", "verify"])
+@pytest.mark.parametrize("argument", ["contacts", "accept", "fields", "destinations"])
+def test_a_text_is_not_taken_for_a_collection_of_its_characters(
+    method: str, argument: str
+) -> None:
+    call = getattr(_unused_project(), method)
+    if argument not in inspect.signature(call).parameters:
+        return
+    if argument == "destinations" and method != "retry":
+        assert _refusal(lambda: call(["13"])).startswith("destinations: ")
+        return
+    said = _refusal(lambda: call(**{argument: "13"}))
+    assert said.startswith(f"{argument}: ")
+    assert said.endswith(f"write {argument}=['13']")
+    for wrong in (None, 13, b"13", {"13": 1}, [b"13"], [None], [True], [1.5]):
+        said = _refusal(lambda wrong=wrong: call(**{argument: wrong}))  # type: ignore[misc]
+        assert said.startswith(f"{argument}: ")
+
+
+def test_numbers_are_whole_and_at_least_one() -> None:
+    project = _unused_project()
+    for wrong in (-1, 0, True, "x", 1.5):
+        calls: dict[str, list[Callable[..., object]]] = {
+            "limit": [project.run, project.plan],
+            "sample": [project.verify],
+            "batch": [lambda **given: project.retry(12, **given)],
+        }
+        for argument, methods in calls.items():
+            for method in methods:
+                said = _refusal(partial(method, **{argument: wrong}))
+                assert said.startswith(f"{argument}: must be a whole number of 1 or")
+        said = _refusal(partial(project.retry, wrong))  # type: ignore[arg-type]
+        assert said.startswith("run_id: must be a whole number of 1 or")
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("run", {"backfill": "no"}),
+        ("plan", {"removed": 1}),
+        ("verify", {"repair": None}),
+        ("retry", {"dead": "yes"}),
+        ("retry", {"code": 422, "dead": True}),
+        ("check", {"on_event": "x"}),
+        ("run", {"progress": print}),
+        ("run", {"stop": asyncio.Event()}),
+        ("verify", {"stop": True}),
+    ],
+)
+def test_other_arguments_are_of_their_type(method: str, given: dict[str, Any]) -> None:
+    said = _refusal(lambda: getattr(_unused_project(), method)(**given))
+    assert said.startswith(f"{next(iter(given))}: must ")
+
+
+@pytest.mark.asyncio
+async def test_a_stop_of_threads_is_refused_by_a_twin() -> None:
+    with pytest.raises(ConfigError, match=r"stop: must be an asyncio\.Event"):
+        await _unused_project().arun(stop=threading.Event())  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio
+async def test_contact_ids_may_be_integers(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, _ONE) as here:
+        await here.add(range(1, 20))
+        (report,) = await _project(here).arun(contacts=[13, "14"])
+        assert report.contacts["applied"] == 2
+        (verified,) = await _project(here).averify(contacts=iter([13]))
+        assert verified.compared == 1
+        (plan,) = await _project(here).aplan(contacts={15})
+        assert plan.contacts == 1
 
 
 @pytest.mark.asyncio
