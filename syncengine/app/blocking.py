@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def _run_in_thread(work: Work[T], stop: threading.Event) -> T:
     try:
         # Inside the block: an interrupt may come while this waits for the thread.
         thread.start()
-        return result.result()
+        interrupted = _wait_or_stop(result, stop)
     except KeyboardInterrupt:
         # The interrupt is the caller's: a thread does not get any.
         stop.set()
@@ -83,3 +83,31 @@ def _run_in_thread(work: Work[T], stop: threading.Event) -> T:
     finally:
         if thread.ident is not None:
             thread.join()
+    if interrupted:
+        raise KeyboardInterrupt
+    return result.result()
+
+
+def _wait_or_stop(result: Future[T], stop: threading.Event) -> bool:
+    """Wait for the result, and ask for a stop on Ctrl-C.
+
+    Returns whether Ctrl-C was pressed; some of them raise KeyboardInterrupt instead.
+    """
+    # Where the running loop is that of asyncio.run, the first Ctrl-C raises nothing: it
+    # cancels the loop's main task, which is to end at its next await. It has none while
+    # we block it, so we look whether any task was cancelled. Only a signal's handler
+    # can have done that: the loop itself does not run.
+    before = _cancellations()
+    interrupted = False
+    while True:
+        done, _ = wait([result], timeout=_POLL)
+        if not interrupted and _cancellations() > before:
+            interrupted = True
+            stop.set()
+        if done:
+            return interrupted
+
+
+def _cancellations() -> int:
+    """Return how often tasks of the running loop were cancelled."""
+    return sum(task.cancelling() for task in asyncio.all_tasks())

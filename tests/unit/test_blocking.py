@@ -73,6 +73,9 @@ def in_a_script():
 async def in_a_notebook():
     run_blocking(work)
 
+async def in_a_task():
+    await asyncio.create_task(in_a_notebook())
+
 try:
     {call}
 except KeyboardInterrupt:
@@ -82,7 +85,12 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize(
     "call",
-    ["in_a_script()", "asyncio.new_event_loop().run_until_complete(in_a_notebook())"],
+    [
+        "in_a_script()",
+        "asyncio.new_event_loop().run_until_complete(in_a_notebook())",
+        "asyncio.run(in_a_notebook())",
+        "asyncio.run(in_a_task())",
+    ],
 )
 def test_ctrl_c_ends_it_cleanly_and_is_raised(call: str) -> None:
     command = [sys.executable, "-c", _SCRIPT.format(call=call)]
