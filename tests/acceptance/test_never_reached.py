@@ -63,6 +63,6 @@ async def test_removed_contacts_do_not_count_among_those_that_have_a_value(
         await here.source.execute("UPDATE crm.people SET name = NULL WHERE id <= 5")
         refused = await here.run(NAME)
         assert exit_code(refused) == 2
-        assert "emptied firstName at 5 of the 10 contacts that have it" in str(
+        assert "emptied field firstName of 5 of the 10 contacts that have it" in str(
             refused.error
         )
