@@ -7,7 +7,7 @@ all contacts of the source through it, in batches, and counts what was found.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from syncengine.app.candidates import cut
 from syncengine.app.databases import errors_name_file
@@ -20,7 +20,14 @@ from syncengine.engine.stopping import broken_off_by
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
 from syncengine.model.reports import Noteworthy, RunStatus
-from syncengine.model.work import Batch, BatchKind, DiffSlice, Record, Status
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    ContactState,
+    DiffSlice,
+    Record,
+    Status,
+)
 from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.rows import SourceRows
 
@@ -45,10 +52,12 @@ class AdoptionLookUp:
             task, destination.vendor.capabilities, rows, s.contacts, self._keys
         )
         self._found: Counter[str] = Counter()
+        """Number of contacts by finding."""
         self._silent = 0
         """Contacts without a link that are not looked up: nothing may be sent about
         them."""
         self._named: list[Noteworthy] = []
+        """Contacts that a person has to look at."""
 
     async def everybody(self, limit: int | None) -> None:
         """Look all contacts up. Raises RunStopped, AccountStopped, RunRefused."""
@@ -68,48 +77,47 @@ class AdoptionLookUp:
                 s.ending.status = RunStatus.STOPPED
                 return
             await self._look_up(batch)
-            # Links are written by now: should the process die before this line, the next
-            # adoption finds these contacts linked.
+            # Links are written by now: should the process die before this line, the
+            # next adoption finds these contacts linked.
             await s.batches.finish(batch.number, {})
             s.advanced(len(batch.contact_ids))
 
     async def _look_up(self, batch: Batch) -> None:
+        """Look a batch up, and count what was found. Raises AccountStopped."""
         prepared = await self._preparer.plan(batch)
         self._silent += await self._count_silent(batch, prepared)
         # Findings are counted only once the whole batch is through.
         adopted = await self._adoption.adopt(prepared.jobs)
-        self._note(_refused(prepared.records))
-        self._note(
-            Noteworthy(each.contact_id, each.finding, each.finding, each.message)
-            for each in adopted
-        )
+        for refused in _refused(prepared.records):
+            self._note(refused)
+        for each in adopted:
+            self._note(
+                Noteworthy(each.contact_id, each.finding, each.finding, each.message)
+            )
 
-    def _note(self, findings: Iterable[Noteworthy]) -> None:
-        for finding in findings:
-            self._found[finding.outcome] += 1
-            if finding.outcome not in _NOT_NAMED and len(self._named) < _MOST_NAMED:
-                self._named.append(finding)
+    def _note(self, note: Noteworthy) -> None:
+        """Count a finding, which is the outcome of the note."""
+        self._found[note.outcome] += 1
+        if note.outcome not in _NOT_NAMED and len(self._named) < _MOST_NAMED:
+            self._named.append(note)
 
     async def _count_silent(self, batch: Batch, prepared: Prepared) -> int:
         """Return how many contacts without a link nothing may be sent about."""
-        planned = {record.contact_id for record in prepared.records}
-        planned |= {job.state.contact_id for job in prepared.jobs}
-        known = [
-            record.known
-            for record in prepared.records
-            if record.status is Status.SUPPRESSED
-        ]
+        planned = {job.state.contact_id for job in prepared.jobs}
+        planned |= {record.contact_id for record in prepared.records}
         # Those that were suppressed before are not planned any more.
         passed_over = [each for each in batch.contact_ids if each not in planned]
         states = await self._session.contacts.load(passed_over)
-        known += [
-            state.known
-            for state in states.values()
-            if state.status is Status.SUPPRESSED
-        ]
-        return sum(each.external_id is None for each in known)
+        contacts: list[Record | ContactState] = [*prepared.records, *states.values()]
+        number = 0
+        for contact in contacts:
+            is_linked = contact.known.external_id is not None
+            if contact.status is Status.SUPPRESSED and not is_linked:
+                number += 1
+        return number
 
     def report(self) -> AdoptReport:
+        """Return the report of what was looked up so far."""
         s, found = self._session, self._found
         if s.ending.status is RunStatus.DONE and found[Finding.UNREAD]:
             s.ending.status = RunStatus.INCOMPLETE
@@ -148,7 +156,8 @@ async def _everybody(s: Session) -> AsyncIterator[DiffSlice]:
                 yield piece
 
 
-def _refused(records: Iterable[Record]) -> Iterable[Noteworthy]:
+def _refused(records: Iterable[Record]) -> Iterator[Noteworthy]:
+    """Yield the contacts whose row or match key cannot be used."""
     for record in records:
         outcome = record.outcome
         if outcome is not None and outcome.kind is OutcomeKind.REJECTED:

@@ -63,14 +63,19 @@ class Comparison:
                 await self._compare_destination()
         except RequestFailed as failure:
             # The vendor's list of contacts, without which nothing is known of anybody.
-            ending, name = self._session.ending, self._session.name
-            ending.status, ending.error = RunStatus.HALTED, f"{name}: {failure}"
+            ending = self._session.ending
+            ending.status = RunStatus.HALTED
+            ending.error = f"{self._session.name}: {failure}"
             ending.cause = failure
 
     async def _compare_named(self) -> None:
+        """Compare the contacts that were named, also those that were gone before."""
         s = self._session
-        named = list(dict.fromkeys(map(contact_id_of, self._request.contacts)))
-        gone = [each for each in await self._all_gone() if each in named]
+        contact_ids = [contact_id_of(given) for given in self._request.contacts]
+        # Who is named twice is compared once.
+        named = list(dict.fromkeys(contact_ids))
+        all_gone = await self._all_gone()
+        gone = [each for each in all_gone if each in named]
         linked = await Linked(s.databases.state, s.name).among(named)
         s.progress.started(s.name, len(linked) + len(gone))
         await self.verification.one_by_one(linked)
@@ -84,12 +89,14 @@ class Comparison:
             )
 
     async def _compare_destination(self) -> None:
+        """Compare all contacts of the destination, or a sample of them."""
         s, sample = self._session, self._request.sample
         linked = Linked(s.databases.state, s.name)
         gone = await self._all_gone()
         total = await linked.count()
         if sample is not None:
             s.progress.started(s.name, min(sample, total))
+            # Drawn by the number of the run: each run looks at other contacts.
             drawn = await linked.sample(sample, s.run_id)
             await self.verification.one_by_one(drawn)
         else:
@@ -97,6 +104,8 @@ class Comparison:
             vendor = s.destination.vendor
             directory = vendor if isinstance(vendor, Directory) else None
             await self.verification.everybody(linked, total, directory)
+        # Who was gone before is looked for once more only where a repair may create
+        # them again; otherwise they are only counted.
         if self._request.recreate and sample is None and gone:
             await self._compare_gone(gone)
         else:
@@ -131,9 +140,14 @@ class Comparison:
             # Most likely the key leads to another account: nothing may be repaired
             # before somebody has looked.
             s.ending.error = f"{s.name}: {lacking_message(s.name, seen.compared)}"
-        repaired, left = 0, Counter[NotRepaired]()
+        repaired = 0
+        left = Counter[NotRepaired]()
         if repair is not None:
-            repaired, left = repair.mended, repair.left
+            repaired = repair.mended
+            left = repair.left
+        not_repaired = {
+            reason.value: left[reason] for reason in NotRepaired if left[reason]
+        }
         return VerifyReport(
             destination=s.name,
             status=s.ending.status,
@@ -148,7 +162,7 @@ class Comparison:
             unread=seen.unread,
             strangers=seen.strangers,
             repaired=repaired,
-            left={reason.value: left[reason] for reason in NotRepaired if left[reason]},
+            left=not_repaired,
             opted_out=seen.opted_out,
             other_account=is_other_account,
             requests=s.requests,

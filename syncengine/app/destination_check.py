@@ -1,4 +1,4 @@
-"""Checks of one destination: its source, its vendor, and whether it is the same as before."""
+"""Checks of one destination: its source, its vendor, and whether it is still the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a contact without asking the vendor: its row, its state, its next run.
+"""What is known of a contact without the vendor: its row, its state, its next run.
 
 A row that cannot be read or worked out becomes a remark, and the rest is shown all the
 same. Only a state that cannot be read is an error.
@@ -28,16 +28,23 @@ from syncengine.storage.source.rows import SourceRows
 
 @dataclass(frozen=True, slots=True)
 class LocalView:
-    """Facts about a contact that are known without asking the vendor."""
+    """Facts about a contact that are known without asking the vendor.
+
+    ``app.vendor_copy`` adds the vendor's answer to them.
+    """
 
     destination: str
     contact_id: str
     state: ContactState | None
+    """None where the state does not know the contact."""
     desired: Desired | None
+    """What the row asks for; None without a row, or with one that cannot be used."""
     remarks: tuple[str, ...] = ()
     outlook: Outlook = field(default_factory=Outlook)
     vendor: Copy | None = None
+    """The contact as the vendor shows it, once it was asked."""
     details: Mapping[str, Json] = field(default_factory=dict)
+    """What else the vendor shows of it, by name."""
 
     def with_remark(self, remark: str) -> LocalView:
         return replace(self, remarks=(*self.remarks, remark))
@@ -79,7 +86,8 @@ async def _local_view(
     try:
         pool = databases.source(destination)
         source = SourceRows(pool, await inspect_source(destination, pool))
-        row = next(iter(await source.load([contact_id])), None)
+        rows = await source.load([contact_id])
+        row = rows[0] if rows else None
         seen, remark = _with_row(destination, seen, row)
         desired = seen.desired
         if remark is not None:
@@ -92,6 +100,7 @@ async def _local_view(
         remarks.append(f"the source could not be read: {error}")
         without_row = Seen(seen.state)
         outlook = await look_ahead(destination, databases, store, None, without_row)
+    # The state's own database: without it there is nothing to show.
     except SyncEngineError:
         raise
     except Exception as error:  # noqa: BLE001 - what else is known is shown all the same

@@ -40,8 +40,13 @@ async def merge_strangers(pair: MergePair) -> MergeReport:
 async def merge_ours(
     pair: MergePair, store: Contacts, state: ContactState
 ) -> MergeReport:
-    """Merge a vendor contact into the copy of a contact of ours."""
-    name, contact = pair.destination.name, name_of(state.contact_id)
+    """Merge a vendor contact into the copy of a contact of ours.
+
+    Raises StorageError, AccountStopped, and RequestFailed where the vendor gives no
+    answer to the look-ups before and after the merge.
+    """
+    name = pair.destination.name
+    contact = name_of(state.contact_id)
     command = f"syncengine run -d {name} --contact {as_argument(state.contact_id)}"
     advice = f"the next run, or `{command}`, finds out which of the two is left"
     if has_open_merge(state.known):
@@ -85,8 +90,8 @@ async def _take_over(
         if answered_id:
             error = _third_contact(answered_id, advice)
         return MergeReport(name, RunStatus.INCOMPLETE, error=error)
-    left, remote = found
-    owner = await ours.own(left, remote, pair.destination)
+    left = found.external_id
+    owner = await ours.own(left, found.remote, pair.destination)
     if owner:
         error = (
             f"{left} is left, which belongs to contact {owner_name(owner, name)}: "
@@ -105,6 +110,7 @@ def _third_contact(external_id: str | None, advice: str) -> str:
 
 
 def _failed_request(name: str, error: RequestFailed, advice: str) -> MergeReport:
+    """Return the report of a merge whose request failed, perhaps after it was done."""
     if isinstance(error, VendorUnavailable) and error.maybe_applied:
         unknown = f"{error}; whether the two were merged is not known: {advice}"
         return MergeReport(name, RunStatus.INCOMPLETE, error=unknown)

@@ -26,7 +26,9 @@ class MergingContact:
 
     store: Contacts
     state: ContactState
+    """The contact as it was before the merge."""
     known_while_merging: Known
+    """What is known of it, with the note that it is being merged."""
 
     async def note_merging(self) -> None:
         """Write down that it is being merged, and with which contact."""
@@ -41,7 +43,9 @@ class MergingContact:
     ) -> str | None:
         """Make it the owner of the vendor contact that is left, as the vendor shows it.
 
-        Returns the other contact that owns that one already.
+        ``remote`` is None where the vendor could not be asked. Returns the owner, as
+        ``destination/contact_id``, where another contact owns that one already; nothing
+        is written then, and the note of the merge stays.
         """
         vendor, prefix = destination.vendor, destination.mapping.tag_prefix
         hidden = vendor.capabilities.hidden
@@ -50,12 +54,20 @@ class MergingContact:
         if remote is not None:
             tags = remote.tags
             linked = known_from_remote(
-                remote, None, known, vendor.same, hidden, None, prefix
+                remote,
+                desired=None,
+                known=known,
+                same=vendor.same,
+                hidden=hidden,
+                prefix=prefix,
             )
             known = with_seen_opt_outs(linked, known, remote, vendor.capabilities)
         our_tags = tags_with_prefix(tags, prefix)
         link = await self.store.link(
-            self.state.contact_id, left, None, known.found_tags, our_tags
+            self.state.contact_id,
+            left,
+            found_tags=known.found_tags,
+            our_tags=our_tags,
         )
         if link.owner is None:
             known = with_inherited(known, link.tags & tags, link.fields, hidden)
@@ -63,6 +75,8 @@ class MergingContact:
         return link.owner
 
     async def _record(self, known: Known) -> None:
+        """Write down what is known; the next run compares it with the row."""
+        # Without a hash of the row, so that the next run looks at it in any case.
         status = Status.PENDING
         if self.state.status is Status.REMOVED:
             status = Status.REMOVED

@@ -1,4 +1,4 @@
-"""The people whom a suppression names: by id, phone number or address, or lists of these.
+"""The people whom a suppression names, by id, phone number or address.
 
 A list that holds one unreadable line is refused as a whole: to suppress the others
 would look like success.

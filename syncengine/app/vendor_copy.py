@@ -48,6 +48,7 @@ async def _with_copy(
     retrier: Retrier,
     view: LocalView,
 ) -> ShowReport:
+    """Read the contact at the vendor. Raises RequestFailed, AccountStopped."""
     vendor = destination.vendor
     known = view.state.known if view.state else Known()
     remotes = await _remotes(destination, retrier, known, view.desired)
@@ -59,6 +60,8 @@ async def _with_copy(
         return show_report(view, RunStatus.INCOMPLETE)
     (remote,) = remotes
     view = replace(view, vendor=sorted_copy(remote.fields, remote.tags))
+    # A contact that is found by its keys alone is not linked here: that is for a run
+    # or an adoption, which consider all contacts with these keys.
     if known.external_id is not None:
         await _remember_opt_outs(destination, account, view.contact_id, known, remote)
     else:
@@ -117,7 +120,10 @@ async def _remotes(
     known: Known,
     desired: Desired | None,
 ) -> tuple[Remote, ...]:
-    """Return the vendor's contact by its id, or those that match the row's keys."""
+    """Return the vendor's contact by its id, or those that match the row's keys.
+
+    The first key that finds any decides.
+    """
     vendor = destination.vendor
     if known.external_id is not None:
         remote = await read_linked(vendor, retrier, known)

@@ -1,4 +1,8 @@
-"""Adoption of contacts that exist in an account, before the first run."""
+"""Adopt contacts that exist in an account, before the first run.
+
+Each contact of the source is looked up at the vendor by its match keys, and linked if
+exactly one contact is found (``app.adoption_look_up``). Nothing is written there.
+"""
 
 from __future__ import annotations
 
@@ -77,6 +81,7 @@ async def _adopt(
     limit: int | None,
     progress: Progress | None,
 ) -> AdoptReport:
+    """Look up under the lease, so that no run creates a contact meanwhile."""
     async with session(
         destination, account, config, databases, RunKind.ADOPT, progress=progress
     ) as s:
@@ -87,5 +92,6 @@ async def _adopt(
             with s.ending.noted(destination):
                 await looking_up.everybody(limit)
         report = looking_up.report()
+        # Contacts are named to whoever asked, and kept in no record of the run.
         await s.finish({**report.public(), "contacts": []})
     return report

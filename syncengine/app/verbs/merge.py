@@ -77,8 +77,11 @@ async def _merge(
     into: str,
     other: str,
 ) -> MergeReport:
+    """Merge under the lease: no run may write about these contacts meanwhile."""
     name = destination.name
     async with session(destination, account, config, databases, kind=None) as s:  # noqa: PLR1702 - resources
+        # Of ``into`` any owner counts, even a removed contact; of ``other`` only one
+        # that would not give it up.
         owners = {
             **await s.contacts.owners("", [into], takes_over=False),
             **await s.contacts.owners("", [other], takes_over=True),
