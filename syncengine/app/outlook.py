@@ -1,4 +1,9 @@
-"""Outlook of one contact: what the next run would do, and what keeps it from that."""
+"""Outlook of one contact: what the next run would do, and what keeps it from that.
+
+``show`` prints it. The questions are asked in the order in which a run asks them, and
+the first that has an answer decides: may anything be sent about the contact, is it left
+alone (a dead letter, gone, unsupported), what does its plan contain.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +49,7 @@ _SUPPRESSED_BY = {
     SubjectKind.PHONE: "one of its phone numbers",
     SubjectKind.EMAIL: "one of its e-mail addresses",
 }
+"""Which of the subjects of a contact is suppressed, in words."""
 _SENDS_NOTHING = "sends nothing about it"
 
 
@@ -71,7 +77,9 @@ class Seen:
 
     state: ContactState
     row: SourceRow | None = None
+    """None where the source does not select the contact."""
     desired: Desired | None = None
+    """What the row asks for; None without a row, or with one that cannot be used."""
 
 
 async def look_ahead(
@@ -103,12 +111,14 @@ async def look_ahead(
         return Outlook(None, remarks, left_alone, kept=pending)
     prepared = await _plan(destination, store, source, seen, neighbours)
     nothing = _nothing_because(seen, prepared)
+    if nothing:
+        next_run = f"sends nothing: {nothing}"
+    else:
+        next_run = _next(destination, prepared)
     return Outlook(
         standing=None,
         remarks=remarks,
-        next_run=f"sends nothing: {nothing}"
-        if nothing
-        else _next(destination, prepared),
+        next_run=next_run,
         nothing_because=nothing,
         kept=_kept(seen, prepared),
     )
@@ -148,7 +158,10 @@ async def _forbidding(
     store: ContactStore,
     seen: Seen,
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Return why nothing may be sent, if so, and remarks that explain it."""
+    """Return why nothing may be sent, and remarks that explain it.
+
+    The reason is one of ``Outlook.standing``; None where something may be sent.
+    """
     contact_id = seen.state.contact_id
     standing: str | None = None
     remarks: list[str] = []
@@ -265,12 +278,18 @@ async def _unsupported(
 
     None for other contacts, and where its row changed or came back.
     """
-    state, name, contact_id = seen.state, destination.name, seen.state.contact_id
+    name = destination.name
+    state = seen.state
+    contact_id = state.contact_id
+    # A contact that is unsupported counts as settled: synced with this version of its
+    # row, or removed with it. With any other status or version it is planned anew.
     if seen.row is None:
-        hash_now, expected = None, Status.REMOVED
+        settled_status = Status.REMOVED
+        settled_hash = None
     else:
-        hash_now, expected = seen.row.source_hash, Status.SYNCED
-    if state.status is not expected or state.source_hash != hash_now:
+        settled_status = Status.SYNCED
+        settled_hash = seen.row.source_hash
+    if state.status is not settled_status or state.source_hash != settled_hash:
         return None
     if await standing_of(databases.state, name, contact_id) is not Standing.UNSUPPORTED:
         return None
@@ -335,6 +354,7 @@ def _next(destination: DestinationConfig, prepared: Prepared) -> str:
 
 
 def _next_of_job(destination: DestinationConfig, job: Job) -> str:
+    """Describe what the next run does with a contact that it works on."""
     if job.refusal is not None:
         return f"looks it up, and rejects it ({job.refusal.code})"
     look_up = plan_look_up(

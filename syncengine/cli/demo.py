@@ -37,6 +37,8 @@ from syncengine.storage.server.embedded import embedded
 
 NIGHTS = ("2025-06-01", "2025-09-01")
 """Days whose contacts are synced, each as a file beside the demo's configuration."""
+_SHOWN = 3
+"""Unsupported contacts that the summary shows."""
 REAL_LIMITS = {"charles": (5, 1.0), "respond_io": (200, 60.0)}
 """Requests and seconds of the window in which the real vendor allows them (charles: the
 adapter's default, since nothing is documented)."""
@@ -140,6 +142,10 @@ async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:
 
 
 def _print_summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
+    """Print the requests of each run, and how long the real vendors would take them.
+
+    ``runs`` are the runs in their order, by title such as ``2, again``.
+    """
     out.print("\n[bold]What happened[/bold]", markup=True)
     table = table_with("night", "destination", "requests", "real limit", "would take")
     for title, reports in runs:
@@ -153,6 +159,7 @@ def _print_summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
                 duration(report.requests * seconds / requests),
             )
     print_table(table)
+    # The last entry is the run again, the one before it is that of the last night.
     _, last_night = runs[-2]
     (charles,) = [report for report in last_night if report.destination == "charles"]
     print_line(
@@ -164,7 +171,7 @@ def _print_summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
         f"{charles.contacts['unsupported']} contacts\nwanted that in night 2. They are "
         "reported once, as unsupported, such as:"
     )
-    for note in charles.noteworthy[:3]:
+    for note in charles.noteworthy[:_SHOWN]:
         message = shorten(note.message, 66, placeholder=" ...")
         print_line(f"  {note.contact_id}: {message}")
     print_line(

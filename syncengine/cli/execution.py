@@ -20,6 +20,7 @@ from syncengine.config.project import Config
 from syncengine.model.copies import AdoptReport, VerifyReport
 from syncengine.model.reports import NoProgress, Progress, PruneReport, RunReport
 
+# Constrained, not bound: all reports of one call are of the same class.
 R = TypeVar("R", AdoptReport, PruneReport, RunReport, VerifyReport)
 
 
@@ -51,7 +52,8 @@ def execute(
         print_json(reports)
     else:
         print_reports(reports)
-    code = exits.worst(map(exits.exit_code, reports))
+    codes = [exits.exit_code(report) for report in reports]
+    code = exits.worst(codes)
     # A refusal (2) or another run's lease (3) had nothing to do with the signal.
     if received.exit_code is not None and code in (exits.IN_STEP, exits.FELL_SHORT):
         return received.exit_code

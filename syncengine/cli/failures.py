@@ -12,6 +12,7 @@ from syncengine.cli.terminal import err
 from syncengine.errors import SyncEngineError
 
 _STATUS_BY_EXIT_CODE = {2: "refused", 3: "held"}
+"""The ``status`` of a failure as JSON; with any other exit code it is ``failed``."""
 
 
 def complain(text: str, *, prefix: str = "syncengine: ") -> None:
@@ -59,6 +60,8 @@ def in_words(error: Exception) -> str:
 
 
 def _kind_and_place(error: BaseException) -> str:
+    """Return what kind of error it is, and the file and line that raised it."""
+    # Of several errors of a task group the first one stands for all.
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     *_, last = traceback.extract_tb(error.__traceback__)

@@ -89,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(tokens: list[str]) -> int:
+    """Run the command; an error that ends it is printed, and gives its exit code."""
     try:
         code = app.meta(
             tokens, exit_on_error=False, print_error=False, result_action="return_value"
@@ -115,7 +116,7 @@ def _run(tokens: list[str]) -> int:
 
 
 def _code_after_output(code: int, tokens: list[str]) -> int:
-    """Return the exit code, considering whether stdout could be written.
+    """Return the exit code, after a look at whether stdout could be written.
 
     What a run did is done, so it keeps its own code. A verb whose whole purpose is what
     it prints has failed.

@@ -1,4 +1,9 @@
-"""Running a coroutine that signals can stop."""
+"""Running a coroutine that signals can stop.
+
+The first signal asks the work to stop: it finishes its requests and records them. The
+second one, or 26 seconds, cancels it. Where even that does not end the process within
+two more seconds, it ends itself, before a supervisor kills it (after 30, usually).
+"""
 
 from __future__ import annotations
 
@@ -88,6 +93,7 @@ def run_stoppable(
     try:
         return asyncio.run(main())
     finally:
+        # Not before: closing the loop may wait for a thread that is stuck as well.
         last_resort.cancel()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 _STREAMS = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
+"""Name, file descriptor and mode of each standard stream."""
 closed: set[str] = set()
 """The standard streams that the caller had closed."""
 
@@ -26,6 +27,8 @@ def prepare_streams() -> None:
             os.set_blocking(number, True)
             continue
         closed.add(name)
+        # The lowest free number is taken: that of the closed stream, unless a file was
+        # opened under it meanwhile.
         null = os.open(os.devnull, os.O_RDWR)
         if null != number:
             os.dup2(null, number)

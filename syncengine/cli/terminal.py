@@ -31,7 +31,10 @@ class SafeConsole(Console):
         if isinstance(stream, TextIOWrapper):
             # A name may hold characters that the terminal's encoding does not have.
             stream.reconfigure(errors="backslashreplace")
-        width = None if cuts_lines or stream.isatty() else _NEVER_CUT
+        width: int | None = _NEVER_CUT
+        if cuts_lines or stream.isatty():
+            # As wide as the terminal, which rich finds out.
+            width = None
         super().__init__(
             stderr=stderr, highlight=False, emoji=False, markup=False, width=width
         )
