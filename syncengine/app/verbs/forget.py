@@ -40,6 +40,7 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
         )
         # From here on no run sends anything about the contact: this has to be written
         # down before any destination deletes it, or a run could create it again.
+        # Phones and addresses are gathered now, since the erasure forgets them.
         values = await _values(databases, destinations, contact_id)
         lacking = await lacking_consents(config, databases)
         await erasure.begin(
@@ -67,9 +68,8 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
             error = ConfigError(problems)
             receipts.append(receipt_of_error(name, contact_id, error))
         for name in without_file:
-            receipts.append(
-                await erasure.end_unconfigured(databases.state, name, contact_id)
-            )
+            receipt = await erasure.end_unconfigured(databases.state, name, contact_id)
+            receipts.append(receipt)
         return receipts
 
 
@@ -89,10 +89,11 @@ async def _forget(
     databases: Databases,
     contact_id: str,
 ) -> Receipt:
+    """Erase the contact at one destination, and here; return its receipt."""
     async with session(destination, account, config, databases, RunKind.FORGET) as s:
-        receipt = await ContactErasure(
-            s, contact_id, await _progress(s, contact_id)
-        ).run()
+        progress = await _progress(s, contact_id)
+        contact_erasure = ContactErasure(s, contact_id, progress)
+        receipt = await contact_erasure.run()
         if receipt.status is Erased.OPEN:
             s.ending.status = RunStatus.INCOMPLETE
         # The report of this run is the receipt, which is kept by itself. It comes last:
@@ -106,4 +107,6 @@ async def _forget(
 async def _progress(s: Session, contact_id: str) -> erasure.ErasureProgress:
     """Return the progress of the erasure before this run."""
     receipts = await erasure.receipts(s.databases.state, contact_id)
-    return next(each for each in receipts if each.destination == s.name)
+    # There is one for each destination since the erasure was begun.
+    (progress,) = [each for each in receipts if each.destination == s.name]
+    return progress

@@ -33,8 +33,8 @@ async def plan(
         await warn_where_new(databases)
         # Claims of match keys are planned in a temporary table of one connection, which
         # all destinations share: those of one account compete for the keys.
-        claiming = any(map(keys_may_collide, destinations))
-        temporary = planned_claims(databases.state) if claiming else nullcontext()
+        has_claims = any(keys_may_collide(each) for each in destinations)
+        temporary = planned_claims(databases.state) if has_claims else nullcontext()
         async with temporary as claims:
             return [
                 await _plan(Reader(destination, config, databases), request, claims)

@@ -32,7 +32,10 @@ async def prune(
     and every run that is not over stay. Runs may be under way meanwhile. ``stop`` ends
     it after the slice it is at. Raises ConfigError, StorageError.
     """
-    began, stop = time.monotonic(), stop or asyncio.Event()
+    began = time.monotonic()
+    if stop is None:
+        # Never set: nobody stops it.
+        stop = asyncio.Event()
     kept = config.engine.keep_outcomes
     if older_than is not None:
         kept = _seconds(older_than)
@@ -46,9 +49,11 @@ async def prune(
             if stop.is_set():
                 break
             runs += await retention.run(run_id)
-        # A file that cannot be read may name a longer window than all others.
+        # Counts of requests by minute, by which limits are kept over several runs. A
+        # file that cannot be read may name a longer window than all others.
         if not stop.is_set() and not config.broken:
-            minutes = await _sum(retention.minutes(_longest_window(config)), stop)
+            old_minutes = retention.minutes(_longest_window(config))
+            minutes = await _sum(old_minutes, stop)
     return PruneReport(
         older_than=kept,
         runs=runs,

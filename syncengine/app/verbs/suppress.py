@@ -20,14 +20,17 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
 
     A subject that is named twice counts once.
     """
-    each = tuple(dict.fromkeys(subjects))
+    # Each once, in their order.
+    distinct = tuple(dict.fromkeys(subjects))
     async with open_databases(config, ()) as databases:
         lacking = await lacking_consents(config, databases)
-        new = await consent.suppress(databases.state, each)
+        new = await consent.suppress(databases.state, distinct)
         await note_consents(config, databases, lacking)
         named = [
-            subject.value for subject in each if subject.kind is SubjectKind.CONTACT
+            subject.value for subject in distinct if subject.kind is SubjectKind.CONTACT
         ]
+        # A person who is suppressed by id is so by phone and address, too: the same
+        # person may have another row.
         known = await known_of(databases.state, named)
         await consent.learn_values(databases.state, known)
     unknown = [contact_id for contact_id in named if contact_id not in known]
@@ -37,7 +40,7 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
         async with open_databases(config, config.destinations) as databases:
             asked = await in_source(databases, config.destinations, unknown)
             await consent.learn_values(databases.state, asked)
-    return SuppressReport("suppressed", len(each), new)
+    return SuppressReport("suppressed", len(distinct), new)
 
 
 async def lift(
@@ -49,7 +52,9 @@ async def lift(
     forgotten and ``forgotten`` is not given; nothing is lifted then.
     """
     # A value is stored in one of the forms in which people write it: all are lifted.
-    every = [form for subject in subjects for form in forms_of(subject)]
+    every: list[Subject] = []
+    for subject in subjects:
+        every += forms_of(subject)
     async with open_databases(config, ()) as databases:
         if not forgotten:
             erased = await consent.forgotten_among(databases.state, every)
@@ -62,6 +67,7 @@ async def lift(
 
 
 def _erased(contact_id: str) -> Problem:
+    """Describe why the suppression of a forgotten contact is not lifted."""
     return Problem(
         "--lift",
         f"nothing was lifted, because contact {name_of(contact_id)} was forgotten: the "
