@@ -110,7 +110,7 @@ async def test_nothing_listens_at_the_vendor(database: str, tmp_path: Path) -> N
         run_id = await here.source.fetchval(
             "SELECT max(run_id) FROM syncengine.sync_run"
         )
-        assert f"`syncengine retry {run_id}` tries them now" in said
+        assert f"`syncengine retry {run_id}` tries all of them now" in said
 
         here.environ["RESPOND_IO_URL"] = right
         report = await here.run("respond_io", accept=frozenset({"base_url"}))

@@ -60,7 +60,7 @@ async def test_the_first_signal_lets_what_is_under_way_finish(
         said = command.said()
         assert "stopped" in said
         assert "respond_io: 22 deferred" in said
-        assert "`syncengine retry 1` tries them now" in said
+        assert "`syncengine retry 1` tries all of them now" in said
         came_to = sum(
             row["outcome"] == "deferred" for row in (await here.outcomes(1)).values()
         )
