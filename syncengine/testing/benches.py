@@ -57,6 +57,8 @@ class Bench:
     now: float = 1_700_000_000.0
     responses: list[Response] = field(default_factory=list)
     """The answers of the twin so far."""
+    requests: list[Request] = field(default_factory=list)
+    """The requests that they answer."""
 
     def __post_init__(self) -> None:
         spec = self.subject.spec
@@ -81,6 +83,7 @@ class Bench:
     def answer(self, request: Request) -> Response:
         """Return the twin's answer to a request."""
         self.now += 60.0
+        self.requests.append(request)
         self.responses.append(self.twin.handle(over_the_wire(request), self.now))
         return self.responses[-1]
 

@@ -15,7 +15,13 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from syncengine.model.calls import Action, Call
-from syncengine.model.capabilities import Write, matches
+from syncengine.model.capabilities import (
+    Deletion,
+    ListCall,
+    TagCall,
+    Write,
+    matches,
+)
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Request
 from syncengine.testing.cases import VendorsUnderTest, for_each, plain, with_actions
@@ -158,13 +164,40 @@ def test_the_capabilities_make_sense(subject: VendorUnderTest) -> None:
     assert can.create is None or can.create.repeatable or can.find_by, (
         f"{where}.find_by is empty: a lost create could never be found again"
     )
-    for write in (can.create, can.update, can.upsert):
-        if write is None:
-            continue
-        assert write.requests >= 1, f"{where}: {write} takes no request"
-        assert write.max_fields is None or write.max_fields > len(write.must_carry), (
-            f"{where}: {write} has no room beside must_carry; raise max_fields"
+    for action in subject.actions():
+        offer = getattr(can, action)
+        assert offer.requests >= 1, (
+            f"{where}.{action}.requests is {offer.requests}: a call takes 1 or more"
         )
+        _assert_room(offer, f"{where}.{action}")
+
+
+def _assert_room(offer: Write | TagCall | ListCall | Deletion, where: str) -> None:
+    """Assert that such a call may carry something."""
+    match offer:
+        case Write():
+            needed = len(offer.must_carry) + 1
+            assert offer.max_fields is None or offer.max_fields >= needed, (
+                f"{where}.max_fields is {offer.max_fields}, and must_carry takes "
+                f"{needed - 1} of them: there is no room for a field that changed"
+            )
+            for name in ("add_tags", "remove_tags", "join_lists"):
+                most = getattr(offer, name)
+                assert most is None or most >= 0, (
+                    f"{where}.{name} is {most}: 0 means none, None any number"
+                )
+        case TagCall():
+            assert offer.max_tags is None or offer.max_tags >= 1, (
+                f"{where}.max_tags is {offer.max_tags}: such a call could carry no "
+                "tag. Give the vendor's limit (None: any number), or leave the "
+                "capability out where there is no such call."
+            )
+        case ListCall():
+            assert offer.max_lists is None or offer.max_lists >= 1, (
+                f"{where}.max_lists is {offer.max_lists}: such a call could carry no "
+                "list. Give the vendor's limit (None: any number), or leave the "
+                "capability out where there is no such call."
+            )
 
 
 @every_subject

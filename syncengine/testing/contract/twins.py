@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Applied, Call, Exists, Rejected
-from syncengine.model.capabilities import TagCall, Write, matches
-from syncengine.model.contact import LISTS, Remote
+from syncengine.model.capabilities import Write, matches
+from syncengine.model.contact import LISTS, MatchKey, Remote
 from syncengine.model.http import Exchange, Json
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import (
@@ -26,6 +27,7 @@ from syncengine.testing.cases import (
     with_look_up,
 )
 from syncengine.testing.expectations import expect
+from syncengine.testing.full_calls import blamed_on, full_calls
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
 
@@ -43,10 +45,6 @@ every_action = for_each(("subject", "action"), with_actions)
 with_lists = for_each("subject", _with_lists)
 NOBODY = "177640999"
 """The id of no contact."""
-
-
-MANY_FIELDS, MANY_TAGS = 65, 40
-"""Numbers to try where a vendor declares no limit."""
 
 
 def _id_after(call: Call, applied: Applied) -> str:
@@ -70,50 +68,22 @@ def test_what_is_declared_is_accepted(subject: VendorUnderTest, action: Action) 
 
 @every_action
 def test_a_full_call_is_accepted(subject: VendorUnderTest, action: Action) -> None:
-    bench = Bench(subject)
-    call = _full(subject, bench.ready(action))
+    ready = Bench(subject).ready(action)
+    for call, because in full_calls(subject, ready):
+        bench = Bench(subject)
+        external_id = bench.ready(action).external_id
+        with blamed_on(because):
+            _assert_taken_whole(bench, replace(call, external_id=external_id))
+
+
+def _assert_taken_whole(bench: Bench, call: Call) -> None:
     external_id = _id_after(call, bench.applied(call))
-    if action is Action.DELETE:
+    if call.action is Action.DELETE:
         return
-    if action is Action.REMOVE_TAGS:
+    if call.action is Action.REMOVE_TAGS:
         bench.assert_holds(external_id, call.fields)
     else:
         bench.assert_holds(external_id, call.fields, frozenset(call.add_tags))
-
-
-def _full(subject: VendorUnderTest, call: Call) -> Call:
-    """Return a call with all it may carry; a lot, where there is no limit."""
-    match getattr(subject.vendor.capabilities, call.action):
-        case Write() as write:
-            fields = {**call.fields, **dict(_padding(write))}
-            most = write.max_fields or MANY_FIELDS
-            limited = dict(list(fields.items())[:most])
-            return replace(
-                call,
-                fields=limited,
-                add_tags=_tags(write.add_tags),
-                remove_tags=_tags(write.remove_tags),
-            )
-        case TagCall() as tagging:
-            tags = _tags(tagging.max_tags)
-            if call.action is Action.ADD_TAGS:
-                return replace(call, add_tags=tags)
-            return replace(call, remove_tags=tags)
-        case _:
-            return call
-
-
-def _padding(write: Write) -> Iterator[tuple[str, Json]]:
-    """Yield fields of one's own, where the vendor takes any name (``custom.*``)."""
-    open_ended = [pattern for pattern in write.fields if pattern.endswith("*")]
-    if open_ended:
-        for number in range(write.max_fields or MANY_FIELDS):
-            yield open_ended[0].replace("*", f"sample_{number}"), f"value {number}"
-
-
-def _tags(most: int | None) -> tuple[str, ...]:
-    count = MANY_TAGS if most is None else most
-    return tuple(f"tag {number}" for number in range(count))
 
 
 @every_action
@@ -231,6 +201,74 @@ def _assert_shows_all(bench: Bench, found: Remote, number: int) -> None:
             f"{value!r}. Correct what find() reads, or same(); if it never shows the "
             "field, name it in Capabilities.hidden."
         )
+
+
+@every_look_up
+def test_each_field_of_find_by_can_be_looked_up(subject: VendorUnderTest) -> None:
+    names = [key.field for key in subject.keys(1)]
+    for pattern in subject.vendor.capabilities.find_by:
+        hidden_or_found = [*names, *filter(subject.hides, subject.fields(1))]
+        assert any(matches(name, (pattern,)) for name in hidden_or_found), (
+            f"{subject}: Capabilities.find_by names {pattern}, and the sample contact "
+            "1 has no such text that contact 2 does not share, so that the look-up "
+            "cannot be tried. Correct find_by, or bring other samples by "
+            "ContractHints(sample=...)."
+        )
+
+
+@every_look_up
+def test_the_vendor_itself_chooses_the_contacts_of_a_look_up(
+    subject: VendorUnderTest,
+) -> None:
+    """A look-up shows nobody else.
+
+    An adapter that drops all others finds the right one here, and needs every page of
+    the account for it.
+    """
+    bench = Bench(subject)
+    made = {number: bench.make(number) for number in (1, 2)}
+    for number, other in ((1, 2), (2, 1)):
+        theirs = _marks_of(subject, other, made[other])
+        theirs -= _marks_of(subject, number, made[number])
+        for key in subject.keys(number):
+            strange = theirs & _texts_answered(bench, key)
+            assert not strange, (
+                f"{subject}: asked for {key}, the twin showed another contact, too: "
+                f"{sorted(strange)}. Capabilities.find_by names {key.field}, so "
+                "the vendor has to filter by it. Leave the field out if it does not, "
+                "or mend what find() sends, or the twin."
+            )
+
+
+def _texts_answered(bench: Bench, key: MatchKey) -> set[str]:
+    """Look a key up; return all texts that the twin answered with."""
+    before = len(bench.responses)
+    bench.do(bench.subject.vendor.find(key))
+    texts: set[str] = set()
+    for response in bench.responses[before:]:
+        if response.status < 300:
+            texts.update(_texts_in(orjson.loads(response.body)))
+    return texts
+
+
+def _marks_of(subject: VendorUnderTest, number: int, external_id: str) -> set[str]:
+    """Return the texts by which an answer shows that a contact is in it."""
+    marks = {external_id, *_texts_in(subject.fields(number))}
+    # Short ones occur by chance.
+    return {mark for mark in marks if len(mark) > 3}
+
+
+def _texts_in(value: Json) -> Iterator[str]:
+    """Yield every text in a JSON value, however deep."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for part in value.values():
+                yield from _texts_in(part)
+        case list():
+            for part in value:
+                yield from _texts_in(part)
 
 
 @every_look_up
