@@ -16,6 +16,7 @@ from syncengine.app.session import Session
 from syncengine.app.vendor_access import task_of
 from syncengine.engine.adoption import Adoption, Finding
 from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.records import LEFT_ALONE
 from syncengine.engine.stopping import broken_off_by
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
@@ -161,4 +162,7 @@ def _refused(records: Iterable[Record]) -> Iterator[Noteworthy]:
     for record in records:
         outcome = record.outcome
         if outcome is not None and outcome.kind is OutcomeKind.REJECTED:
-            yield Noteworthy(record.contact_id, _REFUSED, outcome.code, outcome.message)
+            # Nothing is counted here: the next run tries a contact again that a run
+            # with this refusal would leave alone.
+            message = outcome.message.removesuffix(LEFT_ALONE)
+            yield Noteworthy(record.contact_id, _REFUSED, outcome.code, message)

@@ -28,10 +28,11 @@ from syncengine.planning.refusals import (
 
 WAS_GONE = "was_gone"
 """Code of a removal that found nothing to remove at the vendor."""
-_LEFT_ALONE = (
+LEFT_ALONE = (
     f" (rejected {DEAD_AFTER} times: a dead letter, left alone from now on, until its "
     "row or the mapping changes, or `syncengine retry --dead` tries it again)"
 )
+"""End of the message of a rejection that makes a dead letter."""
 _WHY_SUPPRESSED = {
     "opted_out": "nothing is sent about it: its row in the source says that it opted out",
     "suppressed": (
@@ -283,7 +284,7 @@ def rejected(
         if removal:
             status = Status.REMOVED
         else:
-            message += _LEFT_ALONE
+            message += LEFT_ALONE
     return Record(
         contact_id=state.contact_id,
         known=known,
