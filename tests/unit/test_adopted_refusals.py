@@ -10,7 +10,7 @@ from syncengine.model.work import ContactState, Status
 
 
 def test_adopt_counts_nothing_and_says_of_nobody_that_it_is_left_alone() -> None:
-    state = ContactState("7", Status.REJECTED, Known(), rejections=2, rejected_hash=5)
+    state = ContactState("7", Known(), Status.REJECTED, rejections=2, rejected_hash=5)
     record = records.rejected(state, Known(), 5, Rejected("mapping", "no such phone"))
     assert record.outcome is not None
     assert record.outcome.message.endswith(records.LEFT_ALONE)
