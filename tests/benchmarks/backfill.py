@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -112,6 +113,8 @@ async def _round(
 ) -> None:
     requests = contacts * _REQUESTS[vendor]
     await _forget(dsn)
+    # The marks of earlier rounds, too: the state would pass for a restored one.
+    shutil.rmtree(configured.file.parent / ".syncengine", ignore_errors=True)
     report, took = await run_command(configured, "--backfill")
     sent = report["status"], report["contacts"]["applied"], report["requests"]
     if sent != ("done", contacts, requests):
