@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import re
 import shlex
 import tomllib
@@ -18,6 +19,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from syncengine import Project
 from syncengine.cli.verbs import VERBS
 from syncengine.config.loading import load_config
 from tests.support.doc_blocks import Block, blocks, pages
@@ -222,6 +224,18 @@ def _keys(report: ast.ClassDef) -> Iterator[str]:
         for key in statement.value.keys:
             if isinstance(key, ast.Constant):
                 yield str(key.value)
+
+
+def test_the_page_on_the_api_names_every_argument() -> None:
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    table = page.partition("| argument | of |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
+    described = {name for names, _ in rows for name in re.findall(r"`(\w+)`", names)}
+    arguments: set[str] = set()
+    for method in ("check", "plan", "run", "retry", "verify", "status"):
+        signature = inspect.signature(getattr(Project, method))
+        arguments |= signature.parameters.keys()
+    assert described == arguments - {"self"}
 
 
 def test_generated_pages_are_up_to_date() -> None:
