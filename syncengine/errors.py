@@ -200,9 +200,8 @@ class LeaseHeld(SyncEngineError):
 class ReportError(SyncEngineError):
     """Something was not done, as a report says that is asked with ``raise_for_status``.
 
-    ``report`` is that report. Where the run was refused, or another one works on the
-    account, that error is raised instead (RunRefused, LeaseHeld). A run that was asked
-    to stop before it sent anything is a ReportError: nothing refused it.
+    ``report`` is that report. Where nothing was sent at all, the error that refused the
+    run is raised instead (RunRefused, LeaseHeld).
     """
 
     def __init__(self, message: str, report: object) -> None:

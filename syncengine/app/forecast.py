@@ -125,7 +125,7 @@ class Forecast:
             rejected=dict(sorted(self.rejected.items())),
             invalid=dict(self.invalid.most_common(_MOST_INVALID)),
             suppressed=dict(sorted(self.suppressed.items())),
-            standing={reason: self.standing[reason] for reason in Standing},
+            standing=self.standing,
             causes=counted_causes(self.causes),
             probes=self.probes,
             remarks=self.remarks,

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncengine.errors import SyncEngineError
-from syncengine.model.frozen import freeze
 from syncengine.model.http import Json
 from syncengine.model.reports import Noteworthy, RunStatus, error_of
 
@@ -94,9 +93,6 @@ class Drifted:
     """Kind of drift (``gone``, ``changed``, ``missing``, ``extra``, ``opted_out``,
     ``missing_tags``, ``extra_tags``) to its fields or tags."""
 
-    def __post_init__(self) -> None:
-        freeze(self, "found")
-
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
@@ -141,9 +137,6 @@ class VerifyReport:
     contacts: tuple[Drifted, ...] = ()
     cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
     """The error that ended the verification, where one did."""
-
-    def __post_init__(self) -> None:
-        freeze(self, "found", "subjects", "left")
 
     @property
     def ok(self) -> bool:

@@ -16,7 +16,6 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from syncengine.errors import ReportError, SyncEngineError
-from syncengine.model.frozen import freeze
 from syncengine.model.http import Json
 from syncengine.model.work import Standing
 
@@ -177,9 +176,6 @@ class RunReport:
     cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
     """The error that ended the run, where one did."""
 
-    def __post_init__(self) -> None:
-        freeze(self, "contacts", "standing", "actions")
-
     @property
     def ok(self) -> bool:
         """Return whether everything was done."""
@@ -286,9 +282,6 @@ class PlanReport:
     error: str | None = None
     cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
     """The error that would refuse the run, where one would."""
-
-    def __post_init__(self) -> None:
-        freeze(self, "actions", "rejected", "invalid", "suppressed", "standing")
 
     @property
     def ok(self) -> bool:

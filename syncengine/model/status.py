@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncengine.model.frozen import freeze
 from syncengine.model.http import Json
 from syncengine.model.reports import RunStatus, error_of, public_standing
 from syncengine.model.work import RunKind, Standing
@@ -29,9 +28,6 @@ class LastRun:
     contacts: Mapping[str, int] = field(default_factory=dict)
     """Its contacts by outcome; empty while it is under way."""
     error: str | None = None
-
-    def __post_init__(self) -> None:
-        freeze(self, "contacts")
 
     def public(self) -> dict[str, Json]:
         """Return the object ``last_run`` of ``status --json``; times are ISO 8601."""
@@ -79,9 +75,6 @@ class StatusReport:
     open_erasures: int = 0
     """Forgotten contacts that are not erased there yet, or whose vendor is still to be
     asked."""
-
-    def __post_init__(self) -> None:
-        freeze(self, "standing")
 
     @property
     def ok(self) -> bool:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import inspect
-import json
 import logging
-import operator
-import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import FrozenInstanceError, asdict, fields, replace
-from datetime import UTC, datetime
+from dataclasses import FrozenInstanceError
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,17 +21,11 @@ from syncengine import (
     ConfigError,
     Event,
     EventRecord,
-    LastRun,
     LeaseHeld,
-    PlanReport,
     Project,
     ReportError,
     RunKind,
-    RunReport,
     RunStatus,
-    Standing,
-    StatusReport,
-    VerifyReport,
 )
 from syncengine.app import event_log
 from syncengine.config.models import EngineFile
@@ -288,61 +277,6 @@ async def test_an_unknown_destination_and_an_unknown_brake_are_exceptions(
             await project.arun("respond_oi")
         with pytest.raises(ConfigError, match="neither a brake"):
             await project.arun(accept=["nothing"])
-
-
-_REPORTS = (
-    RunReport("crm", 1, RunStatus.DONE, standing={Standing.GONE: 1}),
-    PlanReport("crm", 1, {"create": 1}, 0, {}, 0, 1, 1.0),
-    VerifyReport("crm", RunStatus.DONE, found={"changed": 1}),
-    LastRun(1, RunKind.SYNC, RunStatus.DONE, datetime.now(UTC), None, {"applied": 1}),
-    StatusReport("crm", "crm", standing={Standing.GONE: 1}),
-)
-
-
-@pytest.mark.parametrize("report", _REPORTS, ids=lambda each: type(each).__name__)
-def test_the_mappings_of_a_report_cannot_be_changed(report: Any) -> None:
-    mappings = [
-        getattr(report, each.name)
-        for each in fields(report)
-        if isinstance(getattr(report, each.name), dict)
-    ]
-    assert mappings
-    for mapping in mappings:
-        for change in (
-            lambda it: operator.setitem(it, "applied", 99),
-            lambda it: operator.delitem(it, "applied"),
-            lambda it: it.__ior__({"applied": 99}),
-            lambda it: it.update(applied=99),
-            lambda it: it.setdefault("never seen", 99),
-            lambda it: it.pop("applied", 0),
-            lambda it: it.popitem(),
-            lambda it: it.clear(),
-        ):
-            with pytest.raises(TypeError, match="cannot be changed"):
-                change(mapping)
-        assert json.loads(json.dumps(mapping)) == mapping
-    for copied in (
-        pickle.loads(pickle.dumps(report)),  # noqa: S301
-        copy.deepcopy(report),
-        replace(report),
-    ):
-        assert copied == report
-        assert copied.public() == report.public()
-    assert asdict(report)
-
-
-@pytest.mark.asyncio
-async def test_a_run_that_is_stopped_before_it_starts_is_a_report_error(
-    database: str, tmp_path: Path
-) -> None:
-    async with people(database, tmp_path, _ONE) as here:
-        await here.add([1])
-        stop = asyncio.Event()
-        stop.set()
-        reports = await _project(here).arun(stop=stop)
-        assert (reports[0].status, reports[0].requests) == (RunStatus.STOPPED, 0)
-        with pytest.raises(ReportError, match="respond_io: stopped"):
-            reports.raise_for_status()
 
 
 def _unused_project() -> Project:
