@@ -27,7 +27,7 @@ def broken_off_report(
     if so_far is None:
         return RunReport(destination.name, None, status, error=str(error), cause=error)
     if isinstance(error, CutShort):
-        # Requests were sent, so the run did take place: whoever has no outcome is
+        # Requests were sent, so the run did take place: contacts without outcome are
         # deferred. Otherwise nothing was sent, and nobody was deferred by it.
         so_far.break_off()
     return replace(so_far.report(status, str(error)), cause=error)

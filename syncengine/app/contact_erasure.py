@@ -47,7 +47,7 @@ class ContactErasure:
         self._destination = s.destination
         self._contact_id = contact_id
         self._progress = progress
-        """How far the erasure came before, and what a person is to ask the vendor."""
+        """Progress of the erasure before this run, and what to ask the vendor for."""
         self._was_gone = False
         """True where the vendor did not have the contact that was to be deleted."""
 

@@ -111,7 +111,7 @@ async def open_databases(
         ]
         readers = [*destinations, *same_accounts]
         for configured in dict.fromkeys(each.source.database or "" for each in readers):
-            # Functions behind a view run with the rights of whoever reads it. So a
+            # Functions behind a view run with the rights of its reader. So a
             # source is read on connections of its own, which may not write.
             pool = open_pool(configured or url, size=2 + accounts, read_only=True)
             try:

@@ -92,6 +92,6 @@ async def _adopt(
             with s.ending.noted(destination):
                 await looking_up.everybody(limit)
         report = looking_up.report()
-        # Contacts are named to whoever asked, and kept in no record of the run.
+        # Contacts are named to the caller only, and kept in no record of the run.
         await s.finish({**report.public(), "contacts": []})
     return report

@@ -111,6 +111,6 @@ async def _verify(
         if repair is not None:
             await carry_out(repair, s, request, verification.seen.compared)
         report = comparison.report(repair)
-        # Contacts are named to whoever asked, and kept in no record of the run.
+        # Contacts are named to the caller only, and kept in no record of the run.
         await s.finish({**report.public(), "contacts": []})
     return report
