@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from syncengine.model.reports import (
         Check,
         CheckReport,
+        Noteworthy,
         PlanReport,
         Progress,
         Reports,
@@ -56,6 +57,7 @@ __all__ = [
     "LastRun",
     "LeaseHeld",
     "LeaseHolder",
+    "Noteworthy",
     "OutcomeKind",
     "PlanReport",
     "Progress",
@@ -96,6 +98,7 @@ _MODULES = {
     "syncengine.model.reports": (
         "Check",
         "CheckReport",
+        "Noteworthy",
         "PlanReport",
         "Progress",
         "Reports",

@@ -28,6 +28,7 @@ NAMES = (
     "LastRun",
     "LeaseHeld",
     "LeaseHolder",
+    "Noteworthy",
     "OutcomeKind",
     "PlanReport",
     "Progress",
