@@ -197,8 +197,8 @@ def _no_such_file(path: Path) -> Problem:
         command = f"mkdir -p {quoted(path.parent)} && {command}"
     return Problem(
         str(path),
-        "there is no such file; name another with --config, or begin with the "
-        f"commented example: {command}",
+        "there is no such file; name another one (on the command line: --config), or "
+        f"begin with the commented example: {command}",
     )
 
 

@@ -101,6 +101,10 @@ class Config:
             return self.broken[name]
         if name in usable:
             return ()
-        known = {**usable, **self.broken}
-        missing = f'there is no destination "{name}"{near(name, known)}'
-        return (Problem("--destination", missing),)
+        # In the words of both callers: an option of the command, an argument in Python.
+        known = sorted({*usable, *self.broken})
+        listed = ", ".join(known) or "none"
+        missing = (
+            f"there is no such destination; there are: {listed}{near(name, known)}"
+        )
+        return (Problem(f'destination "{name}"', missing),)

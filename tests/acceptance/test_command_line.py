@@ -198,7 +198,8 @@ async def test_without_a_configuration_every_verb_says_how_to_get_one(
     for verb, one in zip(CALLS, said, strict=True):
         assert (one.code, one.out) == (2, ""), (verb, one)
         assert one.err.startswith(
-            f"syncengine: {file}: there is no such file; name another with --config, or"
+            f"syncengine: {file}: there is no such file; name another one "
+            "(on the command line: --config), or"
         ), verb
         assert len(one.err.splitlines()) == 1, "a line was cut"
 

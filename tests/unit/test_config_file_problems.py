@@ -434,7 +434,8 @@ def test_where_there_is_no_file_the_message_has_a_command_that_makes_one(
     (problem,) = told.value.problems
     assert problem.where == str(file)
     assert re.fullmatch(
-        rf"there is no such file; name another with --config, or begin with the commented example: mkdir -p "
+        r"there is no such file; name another one \(on the command line: --config\), "
+        r"or begin with the commented example: mkdir -p "
         rf"'{file.parent}' && cp \S*config/syncengine.yaml '{file}'",
         problem.what,
     )
