@@ -11,11 +11,14 @@ from syncengine.app.remarks import of_created_after_a_loss, remarks
 from syncengine.app.run_parts import RunParts
 from syncengine.app.run_preparation import PreparedWork
 from syncengine.errors import StorageError
-from syncengine.model.calls import Action
+from syncengine.model.calls import Action, OutcomeKind
 from syncengine.model.reports import Noteworthy, RunReport
 from syncengine.model.work import Standing
 from syncengine.storage.state.runs import notes
-from syncengine.storage.state.standing import number_standing
+from syncengine.storage.state.standing import (
+    number_rejected_and_left_alone,
+    number_standing,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class _StateFacts:
     noteworthy: tuple[Noteworthy, ...] = ()
     remarks: tuple[str, ...] = ()
     standing: Mapping[Standing, int] | None = None
+    left_alone: int = 0
+    """Rejected contacts that no later run tries by itself."""
 
 
 async def report_of(
@@ -41,6 +46,7 @@ async def report_of(
         run.progress.report(s.ending.status, s.ending.error),
         cause=s.ending.cause,
         standing=facts.standing,
+        left_alone=facts.left_alone,
         noteworthy=facts.noteworthy,
         remarks=(
             *_of_resync(run),
@@ -71,6 +77,9 @@ async def _facts_of(
     changed = sum(run.progress.tally.contacts.values())
     try:
         standing = await number_standing(state, s.name)
+        left_alone = 0
+        if run.progress.tally.contacts[OutcomeKind.REJECTED.value]:
+            left_alone = await number_rejected_and_left_alone(state, s.name, s.run_id)
         noted = await notes(state, s.run_id, one_by_one=bool(s.request.contacts))
         found = await remarks(
             s.destination,
@@ -97,7 +106,7 @@ async def _facts_of(
         Noteworthy(note.contact_id, note.outcome, note.code, note.message)
         for note in noted
     )
-    return _StateFacts(tuple(noteworthy), found, standing)
+    return _StateFacts(tuple(noteworthy), found, standing, left_alone)
 
 
 def _of_resync(run: RunParts) -> Iterator[str]:

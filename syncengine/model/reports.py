@@ -159,6 +159,9 @@ class RunReport:
     standing: Mapping[Standing, int] | None = None
     """Contacts that are not in step and not tried any more, by reason; None where the
     state could not be read."""
+    left_alone: int = 0
+    """Of the rejected contacts those that no later run tries by itself: they are among
+    the standing ones now."""
     actions: Mapping[str, int] = field(default_factory=dict)
     calls: int = 0
     requests: int = 0

@@ -210,3 +210,24 @@ async def test_what_was_sent_without_an_answer_is_counted_apart_from_what_was_de
             1,
             {**dict.fromkeys(OUTCOMES, 0), "changed": 6, "applied": 3, "unknown": 3},
         )
+
+
+@pytest.mark.asyncio
+async def test_the_report_says_which_rejected_contacts_are_left_alone_from_now_on(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        await here.add([1, 2, 3])
+        here.fail(NAME, refusing(3))
+        for _ in range(2):
+            code, said = await here.command("run")
+            assert code == 1
+            assert "the next run tries again: 1 rejected." in said
+            assert "left alone until" not in said
+        # The third rejection of the same row makes a dead letter.
+        code, said = await here.command("run")
+        assert code == 1
+        words = " ".join(said.split())
+        assert "left alone until their rows or the mapping change: 1 rejected." in words
+        assert f"`syncengine retry --dead -d {NAME}`" in words
+        assert "tries again" not in words

@@ -69,8 +69,8 @@ SIGNATURES = {
 
 FIELDS = {
     "RunReport": """
-        destination run_id status contacts standing actions calls requests probes throttled seconds error noteworthy
-        remarks cause
+        destination run_id status contacts standing left_alone actions calls requests
+        probes throttled seconds error noteworthy remarks cause
     """,
     "StatusReport": "destination account last_run standing lease open_erasures",
     "LastRun": "run_id kind status started_at ended_at contacts error",

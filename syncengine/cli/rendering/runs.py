@@ -16,7 +16,6 @@ from syncengine.cli.rendering.layout import (
 from syncengine.cli.rendering.standing import print_standing
 from syncengine.model.contact_ids import name_of
 from syncengine.model.reports import CONTACTS, FELL_SHORT, RunReport, RunStatus
-from syncengine.model.work import Standing
 
 _NOT_APPLIED = [name for name in CONTACTS if name not in ("changed", "applied")]
 """Outcomes other than applied. ``changed`` is no outcome: it counts all contacts."""
@@ -86,27 +85,20 @@ def _print_details(report: RunReport) -> None:
 
 def _print_retry(report: RunReport) -> None:
     """Print which contacts the next run tries again, and how to try them now."""
-    numbers = {name: report.contacts.get(name, 0) for name in FELL_SHORT}
-    again = [f"{number} {name}" for name, number in numbers.items() if number]
-    if not again:
-        return
-    name = report.destination
-    # Some of the rejected contacts may have become dead letters in this run. The report
-    # counts those that are left alone, but not since when.
-    excepted = ""
-    if numbers.get("rejected") and _leaves_rejected_alone(report):
-        excepted = ", except those left alone"
-    print_line(
-        f"  {name}: the next run tries again: {', '.join(again)}{excepted}. "
-        f"`syncengine retry {report.run_id}` tries all of them now."
-    )
-
-
-def _leaves_rejected_alone(report: RunReport) -> bool:
-    """Return whether later runs leave contacts alone that had been rejected."""
-    standing = report.standing or {}
-    reasons = (Standing.DEAD_LETTER, Standing.SUPPRESSED)
-    return any(standing.get(reason, 0) for reason in reasons)
+    name, left_alone = report.destination, report.left_alone
+    numbers = {kind: report.contacts.get(kind, 0) for kind in FELL_SHORT}
+    numbers["rejected"] -= left_alone
+    again = [f"{number} {kind}" for kind, number in numbers.items() if number > 0]
+    if again:
+        print_line(
+            f"  {name}: the next run tries again: {', '.join(again)}. "
+            f"`syncengine retry {report.run_id}` tries all of them now."
+        )
+    if left_alone:
+        print_line(
+            f"  {name}: left alone until their rows or the mapping change: {left_alone} "
+            f"rejected. `syncengine retry --dead -d {name}` tries the dead letters now."
+        )
 
 
 def _contact_lines(report: RunReport) -> Iterator[str]:

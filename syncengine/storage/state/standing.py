@@ -30,6 +30,17 @@ async def number_standing(
     return Counter({Standing(row["standing"]): row["number"] for row in rows})
 
 
+async def number_rejected_and_left_alone(
+    pool: Pool, destination: str, run_id: int
+) -> int:
+    """Count the contacts that a run rejected and that no later run tries by itself."""
+    async with read_state(pool) as connection:
+        number: int = await connection.fetchval(
+            _SQL["rejected_and_left_alone"], destination, run_id
+        )
+    return number
+
+
 async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing | None:
     """Return the reason why a contact is not tried any more.
 
