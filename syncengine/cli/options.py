@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import Parameter, validators
 
 from syncengine.cli.terminal import err
+from syncengine.errors import ConfigError, Problem
 from syncengine.model.events import Level
 
 if TYPE_CHECKING:
@@ -26,8 +27,33 @@ Destinations: TypeAlias = Annotated[
     tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
 ]
 """Names of destinations; none means all of them."""
+Format: TypeAlias = Literal["table", "csv", "json", "jsonl"]
+"""Form of what a verb prints."""
+FormatOption: TypeAlias = Annotated[
+    Format | None,
+    Parameter(
+        name="--format",
+        help="Print a table (the default), CSV for spreadsheets, one JSON document, or "
+        "JSON lines.",
+    ),
+]
+"""The option with which a verb is told the form of what it prints."""
 FileOrStream: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A file's path, or "-" for standard input or output."""
+
+
+def chosen_format(format_: Format | None, *, json: bool) -> Format:
+    """Return the form that ``--format`` and ``--json`` ask for.
+
+    ``--json`` is short for ``--format json``. Raises ConfigError where both are given
+    and differ.
+    """
+    if json and format_ not in (None, "json"):
+        what = f"contradicts --format {format_}: give one of them"
+        raise ConfigError([Problem("--json", what)])
+    if json:
+        return "json"
+    return format_ or "table"
 
 
 @dataclass(slots=True)

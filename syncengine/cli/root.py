@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -110,9 +111,19 @@ def _run(tokens: list[str]) -> int:
         words = in_words(error)
         exit_code = exits.exit_code_of_error(error)
         complain(words)
-    if "--json" in tokens:
+    if _wants_json(tokens):
         print_failure(words, exit_code)
     return exit_code
+
+
+def _wants_json(tokens: list[str]) -> bool:
+    """Return whether a program reads what the command prints, in JSON."""
+    if "--json" in tokens:
+        return True
+    wanted = ("json", "jsonl")
+    is_joined = any(f"--format={name}" in tokens for name in wanted)
+    pairs = set(pairwise(tokens))
+    return is_joined or any(("--format", name) in pairs for name in wanted)
 
 
 def _code_after_output(code: int, tokens: list[str]) -> int:

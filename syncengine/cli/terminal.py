@@ -79,3 +79,13 @@ out = SafeConsole()
 err = SafeConsole(stderr=True)
 help_pages = SafeConsole(cuts_lines=True)
 """Stdout, for texts that are laid out for the width of a page."""
+
+
+def write_out(text: str) -> None:
+    """Write text to standard output as it is, without laying it out.
+
+    In a terminal, control characters other than line breaks become blanks.
+    """
+    if out.is_terminal:
+        text = printable(text, lines=True)
+    out.file.write(text)
