@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from syncengine.model.calls import OutcomeKind
     from syncengine.model.copies import VerifyReport
     from syncengine.model.events import Event
+    from syncengine.model.plans import PlanReport
     from syncengine.model.reports import (
         Check,
         CheckReport,
         Noteworthy,
-        PlanReport,
         Progress,
         Reports,
         RunReport,
@@ -95,11 +95,11 @@ _MODULES = {
     "syncengine.model.calls": ("OutcomeKind",),
     "syncengine.model.copies": ("VerifyReport",),
     "syncengine.model.events": ("Event",),
+    "syncengine.model.plans": ("PlanReport",),
     "syncengine.model.reports": (
         "Check",
         "CheckReport",
         "Noteworthy",
-        "PlanReport",
         "Progress",
         "Reports",
         "RunReport",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from syncengine.app.meaning import counted_causes
 from syncengine.app.session import Reader
@@ -17,11 +18,13 @@ from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.model.calls import Call, OutcomeKind
 from syncengine.model.contact import MatchKey
 from syncengine.model.costs import Cost, exactly
-from syncengine.model.reports import PlanReport
+from syncengine.model.plans import MOST_TAGS, PlanReport
 from syncengine.model.work import ContactOutcome, Standing
 from syncengine.planning.causes import CauseCounter
+from syncengine.planning.distrust import known_before_distrust
 from syncengine.planning.forecast import Prices, duration, expense, first_call, likely
 from syncengine.planning.mapping import INVALID_VALUE
+from syncengine.planning.planned_changes import ChangeCounter, Counts
 from syncengine.ports import RequestCosts
 from syncengine.storage.state.accounts import holds_contacts
 
@@ -45,6 +48,7 @@ class Forecast:
     suppressed: Counter[str] = field(default_factory=Counter)
     standing: Counter[Standing] = field(default_factory=Counter)
     causes: CauseCounter = field(default_factory=CauseCounter)
+    changes: ChangeCounter = field(default_factory=ChangeCounter)
     probes: int = 0
     remarks: tuple[str, ...] = ()
 
@@ -88,7 +92,15 @@ class Forecast:
         self.contacts += 1
         known = job.state.known
         plan = likely(job.desired, known, job.plan, self.prices.capabilities)
-        self.causes.add(job.state, job.desired, job.source_hash, plan.calls)
+        self.causes.add(
+            job.state,
+            job.desired,
+            job.source_hash,
+            plan.calls,
+            recreates=job.recreates,
+        )
+        # A contact that is read back first usually shows what was known before.
+        self.changes.add(plan.calls, known_before_distrust(known))
         spent = expense(
             job.desired,
             known,
@@ -117,6 +129,9 @@ class Forecast:
     ) -> PlanReport:
         """Return the totals, and what would stop the run."""
         lasting = duration(self.requests, self.destination.limits)
+        tags, lists = self.changes.tags(), self.changes.lists()
+        named_tags, named_lists = _most_frequent(tags), _most_frequent(lists)
+        named = len(named_tags) + len(named_lists)
         return PlanReport(
             destination=self.destination.name,
             contacts=self.contacts,
@@ -127,6 +142,10 @@ class Forecast:
             suppressed=dict(sorted(self.suppressed.items())),
             standing=self.standing,
             causes=counted_causes(self.causes),
+            why={why.value: number for why, number in self.causes.by_why().items()},
+            fields={**self.changes.fields(), **named_lists},
+            tags=named_tags,
+            tags_left_out=len(tags) + len(lists) - named,
             probes=self.probes,
             remarks=self.remarks,
             look_ups=self.look_ups,
@@ -140,6 +159,11 @@ class Forecast:
             error=str(error) if error else None,
             cause=brake or error,
         )
+
+
+def _most_frequent(counts: Counts) -> Counts:
+    """Return the first of some counts that are ordered by how frequent they are."""
+    return dict(islice(counts.items(), MOST_TAGS))
 
 
 async def prices_of(reader: Reader) -> Prices:

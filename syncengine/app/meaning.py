@@ -8,7 +8,7 @@ from syncengine.app.counted import counted
 from syncengine.app.databases import Databases
 from syncengine.app.recognition import Recognised
 from syncengine.config.destination import DestinationConfig
-from syncengine.model.reports import CauseCount
+from syncengine.model.plans import CauseCount
 from syncengine.planning import normalise
 from syncengine.planning.causes import (
     CauseCounter,

@@ -20,9 +20,9 @@ from syncengine.app.verbs.verify import verify
 from syncengine.config.loading import read_config
 from syncengine.config.project import Config
 from syncengine.model.copies import VerifyReport
+from syncengine.model.plans import PlanReport
 from syncengine.model.reports import (
     CheckReport,
-    PlanReport,
     Progress,
     Reports,
     RunReport,

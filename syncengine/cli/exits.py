@@ -12,8 +12,8 @@ from typing import TypeAlias
 from syncengine.errors import LeaseHeld, RunRefused
 from syncengine.model.copies import AdoptReport, MergeReport, ShowReport, VerifyReport
 from syncengine.model.erasure import Receipt
+from syncengine.model.plans import PlanReport
 from syncengine.model.reports import (
-    PlanReport,
     PruneReport,
     RenameReport,
     RunReport,

@@ -5,7 +5,8 @@ reports, one for each destination, which have three sides: attributes, for Pytho
 ``raise_for_status``, which turns a failure into an exception; and ``public``, the
 object that ``--json`` prints. The names in ``public`` are part of the documented
 interface and do not change. Reports about copies at the vendor are in ``model.copies``,
-that of ``status`` in ``model.status``, those about consent in ``model.erasure``.
+those of ``plan`` and ``status`` in modules of these names, those about consent in
+``model.erasure``.
 """
 
 from __future__ import annotations
@@ -227,99 +228,6 @@ def public_standing(standing: Mapping[Standing, int] | None) -> dict[str, Json]:
     if standing is None:
         return {reason.value: None for reason in Standing}
     return {reason.value: standing.get(reason, 0) for reason in Standing}
-
-
-@dataclass(frozen=True, slots=True)
-class CauseCount:
-    """Number of contacts that are worked on for one cause."""
-
-    cause: str
-    field: str
-    """The vendor field whose mapping changed; empty for other causes."""
-    contacts: int
-    in_words: str
-
-    def public(self) -> dict[str, Json]:
-        """Return the object that ``plan --json`` prints."""
-        named: dict[str, Json] = {"field": self.field} if self.field else {}
-        return {"cause": self.cause, **named, "contacts": self.contacts}
-
-
-@dataclass(frozen=True, slots=True)
-class PlanReport:
-    """Forecast of a run for one destination."""
-
-    destination: str
-    contacts: int
-    actions: Mapping[str, int]
-    unsupported: int
-    rejected: Mapping[str, int]
-    look_ups: int
-    """Requests of the look-ups where no contact is found."""
-    requests: int
-    """All requests where no contact is found, those of look-ups among them."""
-    seconds: float
-    """Seconds that the requests take under the limits."""
-    requests_least: int = 0
-    """Requests if every looked-up contact is there and in step."""
-    requests_most: int = 0
-    """Requests if every looked-up contact is there with other values, or belongs to
-    another contact."""
-    seconds_least: float = 0.0
-    seconds_most: float = 0.0
-    invalid: Mapping[str, int] = field(default_factory=dict)
-    """Rejected contacts with an invalid value, by column, field and what is wrong."""
-    suppressed: Mapping[str, int] = field(default_factory=dict)
-    """Contacts about which nothing is sent, by reason: ``suppressed``, ``forgotten`` or
-    ``opted_out``."""
-    standing: Mapping[Standing, int] = field(default_factory=dict)
-    """Contacts that are not in step and not tried any more, once the run is through."""
-    causes: tuple[CauseCount, ...] = ()
-    """Why contacts are worked on; one contact may have several causes."""
-    probes: int = 0
-    """Contacts that the run would try as probes. Their requests are counted as if the
-    vendor refused them as before."""
-    remarks: tuple[str, ...] = ()
-    """Remarks for a person."""
-    brake: str | None = None
-    error: str | None = None
-    cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
-    """The error that would refuse the run, where one would."""
-
-    @property
-    def ok(self) -> bool:
-        """Return whether nothing would refuse the run."""
-        return self.brake is None and self.error is None
-
-    def raise_for_status(self) -> None:
-        """Raise the error that would refuse the run, such as BrakeApplied."""
-        if not self.ok:
-            message = self.brake or self.error or ""
-            raise error_of(self, RunStatus.REFUSED, message, self.cause)
-
-    def public(self) -> dict[str, Json]:
-        """Return the object that ``plan --json`` prints."""
-        return {
-            "destination": self.destination,
-            "contacts": self.contacts,
-            "actions": dict(self.actions),
-            "unsupported": self.unsupported,
-            "rejected": dict(self.rejected),
-            "invalid": dict(self.invalid),
-            "suppressed": dict(self.suppressed),
-            "causes": [each.public() for each in self.causes],
-            "standing": public_standing(self.standing),
-            "look_ups": self.look_ups,
-            "requests": self.requests,
-            "requests_least": self.requests_least,
-            "requests_most": self.requests_most,
-            "probes": self.probes,
-            "seconds": round(self.seconds, 1),
-            "seconds_least": round(self.seconds_least, 1),
-            "seconds_most": round(self.seconds_most, 1),
-            "brake": self.brake,
-            "error": self.error,
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,29 @@ _BY_STATUS = {
 }
 
 
+class Why(StrEnum):
+    """The one reason why a contact is worked on, in the order of the report.
+
+    Contacts are counted under exactly one of these; under ``CauseKind`` a contact may
+    be counted several times.
+    """
+
+    NEW = "new"
+    RETURNED = "returned"
+    LEFT = "left"
+    ROW = "row_changed"
+    CONFIGURATION = "configuration_changed"
+    """Everything that is sent is sent because the mapping changed, or the program."""
+    LIFTED = "suppression_lifted"
+    REJECTED = "rejected_before"
+    UNFINISHED = "unfinished"
+    GONE = "gone"
+    """Deleted at the vendor; it is looked up."""
+    RECREATED = "recreated"
+    """Deleted at the vendor, and created again."""
+    OUT_OF_STEP = "out_of_step"
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Reason why a contact is worked on; a contact may have several."""
@@ -127,6 +150,7 @@ class CauseCounter:
         """
         self._changed = frozenset(changed)
         self._counts: Counter[Cause] = Counter()
+        self._by_why: Counter[Why] = Counter()
 
     def add(
         self,
@@ -134,11 +158,22 @@ class CauseCounter:
         desired: Desired | None,
         source_hash: int | None,
         calls: Sequence[Call],
-    ) -> None:
-        """Count one contact."""
-        self._counts.update(
-            causes_of(state, desired, source_hash, calls, self._changed)
-        )
+        *,
+        recreates: bool = False,
+    ) -> Why:
+        """Count one contact, and return the one reason it is counted under.
+
+        ``recreates``: it was deleted at the vendor, and is created again.
+        """
+        causes = causes_of(state, desired, source_hash, calls, self._changed)
+        self._counts.update(causes)
+        why = Why.RECREATED if recreates else why_of(causes)
+        self._by_why[why] += 1
+        return why
+
+    def by_why(self) -> Mapping[Why, int]:
+        """Return the number of contacts under each reason; each is counted once."""
+        return {why: self._by_why[why] for why in Why}
 
     def counts(self) -> tuple[tuple[Cause, int], ...]:
         """Return the causes with their numbers of contacts, in order of kind."""
@@ -149,6 +184,21 @@ class CauseCounter:
             return rank[cause.why], cause.field
 
         return tuple(sorted(self._counts.items(), key=rank_of))
+
+
+def why_of(causes: frozenset[Cause]) -> Why:
+    """Return the one reason for a contact that has these causes.
+
+    A contact with a changed row would be sent whatever became of the configuration.
+    """
+    beside_configuration = [
+        cause.why for cause in causes if not cause.why.is_configuration
+    ]
+    if not beside_configuration:
+        return Why.CONFIGURATION
+    # There is one at most: what a contact sends beside the configuration all has the
+    # same cause.
+    return Why(beside_configuration[0].value)
 
 
 def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from syncengine.cli.exits import exit_code
-from syncengine.model.reports import PlanReport, RunReport
+from syncengine.model.plans import PlanReport
+from syncengine.model.reports import RunReport
 from tests.support.command_process import Command
 from tests.support.people_project import (
     CHARLES,

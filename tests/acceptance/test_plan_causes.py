@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,21 @@ async def test_every_kind_of_cause_is_named_with_its_number(
             "rejected before": 1,
         }
         assert await causes(here) == expected
+        planned = await here.plan(NAME)
+        assert {why: number for why, number in planned.why.items() if number} == {
+            "new": 2,
+            "left": 1,
+            "row_changed": 1,
+            "suppression_lifted": 1,
+            "rejected_before": 1,
+        }
+        set_at_four = {"set": 4, "changed": 0, "cleared": 0}
+        assert planned.fields == {
+            "crm_id": set_at_four,
+            "firstName": {**set_at_four, "changed": 1},
+            "phone": set_at_four,
+        }
+        assert planned.tags == {"a": {"added": 2, "removed": 1}}
         report = await here.run(NAME)
         assert report.contacts["applied"] == sum(expected.values())
         assert report.remarks == ()
@@ -153,6 +169,8 @@ async def test_two_changes_are_named_each_by_itself_and_as_json(
             "mapping of the tags changed: 3"
         )
         assert f"charles: why: {changed}" in said
+        assert "each counted once: 3 only because the configuration changed" in said
+        assert re.search(r"^  last_name +3 *$", said, re.MULTILINE)
         _, said = await here.command("run")
         assert (
             "the configuration changed since the last whole run: "

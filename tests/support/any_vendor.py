@@ -20,7 +20,8 @@ from syncengine import app
 from syncengine.config.loading import load_config
 from syncengine.config.project import Config
 from syncengine.model.contact import Remote
-from syncengine.model.reports import PlanReport, RunReport
+from syncengine.model.plans import PlanReport
+from syncengine.model.reports import RunReport
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.testing.vendors_under_test import secrets

@@ -17,7 +17,8 @@ import asyncpg
 from syncengine import app
 from syncengine.config.loading import load_config
 from syncengine.config.project import Config
-from syncengine.model.reports import PlanReport, RunReport
+from syncengine.model.plans import PlanReport
+from syncengine.model.reports import RunReport
 from syncengine.sandbox.server import Sandbox, serve
 from tests.support.repository import ROOT
 

@@ -18,7 +18,8 @@ import yaml
 from syncengine import app
 from syncengine.config.loading import load_config
 from syncengine.config.project import Config
-from syncengine.model.reports import PlanReport, RunReport
+from syncengine.model.plans import PlanReport
+from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.chartmogul.store import CUSTOMERS, DATA_SOURCE

@@ -18,9 +18,11 @@ from syncengine.planning.causes import (
     Cause,
     CauseCounter,
     CauseKind,
+    Why,
     causes_of,
     changed_parts,
     meaning,
+    why_of,
 )
 
 KNOWN = Known("17", fields={"phone": "+491", "name": "Ann", "lists.a": True})
@@ -201,3 +203,26 @@ def test_causes_are_counted_by_contact_and_named_in_one_order() -> None:
         ("mapping of name changed", 1),
         ("mapping of phone changed", 4),
     ]
+    assert _number_by_why(counted) == {Why.NEW: 1, Why.CONFIGURATION: 4}
+
+
+def test_each_contact_has_one_reason_and_a_changed_row_outweighs_the_mapping() -> None:
+    counted = CauseCounter(("fields.phone",))
+    both = call(phone="+492", name="Bea")
+    assert counted.add(SYNCED, Desired("1", {}), 2, (both,)) is Why.ROW
+    gone = replace(SYNCED, status=Status.GONE)
+    assert counted.add(gone, Desired("1", {}), 2, ()) is Why.GONE
+    assert counted.add(gone, Desired("1", {}), 2, (), recreates=True) is Why.RECREATED
+    assert _number_by_why(counted) == {Why.ROW: 1, Why.GONE: 1, Why.RECREATED: 1}
+
+
+def _number_by_why(counted: CauseCounter) -> dict[Why, int]:
+    return {why: number for why, number in counted.by_why().items() if number}
+
+
+def test_every_cause_has_its_reason() -> None:
+    for kind in CauseKind:
+        assert why_of(frozenset({Cause(kind)})).value in {
+            kind.value,
+            Why.CONFIGURATION.value,
+        }

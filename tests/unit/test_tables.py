@@ -9,7 +9,7 @@ from rich.console import Console
 
 from syncengine.cli.rendering import layout, plans
 from syncengine.cli.terminal import out
-from syncengine.model.reports import PlanReport
+from syncengine.model.plans import PlanReport
 from syncengine.model.work import Standing
 
 LONG = "newsletter_for_customers_of_the_northern_and_of_the_southern_branch"

@@ -15,7 +15,7 @@ from syncengine.app.run_request import RunRequest
 from syncengine.app.session import Reader
 from syncengine.config.project import Config
 from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, root_error
-from syncengine.model.reports import PlanReport
+from syncengine.model.plans import PlanReport
 from syncengine.storage.connect import Connection
 from syncengine.storage.state.planned_keys import planned_claims
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import orjson
 from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
 from rich.table import Table
 
 from syncengine.cli.terminal import out
@@ -20,8 +21,10 @@ from syncengine.model.texts import escaped
 
 _LEFT_OUT = "[...]"
 """What stands in a vendor's words for a part that may hold personal data."""
-_TEXT_COLUMNS = frozenset({"destination", "status", "night"})
+_TEXT_COLUMNS = frozenset({"destination", "status", "night", "field", "tag"})
 """Titles of the columns that hold words; all others hold numbers."""
+_FOLDABLE_COLUMNS = frozenset({"destination", "field", "tag"})
+"""Titles of those whose words may be folded into several lines."""
 
 
 class PublicReport(Protocol):
@@ -57,7 +60,7 @@ def explain_left_out(messages: Iterable[str]) -> None:
         )
 
 
-def print_table(table: Table) -> None:
+def print_table(table: RenderableType) -> None:
     """Print a table within the terminal's width."""
     out.print(table)
 
@@ -65,14 +68,14 @@ def print_table(table: Table) -> None:
 def table_with(*columns: str) -> Table:
     """Return an empty table that fits into 80 columns: texts left, numbers right.
 
-    Only a destination's name may be folded into several lines.
+    Only names may be folded into several lines.
     """
     table = Table(
         box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True
     )
     for name in columns:
         side: Literal["left", "right"] = "left" if name in _TEXT_COLUMNS else "right"
-        is_foldable = name == "destination"
+        is_foldable = name in _FOLDABLE_COLUMNS
         table.add_column(name, justify=side, no_wrap=not is_foldable, overflow="fold")
     return table
 

@@ -13,8 +13,24 @@ from syncengine.cli.rendering.layout import (
     table_with,
     with_numbers,
 )
+from syncengine.cli.rendering.planned_changes import print_changes
 from syncengine.cli.rendering.standing import print_standing
-from syncengine.model.reports import PlanReport
+from syncengine.model.plans import PlanReport
+
+_WHY = {
+    "new": "new",
+    "returned": "back in the source",
+    "left": "left the source",
+    "row_changed": "with a changed row",
+    "configuration_changed": "only because the configuration changed",
+    "suppression_lifted": "no longer suppressed or opted out",
+    "rejected_before": "rejected before",
+    "unfinished": "left unfinished",
+    "gone": "deleted at the vendor",
+    "recreated": "deleted at the vendor, and created again",
+    "out_of_step": "out of step",
+}
+"""Words for the reasons of ``PlanReport.why``."""
 
 
 def print_plans(reports: Sequence[PlanReport]) -> None:
@@ -51,6 +67,8 @@ def _print_details(report: PlanReport) -> None:
     if report.causes:
         causes = [f"{each.in_words}: {each.contacts}" for each in report.causes]
         print_line(f"{name}: why: {'; '.join(causes)}")
+    _print_why(report)
+    print_changes(report)
     _print_range(report)
     if report.rejected:
         print_line(f"{name}: rejected: {with_numbers(report.rejected)}")
@@ -65,6 +83,14 @@ def _print_details(report: PlanReport) -> None:
         )
     print_standing(name, report.standing)
     _print_remarks(report)
+
+
+def _print_why(report: PlanReport) -> None:
+    """Print the one reason of each contact, where the causes count some twice."""
+    counted = {_WHY[name]: number for name, number in report.why.items() if number}
+    causes = sum(each.contacts for each in report.causes)
+    if sum(counted.values()) != causes:
+        print_line(f"{report.destination}: each counted once: {with_numbers(counted)}")
 
 
 def _print_range(report: PlanReport) -> None:

@@ -1,0 +1,125 @@
+"""The report of ``plan``: what a run would send, why, and how long that would take.
+
+Nothing in it is personal: names of fields and tags are counted, values are not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncengine.errors import SyncEngineError
+from syncengine.model.http import Json
+from syncengine.model.reports import RunStatus, error_of, public_standing
+from syncengine.model.work import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class CauseCount:
+    """Number of contacts that are worked on for one cause."""
+
+    cause: str
+    field: str
+    """The vendor field whose mapping changed; empty for other causes."""
+    contacts: int
+    in_words: str
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``plan --json`` prints."""
+        named: dict[str, Json] = {"field": self.field} if self.field else {}
+        return {"cause": self.cause, **named, "contacts": self.contacts}
+
+
+MOST_TAGS = 20
+"""Number of tags, and of lists, that a report names; the most frequent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """Forecast of a run for one destination."""
+
+    destination: str
+    contacts: int
+    actions: Mapping[str, int]
+    unsupported: int
+    rejected: Mapping[str, int]
+    look_ups: int
+    """Requests of the look-ups where no contact is found."""
+    requests: int
+    """All requests where no contact is found, those of look-ups among them."""
+    seconds: float
+    """Seconds that the requests take under the limits."""
+    requests_least: int = 0
+    """Requests if every looked-up contact is there and in step."""
+    requests_most: int = 0
+    """Requests if every looked-up contact is there with other values, or belongs to
+    another contact."""
+    seconds_least: float = 0.0
+    seconds_most: float = 0.0
+    invalid: Mapping[str, int] = field(default_factory=dict)
+    """Rejected contacts with an invalid value, by column, field and what is wrong."""
+    suppressed: Mapping[str, int] = field(default_factory=dict)
+    """Contacts about which nothing is sent, by reason: ``suppressed``, ``forgotten`` or
+    ``opted_out``."""
+    standing: Mapping[Standing, int] = field(default_factory=dict)
+    """Contacts that are not in step and not tried any more, once the run is through."""
+    causes: tuple[CauseCount, ...] = ()
+    """Why contacts are worked on; one contact may have several causes."""
+    why: Mapping[str, int] = field(default_factory=dict)
+    """The contacts that something is sent or looked up about, each under one reason."""
+    fields: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By field of the vendor, and list (``lists.ID``): the contacts at which it would
+    be ``set``, ``changed`` and ``cleared`` where look-ups find no contact."""
+    tags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By tag: the contacts at which it would be ``added`` and ``removed``. The most
+    frequent ones."""
+    tags_left_out: int = 0
+    """Number of tags and lists that are not named, because they are less frequent."""
+    probes: int = 0
+    """Contacts that the run would try as probes. Their requests are counted as if the
+    vendor refused them as before."""
+    remarks: tuple[str, ...] = ()
+    """Remarks for a person."""
+    brake: str | None = None
+    error: str | None = None
+    cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
+    """The error that would refuse the run, where one would."""
+
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing would refuse the run."""
+        return self.brake is None and self.error is None
+
+    def raise_for_status(self) -> None:
+        """Raise the error that would refuse the run, such as BrakeApplied."""
+        if not self.ok:
+            message = self.brake or self.error or ""
+            raise error_of(self, RunStatus.REFUSED, message, self.cause)
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``plan --json`` prints."""
+        return {
+            "destination": self.destination,
+            "contacts": self.contacts,
+            "actions": dict(self.actions),
+            "unsupported": self.unsupported,
+            "rejected": dict(self.rejected),
+            "invalid": dict(self.invalid),
+            "suppressed": dict(self.suppressed),
+            "causes": [each.public() for each in self.causes],
+            "why": dict(self.why),
+            "fields": {name: dict(each) for name, each in self.fields.items()},
+            "tags": {name: dict(each) for name, each in self.tags.items()},
+            "tags_left_out": self.tags_left_out,
+            "standing": public_standing(self.standing),
+            "look_ups": self.look_ups,
+            "requests": self.requests,
+            "requests_least": self.requests_least,
+            "requests_most": self.requests_most,
+            "probes": self.probes,
+            "seconds": round(self.seconds, 1),
+            "seconds_least": round(self.seconds_least, 1),
+            "seconds_most": round(self.seconds_most, 1),
+            "brake": self.brake,
+            "error": self.error,
+        }
