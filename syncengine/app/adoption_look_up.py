@@ -72,7 +72,7 @@ class AdoptionLookUp:
             # All claims come before the first look-up: which of several contacts with
             # one match key has it is judged over all of them.
             await claim_keys(self._preparer, self._keys, s.batches)
-        s.progress.started(s.name, total)
+        s.live.started(total)
         async for batch in s.batches.waiting():
             if s.is_stopping:
                 s.ending.status = RunStatus.STOPPED
@@ -81,7 +81,7 @@ class AdoptionLookUp:
             # Links are written by now: should the process die before this line, the
             # next adoption finds these contacts linked.
             await s.batches.finish(batch.number, {})
-            s.advanced(len(batch.contact_ids))
+            s.live.advanced(len(batch.contact_ids))
 
     async def _look_up(self, batch: Batch) -> None:
         """Look a batch up, and count what was found. Raises AccountStopped."""

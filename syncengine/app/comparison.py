@@ -77,7 +77,7 @@ class Comparison:
         all_gone = await self._all_gone()
         gone = [each for each in all_gone if each in named]
         linked = await Linked(s.databases.state, s.name).among(named)
-        s.progress.started(s.name, len(linked) + len(gone))
+        s.live.started(len(linked) + len(gone))
         await self.verification.one_by_one(linked)
         await self._compare_gone(gone)
         unknown = [each for each in named if each not in linked and each not in gone]
@@ -95,12 +95,12 @@ class Comparison:
         gone = await self._all_gone()
         total = await linked.count()
         if sample is not None:
-            s.progress.started(s.name, min(sample, total))
+            s.live.started(min(sample, total))
             # Drawn by the number of the run: each run looks at other contacts.
             drawn = await linked.sample(sample, s.run_id)
             await self.verification.one_by_one(drawn)
         else:
-            s.progress.started(s.name, total)
+            s.live.started(total)
             vendor = s.destination.vendor
             directory = vendor if isinstance(vendor, Directory) else None
             await self.verification.everybody(linked, total, directory)

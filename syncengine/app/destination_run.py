@@ -89,17 +89,13 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
     """Send what differs, and record it. Raises StorageError, LeaseLost."""
     s, task = run.session, run.task
     sent_before = s.account.pacing.requests
-    s.progress.started(s.name, work.contacts)
+    s.live.started(work.contacts)
     emit = event_log(destination=s.name, run_id=s.run_id)
     emit(Event.RUN_STARTED, kind=s.request.kind.value, contacts=work.contacts)
     recorder = Recorder(s.contacts)
     consent: Consent | None = None
     if task.needs_consent:
         consent = Consent(s.contacts, run.rows, task.mapping)
-
-    def advance(contacts: int) -> None:
-        requests = s.account.pacing.requests - sent_before
-        s.progress.advanced(s.name, contacts, requests)
 
     # In this order: the recorder writes its last outcomes while the connection to the
     # vendor is open still, and no request goes out any more.
@@ -121,7 +117,7 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
             workers=task.in_flight,
             stopping=s.account.stopping,
             stop=s.account.pacing.stop,
-            advance=advance,
+            advance=s.live.advanced,
             on_event=emit,
             unsettled=s.account.pacing.unsettled,
             waiting=run.waiting,

@@ -20,11 +20,11 @@ class RunProgress:
 
     destination: str
     pacing: Pacing
+    tally: Tally
     began: float = field(default_factory=time.monotonic)
     run_id: int | None = None
     total: int | None = None
     """Number of the run's contacts, once they are known."""
-    tally: Tally = field(default_factory=Tally)
     _requests_before: int = field(init=False)
     _throttled_before: int = field(init=False)
 

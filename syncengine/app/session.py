@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.databases import Databases, inspect_source
+from syncengine.app.live_run import LiveRun
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recognition import (
     Recognised,
@@ -101,7 +102,7 @@ class Session:
     run_id: int
     contacts: Contacts
     batches: Batches
-    progress: Progress
+    live: LiveRun
     inspected: Source | None
     """The source; None for a verb that does not look at every contact."""
     others: Beside | None
@@ -146,15 +147,11 @@ class Session:
         """Return whether somebody asked for a stop of the whole call."""
         return self.account.stopping.requested.is_set()
 
-    def advanced(self, contacts: int) -> None:
-        """Show progress: so many more contacts are through."""
-        self.progress.advanced(self.name, contacts, self.requests)
-
     async def finish(self, totals: Json) -> None:
         """Record how the run ended, with the totals of its report."""
         ending = self.ending
+        await self.live.end()
         await finish_run(self.fence, self.run_id, ending.status, totals, ending.error)
-        self.progress.finished(self.name)
 
 
 @asynccontextmanager
@@ -189,7 +186,9 @@ async def session(
         raise NotStarted(error) from error
     # Errors from here on are not of this destination alone: the database or the lease
     # is lost. They are not turned into NotStarted, and end the account.
-    yield await opening.start(prepared, progress or NoProgress())
+    started = await opening.start(prepared, progress or NoProgress())
+    async with started.live.watched():
+        yield started
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +255,7 @@ class _Opening:
             run_id=run_id,
             contacts=Contacts(fence, name, run_id, numbered=numbered),
             batches=Batches(fence, run_id),
-            progress=progress,
+            live=LiveRun(name, run_id, fence, self.account.pacing, progress),
             inspected=source,
             others=others,
             began=self.began,

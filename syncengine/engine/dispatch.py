@@ -42,7 +42,7 @@ Recreations = Callable[[], Awaitable[Sequence[str]]]
 """Returns the contacts deleted at the vendor that are created again."""
 
 Advance = Callable[[int], None]
-"""Called with the number of contacts that are done."""
+"""Called with the number of contacts that are through since the last call."""
 
 _AT_ONCE = 500
 """Number of contacts in one batch of later attempts."""
@@ -165,6 +165,7 @@ class Dispatcher:
         """End the contacts whose end depends on those of others."""
         for batch, record in self._postponed.records.values():
             self._tally.count(batch, record)
+        self._advance(len(self._postponed.records))
         self._judge.release()
         # The records of all owners are written before those that wait for them are
         # judged: the judgement reads them from the state.
@@ -318,7 +319,8 @@ class Dispatcher:
             self._postponed.add(job, ending)
             self._recorder.put(job.batch, ending.record)
             self._open_batches.close_one(job.batch)
-        elif ending.waits_for and self._waiting is not None:
+            return
+        if ending.waits_for and self._waiting is not None:
             # Its batch stays open until it is judged, at the run's end.
             self._waiting.add(job.batch, ending)
             self._recorder.put(job.batch, ending.record)

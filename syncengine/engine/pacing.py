@@ -35,10 +35,15 @@ from syncengine.engine.quota import Quotas
 from syncengine.errors import AccountStopped, LeaseLost, RunStopped
 from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.limits import Limit
+from syncengine.model.progress import RunWait, WaitReason
 from syncengine.ports import QuotaStore
 
 _UNCOUNTED = Slot((), 0.0)
 """The slot of a request that no limit counts."""
+
+
+def _ignore_request(method: str) -> None:
+    del method
 
 
 class GrantedPermit:
@@ -149,6 +154,9 @@ class Pacing:
         """Requests that were sent, each real attempt counted."""
         self.throttled = 0
         """Number of pauses that a refusal for the rate limit has led to."""
+        self.limits = tuple(limits)
+        self.on_request: Callable[[str], None] = _ignore_request
+        """Called with the method of each request at the moment at which it counts."""
         self.over = asyncio.Event()
         """Set once nothing is let through any more."""
         self._quotas: Quotas | None = None
@@ -172,6 +180,10 @@ class Pacing:
         """True once the vendor has accepted the credentials."""
         self._paused_until = 0.0
         """The loop's time until which nothing is sent."""
+        self._pause_reason = WaitReason.THROTTLED
+        self._backing_off_until = 0.0
+        """The loop's time at which the last failed request is tried again; 0 after an
+        answer."""
         self._error: Exception | None = None
         """Why nothing is let through any more."""
         self._line: deque[_Waiter] = deque()
@@ -240,8 +252,14 @@ class Pacing:
         """
         self.throttled += 1
         self._on_event(Event.THROTTLED, seconds=round(seconds, 3))
-        self._paused_until = max(self._paused_until, self.now() + seconds)
+        self._pause(seconds, WaitReason.THROTTLED)
         self._wake_pacer()
+
+    def _pause(self, seconds: float, reason: WaitReason) -> None:
+        until = self.now() + seconds
+        if until > self._paused_until:
+            self._paused_until = until
+            self._pause_reason = reason
 
     def heed(self, method: str, headers: Mapping[str, str], status: int) -> None:
         """Slow down as the headers of an answer ask for, before the vendor refuses.
@@ -257,7 +275,7 @@ class Pacing:
         wait = 0.0
         if notice.wait and status != 429:
             wait = notice.wait
-            self._paused_until = max(self._paused_until, now + wait)
+            self._pause(wait, WaitReason.LIMIT_NEAR)
         if notice.left is not None:
             # The vendor may not have counted yet what is under way.
             under_way = self._out[self._allowances.scope(method)]
@@ -279,6 +297,7 @@ class Pacing:
 
     def prove(self) -> None:
         """Let more than one request out: the vendor accepts the credentials."""
+        self._backing_off_until = 0.0
         if not self._proven:
             self._proven = True
             self._wake_pacer()
@@ -315,12 +334,42 @@ class Pacing:
         """
         wait = self.unsettled()
         if wait:
-            await self.sleep(wait)
+            await self._sleep(wait)
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait so long, or until the account is stopped."""
+    async def back_off(self, seconds: float) -> None:
+        """Wait before a failed request is tried again.
+
+        The wait ends, too, when the account is stopped.
+        """
+        until = self.now() + seconds
+        self._backing_off_until = max(self._backing_off_until, until)
+        await self._sleep(seconds)
+
+    async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.over.wait(), seconds)
+
+    def waits(self) -> RunWait | None:
+        """Return why nothing is sent now although there is something to send.
+
+        None where requests go out, or wait for nothing but their turn under a limit.
+        """
+        now = self.now()
+        if now < self._paused_until:
+            return RunWait(self._pause_reason, self._paused_until - now)
+        if self._line:
+            # Served in this order, so the first one's wait is everybody's.
+            method = self._line[0].method
+            withheld_until = self._allowances.withheld_until(method, now)
+            if withheld_until is not None:
+                return RunWait(WaitReason.LIMIT_NEAR, withheld_until - now)
+            if self._quotas is not None:
+                quota_wait = self._quotas.waits(method)
+                if quota_wait:
+                    return RunWait(WaitReason.QUOTA, quota_wait)
+        if now < self._backing_off_until:
+            return RunWait(WaitReason.OUTAGE, self._backing_off_until - now)
+        return None
 
     @property
     def stopped(self) -> AccountStopped | None:
@@ -339,6 +388,7 @@ class Pacing:
         self._out[self._allowances.scope(method)] -= 1
         if was_sent:
             self.requests += 1
+            self.on_request(method)
         if self._line:
             self._wake_pacer()
 

@@ -118,6 +118,12 @@ class Quotas:
             quota.used += 1
         return True
 
+    def waits(self, method: str) -> float:
+        """Return the seconds until the store may have requests again; 0: now."""
+        now = _now()
+        waits = [quota.empty_until - now for quota in self._applying(method)]
+        return max(0.0, *waits, 0.0)
+
     async def refill(self, method: str) -> float:
         """Reserve blocks where they are missing.
 

@@ -82,8 +82,8 @@ class AccountControl(Protocol):
         """
         ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait so long, or until the account is stopped."""
+    async def back_off(self, seconds: float) -> None:
+        """Wait before a failed request is tried again, or until the account is stopped."""
         ...
 
 
@@ -165,7 +165,7 @@ class Retrier:
                 effects.note_failure(error)
                 if not self._may_try_again(failures, effects, repeatable=repeatable):
                     raise _covering_all_tries(error, effects) from None
-                await self._control.sleep(self._backoff(failures))
+                await self._control.back_off(self._backoff(failures))
             else:
                 self._refusals = 0
                 self._control.prove()

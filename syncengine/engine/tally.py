@@ -11,6 +11,17 @@ from syncengine.model.calls import OutcomeKind
 from syncengine.model.reports import CONTACTS, FELL_SHORT
 from syncengine.model.work import Record
 
+_WITH_CODES = frozenset(
+    {
+        OutcomeKind.REJECTED,
+        OutcomeKind.DEFERRED,
+        OutcomeKind.UNSUPPORTED,
+        OutcomeKind.UNKNOWN,
+        OutcomeKind.GONE,
+    }
+)
+"""Outcomes whose codes say what went wrong."""
+
 
 class Tally:
     """Contacts by outcome and calls by action, for the run and for each batch."""
@@ -20,6 +31,10 @@ class Tally:
         """By outcome (``OutcomeKind``); gone contacts are in ``_gone`` instead."""
         self.actions: Counter[str] = Counter()
         """Number of applied calls by ``Action``."""
+        self.ends: Counter[str] = Counter()
+        """Every end of a contact by outcome, gone ones too; never lowered."""
+        self.codes: Counter[str] = Counter()
+        """Ends of contacts that fell short, by code."""
         self.probes = 0
         """Number of contacts tried as probes (see ``refusal_groups``)."""
         self._gone: set[str] = set()
@@ -40,6 +55,9 @@ class Tally:
             self._gone.add(record.contact_id)
         else:
             self.contacts[kind.value] += 1
+        self.ends[kind.value] += 1
+        if kind in _WITH_CODES and outcome.code:
+            self.codes[outcome.code] += 1
         self.actions.update(action.value for action in outcome.actions)
         of_batch = self._batches.setdefault(batch, Counter())
         of_batch[kind.value] += 1
@@ -47,6 +65,11 @@ class Tally:
     def defer(self, contacts: int) -> None:
         """Count so many contacts that were not reached before the run ended."""
         self.contacts["deferred"] += contacts
+
+    def by_outcome(self) -> dict[str, int]:
+        """Return the number of contacts by outcome, gone ones too; none is 0."""
+        numbers = self.contacts + Counter(gone=len(self._gone))
+        return dict(numbers)
 
     def of_batch(self, batch: int) -> dict[str, int]:
         """Return the number of a batch's contacts by outcome."""

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from syncengine.errors import ReportError, SyncEngineError
 from syncengine.model.http import Json
+from syncengine.model.progress import RunSnapshot
 from syncengine.model.work import Standing
 
 CONTACTS = (
@@ -322,6 +323,13 @@ class Progress(Protocol):
     def advanced(self, destination: str, contacts: int, requests: int) -> None: ...
 
     def finished(self, destination: str) -> None: ...
+
+
+@runtime_checkable
+class LiveProgress(Progress, Protocol):
+    """Receives more of the progress: a snapshot every second, and a last one."""
+
+    def updated(self, destination: str, snapshot: RunSnapshot) -> None: ...
 
 
 class NoProgress:

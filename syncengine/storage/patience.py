@@ -43,6 +43,11 @@ class DatabasePatience:
         self._nobody_waits = asyncio.Event()
         self._nobody_waits.set()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether a writer waits now: the database is away."""
+        return self._waiting > 0
+
     async def wait_out(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """Return the attempt's result, after waiting for the database where needed.
 

@@ -67,7 +67,7 @@ class Line:
 
     async def wait_until_settled(self) -> None: ...
 
-    async def sleep(self, seconds: float) -> None:
+    async def back_off(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     def put(self, batch: int, record: object) -> None:

@@ -60,7 +60,7 @@ class Vendor:
     async def wait_until_settled(self) -> None:
         self.told.append("calm")
 
-    async def sleep(self, seconds: float) -> None:
+    async def back_off(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 

@@ -63,7 +63,7 @@ async def run(
             ) as s:
                 # Kept outside of the session: what breaks the session off is reported
                 # with the counts up to there.
-                so_far = RunProgress(s.name, account.pacing, s.began)
+                so_far = RunProgress(s.name, account.pacing, s.live.tally, s.began)
                 started[s.name] = so_far
                 return await finished(await run_destination(s, so_far))
 

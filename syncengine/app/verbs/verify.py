@@ -99,7 +99,7 @@ async def _verify(
                 managed_parts(destination),
                 SubjectFinder(destination.mapping),
                 account.stopping.requested,
-                s.advanced,
+                s.live.advanced,
                 repair,
             )
             comparison = Comparison(s, request, verification)

@@ -1,0 +1,134 @@
+"""A run that is watched: it shows its progress to its caller, and writes it down.
+
+The caller's ``Progress`` is in the same process; what is written into the state is read
+by ``watch``, ``status`` and the desk, from wherever they are. Neither delays a request
+or fails the run: where a write fails, the next one tells it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from syncengine.engine.pacing import Pacing
+from syncengine.engine.run_monitor import RunMonitor
+from syncengine.engine.tally import Tally
+from syncengine.errors import SyncEngineError
+from syncengine.model.progress import RunSnapshot
+from syncengine.model.reports import LiveProgress, Progress
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.progress import ProgressStore
+from syncengine.storage.state.runs import NO_RUN
+
+SHOWN_EVERY = 1.0
+"""Seconds between two snapshots for a caller that shows them."""
+WRITTEN_EVERY = 5.0
+"""Seconds between two writes into the state."""
+_LONGEST_WRITE = 4.0
+"""Seconds after which a write is given up."""
+_LONGEST_LAST_WRITE = 1.0
+"""Seconds after which the last write is given up: the end of the run waits for it."""
+
+_logger = logging.getLogger("syncengine")
+
+
+class LiveRun:
+    """One run with those who watch it.
+
+    ``NO_RUN`` as the run's number: nothing is written.
+    """
+
+    def __init__(
+        self,
+        destination: str,
+        run_id: int,
+        fence: Fence,
+        pacing: Pacing,
+        progress: Progress,
+    ) -> None:
+        self.tally = Tally()
+        """The counts of the run."""
+        self._destination = destination
+        self._pacing = pacing
+        self._progress = progress
+        self._patience = fence.patience
+        self._monitor = RunMonitor(
+            pacing, self.tally, lambda: fence.patience.is_waiting
+        )
+        self._store: ProgressStore | None = None
+        if run_id != NO_RUN:
+            self._store = ProgressStore(fence, run_id)
+        self._is_over = False
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Show and write the progress while the block runs, and once at its end."""
+        self._pacing.on_request = self._monitor.requested
+        beat = asyncio.create_task(self._beat(), name="progress")
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+            await self.end()
+
+    def started(self, total: int) -> None:
+        """Show that the run is about so many contacts."""
+        self._monitor.started(total)
+        self._progress.started(self._destination, total)
+
+    def advanced(self, contacts: int) -> None:
+        """Show that so many more contacts are through."""
+        self._monitor.advanced(contacts)
+        requests = self._monitor.requests
+        self._progress.advanced(self._destination, contacts, requests)
+
+    async def end(self) -> None:
+        """Show and write the progress for the last time, before the run is finished."""
+        if self._is_over:
+            return
+        self._is_over = True
+        snapshot = self._monitor.snapshot()
+        self._show(snapshot)
+        await self._write(snapshot, _LONGEST_LAST_WRITE)
+        self._progress.finished(self._destination)
+
+    async def _beat(self) -> None:
+        """Show and write the progress again and again, until cancelled."""
+        loop = asyncio.get_running_loop()
+        is_shown = isinstance(self._progress, LiveProgress)
+        next_write = loop.time()
+        while not self._is_over:
+            snapshot = self._monitor.snapshot()
+            self._show(snapshot)
+            if loop.time() >= next_write:
+                await self._write(snapshot, _LONGEST_WRITE)
+                # Right at the end of a minute, so that its counts are its own.
+                pause = min(WRITTEN_EVERY, self._monitor.until_next_minute())
+                next_write = loop.time() + pause
+            pause = max(0.0, next_write - loop.time())
+            await asyncio.sleep(min(SHOWN_EVERY, pause) if is_shown else pause)
+
+    def _show(self, snapshot: RunSnapshot) -> None:
+        if not isinstance(self._progress, LiveProgress):
+            return
+        try:
+            self._progress.updated(self._destination, snapshot)
+        except Exception:
+            # It is the caller's own, and must not end a run that is sending.
+            _logger.exception("the progress of %s cannot be shown", self._destination)
+
+    async def _write(self, snapshot: RunSnapshot, longest: float) -> None:
+        """Write the progress if the database takes it."""
+        minutes = self._monitor.minutes()
+        # While it is away the run's own writers wait for it, and report it.
+        if self._store is None or self._patience.is_waiting:
+            return
+        with suppress(SyncEngineError, TimeoutError):
+            async with asyncio.timeout(longest):
+                now = await self._store.write(snapshot, minutes)
+            if now is not None:
+                self._monitor.set_database_time(now)
+                self._monitor.stored(minutes)
