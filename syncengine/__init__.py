@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from syncengine.model.copies import VerifyReport
     from syncengine.model.events import Event
     from syncengine.model.plans import PlanReport
+    from syncengine.model.progress import RunSnapshot, RunWait, WaitReason
     from syncengine.model.reports import (
         Check,
         CheckReport,
+        LiveProgress,
         Noteworthy,
         Progress,
         Reports,
@@ -57,6 +59,7 @@ __all__ = [
     "LastRun",
     "LeaseHeld",
     "LeaseHolder",
+    "LiveProgress",
     "Noteworthy",
     "OutcomeKind",
     "PlanReport",
@@ -67,7 +70,9 @@ __all__ = [
     "RunKind",
     "RunRefused",
     "RunReport",
+    "RunSnapshot",
     "RunStatus",
+    "RunWait",
     "SchemaOutdated",
     "SourceError",
     "Standing",
@@ -75,6 +80,7 @@ __all__ = [
     "StorageError",
     "SyncEngineError",
     "VerifyReport",
+    "WaitReason",
     "__version__",
 ]
 
@@ -96,9 +102,11 @@ _MODULES = {
     "syncengine.model.copies": ("VerifyReport",),
     "syncengine.model.events": ("Event",),
     "syncengine.model.plans": ("PlanReport",),
+    "syncengine.model.progress": ("RunSnapshot", "RunWait", "WaitReason"),
     "syncengine.model.reports": (
         "Check",
         "CheckReport",
+        "LiveProgress",
         "Noteworthy",
         "Progress",
         "Reports",

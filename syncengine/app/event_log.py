@@ -150,6 +150,7 @@ def level_of(event: Event) -> int:
             return logging.WARNING
         case (
             Event.RUN_STARTED
+            | Event.RUN_PROGRESS
             | Event.RUN_FINISHED
             | Event.BATCH_FINISHED
             | Event.CONTACT_REJECTED

@@ -15,7 +15,7 @@ from syncengine import app
 from syncengine.cli import exits
 from syncengine.cli.engine import logging_events
 from syncengine.cli.options import options
-from syncengine.cli.progress import ProgressBars
+from syncengine.cli.progress import shown_progress
 from syncengine.cli.rendering.layout import (
     duration,
     print_line,
@@ -28,7 +28,7 @@ from syncengine.cli.terminal import err, out
 from syncengine.config.loading import load_config
 from syncengine.config.project import Config
 from syncengine.logs import set_up
-from syncengine.model.reports import NoProgress, RunReport
+from syncengine.model.reports import RunReport
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.shipped import shipped
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
@@ -135,10 +135,8 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
 
 async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:
     request = app.RunRequest()
-    if not options.progress or not err.is_terminal:
-        return await app.run(config, (), request, progress=NoProgress(), stop=stop)
-    with ProgressBars() as bars:
-        return await app.run(config, (), request, progress=bars, stop=stop)
+    with shown_progress() as progress:
+        return await app.run(config, (), request, progress=progress, stop=stop)
 
 
 def _print_summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:

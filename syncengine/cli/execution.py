@@ -12,13 +12,12 @@ from typing import TypeVar
 from syncengine.cli import exits
 from syncengine.cli.engine import logging_events
 from syncengine.cli.options import options
-from syncengine.cli.progress import ProgressBars
+from syncengine.cli.progress import shown_progress
 from syncengine.cli.rendering.layout import print_json
 from syncengine.cli.signals import ReceivedSignal, run_stoppable
-from syncengine.cli.terminal import err
 from syncengine.config.project import Config
 from syncengine.model.copies import AdoptReport, VerifyReport
-from syncengine.model.reports import NoProgress, Progress, PruneReport, RunReport
+from syncengine.model.reports import Progress, PruneReport, RunReport
 
 # Constrained, not bound: all reports of one call are of the same class.
 R = TypeVar("R", AdoptReport, PruneReport, RunReport, VerifyReport)
@@ -39,10 +38,8 @@ def execute(
     received = ReceivedSignal()
 
     async def work_with_progress(stop: asyncio.Event) -> Sequence[R]:
-        if not options.progress or not err.is_terminal:
-            return await work(config, NoProgress(), stop)
-        with ProgressBars() as bars:
-            return await work(config, bars, stop)
+        with shown_progress() as progress:
+            return await work(config, progress, stop)
 
     with logging_events():
         reports = run_stoppable(work_with_progress, received)

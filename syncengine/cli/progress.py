@@ -1,67 +1,123 @@
-"""Progress bars in a terminal."""
+"""Progress of runs while they are under way: a view in a terminal, else a line.
+
+Both are a ``Progress`` of the reports, and context managers: they show what happens
+inside of the block.
+"""
 
 from __future__ import annotations
 
+import logging
+import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
+from rich.live import Live
 
+from syncengine.app.event_log import EventRecord
+from syncengine.cli.engine import write_event
+from syncengine.cli.options import options
+from syncengine.cli.rendering.live import LiveRow, LiveRows, progress_line
 from syncengine.cli.terminal import err
+from syncengine.model.events import Event
+from syncengine.model.progress import RunSnapshot
+from syncengine.model.reports import NoProgress, Progress
+
+_BETWEEN_LINES = 30.0
+"""Seconds of a run between two lines about it."""
+_BETWEEN_FRAMES = 0.25
+"""Seconds between two redraws, at least: a thousand destinations redraw no more often
+than one."""
 
 
-class ProgressBars:
-    """A bar for each destination, with the number of its requests.
+def shown_progress() -> AbstractContextManager[Progress]:
+    """Return what shows the progress of this call on stderr."""
+    if not options.progress:
+        return nullcontext(NoProgress())
+    if err.is_terminal and not err.is_dumb_terminal:
+        return LiveView()
+    return ProgressLines()
 
-    It is a ``Progress`` of the reports, and a context manager: the bars are shown
-    inside of it.
-    """
+
+class _Quiet:
+    """A progress of which snapshots alone are shown."""
+
+    def started(self, destination: str, total: int) -> None: ...
+
+    def advanced(self, destination: str, contacts: int, requests: int) -> None: ...
+
+
+class LiveView(_Quiet):
+    """One view of all destinations, which stays where it is at the end."""
 
     def __init__(self) -> None:
-        self._bars = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(
-                "contacts, {task.fields[requests]} requests",
-                markup=False,
-            ),
-            TimeRemainingColumn(),
-            console=err,
-            disable=not err.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-        """The bar of each destination that has one."""
+        self._live = Live(console=err, auto_refresh=False, vertical_overflow="visible")
+        self._snapshots: dict[str, RunSnapshot] = {}
+        self._over: set[str] = set()
+        self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        # All of it, however high the terminal is: it is scrolled back to.
+        self._live.update(LiveRows(self._rows()), refresh=True)
+        self._live.stop()
 
-    def started(self, destination: str, total: int) -> None:
-        """Show a bar for this number of contacts."""
-        if total == 0:
-            return  # a bar that cannot move says less than the report
-        self._tasks[destination] = self._bars.add_task(
-            destination, total=total, requests=0
-        )
-
-    def advanced(self, destination: str, contacts: int, requests: int) -> None:
-        """Add contacts to the bar, and show the number of all requests so far."""
-        if destination in self._tasks:
-            self._bars.update(
-                self._tasks[destination], advance=contacts, requests=requests
-            )
+    def updated(self, destination: str, snapshot: RunSnapshot) -> None:
+        """Show the progress of a destination."""
+        self._snapshots[destination] = snapshot
+        self._redraw()
 
     def finished(self, destination: str) -> None:
-        """Stop the clock of the bar."""
-        if destination in self._tasks:
-            self._bars.stop_task(self._tasks[destination])
+        """Show that a destination is through."""
+        self._over.add(destination)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        now = time.monotonic()
+        if now - self._drawn_at < _BETWEEN_FRAMES:
+            return
+        self._drawn_at = now
+        # A line is left for what is printed next, such as a warning.
+        height = max(1, err.height - 1)
+        self._live.update(LiveRows(self._rows(), height=height), refresh=True)
+
+    def _rows(self) -> list[LiveRow]:
+        return [
+            LiveRow(destination, snapshot, is_over=destination in self._over)
+            for destination, snapshot in self._snapshots.items()
+        ]
+
+
+class ProgressLines(_Quiet):
+    """A line about each destination every thirty seconds, without a terminal.
+
+    Where logs are JSON it is the event ``run_progress``, so that every line is JSON.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+        """Seconds of the run at which the next line is due, by destination."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def updated(self, destination: str, snapshot: RunSnapshot) -> None:
+        """Print the progress of a destination if it is time."""
+        # By the clock of the run, which goes on in tests without anybody waiting.
+        due = self._due.setdefault(destination, _BETWEEN_LINES)
+        if snapshot.seconds < due:
+            return
+        self._due[destination] = snapshot.seconds + _BETWEEN_LINES
+        if options.log_format == "json":
+            facts = {"destination": destination, **snapshot.public()}
+            write_event(EventRecord(Event.RUN_PROGRESS, logging.INFO, facts))
+        else:
+            err.print(progress_line(destination, snapshot), soft_wrap=True)
+
+    def finished(self, destination: str) -> None:
+        """Print nothing more about a destination."""
+        self._due.pop(destination, None)

@@ -62,7 +62,7 @@ def launch(
         ),
     ] = None,
     no_progress: Annotated[
-        bool, Parameter(negative="", help="Show no progress bars.")
+        bool, Parameter(negative="", help="Show no progress of runs.")
     ] = False,
 ) -> int:
     """Read the global options and hand over to the verb."""

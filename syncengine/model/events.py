@@ -23,6 +23,9 @@ class Event(StrEnum):
     """run_id, kind, contacts."""
     STATE_IS_NEW = "state_is_new"
     """advice: no contact and no suppression is known, at any destination."""
+    RUN_PROGRESS = "run_progress"
+    """destination, and the progress as ``watch --json`` prints it; every thirty seconds,
+    by the command alone: Python gets it through ``progress``."""
     RUN_FINISHED = "run_finished"
     """The object that ``run --json`` prints."""
     BATCH_FINISHED = "batch_finished"

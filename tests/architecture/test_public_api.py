@@ -28,6 +28,7 @@ NAMES = (
     "LastRun",
     "LeaseHeld",
     "LeaseHolder",
+    "LiveProgress",
     "Noteworthy",
     "OutcomeKind",
     "PlanReport",
@@ -38,7 +39,9 @@ NAMES = (
     "RunKind",
     "RunRefused",
     "RunReport",
+    "RunSnapshot",
     "RunStatus",
+    "RunWait",
     "SchemaOutdated",
     "SourceError",
     "Standing",
@@ -46,6 +49,7 @@ NAMES = (
     "StorageError",
     "SyncEngineError",
     "VerifyReport",
+    "WaitReason",
     "__version__",
 )
 
@@ -75,6 +79,11 @@ FIELDS = {
     "StatusReport": "destination account last_run standing lease open_erasures",
     "LastRun": "run_id kind status started_at ended_at contacts error",
     "LeaseHolder": "holder expires_at",
+    "RunSnapshot": """
+        at seconds done total outcomes requests throttled last_minute limit waiting
+        seconds_left codes
+    """,
+    "RunWait": "reason seconds",
     "CheckReport": "checks",
     "Check": "area ok message note",
     "EventRecord": "event level facts",

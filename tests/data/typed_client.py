@@ -13,15 +13,18 @@ from syncengine import (
     Event,
     EventRecord,
     LeaseHeld,
+    LiveProgress,
     PlanReport,
     Project,
     ReportError,
     Reports,
     RunReport,
+    RunSnapshot,
     RunStatus,
     StatusReport,
     SyncEngineError,
     VerifyReport,
+    WaitReason,
 )
 
 
@@ -33,12 +36,28 @@ def listen(record: EventRecord) -> None:
     show(record.level, record.event.value, dict(record.facts))
 
 
+class Shown:
+    def started(self, destination: str, total: int) -> None: ...
+
+    def advanced(self, destination: str, contacts: int, requests: int) -> None: ...
+
+    def updated(self, destination: str, snapshot: RunSnapshot) -> None:
+        show(destination, snapshot.done, snapshot.total, snapshot.seconds_left)
+        if snapshot.waiting is not None:
+            assert_type(snapshot.waiting.reason, WaitReason)
+
+    def finished(self, destination: str) -> None: ...
+
+
 def nightly() -> int:
     project = Project.load("config/syncengine.yaml", environ={"TOKEN": "secret"})
     assert_type(project.destinations, tuple[str, ...])
     assert_type(project.check(), CheckReport)
     assert_type(project.plan("whatsapp_de", backfill=True), Reports[PlanReport])
-    reports = project.run("whatsapp_de", on_event=listen, stop=threading.Event())
+    shown: LiveProgress = Shown()
+    reports = project.run(
+        "whatsapp_de", on_event=listen, progress=shown, stop=threading.Event()
+    )
     assert_type(reports, Reports[RunReport])
     report = reports.of("whatsapp_de")
     assert_type(report, RunReport)

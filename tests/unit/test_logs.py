@@ -6,7 +6,8 @@ import io
 import re
 from collections.abc import Iterator
 from contextvars import Context
-from typing import IO, cast
+from datetime import UTC, datetime
+from typing import IO, Literal, cast
 
 import orjson
 import pytest
@@ -16,9 +17,12 @@ from rich.console import Console
 from syncengine.app.event_log import event_log, level_of, listening
 from syncengine.cli import progress
 from syncengine.cli.engine import write_event
+from syncengine.cli.options import options
 from syncengine.cli.streams import WatchedStream
 from syncengine.logs import set_up
 from syncengine.model.events import Event
+from syncengine.model.progress import RunSnapshot
+from syncengine.model.reports import NoProgress
 
 _ERASED = re.compile(r"\r|\x1b\[2K")
 """What was shown before it on the line makes room for what comes."""
@@ -97,23 +101,59 @@ def test_no_line_holds_a_secret(form: str) -> None:
     assert "[secret]" in said
 
 
+def _snapshot(done: int, seconds: float = 0.0) -> RunSnapshot:
+    at = datetime(2026, 11, 28, tzinfo=UTC)
+    return RunSnapshot(at=at, seconds=seconds, done=done, total=3)
+
+
 def test_bars_and_lines_do_not_tear_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     console, written = _console(tty=True)
     monkeypatch.setattr(progress, "err", console)
     set_up("console", console, (), "warning")
-    with progress.ProgressBars() as bars:
-        bars.started("whatsapp_de", 3)
+    monkeypatch.setattr(progress, "_BETWEEN_FRAMES", 0.0)
+    with progress.LiveView() as view:
         for seconds in (1, 2):
-            bars.advanced("whatsapp_de", 1, seconds)
+            view.updated("whatsapp_de", _snapshot(done=seconds))
             event_log(account="whatsapp_de")(Event.THROTTLED, seconds=seconds)
     text = _CONTROL.sub("", _ERASED.sub("\n", written.getvalue()))
     shown = [line.rstrip() for line in text.splitlines()]
     told = [line for line in shown if "throttled" in line]
     assert [line.rpartition("seconds=")[2] for line in told] == ["1", "2"]
-    assert all(line.startswith("20") and "contacts," not in line for line in told)
-    bar = [line for line in shown if "contacts," in line]
+    assert all(line.startswith("20") and " of 3" not in line for line in told)
+    bar = [line for line in shown if " of 3" in line]
     assert bar
     assert all(line.startswith("whatsapp_de") for line in bar)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_without_a_terminal_a_line_comes_every_thirty_seconds_of_the_run(
+    form: Literal["json", "console"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console, written = _console(tty=False)
+    monkeypatch.setattr(progress, "err", console)
+    monkeypatch.setattr(options, "log_format", form)
+    set_up(form, console, (), "info")
+    with progress.shown_progress() as shown:
+        assert isinstance(shown, progress.ProgressLines)
+        for seconds in (0, 29, 30, 31, 59, 60, 90):
+            shown.updated("whatsapp_de", _snapshot(done=2, seconds=seconds))
+        shown.updated("charles", _snapshot(done=1, seconds=5))
+        shown.finished("whatsapp_de")
+    lines = written.getvalue().splitlines()
+    assert len(lines) == 3
+    if form == "json":
+        told = [orjson.loads(line) for line in lines]
+        assert [line["seconds"] for line in told] == [30.0, 60.0, 90.0]
+        assert {line["event"] for line in told} == {"run_progress"}
+        assert {line["destination"] for line in told} == {"whatsapp_de"}
+    else:
+        assert all(line.startswith("whatsapp_de: 2 of 3 contacts") for line in lines)
+
+
+def test_no_progress_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "progress", False)
+    with progress.shown_progress() as shown:
+        assert isinstance(shown, NoProgress)
 
 
 class _Full(io.StringIO):

@@ -1,0 +1,363 @@
+"""The view of runs under way: a few lines for each destination.
+
+    whatsapp_de  ━━━━━━━━━━━━━━━━───────────  12,345 of 22,860  1 h 12 min left
+      12,000 applied · 300 rejected · 45 deferred · 198 of 200 calls a minute
+      invalid_phone 211 · http_422 80
+      waits 25 s: the vendor refused requests for its rate limit
+
+``run`` shows it of its own runs, and ``watch`` of those that others have started. No
+line is wider than the terminal. Where the lines of all destinations are too many, the
+first line of each has to do, and of those under way come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import floor
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.text import Text
+
+from syncengine.cli.rendering.layout import duration
+from syncengine.model.progress import (
+    RunSnapshot,
+    RunWait,
+    WaitReason,
+    limit_in_words,
+)
+
+_GAP = 2
+"""Columns between the parts of a line."""
+_INDENT = 2
+"""Columns in front of the lines below a destination's first one."""
+_LEAST_BAR = 10
+"""Columns of a bar; with fewer left, there is none."""
+_LONGEST_BAR = 60
+_MOST_CODES = 3
+"""Codes that are named; the others are numbered."""
+_LONGEST_MINUTE = 600.0
+"""Seconds of the longest window for which calls a minute are compared with a limit."""
+
+_STYLES = {
+    "applied": "green",
+    "rejected": "red",
+    "unknown": "red",
+    "deferred": "yellow",
+    "unsupported": "cyan",
+    "suppressed": "cyan",
+    "gone": "cyan",
+    "probed": "cyan",
+}
+"""Colours by outcome, in their order. Numbers say the same without them."""
+_IN_STEP = "in step"
+"""Name of the contacts that are through and have no outcome: nothing differed."""
+_REST = "bright_black"
+_QUIET = "bright_black"
+
+_WAITS = {
+    WaitReason.THROTTLED: "the vendor refused requests for its rate limit",
+    WaitReason.LIMIT_NEAR: "the vendor's answers say that no request is left",
+    WaitReason.QUOTA: "the quota is used up",
+    WaitReason.OUTAGE: "the vendor does not answer as it should; it is tried again",
+    WaitReason.DATABASE: "the database of the state is away",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRow:
+    """One destination in the view."""
+
+    destination: str
+    snapshot: RunSnapshot | None = None
+    """None where nothing is known of its progress."""
+    state: str = ""
+    """In place of the time left: how it ended, or why there is nothing to see."""
+    note: str = ""
+    """Something that a person should know, in a line of its own."""
+    is_over: bool = False
+
+
+class LiveRows:
+    """The view of several destinations, within the width and height of a console."""
+
+    def __init__(
+        self, rows: Sequence[LiveRow], *, footer: str = "", height: int | None = None
+    ) -> None:
+        """Take the rows; without a height all of them are shown whole."""
+        self._rows = rows
+        self._footer = footer
+        self._height = height
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        page = _LiveLayout(self._rows, options.max_width, ascii_only=options.ascii_only)
+        lines = page.lines(self._height_for_rows)
+        if self._footer:
+            lines.append(page.cut(Text(self._footer, _QUIET)))
+        yield Group(*lines)
+
+    @property
+    def _height_for_rows(self) -> int | None:
+        if self._height is None:
+            return None
+        return max(1, self._height - (1 if self._footer else 0))
+
+
+class _LiveLayout:
+    """Lays rows out for a width."""
+
+    def __init__(
+        self, rows: Sequence[LiveRow], width: int, *, ascii_only: bool
+    ) -> None:
+        self._rows = rows
+        # The last column stays free: some terminals wrap once it is written.
+        self._width = max(1, width - 1)
+        self._done, self._left = ("=", "-") if ascii_only else ("━", "─")
+        self._dots = ".." if ascii_only else "…"
+        self._between = ", " if ascii_only else " · "
+        longest = max((cell_len(row.destination) for row in rows), default=0)
+        self._label = min(longest, max(12, self._width // 4))
+        heads = [self._numbers(row) for row in rows]
+        self._numbers_width = max(map(cell_len, heads), default=0)
+        states = [_state(row) for row in rows if self._numbers(row)]
+        self._state_width = max(map(cell_len, states), default=0)
+
+    def lines(self, height: int | None) -> list[Text]:
+        """Return the lines of all rows, or as much of them as the height has."""
+        whole = [line for row in self._rows for line in self._block(row)]
+        if height is None or len(whole) <= height:
+            return whole
+        # Under way first, so that these are not the ones that are left out.
+        rows = sorted(self._rows, key=_is_over)
+        if len(rows) <= height:
+            return self._with_some_details(height)
+        shown = height - 1
+        heads = [self._head(row, is_alone=True) for row in rows[:shown]]
+        hidden = rows[shown:]
+        through = sum(row.is_over for row in hidden)
+        rest = f"and {len(hidden)} more: {len(hidden) - through} under way, "
+        return [*heads, self.cut(Text(f"{rest}{through} through", _QUIET))]
+
+    def _with_some_details(self, height: int) -> list[Text]:
+        """Return the first line of every row, and all of the first rows' lines."""
+        room = height - len(self._rows)
+        lines: list[Text] = []
+        for row in self._rows:
+            block = self._block(row)
+            if len(block) - 1 > room or row.is_over:
+                block = [self._head(row, is_alone=True)]
+            room -= len(block) - 1
+            lines += block
+        return lines
+
+    def cut(self, line: Text) -> Text:
+        """Return a line that is no wider than the page."""
+        line.no_wrap = True
+        line.truncate(self._width, overflow="ellipsis")
+        return line
+
+    def _block(self, row: LiveRow) -> list[Text]:
+        """Return all lines of a row."""
+        return [self._head(row), *map(self._indented, self._details(row))]
+
+    def _head(self, row: LiveRow, *, is_alone: bool = False) -> Text:
+        """Return the first line: name, bar, numbers, and time left.
+
+        Where it ``is_alone``, a wait stands in the place of the time left.
+        """
+        name = self._shortened(row.destination, self._label)
+        head = Text(set_cell_size(name, self._label), "bold", end="")
+        line = Text(no_wrap=True)
+        line.append_text(head)
+        if row.snapshot is None or row.snapshot.total is None:
+            line.append(" " * _GAP).append(_state(row), _QUIET)
+            return self.cut(line)
+        room = self._width - self._label - self._numbers_width - 2 * _GAP
+        if self._state_width:
+            room -= self._state_width + _GAP
+        bar_room = min(room, _LONGEST_BAR)
+        if bar_room >= _LEAST_BAR:
+            line.append(" " * _GAP).append_text(self._bar(row.snapshot, bar_room))
+        numbers = self._numbers(row).rjust(self._numbers_width)
+        line.append(" " * _GAP).append(numbers)
+        state, style = _state(row), ""
+        if is_alone and row.snapshot.waiting and not row.is_over:
+            state, style = _short_wait(row.snapshot.waiting), "yellow"
+        line.append(" " * _GAP).append(state.rjust(self._state_width), style)
+        line.rstrip()
+        return self.cut(line)
+
+    def _numbers(self, row: LiveRow) -> str:
+        """Return ``12,345 of 22,860``; nothing before the contacts are known."""
+        snapshot = row.snapshot
+        if snapshot is None or snapshot.total is None:
+            return ""
+        # Of numbers that grow in width the whole line would move.
+        done = f"{snapshot.done:,}".rjust(len(f"{snapshot.total:,}"))
+        return f"{done} of {snapshot.total:,}"
+
+    def _bar(self, snapshot: RunSnapshot, width: int) -> Text:
+        """Return the bar of the contacts that are through, by outcome."""
+        bar = Text(end="")
+        for cells, style in bar_cells(snapshot, width):
+            bar.append(self._done * cells, style)
+        bar.append(self._left * (width - cell_len(bar.plain)), _REST)
+        return bar
+
+    def _details(self, row: LiveRow) -> Iterator[Text]:
+        snapshot = row.snapshot
+        if snapshot is not None and snapshot.total is not None:
+            parts = [*_outcome_parts(snapshot), *_call_parts(snapshot, row)]
+            yield from self._flow(parts)
+            codes = _code_parts(snapshot.codes)
+            yield from self._flow(codes)
+        if snapshot is not None and snapshot.waiting and not row.is_over:
+            yield from self._wrapped(_wait_in_words(snapshot.waiting), "yellow")
+        if row.note:
+            yield from self._wrapped(row.note, "")
+
+    def _wrapped(self, text: str, style: str) -> list[Text]:
+        return self._flow([Text(word, style) for word in text.split()], " ")
+
+    def _flow(self, parts: Iterable[Text], between: str | None = None) -> list[Text]:
+        """Return the parts in as few lines as they need."""
+        separator = self._between if between is None else between
+        room = self._width - _INDENT
+        lines: list[Text] = []
+        for part in parts:
+            last = lines[-1] if lines else None
+            needed = len(separator) + part.cell_len
+            if last is not None and last.cell_len + needed <= room:
+                last.append(separator, _QUIET).append_text(part)
+            else:
+                lines.append(Text().append_text(part))
+        return lines
+
+    def _indented(self, line: Text) -> Text:
+        return self.cut(Text(" " * _INDENT).append_text(line))
+
+    def _shortened(self, name: str, width: int) -> str:
+        """Return a name cut in its middle: often only its end tells it from others."""
+        if cell_len(name) <= width:
+            return name
+        kept = max(0, width - len(self._dots))
+        begin = set_cell_size(name, kept - kept // 2)
+        end = name[len(name) - kept // 2 :]
+        return f"{begin}{self._dots}{end}"
+
+
+def _is_over(row: LiveRow) -> bool:
+    return row.is_over
+
+
+def _state(row: LiveRow) -> str:
+    """Return what stands at the end of a row's first line."""
+    snapshot = row.snapshot
+    if row.state or snapshot is None:
+        return row.state
+    if row.is_over:
+        return f"in {duration(snapshot.seconds)}"
+    if snapshot.total is None:
+        return f"preparing, {duration(snapshot.seconds)}"
+    if snapshot.seconds_left is None:
+        return ""
+    return f"{duration(snapshot.seconds_left)} left"
+
+
+def bar_cells(snapshot: RunSnapshot, width: int) -> list[tuple[int, str]]:
+    """Return the cells of a bar by colour; the rest of the width is not through yet.
+
+    What fell short has one cell at least: a single refusal in a million is seen.
+    """
+    total = snapshot.total or 0
+    through = floor(width * snapshot.done / total) if total else width
+    numbers = {
+        name: number
+        for name in _STYLES
+        if (number := snapshot.outcomes.get(name, 0)) and name != "applied"
+    }
+    cells: list[tuple[int, str]] = []
+    left = through
+    for name, number in numbers.items():
+        share = max(1, round(width * number / max(1, total)))
+        taken = min(share, left)
+        left -= taken
+        cells.append((taken, _STYLES[name]))
+    # All others are as they should be.
+    return [(left, _STYLES["applied"]), *cells]
+
+
+def _outcome_parts(snapshot: RunSnapshot) -> Iterator[Text]:
+    """Yield the contacts by outcome."""
+    for name, style in _STYLES.items():
+        number = snapshot.outcomes.get(name, 0)
+        if number:
+            yield Text(f"{number:,} {name}", style)
+    in_step = snapshot.done - sum(snapshot.outcomes.values())
+    if in_step > 0:
+        yield Text(f"{in_step:,} {_IN_STEP}", _STYLES["applied"])
+
+
+def _call_parts(snapshot: RunSnapshot, row: LiveRow) -> Iterator[Text]:
+    """Yield the requests: of the last minute against the limit, or all at the end."""
+    if row.is_over:
+        calls = "call" if snapshot.requests == 1 else "calls"
+        yield Text(f"{snapshot.requests:,} {calls}")
+        return
+    limit = snapshot.limit
+    if limit is None:
+        yield Text(f"{snapshot.last_minute:,} calls a minute")
+    elif limit.per > _LONGEST_MINUTE:
+        yield Text(f"{snapshot.last_minute:,} calls a minute")
+        yield Text(f"limit {limit_in_words(limit)}")
+    else:
+        most = round(60 * limit.calls / limit.per)
+        yield Text(f"{snapshot.last_minute:,} of {most:,} calls a minute")
+
+
+def _code_parts(codes: Mapping[str, int]) -> Iterator[Text]:
+    """Yield the most frequent codes with their numbers, and the number of others."""
+    frequent = sorted(codes.items(), key=_by_number)
+    for code, number in frequent[:_MOST_CODES]:
+        yield Text(f"{code} {number:,}", "red")
+    others = len(frequent) - _MOST_CODES
+    if others > 0:
+        yield Text(f"{others} other codes" if others > 1 else "1 other code", _QUIET)
+
+
+def _by_number(entry: tuple[str, int]) -> tuple[int, str]:
+    code, number = entry
+    return -number, code
+
+
+def _wait_in_words(wait: RunWait) -> str:
+    return f"{_short_wait(wait)}: {_WAITS[wait.reason]}"
+
+
+def _short_wait(wait: RunWait) -> str:
+    if wait.seconds is None:
+        return "waits"
+    # A wait of half a second is no wait of none.
+    return f"waits {duration(max(1.0, wait.seconds))}"
+
+
+def progress_line(destination: str, snapshot: RunSnapshot) -> str:
+    """Return the progress in one line, for logs and pipes."""
+    if snapshot.total is None:
+        seconds = duration(snapshot.seconds)
+        return f"{destination}: preparing, {seconds}"
+    done, total = snapshot.done, snapshot.total
+    share = floor(100 * done / total) if total else 100
+    row = LiveRow(destination, snapshot)
+    parts = [f"{done:,} of {total:,} contacts ({share} %)"]
+    parts += [part.plain for part in _outcome_parts(snapshot)]
+    parts += [part.plain for part in _call_parts(snapshot, row)]
+    parts += [part.plain for part in _code_parts(snapshot.codes)]
+    if snapshot.waiting:
+        parts.append(_wait_in_words(snapshot.waiting))
+    if snapshot.seconds_left is not None:
+        parts.append(f"about {duration(snapshot.seconds_left)} left")
+    return f"{destination}: {', '.join(parts)}"
