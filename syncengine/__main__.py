@@ -17,7 +17,7 @@ def main() -> int:
     prepare_streams()
 
     from syncengine.cli import verbs  # noqa: F401, PLC0415 - registers the verbs
-    from syncengine.cli.failures import complain_with_traceback  # noqa: PLC0415
+    from syncengine.cli.errors_in_words import complain_with_traceback  # noqa: PLC0415
     from syncengine.cli.root import main as run_command  # noqa: PLC0415
 
     try:

@@ -13,6 +13,7 @@ from syncengine.app.verbs.adopt import adopt
 from syncengine.app.verbs.check import check
 from syncengine.app.verbs.confirm import confirm
 from syncengine.app.verbs.export import export_consent
+from syncengine.app.verbs.failures import failures
 from syncengine.app.verbs.forget import forget
 from syncengine.app.verbs.import_ import import_consent
 from syncengine.app.verbs.merge import merge
@@ -20,6 +21,7 @@ from syncengine.app.verbs.plan import plan
 from syncengine.app.verbs.prune import prune
 from syncengine.app.verbs.rename import rename
 from syncengine.app.verbs.run import run
+from syncengine.app.verbs.runs import batches, one_run, runs
 from syncengine.app.verbs.show import show
 from syncengine.app.verbs.suppress import lift, suppress, suppressions
 from syncengine.app.verbs.verify import verify
@@ -27,20 +29,24 @@ from syncengine.app.verbs.verify import verify
 __all__ = [
     "RunRequest",
     "adopt",
+    "batches",
     "check",
     "confirm",
     "export_consent",
+    "failures",
     "forget",
     "import_consent",
     "lift",
     "merge",
     "migrate",
     "named",
+    "one_run",
     "plan",
     "prune",
     "regions",
     "rename",
     "run",
+    "runs",
     "show",
     "suppress",
     "suppressions",

@@ -1,71 +1,78 @@
-"""Errors that end the command, in words for people and as JSON."""
+"""``syncengine failures``."""
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path
-
-from cyclopts import CycloptsError, UnusedCliTokensError
-
-from syncengine.cli.rendering.layout import print_json_object
-from syncengine.cli.terminal import err
-from syncengine.errors import SyncEngineError
-
-_STATUS_BY_EXIT_CODE = {2: "refused", 3: "held"}
-"""The ``status`` of a failure as JSON; with any other exit code it is ``failed``."""
-
-
-def complain(text: str, *, prefix: str = "syncengine: ") -> None:
-    """Print a message on stderr."""
-    err.print(f"{prefix}{text}", markup=False, soft_wrap=True)
-
-
-def complain_with_traceback(error: Exception) -> None:
-    """Print an error with its traceback, as ``SYNCENGINE_DEBUG`` asks for."""
-    complain("".join(traceback.format_exception(error)).rstrip("\n"), prefix="")
+from syncengine import app
+from syncengine.cli import exits
+from syncengine.cli.listing import print_pages
+from syncengine.cli.options import (
+    AtLeastOne,
+    Destinations,
+    Flag,
+    Format,
+    FormatOption,
+    chosen_format,
+    options,
+)
+from syncengine.cli.rendering.failed import COLUMNS, NextSteps
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.desk import FAILURE_NAMES
 
 
-def print_failure(words: str, exit_code: int) -> None:
-    """Print the object that a program gets where the verb has no report."""
-    print_json_object(
-        {
-            "destination": None,
-            "run_id": None,
-            "status": _STATUS_BY_EXIT_CODE.get(exit_code, "failed"),
-            "error": words,
-            "exit_code": exit_code,
-        }
-    )
+def failures(
+    run_id: AtLeastOne | None = None,
+    /,
+    *,
+    destination: Destinations = (),
+    code: str | None = None,
+    format_: FormatOption = None,
+    csv: Flag = False,
+    json: Flag = False,
+) -> int:
+    """List the contacts that fell short, and what to do about each.
 
-
-def usage_in_words(error: CycloptsError) -> str:
-    """Return what is wrong with the command line."""
-    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"unexpected argument: {' '.join(error.unused_tokens)}"
-    return str(error)
-
-
-def in_words(error: Exception) -> str:
-    """Return what happened and what to do.
-
-    Only messages of our own errors are shown: another one's may contain a contact's
-    value.
+    Parameters
+    ----------
+    run_id
+        Those of the run with this number. Default: those of each destination's last run
+        that sent something, and those that stand since earlier runs.
+    destination
+        Only this destination (the name of its file); may be repeated. Default: all.
+    code
+        Only those refused with this code, such as http_422.
+    csv
+        Short for --format csv.
+    json
+        Print one JSON array.
     """
-    if isinstance(error, SyncEngineError):
-        return str(error)
-    return (
-        f"unexpected error: {_kind_and_place(error)}. The next run settles what was "
-        "sent and not recorded. SYNCENGINE_DEBUG=1 shows the whole traceback"
+    chosen = _chosen(format_, csv=csv, json=json)
+    steps = NextSteps()
+    number = print_pages(
+        app.failures(options.load(), destination, run_id, code),
+        chosen,
+        COLUMNS,
+        FAILURE_NAMES,
+        empty=_none(run_id, code),
+        seen=steps.note,
     )
+    if number and chosen == "table":
+        steps.print()
+    return exits.IN_STEP
 
 
-def _kind_and_place(error: BaseException) -> str:
-    """Return what kind of error it is, and the file and line that raised it."""
-    # Of several errors of a task group the first one stands for all.
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    *_, last = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(last.filename).name}, line {last.lineno}"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror} ({place})"
-    return f"{type(error).__name__} ({place})"
+def _chosen(format_: Format | None, *, csv: bool, json: bool) -> Format:
+    """Return the form. Raises ConfigError for options that contradict each other."""
+    if not csv:
+        return chosen_format(format_, json=json)
+    if json or format_ not in (None, "csv"):
+        what = "contradicts the other option for the form: give one of them"
+        raise ConfigError([Problem("--csv", what)])
+    return "csv"
+
+
+def _none(run_id: int | None, code: str | None) -> str:
+    """Return how it is said that there are none."""
+    refused = "" if code is None else f" with the code {code}"
+    if run_id is not None:
+        return f"No contact fell short{refused} in run {run_id}."
+    return f"No contact fell short{refused} in the last run, and none stands."

@@ -11,7 +11,12 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from syncengine.cli import exits
-from syncengine.cli.failures import complain, in_words, print_failure, usage_in_words
+from syncengine.cli.errors_in_words import (
+    complain,
+    in_words,
+    print_failure,
+    usage_in_words,
+)
 from syncengine.cli.options import options
 from syncengine.cli.streams import closed
 from syncengine.cli.terminal import err, help_pages, out
@@ -150,7 +155,18 @@ def _code_after_output(code: int, tokens: list[str]) -> int:
 
 
 _PRINTING_VERBS = frozenset(
-    {"check", "plan", "schema", "show", "status", "--help", "-h", "--version"}
+    {
+        "check",
+        "failures",
+        "plan",
+        "runs",
+        "schema",
+        "show",
+        "status",
+        "--help",
+        "-h",
+        "--version",
+    }
 )
 """Verbs and options whose whole purpose is what they print."""
 _SUPPRESSING_OPTIONS = ("--contact", "--contacts", "--phones", "--emails", "--lift")

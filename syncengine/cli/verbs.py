@@ -19,6 +19,8 @@ VERBS = {
     "run": "Send what changed in the source, so that the vendors' copies agree with it.",
     "retry": "Try again, with fresh values, what failed in an earlier run, or all dead letters.",
     "status": "Show each destination's last run, who works on it now, and contacts left alone.",
+    "runs": "List the last runs, newest first, or the batches of one run.",
+    "failures": "List the contacts that fell short, and what to do about each.",
     "show": "Show one contact: its row, what is known of its copies, what the vendors hold.",
     "verify": "Read contacts back from the vendors; report where they differ from what was sent.",
     "adopt": "Link the source's contacts to those that exist at the vendor; changes none there.",

@@ -84,6 +84,7 @@ def test_a_table_has_what_the_terminal_has_room_for(
     console = Console(file=stream, width=width, highlight=False)
     monkeypatch.setattr(layout, "out", console)
     monkeypatch.setattr(rows, "out", console)
+    monkeypatch.setattr(rows, "_AT_A_TIME", 1)
     written("table", [row("[bold]x[/bold]", 12)], [row("y")])
     lines = stream.getvalue().splitlines()
     assert ("message" in lines[0]) is shown

@@ -41,6 +41,8 @@ R = TypeVar("R", bound=PublicReport)
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Characters with which a cell begins that a spreadsheet may take for a formula."""
+_AT_A_TIME = 500
+"""Rows of a table that are laid out together."""
 _WIDE = 120
 """Columns of a terminal from which on a table shows its wide columns, too."""
 
@@ -83,17 +85,29 @@ class RowWriter(ABC):
 
 
 class _TableWriter(RowWriter):
-    """Prints a table for people; of several pages, the first one sets the widths."""
+    """Prints a table for people.
+
+    Of more rows than a person reads at once, the first ones set the widths.
+    """
 
     def __init__(self, columns: Sequence[TableColumn]) -> None:
         is_narrow = out.width < _WIDE
         self._columns = [each for each in columns if not (each.is_wide and is_narrow)]
         self._widths = [0 for _ in self._columns]
         self._is_first = True
+        self._waiting: list[Row] = []
 
     def write(self, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
+        self._waiting += rows
+        if len(self._waiting) >= _AT_A_TIME:
+            self._print(self._waiting)
+            self._waiting = []
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._print(self._waiting)
+
+    def _print(self, rows: Sequence[Row]) -> None:
         table = Table(
             box=SIMPLE_HEAD,
             pad_edge=False,

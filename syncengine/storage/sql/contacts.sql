@@ -43,12 +43,15 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending, 
 
 -- name: record_state
 -- gone and given_up stay until the contact has a vendor contact again; tried_in keeps the last run with a refusal.
+-- failed_in and failing_since: the last and the first run in which a contact fell short; null once it is in step.
 INSERT INTO syncengine.sync_state AS s
     (destination, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code,
-     standing, gone, refusal, tried_in, synced_at)
+     standing, gone, refusal, tried_in, synced_at, failed_in, failing_since)
 SELECT $1, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing,
        status = 'gone' AND external_id IS NULL, refusal, tried_in,
-       CASE WHEN status = 'synced' THEN clock_timestamp() END
+       CASE WHEN status = 'synced' THEN clock_timestamp() END,
+       CASE WHEN coalesce(code, standing) IS NOT NULL THEN $13::bigint END,
+       CASE WHEN coalesce(code, standing) IS NOT NULL THEN $13::bigint END
 FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::bigint[], $9::text[],
             $10::text[], $11::bigint[], $12::bigint[])
      AS t (contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing,
@@ -60,7 +63,11 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     standing = excluded.standing, refusal = excluded.refusal, tried_in = coalesce(excluded.tried_in, s.tried_in),
     gone = excluded.gone OR s.gone AND excluded.external_id IS NULL,
     given_up = CASE WHEN excluded.external_id IS NULL THEN s.given_up END,
-    synced_at = coalesce(excluded.synced_at, s.synced_at)
+    synced_at = coalesce(excluded.synced_at, s.synced_at),
+    failed_in = CASE WHEN excluded.failed_in IS NULL AND excluded.status = 'synced' THEN NULL
+                     ELSE coalesce(excluded.failed_in, s.failed_in) END,
+    failing_since = CASE WHEN excluded.failed_in IS NULL AND excluded.status = 'synced' THEN NULL
+                         ELSE coalesce(s.failing_since, excluded.failing_since) END
 
 -- name: record_known
 -- The age of a pending note is stored as a time of this database's clock, which all runs share.

@@ -145,6 +145,7 @@ class Contacts(FencedStore):
                 _SQL["record_state"],
                 self._destination,
                 *self._state_columns(latest.values()),
+                self._run_id,
             )
             if kept:
                 await connection.execute(

@@ -1,0 +1,93 @@
+"""Contacts that fell short: in one run, or in the last run of each destination."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+from syncengine.app.databases import Databases, open_databases
+from syncengine.app.next_steps import next_step
+from syncengine.app.verbs.runs import known_run
+from syncengine.config.project import Config
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.desk import Failure
+from syncengine.storage.state.failures import (
+    FailedContact,
+    all_failed_in_run,
+    all_standing_besides,
+    last_run_that_sent,
+)
+
+
+async def failures(
+    config: Config,
+    names: Sequence[str],
+    run_id: int | None = None,
+    code: str | None = None,
+) -> AsyncGenerator[list[Failure], None]:
+    """Yield the contacts that fell short, page by page.
+
+    With ``run_id`` those of that run; without it those of the last run of each named
+    destination (or of all) that sent something, and those that stand since earlier
+    runs. With ``code`` only those refused with it. Runs may be under way meanwhile.
+    Raises ConfigError, StorageError.
+    """
+    destinations = config.chosen(tuple(names)) if names or run_id is None else ()
+    chosen = tuple(each.name for each in destinations)
+    async with open_databases(config, ()) as databases:
+        if run_id is not None:
+            destination = await _destination_of(databases, run_id, chosen)
+            async for page in all_failed_in_run(
+                databases.state, destination, run_id, code
+            ):
+                yield _failures(destination, page)
+            return
+        for name in chosen:
+            async for page in _of_last_run(databases, name, code):
+                yield _failures(name, page)
+
+
+async def _of_last_run(
+    databases: Databases, destination: str, code: str | None
+) -> AsyncIterator[list[FailedContact]]:
+    last = await last_run_that_sent(databases.state, destination)
+    if last is not None:
+        async for page in all_failed_in_run(databases.state, destination, last, code):
+            yield page
+    async for page in all_standing_besides(databases.state, destination, last, code):
+        yield page
+
+
+async def _destination_of(
+    databases: Databases, run_id: int, chosen: Sequence[str]
+) -> str:
+    """Return the destination of a run. Raises ConfigError where it was not asked for."""
+    run = await known_run(databases, f"failures {run_id}", run_id)
+    if chosen and run.destination not in chosen:
+        what = (
+            f'that run was for destination "{run.destination}": leave out '
+            "--destination, or name that one"
+        )
+        raise ConfigError([Problem(f"failures {run_id}", what)])
+    return run.destination
+
+
+def _failures(destination: str, page: Sequence[FailedContact]) -> list[Failure]:
+    return [_failure(destination, each) for each in page]
+
+
+def _failure(destination: str, contact: FailedContact) -> Failure:
+    return Failure(
+        destination=destination,
+        contact_id=contact.contact_id,
+        outcome=contact.outcome,
+        code=contact.code,
+        message=contact.message,
+        http_status=contact.http_status,
+        requests=contact.requests,
+        run_id=contact.run_id,
+        since_run_id=contact.since_run_id,
+        rejections=contact.rejections,
+        standing=contact.standing,
+        at=contact.at,
+        next_step=next_step(destination, contact),
+    )

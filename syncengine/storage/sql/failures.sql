@@ -1,0 +1,38 @@
+-- name: of_run
+-- A page of the contacts that fell short in a run, by code and contact, each with how it stands now. LATERAL with a limit
+-- asks for the state of each by its key, whatever the planner thinks of the tables' sizes.
+SELECT o.contact_id, o.outcome, coalesce(o.code, '') AS code, o.message, o.http_status, o.requests, o.unsupported, o.at,
+       o.run_id, s.status, s.standing, s.rejections, s.failing_since, s.grouped
+FROM syncengine.sync_outcome AS o
+LEFT JOIN LATERAL (
+    SELECT status, standing, rejections, failing_since, refusal IS NOT NULL AND rejections = 0 AS grouped
+    FROM syncengine.sync_state WHERE destination = $2 AND contact_id = o.contact_id LIMIT 1
+) AS s ON true
+WHERE o.run_id = $1 AND o.outcome NOT IN ('applied', 'probed', 'suppressed')
+  AND ($3::text IS NULL OR coalesce(o.code, '') = $3)
+  AND ($5::text IS NULL OR (coalesce(o.code, ''), o.contact_id) > ($4::text, $5))
+ORDER BY coalesce(o.code, ''), o.contact_id LIMIT $6
+
+-- name: standing
+-- A page of the contacts that stand for one reason, by code and contact, each with the outcome of its last try. listed:
+-- the page of run $7 has it already.
+SELECT s.contact_id, o.outcome, coalesce(s.code, '') AS code, o.message, o.http_status, o.requests, o.unsupported, o.at,
+       coalesce(s.failed_in, s.tried_in) AS run_id, s.status, s.standing, s.rejections, s.failing_since,
+       s.refusal IS NOT NULL AND s.rejections = 0 AS grouped,
+       coalesce((SELECT mine.outcome NOT IN ('applied', 'probed', 'suppressed') FROM syncengine.sync_outcome AS mine
+                 WHERE mine.run_id = $7 AND mine.contact_id = s.contact_id), false) AS listed
+FROM syncengine.sync_state AS s
+LEFT JOIN LATERAL (
+    SELECT outcome, message, http_status, requests, unsupported, at FROM syncengine.sync_outcome
+    WHERE run_id = coalesce(s.failed_in, s.tried_in) AND contact_id = s.contact_id LIMIT 1
+) AS o ON true
+WHERE s.destination = $1 AND s.standing = $2
+  AND ($3::text IS NULL OR coalesce(s.code, '') = $3)
+  AND ($5::text IS NULL OR (coalesce(s.code, ''), s.contact_id) > ($4::text, $5))
+ORDER BY coalesce(s.code, ''), s.contact_id LIMIT $6
+
+-- name: last_run_that_sent
+-- The newest run of a destination that worked on contacts.
+SELECT run_id FROM syncengine.sync_run
+WHERE destination = $1 AND kind <> ALL ($2::text[]) AND status NOT IN ('refused', 'held')
+ORDER BY run_id DESC LIMIT 1

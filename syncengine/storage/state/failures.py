@@ -1,0 +1,163 @@
+"""Contacts that fell short, page by page: those of a run, and those that stand.
+
+They come by code, and those of one code by contact. People about whom nothing may be
+sent are not among them: that is no failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from syncengine.model.unsupported import in_words
+from syncengine.model.work import RunKind, Standing
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state
+from syncengine.storage.state.outcomes import unsupported_from
+from syncengine.storage.statements import statements
+
+_SQL = statements("failures")
+PAGE = 500
+"""Rows that are read at a time."""
+STANDING = (Standing.DEAD_LETTER, Standing.GONE, Standing.UNSUPPORTED)
+"""Reasons why a contact stands that are failures, in the order of the list."""
+_SEND_NOTHING = [RunKind.VERIFY.value, RunKind.ADOPT.value, RunKind.FORGET.value]
+"""Kinds of runs that bring no contact in step."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedContact:
+    """A contact that fell short, as the state has it."""
+
+    contact_id: str
+    outcome: str
+    """How its last try ended; empty where that is not there any more."""
+    code: str
+    message: str
+    http_status: int | None
+    requests: int | None
+    at: datetime | None
+    """When that was."""
+    run_id: int | None
+    status: str
+    """Its status now; empty where the state does not know it any more."""
+    standing: Standing | None
+    rejections: int
+    since_run_id: int | None
+    is_grouped: bool
+    """True where it is left alone together with others that were refused alike."""
+    is_listed: bool = False
+    """True where the list of the last run has it already."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return where the page behind this contact begins."""
+        return self.code, self.contact_id
+
+
+async def last_run_that_sent(pool: Pool, destination: str) -> int | None:
+    """Return the newest run of a destination that worked on contacts."""
+    async with read_state(pool) as connection:
+        run_id: int | None = await connection.fetchval(
+            _SQL["last_run_that_sent"], destination, _SEND_NOTHING
+        )
+    return run_id
+
+
+async def failed_in_run(
+    pool: Pool,
+    destination: str,
+    run_id: int,
+    *,
+    code: str | None = None,
+    after: tuple[str, str] | None = None,
+    most: int = PAGE,
+) -> list[FailedContact]:
+    """Return a page of the contacts that fell short in a run.
+
+    ``after`` is the ``key`` of the last one of the page before.
+    """
+    last_code, last_contact = after or (None, None)
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["of_run"], run_id, destination, code, last_code, last_contact, most
+        )
+    return [_failed(row) for row in rows]
+
+
+async def failed_and_standing(
+    pool: Pool,
+    destination: str,
+    standing: Standing,
+    *,
+    besides: int | None = None,
+    code: str | None = None,
+    after: tuple[str, str] | None = None,
+    most: int = PAGE,
+) -> list[FailedContact]:
+    """Return a page of the contacts that stand for this reason.
+
+    Those that fell short in the run ``besides`` are marked as listed.
+    """
+    last_code, last_contact = after or (None, None)
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["standing"],
+            destination,
+            standing.value,
+            code,
+            last_code,
+            last_contact,
+            most,
+            besides,
+        )
+    return [_failed(row, is_listed=row["listed"]) for row in rows]
+
+
+async def all_failed_in_run(
+    pool: Pool, destination: str, run_id: int, code: str | None = None
+) -> AsyncIterator[list[FailedContact]]:
+    """Yield all contacts that fell short in a run, page by page."""
+    after: tuple[str, str] | None = None
+    while page := await failed_in_run(
+        pool, destination, run_id, code=code, after=after
+    ):
+        yield page
+        after = page[-1].key
+
+
+async def all_standing_besides(
+    pool: Pool, destination: str, run_id: int | None, code: str | None = None
+) -> AsyncIterator[list[FailedContact]]:
+    """Yield all contacts that stand and did not fall short in this run."""
+    for standing in STANDING:
+        after: tuple[str, str] | None = None
+        while page := await failed_and_standing(
+            pool, destination, standing, besides=run_id, code=code, after=after
+        ):
+            yield [each for each in page if not each.is_listed]
+            after = page[-1].key
+
+
+def _failed(row: asyncpg.Record, *, is_listed: bool = False) -> FailedContact:
+    # An outcome that is only ``unsupported`` has no message of the vendor.
+    message = row["message"] or in_words(unsupported_from(row["unsupported"]))
+    return FailedContact(
+        contact_id=row["contact_id"],
+        outcome=row["outcome"] or "",
+        code=row["code"],
+        message=message,
+        http_status=row["http_status"],
+        requests=row["requests"],
+        at=row["at"],
+        run_id=row["run_id"],
+        status=row["status"] or "",
+        standing=Standing(row["standing"]) if row["standing"] else None,
+        rejections=row["rejections"] or 0,
+        since_run_id=row["failing_since"],
+        is_grouped=bool(row["grouped"]),
+        is_listed=is_listed,
+    )
