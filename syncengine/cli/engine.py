@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractContextManager
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
 
 from syncengine.app.event_log import EventRecord, listening
 from syncengine.cli.options import options
+from syncengine.cli.tracing import exported_spans
 
 T = TypeVar("T")
 
 
-def logging_events() -> AbstractContextManager[None]:
-    """Return a block whose calls of the engine write their events to the log."""
-    return listening(write_event, least=options.least_severity)
+@contextmanager
+def logging_events() -> Iterator[None]:
+    """Write the events of the engine's calls in this block to the log.
+
+    Where a collector is named, they become spans as well.
+    """
+    least = options.least_severity
+    with exported_spans() as spans:
+        if spans is None:
+            with listening(write_event, least=least):
+                yield
+            return
+        trace = spans
+
+        def write_and_trace(record: EventRecord) -> None:
+            if record.level >= least:
+                write_event(record)
+            trace(record)
+
+        with listening(write_and_trace, least=min(least, logging.INFO)):
+            yield
 
 
 def run_engine(work: Coroutine[Any, Any, T]) -> T:

@@ -41,14 +41,15 @@ def execute(
         with shown_progress() as progress:
             return await work(config, progress, stop)
 
+    # The reports are printed within the block: at its end it may wait for a collector.
     with logging_events():
         reports = run_stoppable(work_with_progress, received)
-    if reports is None:
-        return received.exit_code or 1
-    if json:
-        print_json(reports)
-    else:
-        print_reports(reports)
+        if reports is None:
+            return received.exit_code or 1
+        if json:
+            print_json(reports)
+        else:
+            print_reports(reports)
     codes = [exits.exit_code(report) for report in reports]
     code = exits.worst(codes)
     # A refusal (2) or another run's lease (3) had nothing to do with the signal.
