@@ -6,6 +6,7 @@ from syncengine.app.accounts import stopped_by
 from syncengine.app.event_log import event_log
 from syncengine.app.markers import note
 from syncengine.app.meaning import meaning_of
+from syncengine.app.run_forecast import make_forecast
 from syncengine.app.run_parts import RunParts, run_parts
 from syncengine.app.run_preparation import (
     PreparedWork,
@@ -72,8 +73,15 @@ async def _do_work(run: RunParts) -> PreparedWork | None:
             # behind it: the next run begins with what is remembered.
             await remember_accepted(run)
             await apply_distrust(run)
+            outlook = run.progress.outlook = await make_forecast(run, work)
         run.progress.total = work.contacts
-        await _carry_out(run, work)
+        if outlook is not None:
+            s.live.expect(outlook.requests)
+        try:
+            await _carry_out(run, work)
+        finally:
+            if outlook is not None:
+                outlook.end()
     except RunRefused as refused:
         # A refusal promises that nothing was sent.
         if run.progress.requests:

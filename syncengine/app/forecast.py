@@ -5,28 +5,43 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import islice
 
+from syncengine.app.databases import Databases
 from syncengine.app.meaning import counted_causes
-from syncengine.app.session import Reader
+from syncengine.app.request_methods import RequestMethods
 from syncengine.app.vendor_access import task_of
 from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.prepare import Prepared
+from syncengine.engine.quota import counted_window, quota_name
 from syncengine.engine.refusal_groups import Probe
 from syncengine.engine.task import Job
 from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.model.calls import Call, OutcomeKind
 from syncengine.model.contact import MatchKey
 from syncengine.model.costs import Cost, exactly
+from syncengine.model.limits import LONGEST_PACED
 from syncengine.model.plans import MOST_TAGS, PlanReport
 from syncengine.model.work import ContactOutcome, Standing
 from syncengine.planning.causes import CauseCounter
-from syncengine.planning.distrust import known_before_distrust
-from syncengine.planning.forecast import Prices, duration, expense, first_call, likely
+from syncengine.planning.distrust import known_before_distrust, should_read_back
+from syncengine.planning.forecast import (
+    Expense,
+    Prices,
+    expense,
+    first_call,
+    likely,
+    requests_of,
+)
 from syncengine.planning.mapping import INVALID_VALUE
+from syncengine.planning.plan import Plan
 from syncengine.planning.planned_changes import ChangeCounter, Counts
+from syncengine.planning.timing import QuotaUse, Timing
 from syncengine.ports import RequestCosts
 from syncengine.storage.state.accounts import holds_contacts
+from syncengine.storage.state.quota import used_requests
 
 _MOST_INVALID = 20
 """Number of kinds of invalid values that are reported: the most frequent ones."""
@@ -49,8 +64,14 @@ class Forecast:
     standing: Counter[Standing] = field(default_factory=Counter)
     causes: CauseCounter = field(default_factory=CauseCounter)
     changes: ChangeCounter = field(default_factory=ChangeCounter)
+    methods: RequestMethods | None = None
+    """The requests by HTTP method, where one of them has a limit of its own."""
     probes: int = 0
     remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(limit.method for limit in self.destination.limits):
+            self.methods = RequestMethods(self.destination.vendor)
 
     def add_probe(self, probe: Probe) -> None:
         """Count a probe: it is expected to be refused as before, at its first call."""
@@ -99,8 +120,11 @@ class Forecast:
             plan.calls,
             recreates=job.recreates,
         )
-        # A contact that is read back first usually shows what was known before.
-        self.changes.add(plan.calls, known_before_distrust(known))
+        before = known
+        if should_read_back(known, self.prices.capabilities):
+            # Usually the vendor shows what was known before.
+            before = known_before_distrust(known)
+        self.changes.add(plan.calls, before)
         spent = expense(
             job.desired,
             known,
@@ -112,6 +136,8 @@ class Forecast:
         )
         self.look_ups += spent.look_ups
         self.requests += spent.requests
+        if self.methods is not None:
+            self._add_methods(self.methods, job, plan, spent)
         self.actions.update(call.action.value for call in plan.calls)
         if plan.unsupported:
             self.unsupported += 1
@@ -119,16 +145,40 @@ class Forecast:
         if job.refusal:
             self._add_rejection(job.refusal.code, job.refusal.message)
 
+    def _add_methods(
+        self, methods: RequestMethods, job: Job, plan: Plan, spent: Expense
+    ) -> None:
+        """Count the requests of a contact by method."""
+        left = spent.requests.usual
+        for call in plan.calls:
+            number = requests_of(call, self.prices)
+            methods.add_call(call, number)
+            left -= number
+        if spent.look_ups and job.keys:
+            methods.add_look_ups(job.keys[0], spent.look_ups)
+            left -= spent.look_ups
+        if left > 0:
+            methods.add_reads(left)
+
+    def by_method(self) -> Mapping[str, int] | None:
+        """Return the usual number of requests by method; None: it does not matter."""
+        return None if self.methods is None else self.methods.counts
+
     def _add_rejection(self, code: str, message: str) -> None:
         self.rejected[code] += 1
         if code == INVALID_VALUE:
             self.invalid[message] += 1
 
     def report(
-        self, brake: BrakeApplied | None = None, error: SyncEngineError | None = None
+        self,
+        timing: Timing,
+        starts_at: datetime,
+        cause: SyncEngineError | None,
     ) -> PlanReport:
         """Return the totals, and what would stop the run."""
-        lasting = duration(self.requests, self.destination.limits)
+        is_brake = isinstance(cause, BrakeApplied)
+        stopped_by = None if cause is None else str(cause)
+        lasting = timing.seconds
         tags, lists = self.changes.tags(), self.changes.lists()
         named_tags, named_lists = _most_frequent(tags), _most_frequent(lists)
         named = len(named_tags) + len(named_lists)
@@ -155,9 +205,12 @@ class Forecast:
             seconds=lasting.usual,
             seconds_least=lasting.least,
             seconds_most=lasting.most,
-            brake=str(brake) if brake else None,
-            error=str(error) if error else None,
-            cause=brake or error,
+            brake=stopped_by if is_brake else None,
+            error=None if is_brake else stopped_by,
+            cause=cause,
+            limit=timing.limit,
+            starts_at=starts_at,
+            shortages=timing.shortages,
         )
 
 
@@ -166,9 +219,18 @@ def _most_frequent(counts: Counts) -> Counts:
     return dict(islice(counts.items(), MOST_TAGS))
 
 
-async def prices_of(reader: Reader) -> Prices:
-    """Return what calls and look-ups at a destination cost. Raises StorageError."""
-    destination = reader.destination
+async def prices_of(
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    *,
+    find_first: bool | None = None,
+) -> Prices:
+    """Return what calls and look-ups at a destination cost. Raises StorageError.
+
+    ``find_first`` says whether new contacts are looked up, where that is not as the
+    destination's file says.
+    """
     vendor, task = destination.vendor, task_of(destination)
     look_up: Callable[[MatchKey], Cost] = _one_request
     extra_requests: Callable[[Call], int] = _no_request
@@ -177,33 +239,52 @@ async def prices_of(reader: Reader) -> Prices:
     return Prices(
         capabilities=vendor.capabilities,
         on_removed=task.on_removed,
-        find_first=task.find_first,
+        find_first=task.find_first if find_first is None else find_first,
         look_up=look_up,
         extra_requests=extra_requests,
-        rounds=await _look_up_rounds(reader),
+        rounds=await _look_up_rounds(destination, config, databases),
     )
 
 
-async def _look_up_rounds(reader: Reader) -> int:
+async def quotas_of(
+    destination: DestinationConfig, databases: Databases
+) -> tuple[QuotaUse, ...]:
+    """Return the limits with long windows, and what is used of them by now.
+
+    Raises StorageError.
+    """
+    options, account = destination.options, destination.account
+    late = options.timeout + destination.vendor.capabilities.settles_within
+    found: list[QuotaUse] = []
+    for limit in destination.limits:
+        if limit.per > LONGEST_PACED:
+            # A minute more: its requests may have been reserved at its very end.
+            window = counted_window(limit, late) + 60.0
+            name = quota_name(limit.method)
+            used = await used_requests(databases.state, account, name, window)
+            found.append(QuotaUse(limit, window, used))
+    return tuple(found)
+
+
+async def _look_up_rounds(
+    destination: DestinationConfig, config: Config, databases: Databases
+) -> int:
     """Return how often a contact is looked up where the vendor knows it already.
 
     Once is enough where nobody but this contact can have what is found: it has one
     match key, the vendor tells of an existing contact itself, and the account is this
     destination's alone.
     """
-    destination = reader.destination
     create = destination.vendor.capabilities.create
     tells_existing = create is None or create.tells_existing
     if len(destination.mapping.match_on) != 1 or not tells_existing:
         return 2
     sharing = [
-        each
-        for each in reader.config.destinations
-        if each.account == destination.account
+        each for each in config.destinations if each.account == destination.account
     ]
     if len(sharing) != 1:
         return 2
-    if await holds_contacts(reader.databases.state, destination.account):
+    if await holds_contacts(databases.state, destination.account):
         return 2
     return 1
 

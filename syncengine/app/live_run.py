@@ -79,6 +79,10 @@ class LiveRun:
         self._monitor.started(total)
         self._progress.started(self._destination, total)
 
+    def expect(self, requests: int) -> None:
+        """Note the requests of the whole run, by its forecast."""
+        self._monitor.expected_requests = requests
+
     def advanced(self, contacts: int) -> None:
         """Show that so many more contacts are through."""
         self._monitor.advanced(contacts)

@@ -26,7 +26,7 @@ from syncengine.app.run_parts import RunParts
 from syncengine.app.run_request import NO_FILE
 from syncengine.app.stranded import recognise_people
 from syncengine.app.vendor_access import distrust_by
-from syncengine.engine.refusal_groups import RefusalGroups, choose
+from syncengine.engine.refusal_groups import Probe, RefusalGroups, choose
 from syncengine.errors import BrakeApplied
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import Batch, BatchKind, Scope
@@ -48,6 +48,8 @@ class PreparedWork:
     beyond_limit: int
     """Contacts that its limit left out."""
     refusal_groups: RefusalGroups
+    probes: Sequence[Probe]
+    """Contacts that are tried for others that were refused alike."""
 
 
 async def prepare(run: RunParts) -> PreparedWork:
@@ -58,7 +60,7 @@ async def prepare(run: RunParts) -> PreparedWork:
     survey = await survey_of(s.destination, s.databases, s.recognised)
     preparation = _Preparation(run, candidates, survey)
     refusal_groups, probes = await preparation.probe()
-    contacts = await preparation.add_batches(probes)
+    contacts = await preparation.add_batches(len(probes))
     await preparation.judge_scope()
     # The order of these steps matters. Which match keys are free is known only after
     # all claims, and the brakes judge the contacts that are brought back, too.
@@ -68,7 +70,7 @@ async def prepare(run: RunParts) -> PreparedWork:
     await preparation.judge_survey()
     await preparation.judge_consent()
     beyond_limit = max(0, candidates.found - preparation.batched)
-    return PreparedWork(contacts, beyond_limit, refusal_groups)
+    return PreparedWork(contacts, beyond_limit, refusal_groups, probes)
 
 
 class _Preparation:
@@ -82,10 +84,10 @@ class _Preparation:
         self._candidates = candidates
         self._survey = survey
 
-    async def probe(self) -> tuple[RefusalGroups, int]:
+    async def probe(self) -> tuple[RefusalGroups, Sequence[Probe]]:
         """Add one contact of each group that was refused alike.
 
-        Returns what is known of these groups, and the number of contacts.
+        Returns what is known of these groups, and these contacts.
         """
         run, s = self._run, self._session
         # Before the diff is read: where a limit allows only so many contacts, probes
@@ -101,7 +103,7 @@ class _Preparation:
             may_send=self._may_follow,
         )
         await refusal_groups.add(probes)
-        return refusal_groups, len(probes)
+        return refusal_groups, probes
 
     async def add_batches(self, probes: int) -> int:
         """Write the contacts that differ into batches; return how many there are."""

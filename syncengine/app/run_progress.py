@@ -8,6 +8,34 @@ from dataclasses import dataclass, field
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.tally import Tally
 from syncengine.model.reports import RunReport, RunStatus
+from syncengine.model.run_forecast import MadeByRun, RunForecast
+
+
+class RunOutlook:
+    """The forecast of one run, and a clock for what it is scored by."""
+
+    def __init__(self, forecast: RunForecast) -> None:
+        """Begin to measure: the run sends from now on."""
+        self._forecast = forecast
+        self._began = time.monotonic()
+        self._ended: float | None = None
+
+    @property
+    def requests(self) -> int:
+        """Return the number of requests that are expected."""
+        return self._forecast.requests.usual
+
+    def end(self) -> None:
+        """Note that nothing more is sent."""
+        self._ended = time.monotonic()
+
+    def scored(self, calls: int, requests: int) -> RunForecast:
+        """Return the forecast beside what the run did."""
+        ended = self._ended or time.monotonic()
+        seconds = ended - self._began
+        return self._forecast.scored(
+            MadeByRun(calls=calls, requests=requests, seconds=seconds)
+        )
 
 
 @dataclass(slots=True)
@@ -25,6 +53,8 @@ class RunProgress:
     run_id: int | None = None
     total: int | None = None
     """Number of the run's contacts, once they are known."""
+    outlook: RunOutlook | None = None
+    """What the run expects of itself; None until it is known, or where it never is."""
     _requests_before: int = field(init=False)
     _throttled_before: int = field(init=False)
 
@@ -46,6 +76,9 @@ class RunProgress:
 
     def report(self, status: RunStatus, error: str | None) -> RunReport:
         """Return the report of what was counted."""
+        forecast: RunForecast | None = None
+        if self.outlook is not None:
+            forecast = self.outlook.scored(self.tally.calls, self.requests)
         return RunReport(
             destination=self.destination,
             run_id=self.run_id,
@@ -58,4 +91,5 @@ class RunProgress:
             throttled=self.pacing.throttled - self._throttled_before,
             seconds=time.monotonic() - self.began,
             error=error,
+            forecast=forecast,
         )

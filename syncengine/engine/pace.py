@@ -13,9 +13,6 @@ from aiolimiter import AsyncLimiter
 
 from syncengine.model.limits import Limit
 
-LONGEST_PACED = 600.0
-"""Seconds. Longer windows are quotas: to spread them evenly would slow down every short
-run."""
 _EVEN = 20.0
 """Requests a second up to which single draws lose nothing; above, every late timer
 would cost some (measured)."""

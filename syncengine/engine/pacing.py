@@ -30,14 +30,16 @@ from typing import Self
 
 from syncengine.engine.ledger import Ledger, Slot
 from syncengine.engine.limit_headers import NOTHING, HeaderAllowances, read_limits
-from syncengine.engine.pace import LONGEST_PACED, Pace
+from syncengine.engine.pace import Pace
 from syncengine.engine.quota import Quotas
 from syncengine.errors import AccountStopped, LeaseLost, RunStopped
 from syncengine.model.events import Event, OnEvent, ignore_event
-from syncengine.model.limits import Limit
+from syncengine.model.limits import LONGEST_PACED, Limit
 from syncengine.model.progress import RunWait, WaitReason
 from syncengine.ports import QuotaStore
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""HTTP methods that adapters use."""
 _UNCOUNTED = Slot((), 0.0)
 """The slot of a request that no limit counts."""
 
@@ -377,6 +379,18 @@ class Pacing:
         if isinstance(self._error, AccountStopped):
             return self._error
         return None
+
+    def first_free(self) -> float | None:
+        """Return when the ledger has room for a request; None: it has room now."""
+        now = self.now()
+        waits = [
+            self.ledger.free_at(method) or now
+            for method in _METHODS
+            if not self.ledger.room(method, now)
+        ]
+        # Requests of the other methods may go out before that.
+        is_open = len(waits) < len(_METHODS)
+        return None if is_open else min(waits)
 
     def now(self) -> float:
         """Return the event loop's time, in seconds."""

@@ -52,7 +52,7 @@ class _Quota:
     @property
     def name(self) -> str:
         """The name under which the store counts the quota."""
-        return self.method or "all"
+        return quota_name(self.method)
 
     def has_block(self, now: float) -> bool:
         """Return whether a request may be drawn from the block in use.
@@ -168,6 +168,19 @@ class Quotas:
         return [quota for quota in self._quotas if quota.method in (None, method)]
 
 
+def counted_window(limit: Limit, late: float) -> float:
+    """Return the seconds for which a reserved request may count at the vendor.
+
+    ``late`` is how long after its permit a request may arrive.
+    """
+    return limit.per * (1 + CLOCK_DRIFT) + BLOCK_LIFE + late
+
+
+def quota_name(method: str | None) -> str:
+    """Return the name under which the store counts requests of a method, or all."""
+    return method or "all"
+
+
 def _windows(
     limits: Sequence[Limit], method: str | None, late: float
 ) -> tuple[tuple[int, float], ...]:
@@ -175,12 +188,8 @@ def _windows(
 
     See ``_Quota.windows``. The module docstring says why they are longer.
     """
-    windows: list[tuple[int, float]] = []
-    for limit in limits:
-        if limit.method == method:
-            seconds = limit.per * (1 + CLOCK_DRIFT) + BLOCK_LIFE + late
-            windows.append((limit.calls, seconds))
-    return tuple(windows)
+    of_method = [limit for limit in limits if limit.method == method]
+    return tuple((limit.calls, counted_window(limit, late)) for limit in of_method)
 
 
 def _now() -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST_PACED = 600.0
+"""Seconds. Requests under limits with longer windows are not spread evenly: that would
+slow down every short run."""
 REMEMBERED = 35 * 86400.0
 """Seconds for which the requests sent are remembered, by the minute: a limit may be
 given a longer window later."""

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from syncengine.errors import SyncEngineError
 from syncengine.model.http import Json
+from syncengine.model.limits import Limit
+from syncengine.model.progress import public_limit
 from syncengine.model.reports import RunStatus, error_of, public_standing
 from syncengine.model.work import Standing
 
@@ -28,6 +31,21 @@ class CauseCount:
         """Return the object that ``plan --json`` prints."""
         named: dict[str, Json] = {"field": self.field} if self.field else {}
         return {"cause": self.cause, **named, "contacts": self.contacts}
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaShortage:
+    """A limit with a long window that is used up before all requests are sent."""
+
+    limit: Limit
+    left: int
+    """Requests that may be sent now."""
+    beyond: int
+    """Requests that have to wait."""
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``plan --json`` prints."""
+        return {**public_limit(self.limit), "left": self.left, "beyond": self.beyond}
 
 
 MOST_TAGS = 20
@@ -75,6 +93,14 @@ class PlanReport:
     frequent ones."""
     tags_left_out: int = 0
     """Number of tags and lists that are not named, because they are less frequent."""
+    limit: Limit | None = None
+    """The limit that decides how long the requests take; None where none does."""
+    starts_at: datetime | None = None
+    """Moment from which the times are counted: now, or once the account's destinations
+    before this one are through."""
+    shortages: tuple[QuotaShortage, ...] = ()
+    """Limits with long windows that do not suffice for the requests: the run halts once
+    they are used up, and later ones go on."""
     probes: int = 0
     """Contacts that the run would try as probes. Their requests are counted as if the
     vendor refused them as before."""
@@ -95,6 +121,16 @@ class PlanReport:
         if not self.ok:
             message = self.brake or self.error or ""
             raise error_of(self, RunStatus.REFUSED, message, self.cause)
+
+    def ends_at(self, seconds: float) -> datetime | None:
+        """Return when a run that takes so many seconds ends, if it is started now."""
+        if self.starts_at is None:
+            return None
+        return self.starts_at + timedelta(seconds=seconds)
+
+    def _public_end(self, seconds: float) -> str | None:
+        ends_at = self.ends_at(seconds)
+        return None if ends_at is None else ends_at.isoformat(timespec="seconds")
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``plan --json`` prints."""
@@ -120,6 +156,11 @@ class PlanReport:
             "seconds": round(self.seconds, 1),
             "seconds_least": round(self.seconds_least, 1),
             "seconds_most": round(self.seconds_most, 1),
+            "limit": None if self.limit is None else public_limit(self.limit),
+            "ends_at": self._public_end(self.seconds),
+            "ends_at_earliest": self._public_end(self.seconds_least),
+            "ends_at_latest": self._public_end(self.seconds_most),
+            "quotas": [each.public() for each in self.shortages],
             "brake": self.brake,
             "error": self.error,
         }

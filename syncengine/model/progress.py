@@ -81,7 +81,7 @@ class RunSnapshot:
             "requests": self.requests,
             "throttled": self.throttled,
             "last_minute": self.last_minute,
-            "limit": None if self.limit is None else _public_limit(self.limit),
+            "limit": None if self.limit is None else public_limit(self.limit),
             "waiting": self._public_wait(),
             "seconds_left": None if left is None else round(left),
             "codes": dict(self.codes),
@@ -147,7 +147,8 @@ def limit_in_words(limit: Limit) -> str:
     return f"{calls} per {limit.per:g} s" if unit is None else f"{calls} a {unit}"
 
 
-def _public_limit(limit: Limit) -> dict[str, Json]:
+def public_limit(limit: Limit) -> dict[str, Json]:
+    """Return the object that stands for a limit in JSON."""
     return {
         "calls": limit.calls,
         "per": limit.per,

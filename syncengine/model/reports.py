@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from syncengine.errors import ReportError, SyncEngineError
 from syncengine.model.http import Json
 from syncengine.model.progress import RunSnapshot
+from syncengine.model.run_forecast import RunForecast
 from syncengine.model.work import Standing
 
 CONTACTS = (
@@ -173,6 +174,9 @@ class RunReport:
     throttled: int = 0
     """Number of times that the vendor refused a request for its rate limit."""
     seconds: float = 0.0
+    forecast: RunForecast | None = None
+    """What the run expected of itself, and how right it was; None where its contacts
+    were not planned beforehand."""
     error: str | None = None
     noteworthy: tuple[Noteworthy, ...] = ()
     """Contacts worth a look, as many as are shown."""
@@ -220,6 +224,7 @@ class RunReport:
             "probes": self.probes,
             "throttled": self.throttled,
             "seconds": round(self.seconds, 3),
+            "forecast": None if self.forecast is None else self.forecast.public(),
             "error": self.error,
         }
 

@@ -1,7 +1,7 @@
 """Forecast of a run's cost: requests and time.
 
 ``app.forecast`` adds up ``expense`` over the contacts of a run, for ``syncengine plan``
-to show; ``duration`` turns the sum into time.
+to show; ``planning.timing`` turns the sum into time.
 
 Requests follow from what is planned and what look-ups may find. What a look-up finds is
 not known before it is made, so a cost is a range. For a new contact that is looked up
@@ -18,15 +18,14 @@ The worst case is worked out by planning against a made-up found contact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Call, Rejected
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
-from syncengine.model.costs import Cost, Duration, exactly, total
+from syncengine.model.costs import Cost, exactly, total
 from syncengine.model.http import Json
-from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.changes import EMPTY
 from syncengine.planning.distrust import known_before_distrust, should_read_back
@@ -254,6 +253,14 @@ def _requests(plan: Plan | Rejected, prices: Prices) -> int:
     return plan.requests + extra
 
 
+def requests_of(call: Call, prices: Prices) -> int:
+    """Return the requests of one call when nothing goes wrong."""
+    # Each action has a field of its name in the capabilities.
+    offer = getattr(prices.capabilities, call.action.value)
+    requests: int = offer.requests
+    return requests + prices.extra_requests(call)
+
+
 def _goes_by_key(call: Call, capabilities: Capabilities) -> bool:
     """Return whether the call goes by a match key, not by the external id."""
     writes = {Action.CREATE: capabilities.create, Action.UPSERT: capabilities.upsert}
@@ -340,37 +347,3 @@ def _maybe_our_tags(known: Known) -> frozenset[str]:
     """Return the tags that are ours if they are there."""
     pending = known.pending or Pending()
     return known.tags | pending.add_tags | pending.remove_tags
-
-
-def duration(requests: Cost, limits: Sequence[Limit]) -> Duration:
-    """Return the time that requests take when sent evenly under the limits.
-
-    The first goes out at once, so n requests take n - 1 intervals. Which HTTP methods
-    they use is not known. Usually, and at most, all of them meet the slowest limit; at
-    best they are spread over the limits of all methods.
-    """
-    common_rates: list[float] = []
-    rate_by_method: dict[str, float] = {}
-    for limit in limits:
-        rate = limit.calls / limit.per
-        if limit.method is None:
-            common_rates.append(rate)
-        else:
-            slowest = rate_by_method.get(limit.method, rate)
-            rate_by_method[limit.method] = min(rate, slowest)
-    slow_rates = [*common_rates, *rate_by_method.values()]
-    fast_rates = [*common_rates]
-    if rate_by_method:
-        fast_rates.append(sum(rate_by_method.values()))
-    return Duration(
-        least=_seconds(requests.least, fast_rates),
-        usual=_seconds(requests.usual, slow_rates),
-        most=_seconds(requests.most, slow_rates),
-    )
-
-
-def _seconds(requests: int, rates: Sequence[float]) -> float:
-    """Return the seconds that requests take under all of these rates a second."""
-    if not rates:
-        return 0.0
-    return max(0, requests - 1) / min(rates)

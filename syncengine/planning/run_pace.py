@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from syncengine.model.limits import Limit
+from syncengine.model.limits import LONGEST_PACED, Limit
 
 WINDOW = 180.0
 """Seconds of the past by which the present pace is measured. Long enough for a wait or
@@ -15,8 +15,6 @@ _LEAST_SECONDS = 10.0
 _LEAST_CONTACTS = 10
 """Contacts that have to be through before anything is said; fewer where the run is
 small, see ``_is_too_early``."""
-_LONGEST_SHORT_WINDOW = 600.0
-"""Seconds; limits with longer windows bind only once they are used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def binding_limit(limits: Sequence[Limit], methods: Collection[str]) -> Limit | 
     more than ten minutes count only where there are no others.
     """
     applying = [limit for limit in limits if limit.method in (None, *methods)]
-    short = [limit for limit in applying if limit.per <= _LONGEST_SHORT_WINDOW]
+    short = [limit for limit in applying if limit.per <= LONGEST_PACED]
     return min(short or applying, key=_rate, default=None)
 
 

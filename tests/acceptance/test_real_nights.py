@@ -40,6 +40,12 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
                 "charles": 0,
                 "respond_io": 0,
             }
+            for name, report in reports.items():
+                assert report.forecast is not None
+                assert report.forecast.actions == report.actions == plans[name].actions
+                assert report.forecast.made is not None
+                assert report.forecast.made.calls == report.forecast.calls
+                assert report.forecast.requests.usual == report.requests
             assert reports["respond_io"].requests == least
             assert reports["charles"].requests == least_charles
             assert reports["respond_io"].contacts["unsupported"] == 0

@@ -79,5 +79,8 @@ async def _clean(
     assert plan.requests_least <= report.requests <= plan.requests_most
     if exact:
         assert report.requests == plan.requests
+        assert report.forecast is not None
+        assert report.forecast.requests.usual == report.requests
+        assert report.forecast.actions == report.actions == plan.actions
     assert (report.error, report.status, exit_code(report)) == (None, "done", 0)
     assert list(oracle.differences(await vendor_contacts(here, vendor))) == []

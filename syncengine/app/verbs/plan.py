@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import datetime, timedelta
 
 from syncengine.app.credentials import settled
 from syncengine.app.databases import open_databases
-from syncengine.app.forecast import Forecast, prices_of
+from syncengine.app.forecast import Forecast, prices_of, quotas_of
 from syncengine.app.markers import warn_where_new
 from syncengine.app.match_keys import keys_may_collide
 from syncengine.app.planned_run import plan_run
 from syncengine.app.run_request import RunRequest
 from syncengine.app.session import Reader
 from syncengine.config.project import Config
-from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, root_error
+from syncengine.errors import RunRefused, SyncEngineError, root_error
 from syncengine.model.plans import PlanReport
+from syncengine.planning.timing import timing
 from syncengine.storage.connect import Connection
 from syncengine.storage.state.planned_keys import planned_claims
 
@@ -36,26 +39,53 @@ async def plan(
         has_claims = any(keys_may_collide(each) for each in destinations)
         temporary = planned_claims(databases.state) if has_claims else nullcontext()
         async with temporary as claims:
-            return [
-                await _plan(Reader(destination, config, databases), request, claims)
-                for destination in destinations
-            ]
+            reports: list[PlanReport] = []
+            lasting: defaultdict[str, float] = defaultdict(float)
+            for destination in destinations:
+                reader = Reader(destination, config, databases)
+                # Destinations of one account send one after the other.
+                wait = lasting[destination.account]
+                report = await _plan(reader, request, claims, wait)
+                lasting[destination.account] += report.seconds
+                reports.append(report)
+            return reports
 
 
 async def _plan(
-    reader: Reader, request: RunRequest, claims: Connection | None
+    reader: Reader, request: RunRequest, claims: Connection | None, wait: float
 ) -> PlanReport:
-    """Plan one destination; what stops it is part of its report."""
-    forecast = Forecast(reader.destination, await prices_of(reader))
+    """Plan one destination; what stops it is part of its report.
+
+    ``wait`` is the number of seconds until it may begin to send.
+    """
+    destination, databases = reader.destination, reader.databases
+    prices = await prices_of(destination, reader.config, databases)
+    forecast = Forecast(destination, prices)
+    cause = await _stopped_by(forecast, reader, request, claims)
+    lasting = timing(
+        forecast.requests,
+        destination.limits,
+        by_method=forecast.by_method(),
+        quotas=await quotas_of(destination, databases),
+    )
+    starts_at = datetime.now().astimezone() + timedelta(seconds=wait)
+    return forecast.report(lasting, starts_at, cause)
+
+
+async def _stopped_by(
+    forecast: Forecast,
+    reader: Reader,
+    request: RunRequest,
+    claims: Connection | None,
+) -> SyncEngineError | None:
+    """Plan one destination; return what would stop its run, if anything does."""
     try:
         await plan_run(forecast, reader, request, claims)
-    except BrakeApplied as brake:
-        return forecast.report(brake=brake)
     except RunRefused as refused:
-        return forecast.report(error=refused)
+        return refused
     except SyncEngineError:
         raise
     except Exception as unforeseen:  # noqa: BLE001
         # A mistake of ours or of a vendor's: the other destinations are planned.
-        return forecast.report(error=root_error(unforeseen))
-    return forecast.report()
+        return root_error(unforeseen)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from syncengine.cli.rendering.layout import (
     contacts,
@@ -16,6 +17,7 @@ from syncengine.cli.rendering.layout import (
 from syncengine.cli.rendering.planned_changes import print_changes
 from syncengine.cli.rendering.standing import print_standing
 from syncengine.model.plans import PlanReport
+from syncengine.model.progress import limit_in_words
 
 _WHY = {
     "new": "new",
@@ -70,6 +72,7 @@ def _print_details(report: PlanReport) -> None:
     _print_why(report)
     print_changes(report)
     _print_range(report)
+    _print_end(report)
     if report.rejected:
         print_line(f"{name}: rejected: {with_numbers(report.rejected)}")
     for problem, number in report.invalid.items():
@@ -103,6 +106,28 @@ def _print_range(report: PlanReport) -> None:
         f"{duration(report.seconds_least)}; if all are there and differ: "
         f"{report.requests_most} in {duration(report.seconds_most)}."
     )
+
+
+def _print_end(report: PlanReport) -> None:
+    """Print which limit decides the time, and when the run would end."""
+    name = report.destination
+    ends_at = report.ends_at(report.seconds)
+    if report.limit is not None and ends_at is not None:
+        print_line(
+            f"{name}: the limit of {limit_in_words(report.limit)} decides the time: "
+            f"started now, the run ends {_at(ends_at)}"
+        )
+    for quota in report.shortages:
+        print_line(
+            f"{name}: of the limit of {limit_in_words(quota.limit)} "
+            f"{quota.left:,} requests are left: the run halts then, and "
+            f"{quota.beyond:,} requests wait for later ones"
+        )
+
+
+def _at(moment: datetime) -> str:
+    """Return a moment in the zone of the machine, such as ``Sun 29 Nov 03:10 CET``."""
+    return moment.astimezone().strftime("%a %d %b %H:%M %Z")
 
 
 def _print_remarks(report: PlanReport) -> None:

@@ -27,6 +27,22 @@ SELECT coalesce(max(spent), 0)::bigint AS spent,
                           + make_interval(secs => $3 + 60) - clock_timestamp())::float8 AS frees_in
 FROM counted
 
+-- name: used
+-- Requests that count in a window of $3 seconds, each minute's with its age in seconds. Those of runs that did not keep
+-- this quota are among them, as they are once the next run has caught up.
+WITH counted AS (
+    SELECT minute, reserved FROM syncengine.sync_quota WHERE account = $1 AND quota = $2
+    UNION ALL
+    SELECT date_trunc('minute', sent.at, 'UTC'), sent.requests
+    FROM syncengine.sync_run AS run JOIN syncengine.sync_outcome AS sent USING (run_id)
+    WHERE run.account = $1 AND sent.requests > 0
+      AND run.started_at >= (SELECT coalesce(max(minute) + interval '1 minute', '-infinity')
+                             FROM syncengine.sync_quota WHERE account = $1 AND quota = $2)
+)
+SELECT extract(epoch FROM clock_timestamp() - minute)::float8 AS age, sum(reserved)::bigint AS requests
+FROM counted WHERE minute > clock_timestamp() - make_interval(secs => $3)
+GROUP BY minute ORDER BY minute
+
 -- name: reserve
 -- By whole minutes of the database's clock, in UTC whatever the session's time zone is.
 INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)

@@ -45,6 +45,9 @@ WHERE s.destination = $1 AND s.contact_id = unmade.contact_id
 INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch)
 VALUES ($1, $2, $3, $4, $5) RETURNING run_id
 
+-- name: forecast
+UPDATE syncengine.sync_run SET forecast = $2::jsonb WHERE run_id = $1
+
 -- name: finish
 UPDATE syncengine.sync_run SET status = $2, ended_at = clock_timestamp(), totals = $3::jsonb, error = $4
 WHERE run_id = $1

@@ -8,13 +8,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncengine.model.limits import REMEMBERED
+from syncengine.storage.connect import Pool
 from syncengine.storage.patience import patient
+from syncengine.storage.state.access import read_state
 from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.statements import statements
 
 _SQL = statements("quota")
 _SOON = 0.01
 """Shortest wait in seconds: with none, the caller would ask again at once."""
+
+
+async def used_requests(
+    pool: Pool, account: str, quota: str, window: float
+) -> tuple[tuple[float, int], ...]:
+    """Return the requests that count in a window that ends now; writes nothing.
+
+    They are pairs: so many seconds ago, so many requests. Raises StorageError.
+    """
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["used"], account, quota, window)
+    return tuple((row["age"], row["requests"]) for row in rows)
 
 
 class QuotaCounts(FencedStore):

@@ -159,6 +159,17 @@ def printable_error(error: str | None) -> str | None:
     return printable(error, lines=True)
 
 
+async def note_forecast(fence: Fence, run_id: int, forecast: Json) -> None:
+    """Record what a run expects of itself. Raises LeaseLost, StorageError."""
+    stored = orjson.dumps(forecast).decode()
+
+    async def note() -> None:
+        async with fence.writing() as connection:
+            await connection.execute(_SQL["forecast"], run_id, stored)
+
+    await fence.patience.wait_out(note)
+
+
 async def finish_run(
     fence: Fence, run_id: int, status: str, totals: Json, error: str | None
 ) -> None:

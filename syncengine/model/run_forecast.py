@@ -1,0 +1,77 @@
+"""What a run expects of itself before its first request, and how right it was.
+
+It is stored with the run (``sync_run.forecast``), and scored in the run's report: calls
+that were planned against calls that were made, and the time that the limits were to
+make them take against the time it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from syncengine.model.costs import Cost, Duration
+from syncengine.model.http import Json
+from syncengine.model.limits import Limit
+from syncengine.model.progress import public_limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeByRun:
+    """What a run did, to be compared with its forecast."""
+
+    calls: int
+    requests: int
+    seconds: float
+    """Seconds from the moment of the forecast until all was sent and recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunForecast:
+    """What a run expects of itself."""
+
+    at: datetime
+    """Moment of the forecast, right before the first request."""
+    calls: int
+    """Calls where look-ups find no contact."""
+    actions: Mapping[str, int]
+    """The same by action."""
+    look_ups: int
+    """Requests of look-ups that find no contact."""
+    requests: Cost
+    seconds: Duration
+    limit: Limit | None
+    """The limit that decides how long it takes; None where none does."""
+    made: MadeByRun | None = None
+    """What the run did, once it is over."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """Return when the run is expected to end."""
+        return self.at + timedelta(seconds=self.seconds.usual)
+
+    def scored(self, made: MadeByRun) -> RunForecast:
+        """Return the forecast beside what the run did."""
+        return replace(self, made=made)
+
+    def public(self) -> dict[str, Json]:
+        """Return the object ``forecast`` of ``run --json``, which is stored as well."""
+        made = self.made
+        return {
+            "at": self.at.isoformat(timespec="seconds"),
+            "ends_at": self.ends_at.isoformat(timespec="seconds"),
+            "calls": self.calls,
+            "actions": dict(self.actions),
+            "look_ups": self.look_ups,
+            "requests": self.requests.usual,
+            "requests_least": self.requests.least,
+            "requests_most": self.requests.most,
+            "seconds": round(self.seconds.usual, 1),
+            "seconds_least": round(self.seconds.least, 1),
+            "seconds_most": round(self.seconds.most, 1),
+            "limit": None if self.limit is None else public_limit(self.limit),
+            "calls_made": None if made is None else made.calls,
+            "requests_made": None if made is None else made.requests,
+            "seconds_made": None if made is None else round(made.seconds, 1),
+        }

@@ -1,0 +1,145 @@
+"""The forecast's time is the time that the real pacing takes, on a virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from syncengine.engine.pacing import Pacing
+from syncengine.engine.quota import counted_window
+from syncengine.model.costs import Cost, exactly
+from syncengine.model.limits import Limit
+from syncengine.planning.timing import QuotaUse, timing
+from tests.support.memory.quotas import Quotas
+from tests.support.virtual_time import run
+
+ROUND_TRIP = 0.03
+TIMEOUT, SETTLES_WITHIN = 30.0, 5.0
+A_MINUTE, A_SECOND = Limit(200, 60.0), Limit(5, 1.0)
+A_DAY = Limit(1000, 86400.0)
+DAY_WINDOW = counted_window(A_DAY, TIMEOUT + SETTLES_WITHIN) + 60.0
+
+
+def paced(
+    limits: Sequence[Limit],
+    methods: Sequence[str],
+    *,
+    used: Sequence[tuple[float, int]] = (),
+    filled: bool = False,
+) -> float:
+    """Return the seconds in which the gate lets requests of these methods through.
+
+    ``used`` are requests of the quota: so many seconds ago, so many. ``filled``: the
+    process before crashed, so that every limit counts as used up.
+    """
+    start = 10 * DAY_WINDOW
+
+    async def whole() -> float:
+        loop = asyncio.get_running_loop()
+        clock = [0.0]
+        quotas = Quotas(lambda: clock[0] or start + loop.time())
+        for age, requests in sorted(used, reverse=True):
+            clock[0] = start - age
+            await quotas.reserve("all", [(A_DAY.calls, DAY_WINDOW)], requests)
+        clock[0] = 0.0
+        gate = Pacing(
+            limits,
+            in_flight=8,
+            settles_within=SETTLES_WITHIN,
+            timeout=TIMEOUT,
+            quotas=quotas,
+            max_wait=1e9,
+        )
+        to_send = iter(methods)
+
+        async def work() -> None:
+            for method in to_send:
+                permit = await gate.permit(method)
+                await asyncio.sleep(ROUND_TRIP)
+                permit.answered()
+
+        async with gate:
+            gate.prove()
+            if filled:
+                gate.ledger.fill(gate.now())
+            began = gate.now()
+            await asyncio.gather(*(work() for _ in range(8)))
+            return gate.now() - began
+
+    return run(whole())
+
+
+@pytest.mark.parametrize(
+    ("limits", "methods"),
+    [
+        ((A_MINUTE,), ["PUT"] * 700),
+        ((A_SECOND,), ["PUT"] * 400),
+        ((Limit(30, 1.0),), ["PUT"] * 1500),
+        ((A_MINUTE, A_SECOND), ["PUT"] * 700),
+        ((Limit(5, 1.0, "POST"), Limit(5, 1.0, "PUT")), ["POST", "PUT"] * 200),
+        ((Limit(5, 1.0, "POST"), Limit(2, 1.0, "PUT")), ["POST", "PUT"] * 200),
+        ((A_MINUTE, Limit(50, 60.0, "POST")), ["POST", *["PUT"] * 3] * 100),
+    ],
+)
+def test_under_paced_limits(limits: tuple[Limit, ...], methods: list[str]) -> None:
+    by_method = {method: methods.count(method) for method in methods}
+    expected = timing(exactly(len(methods)), limits, by_method=by_method)
+    assert paced(limits, methods) == pytest.approx(expected.seconds.usual, rel=0.05)
+
+
+def test_without_knowing_the_methods_the_time_is_a_range() -> None:
+    limits = (Limit(5, 1.0, "POST"), Limit(2, 1.0, "PUT"))
+    unknown = timing(exactly(400), limits).seconds
+    for posts in (0, 100, 200, 400):
+        by_method = {"POST": posts, "PUT": 400 - posts}
+        known = timing(exactly(400), limits, by_method=by_method).seconds
+        assert unknown.least <= known.usual <= unknown.most
+
+
+@pytest.mark.parametrize(
+    ("requests", "used"),
+    [
+        (900, ()),
+        (900, ((40_000.0, 300),)),
+        (2500, ()),
+        (500, ((80_000.0, 700), (20_000.0, 200))),
+    ],
+)
+def test_under_a_quota(requests: int, used: tuple[tuple[float, int], ...]) -> None:
+    limits = (Limit(20, 1.0), A_DAY)
+    quota = QuotaUse(A_DAY, DAY_WINDOW, used)
+    expected = timing(exactly(requests), limits, quotas=(quota,))
+    real = paced(limits, ["PUT"] * requests, used=used)
+    assert real == pytest.approx(expected.seconds.usual, rel=0.05)
+    suffices = requests + sum(number for _, number in used) <= A_DAY.calls
+    assert expected.limit == (limits[0] if suffices else A_DAY)
+    assert [each.left + each.beyond for each in expected.shortages] == (
+        [] if suffices else [requests]
+    )
+
+
+def test_after_a_crash_the_first_window_passes_in_silence() -> None:
+    expected = timing(exactly(300), (A_MINUTE,), wait=60.0).seconds
+    real = paced((A_MINUTE,), ["PUT"] * 300, filled=True)
+    assert real == pytest.approx(expected.usual, rel=0.05)
+    assert expected.usual > timing(exactly(300), (A_MINUTE,)).seconds.usual
+
+
+def test_the_limit_that_decides_is_named() -> None:
+    limits = (A_SECOND, A_MINUTE, Limit(1, 1.0, "DELETE"))
+    assert timing(exactly(9), limits, by_method={"PUT": 9}).limit == A_MINUTE
+    assert timing(exactly(9), limits, by_method={"DELETE": 9}).limit == limits[2]
+    assert timing(Cost(), limits).limit is None
+    assert timing(exactly(9), ()).limit is None
+
+
+def test_more_than_a_lowered_quota_allows_was_sent_already() -> None:
+    quota = QuotaUse(A_DAY, 100.0, ((90.0, 800), (50.0, 700)))
+    assert quota.left == -500
+    seconds = timing(exactly(301), (A_DAY,), quotas=(quota,)).seconds
+    # 800 leave after ten seconds: 500 of them were too many.
+    assert seconds.usual == 50.0
+    (shortage,) = timing(exactly(301), (A_DAY,), quotas=(quota,)).shortages
+    assert (shortage.left, shortage.beyond) == (0, 301)
