@@ -27,6 +27,7 @@ from syncengine.errors import RunRefused, RunStopped, SourceError
 from syncengine.model.events import Event
 from syncengine.model.reports import RunReport, RunStatus
 from syncengine.storage.state.destinations import note_looked_up, remember_meaning
+from syncengine.storage.state.retention import Retention
 
 
 async def run_destination(s: Session, progress: RunProgress) -> RunReport:
@@ -51,6 +52,7 @@ async def run_destination(s: Session, progress: RunProgress) -> RunReport:
         progress.tally.defer(unreached)
     _judge_ending(run)
     await _remember_comparison(run, is_complete=work is not None and not unreached)
+    await _delete_old_changes(s)
     report = await report_of(run, work, unreached)
     # Last: as long as the run counts as running, the next one of this destination knows
     # that it died, and looks at what it left.
@@ -178,3 +180,23 @@ async def _remember_comparison(run: RunParts, *, is_complete: bool) -> None:
     if is_complete and status in (RunStatus.DONE, RunStatus.INCOMPLETE):
         # Every contact was compared by the present mapping.
         await remember_meaning(s.fence, s.name, meaning_of(s.destination))
+
+
+_MOST_SLICES = 100
+"""Slices of old changes that one run deletes: what is left over is for the next one."""
+
+
+async def _delete_old_changes(s: Session) -> None:
+    """Delete what former runs changed at contacts, where it is kept no longer.
+
+    Each slice is a short transaction of its own, so that nobody waits for it.
+    """
+    retention = Retention(s.databases.state)
+    slices = 0
+    for run_id in await retention.runs_with_changes(
+        s.config.engine.keep_changes, s.name
+    ):
+        async for _ in retention.changes(run_id):
+            slices += 1
+            if slices >= _MOST_SLICES or s.is_stopping:
+                return

@@ -245,6 +245,13 @@ class _Opening:
         run_id = await self._start_run(prepared)
         source = prepared.source
         numbered = source is not None and source.kind is KeyKind.NUMBER
+        # An erasure must not write down the values that it erases.
+        keeps_changes = self.config.engine.keep_changes > 0
+        if prepared.kind is RunKind.FORGET:
+            keeps_changes = False
+        contacts = Contacts(
+            fence, name, run_id, numbered=numbered, keeps_changes=keeps_changes
+        )
         return Session(
             destination=self.destination,
             account=self.account,
@@ -253,7 +260,7 @@ class _Opening:
             request=prepared.request,
             recognised=prepared.recognised,
             run_id=run_id,
-            contacts=Contacts(fence, name, run_id, numbered=numbered),
+            contacts=contacts,
             batches=Batches(fence, run_id),
             live=LiveRun(name, run_id, fence, self.account.pacing, progress),
             inspected=source,

@@ -170,6 +170,10 @@ class EngineFile(Written):
     may begin."""
     keep_outcomes: Retention = 90 * 86400.0
     """How long ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
+    keep_changes: Duration = 30 * 86400.0
+    """How long what each run changed at each contact is kept, with the values before
+    and after. Each run deletes what is older, and so does ``prune``. ``0`` keeps
+    none."""
 
 
 class FieldModel(Written):

@@ -7,14 +7,17 @@ recorded. ``ContactSync`` carries it out; ``Settlement`` and ``CallSender`` work
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from syncengine.engine.exchange import Meter
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Unsupported
-from syncengine.model.contact import Known, Pending
-from syncengine.model.work import KeyWait, Record
+from syncengine.model.contact import THIS_RUN, Known, Pending
+from syncengine.model.work import KeyWait, Record, RunChanges
+from syncengine.planning.change_log import Piece, linking_runs, with_pieces
+from syncengine.planning.senders import with_earlier_senders
 
 LAST_ATTEMPT = 3
 """Number of the last attempt of a contact in a run: the first may be followed by a wait
@@ -81,10 +84,23 @@ class Attempt:
     """True where its contact at the vendor turned out to be another one than the known
     one. It is followed only once in an attempt."""
 
+    changes: RunChanges = field(default_factory=dict)
+    """What this run changed at the contact so far, and what is settled of others."""
+    is_blind: bool = False
+    """True where the contact was linked in this run, and nobody has seen its tags."""
+    is_new: bool = False
+    """True where the attempt has created the contact, for certain."""
+
     @property
     def contact_id(self) -> str:
         """The contact's id in the source."""
         return self.job.state.contact_id
+
+    @property
+    def blind_runs(self) -> frozenset[int]:
+        """Return the runs that linked the contact, as far as nobody saw its tags."""
+        runs = linking_runs(self.changes)
+        return runs | {THIS_RUN} if self.is_blind else runs - {THIS_RUN}
 
     @property
     def is_gone(self) -> bool:
@@ -93,4 +109,14 @@ class Attempt:
 
     def note_unknown(self, pending: Pending | None) -> None:
         """Note what is unknown from now on, in place of what was; None: nothing."""
-        self.known = replace(self.known, pending=pending)
+        self.known = replace(self.known, pending=self.with_senders(pending))
+
+    def with_senders(self, pending: Pending | None) -> Pending | None:
+        """Return a note of this attempt, with the runs that sent parts of it before."""
+        if pending is None or self.is_new:
+            return pending
+        return with_earlier_senders(pending, self.known.pending)
+
+    def note_changes(self, pieces: Sequence[Piece]) -> None:
+        """Note what was changed at the vendor, or is settled to have been."""
+        self.changes = with_pieces(self.changes, pieces)

@@ -54,13 +54,22 @@ from syncengine.model.contact import Known, Pending, Remote
 from syncengine.model.http import Exchange
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Intent
+from syncengine.planning.change_log import (
+    CallFacts,
+    pieces_of_call,
+    pieces_of_overwriting,
+)
 from syncengine.planning.intents import (
     intent_of_plan,
     remaining_intent,
     still_unknown,
     with_all_unknown,
 )
-from syncengine.planning.learning import learn, learn_from_other_contact
+from syncengine.planning.learning import (
+    is_proved_new,
+    learn,
+    learn_from_other_contact,
+)
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal, unknown_after_removal
 from syncengine.ports import ContactStore, Vendor
@@ -236,7 +245,9 @@ class CallSender:
                 ending = await self._finder.link(attempt, remote)
                 return Next.SETTLE if ending is None else ending
             case Applied() as applied:
-                return await self._judge_applied(attempt, step, applied)
+                return await self._judge_applied(
+                    attempt, step, applied, after_lost_try=answered.after_lost_try
+                )
 
     def _may_look_up(self) -> bool:
         """Return whether a look-up can follow in this run."""
@@ -311,7 +322,7 @@ class CallSender:
         return Next.PLAN if ending is None else ending
 
     async def _judge_applied(
-        self, attempt: Attempt, step: _Step, applied: Applied
+        self, attempt: Attempt, step: _Step, applied: Applied, *, after_lost_try: bool
     ) -> AttemptEnding | Next | None:
         """Judge a call that was applied; None where the next call follows."""
         call = step.call
@@ -323,18 +334,24 @@ class CallSender:
             ending = await self._take_ownership(attempt, step, applied.external_id)
             if ending is not None:
                 return ending
-        self._learn(attempt, call, applied)
+        self._learn(attempt, call, applied, after_lost_try=after_lost_try)
         if step.rest:
             # Noted after each call: after a crash only the rest counts as unknown.
-            record = records.step(
-                attempt.job, attempt.known, step.unknown_when_applied()
-            )
-            self._recorder.put(attempt.job.batch, record)
+            unknown = attempt.with_senders(step.unknown_when_applied())
+            self._record_step(attempt, unknown)
         return None
 
-    def _learn(self, attempt: Attempt, call: Call, applied: Applied) -> None:
+    def _record_step(self, attempt: Attempt, unknown: Pending | None) -> None:
+        """Have it written down how far the attempt came, and what is unknown now."""
+        record = records.step(attempt.job, attempt.known, unknown)
+        self._recorder.put(attempt.job.batch, replace(record, changes=attempt.changes))
+
+    def _learn(
+        self, attempt: Attempt, call: Call, applied: Applied, *, after_lost_try: bool
+    ) -> None:
         """Add to the attempt what a call that was applied has changed."""
         learned = learn(attempt.known, call, applied, self._capabilities)
+        self._note_changes(attempt, call, applied, learned, after_lost_try)
         # A deletion forgets everything; what is pending stays until the plan's end.
         pending = attempt.known.pending
         if learned.pending is not pending:
@@ -347,6 +364,29 @@ class CallSender:
             # The vendor has only accepted it, and carries it out some time later.
             attempt.receipt = applied.receipt
             self._retrier.scheduled()
+
+    def _note_changes(
+        self,
+        attempt: Attempt,
+        call: Call,
+        applied: Applied,
+        learned: Known,
+        after_lost_try: bool,  # noqa: FBT001 - private
+    ) -> None:
+        """Note what a call that was applied has changed at the vendor."""
+        facts = CallFacts(
+            attempt.known,
+            learned,
+            blind_runs=attempt.blind_runs,
+            is_new=attempt.is_new,
+            after_lost_try=after_lost_try,
+        )
+        pieces = pieces_of_call(call, applied, facts, self._capabilities)
+        attempt.note_changes(pieces)
+        if not attempt.known.external_id and learned.external_id:
+            is_new = is_proved_new(call, applied, attempt.known, self._capabilities)
+            attempt.is_new = is_new
+            attempt.is_blind = not is_new
 
     async def _take_ownership(
         self, attempt: Attempt, step: _Step, external_id: str
@@ -401,6 +441,7 @@ class CallSender:
             fields=dict.fromkeys(call.fields), add_tags=frozenset(call.add_tags)
         )
         self._overwritten.append(_Overwritten(owner, external_id, written))
+        attempt.note_changes(pieces_of_overwriting(call, external_id))
         return replace(endings.key_reserved(attempt, owner), postponed=False)
 
     async def _judge_other_id(
@@ -473,6 +514,10 @@ class CallSender:
         attempt.known = learn_from_other_contact(
             attempt.known, call, applied, self._capabilities
         )
+        # Of the contact that it reached, nothing was known before.
+        facts = CallFacts(Known(), attempt.known)
+        attempt.note_changes(pieces_of_call(call, applied, facts, self._capabilities))
+        attempt.is_blind = True
         attempt.actions = (*attempt.actions, call.action)
         return Next.PLAN
 
@@ -482,8 +527,7 @@ class CallSender:
         It may not be true of the contact behind the new id.
         """
         attempt.known = with_all_unknown(attempt.known, attempt.known.pending)
-        record = records.step(attempt.job, attempt.known, attempt.known.pending)
-        self._recorder.put(attempt.job.batch, record)
+        self._record_step(attempt, attempt.known.pending)
         # Flushed before the id changes: after a crash in between, the old values would
         # count as known of the new contact.
         await self._recorder.flush()

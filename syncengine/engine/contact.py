@@ -31,6 +31,8 @@ from syncengine.errors import (
     VendorUnavailable,
 )
 from syncengine.model.calls import Rejected
+from syncengine.model.contact import THIS_RUN
+from syncengine.planning.change_log import linking_runs
 from syncengine.ports import ContactStore, Vendor
 
 
@@ -81,7 +83,14 @@ class ContactSync:
         contact.
         """
         allowed = None if self._consent is None else self._consent.about(job)
-        attempt = Attempt(job, job.state.known, Meter(allowed))
+        changes = job.state.changes
+        attempt = Attempt(
+            job,
+            job.state.known,
+            Meter(allowed),
+            changes=changes,
+            is_blind=THIS_RUN in linking_runs(changes),
+        )
         if self._stopping.is_set():
             error = AccountStopped(
                 "the run, or its account, was stopped before this contact was reached; "
@@ -97,7 +106,8 @@ class ContactSync:
             raise
         except Exception as error:  # noqa: BLE001 - it must not reach another contact
             ending = endings.unforeseen(attempt, error)
-        return replace(ending, answered=attempt.answered)
+        record = replace(ending.record, changes=attempt.changes)
+        return replace(ending, record=record, answered=attempt.answered)
 
     async def note_overwritten(self) -> None:
         """Note which vendor contacts were written over: the next run mends them.

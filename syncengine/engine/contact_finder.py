@@ -16,6 +16,7 @@ from syncengine.engine.conclusions import AMBIGUOUS
 from syncengine.engine.ownership import Ownership
 from syncengine.engine.retry import Retrier
 from syncengine.model.contact import MatchKey, Remote
+from syncengine.planning.change_log import pieces_of_link
 from syncengine.planning.found_contacts import (
     known_from_remote,
     tags_with_prefix,
@@ -153,7 +154,10 @@ class ContactFinder:
             return endings.key_reserved(attempt, link.owner)
         # Tags that a former owner of ours had set, and that are still there.
         our_tags = link.tags & remote.tags
+        before = attempt.known
         attempt.known = with_inherited(found, our_tags, link.fields, hidden)
+        attempt.is_blind = not remote.shows_tags
+        attempt.note_changes(pieces_of_link(before, found, remote, self._capabilities))
         if job.desired is not None and not job.desired.manages_tags:
             # The plan of this contact looks at no tags: the former owner's would stay
             # for ever.

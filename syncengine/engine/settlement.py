@@ -7,6 +7,8 @@ before it. ``planning`` decides what has to be asked (``look_up``, ``distrust``,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from syncengine.engine import endings, records
 from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.attempt import Attempt, AttemptEnding
@@ -15,6 +17,7 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import StopFlag, sleep_unless_stopped
 from syncengine.engine.task import Task
 from syncengine.model.contact import Remote
+from syncengine.planning.change_log import pieces_of_link, pieces_of_lost_deletion
 from syncengine.planning.distrust import known_from_read_back, should_read_back
 from syncengine.planning.found_contacts import (
     known_after_not_found,
@@ -63,6 +66,7 @@ class Settlement:
         if result is None:
             return endings.unsettled(attempt)
         if result is Found.NOTHING:
+            attempt.note_changes(pieces_of_lost_deletion(attempt.known))
             attempt.known = known_after_not_found(attempt.known, self._capabilities)
         in_the_way = result if isinstance(result, AttemptEnding) else None
         return self._end_unless_plannable(attempt, in_the_way)
@@ -97,6 +101,7 @@ class Settlement:
         # Flushed before anything is found: after a crash in between, the values of the
         # former contact would count as known of the new one.
         record = records.missing(attempt.job, attempt.known)
+        record = replace(record, changes=attempt.changes)
         self._recorder.put(attempt.job.batch, record)
         await self._recorder.flush()
         look_up = plan_look_up(
@@ -198,6 +203,7 @@ class Settlement:
     def _believe(self, attempt: Attempt, remote: Remote) -> None:
         """Take what the vendor shows of a distrusted contact as what is known."""
         self._account.seen()
+        before = attempt.known
         shown = known_from_read_back(
             remote,
             attempt.job.desired,
@@ -206,8 +212,9 @@ class Settlement:
             self._capabilities.hidden,
             self._task.mapping.tag_prefix,
         )
-        attempt.known = with_seen_opt_outs(
-            shown, attempt.known, remote, self._capabilities
+        attempt.known = with_seen_opt_outs(shown, before, remote, self._capabilities)
+        attempt.note_changes(
+            pieces_of_link(before, attempt.known, remote, self._capabilities)
         )
 
     def _plan_look_up(self, attempt: Attempt) -> LookUp | None:

@@ -70,11 +70,28 @@ class Desired:
         return MatchKey(name, str(self.fields[name]), self.regions.get(name))
 
 
+THIS_RUN = 0
+"""Stands for the run that is under way, wherever a run is named. The stores put its
+number in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingRun:
+    """The run that sent a part of what is unknown."""
+
+    run_id: int | None
+    """None: no run did, or which one is not known."""
+    over_unknown: bool = False
+    """True where something else was unknown already when it was sent: so the value
+    before it is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """The intent: changes that were about to be sent and have no outcome yet.
 
-    Each of them may or may not have happened.
+    Each of them may or may not have happened. A note remembers the run that sent it
+    (``planning.senders``), which takes no part in comparisons.
     """
 
     creates: bool = False
@@ -93,6 +110,13 @@ class Pending:
     distrusted: bool = False
     """True where known values were moved here because they may be out of date: the
     contact is read back before anything is sent, where the vendor shows it."""
+    run_id: int | None = dataclasses.field(default=None, compare=False)
+    """The run that sent all of this but what ``senders`` names; None: no run did, or a
+    version noted it that did not tell."""
+    senders: Mapping[str, SendingRun] = dataclasses.field(
+        default_factory=dict, compare=False
+    )
+    """Senders of the parts that another run sent, by name (``planning.senders``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +138,11 @@ class Known:
     seen_opt_outs: Fields = dataclasses.field(default_factory=dict, repr=False)
     """Opt-outs that the vendor showed when it was last looked at, whoever set them.
     They count where the contact is created again."""
+    empty: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    """Patterns of the fields that are empty at the vendor for certain, unless
+    ``fields`` has a value: all of them where we made the contact. Of any other field
+    without a value nothing is known. It takes no part in comparisons, since no plan
+    depends on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,7 @@ class PruneReport:
     runs: int
     batches: int
     outcomes: int
+    changes: int
     quota_minutes: int
     seconds: float
 
@@ -255,6 +256,7 @@ class PruneReport:
             "runs": self.runs,
             "batches": self.batches,
             "outcomes": self.outcomes,
+            "changes": self.changes,
             "quota_minutes": self.quota_minutes,
             "seconds": round(self.seconds, 3),
         }

@@ -11,12 +11,19 @@ it is not in step and not tried any more, for the person who reads the report.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from syncengine.model.calls import Action, OutcomeKind, Unsupported
+from syncengine.model.change import ContactChange
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
+
+RunChanges: TypeAlias = Mapping[int, ContactChange | None]
+"""Changes of one contact by run (``contact.THIS_RUN``). None: that run has changed
+nothing in the end, although it had in between."""
 
 
 class RunKind(StrEnum):
@@ -156,6 +163,8 @@ class ContactState:
     refusal: Refusal | None = None
     """What the vendor refused it with; None where it did not, or in words that are
     about this contact alone."""
+    changes: RunChanges = field(default_factory=dict)
+    """Changes so far of this run and of the runs that sent what is pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +233,8 @@ class Record:
     has not taken its vendor contact over yet."""
     refusal: Refusal | None = None
     """What the vendor refused it with, as in ``ContactState``."""
+    changes: RunChanges = field(default_factory=dict)
+    """Changes to write, each in place of what that run's change was before."""
 
     @property
     def standing(self) -> Standing | None:

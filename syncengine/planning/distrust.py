@@ -19,6 +19,7 @@ from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.distrust import Distrust
 from syncengine.model.http import Json
+from syncengine.model.unknown_parts import part_of
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.found_contacts import known_from_remote
 from syncengine.planning.normalise import text
@@ -76,8 +77,13 @@ def with_distrust(known: Known, distrust: Distrust) -> Known:
         fields={**may_have_value, **distrusted_fields, **pending.fields},
         add_tags=known.tags | pending.add_tags,
         distrusted=True,
+        # Which run sent what is not told from what is only distrusted.
+        run_id=None,
+        senders={},
     )
-    return replace(known, fields=known_fields, tags=frozenset(), pending=unknown)
+    return replace(
+        known, fields=known_fields, tags=frozenset(), pending=unknown, empty=()
+    )
 
 
 def _opted_out_in(known: Known, distrust: Distrust) -> set[str]:
@@ -159,8 +165,9 @@ def known_from_read_back(
         return shown
     # Nothing was learned about tags: what was unknown of them stays so.
     before = known.pending or Pending()
-    pending: Pending | None = replace(
-        shown.pending or Pending(),
+    pending: Pending | None = part_of(
+        before,
+        fields=shown.pending.fields if shown.pending else {},
         add_tags=before.add_tags,
         remove_tags=before.remove_tags,
     )

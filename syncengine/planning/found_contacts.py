@@ -23,6 +23,7 @@ from syncengine.model.contact import (
     Remote,
 )
 from syncengine.model.http import Json
+from syncengine.model.unknown_parts import part_of, with_nobodys
 
 
 def known_from_remote(
@@ -67,7 +68,22 @@ def known_from_remote(
         fields=_shown_fields(remote, compared, same),
         tags=remote.tags & our_tags,
         found_tags=remote.tags - our_tags,
-        pending=Pending(fields=unshown) if unshown else None,
+        pending=part_of(sent, fields=unshown) if unshown else None,
+        empty=_shown_empty(remote, compared, hidden, same),
+    )
+
+
+def _shown_empty(
+    remote: Remote,
+    compared: Fields,
+    hidden: tuple[str, ...],
+    same: Callable[[str, Json, Json], bool],
+) -> tuple[str, ...]:
+    """Return the compared fields that are empty at the vendor for certain."""
+    return tuple(
+        name
+        for name in compared
+        if not _is_hidden(name, hidden) and same(name, None, remote.fields.get(name))
     )
 
 
@@ -148,8 +164,8 @@ def with_inherited(
     if not unshown:
         return found
     pending = known.pending or Pending()
-    unknown_fields = {**dict.fromkeys(unshown), **pending.fields}
-    return replace(found, pending=replace(pending, fields=unknown_fields))
+    more = dict.fromkeys(name for name in unshown if name not in pending.fields)
+    return replace(found, pending=with_nobodys(pending, fields=more))
 
 
 def with_tags_to_remove(known: Known, tags: frozenset[str]) -> Known:
@@ -161,8 +177,7 @@ def with_tags_to_remove(known: Known, tags: frozenset[str]) -> Known:
     if not tags:
         return known
     pending = known.pending or Pending()
-    removals = replace(pending, remove_tags=pending.remove_tags | tags)
-    return replace(known, pending=removals)
+    return replace(known, pending=with_nobodys(pending, remove_tags=tags))
 
 
 def known_after_not_found(known: Known, capabilities: Capabilities) -> Known:

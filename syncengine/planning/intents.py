@@ -15,10 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from syncengine.model.calls import Action, Call
-from syncengine.model.contact import Desired, Known, MatchKey, Pending
+from syncengine.model.contact import THIS_RUN, Desired, Known, MatchKey, Pending
 from syncengine.model.http import Json
+from syncengine.model.unknown_parts import part_of, with_nobodys
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
+from syncengine.planning.senders import with_both_senders
 
 
 def intent_of_plan(desired: Desired | None, known: Known, plan: Plan) -> Pending:
@@ -39,7 +41,7 @@ def combined_intent(earlier: Pending, later: Pending) -> Pending:
 
     Where both have a field, the later value counts: it was sent last.
     """
-    return Pending(
+    combined = Pending(
         creates=earlier.creates or later.creates,
         deletes=earlier.deletes or later.deletes,
         keys=tuple(dict.fromkeys((*earlier.keys, *later.keys))),
@@ -50,6 +52,7 @@ def combined_intent(earlier: Pending, later: Pending) -> Pending:
         age=later.age,
         distrusted=earlier.distrusted or later.distrusted,
     )
+    return with_both_senders(combined, earlier, later)
 
 
 def remaining_intent(
@@ -81,7 +84,7 @@ def remaining_intent(
 
 
 def _changes_of(calls: Iterable[Call]) -> Pending:
-    """Return the fields, tags and deletions of some calls as an intent."""
+    """Return the fields, tags and deletions of some calls as an intent of this run."""
     fields: dict[str, Json] = {}
     add_tags: set[str] = set()
     remove_tags: set[str] = set()
@@ -97,6 +100,7 @@ def _changes_of(calls: Iterable[Call]) -> Pending:
         fields=fields,
         add_tags=frozenset(add_tags),
         remove_tags=frozenset(remove_tags),
+        run_id=THIS_RUN,
     )
 
 
@@ -117,11 +121,12 @@ def still_unknown(
         for name, value in known.pending.fields.items()
         if name not in sent.fields
     }
-    left = Pending(fields=fields_left)
+    left = part_of(known.pending, fields=fields_left)
     if not manages_tags:
         sent_tags = sent.add_tags | sent.remove_tags
-        left = replace(
-            left,
+        left = part_of(
+            known.pending,
+            fields=fields_left,
             add_tags=known.pending.add_tags - sent_tags,
             remove_tags=known.pending.remove_tags - sent_tags,
         )
@@ -135,7 +140,7 @@ def with_all_unknown(known: Known, sent: Pending | None) -> Known:
     """
     former = Pending(fields=known.fields, add_tags=known.tags)
     pending = combined_intent(former, sent or Pending())
-    return replace(known, fields={}, tags=frozenset(), pending=pending)
+    return replace(known, fields={}, tags=frozenset(), pending=pending, empty=())
 
 
 def after_unknown_deletion(known: Known, match_on: Sequence[str]) -> Known:
@@ -155,11 +160,17 @@ def after_unknown_deletion(known: Known, match_on: Sequence[str]) -> Known:
         if name in known.fields
     ]
     keys = [*known_keys, *match_values, *pending.keys]
+    # No run sent what was known before, and none has to have created it again.
+    values = {
+        name: value
+        for name, value in known.fields.items()
+        if name not in pending.fields
+    }
+    tags = known.tags - pending.add_tags
     unknown = replace(
-        pending,
-        creates=True,
+        with_nobodys(
+            pending, fields=values, add_tags=tags, creates=not pending.creates
+        ),
         keys=tuple(dict.fromkeys(keys)),
-        fields={**known.fields, **pending.fields},
-        add_tags=known.tags | pending.add_tags,
     )
     return Known(key=known.key, seen_opt_outs=known.seen_opt_outs, pending=unknown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
@@ -17,16 +18,16 @@ from syncengine.planning.changes import distinct_values
 from syncengine.planning.normalise import text
 
 
-def learn(
-    known: Known, call: Call, applied: Applied, capabilities: Capabilities
-) -> Known:
-    """Return what is known after a call was applied.
+class Taken(NamedTuple):
+    """Names of what the vendor took of a call, as far as its answer shows it."""
 
-    Changes that the answer does not show are left out. An answer gives an id only to a
-    contact that was not known by one.
-    """
-    if call.action is Action.DELETE:
-        return Known()
+    fields: tuple[str, ...]
+    added_tags: frozenset[str]
+    removed_tags: frozenset[str]
+
+
+def taken_from(call: Call, applied: Applied) -> Taken:
+    """Return what the vendor took of a call."""
     # Codes of ``Unsupported`` for what an answer does not show: field_not_shown,
     # field_shown_otherwise, clear_field, tag_not_shown, remove_tag.
     fields_not_taken: set[str] = set()
@@ -39,28 +40,84 @@ def learn(
             tags_not_added.add(item.subject)
         elif item.code == "remove_tag":
             tags_not_removed.add(item.subject)
-    removed = set(call.remove_tags) - tags_not_removed
+    return Taken(
+        fields=tuple(name for name in call.fields if name not in fields_not_taken),
+        added_tags=frozenset(call.add_tags) - tags_not_added,
+        removed_tags=frozenset(call.remove_tags) - tags_not_removed,
+    )
+
+
+def is_proved_new(
+    call: Call, applied: Applied, known: Known, capabilities: Capabilities
+) -> bool:
+    """Return whether an answer proves that its call has made the contact.
+
+    ``known`` is what was known before the call. Where the vendor has only accepted the
+    create (``Applied.receipt``), or answers alike for a contact that existed, nothing
+    is proved.
+    """
+    create = capabilities.create
+    if call.action is not Action.CREATE or create is None or applied.receipt:
+        return False
+    gives_id = known.external_id is None and bool(applied.external_id)
+    return gives_id and create.tells_existing
+
+
+def learn(
+    known: Known, call: Call, applied: Applied, capabilities: Capabilities
+) -> Known:
+    """Return what is known after a call was applied.
+
+    Changes that the answer does not show are left out. An answer gives an id only to a
+    contact that was not known by one.
+    """
+    if call.action is Action.DELETE:
+        return Known()
+    taken = taken_from(call, applied)
+    tags_not_added = set(call.add_tags) - taken.added_tags
     return replace(
         known,
         external_id=call.external_id or applied.external_id or known.external_id,
         key=known.key or call.key,
-        fields=_written_fields(known, call, fields_not_taken, capabilities),
-        tags=(known.tags | set(call.add_tags)) - removed - tags_not_added,
-        found_tags=known.found_tags - removed,
+        fields=_written_fields(known, call, taken.fields, capabilities),
+        tags=(known.tags | taken.added_tags) - taken.removed_tags - tags_not_added,
+        found_tags=known.found_tags - taken.removed_tags,
+        empty=_empty_after(known, call, applied, taken, capabilities),
     )
+
+
+def _empty_after(
+    known: Known,
+    call: Call,
+    applied: Applied,
+    taken: Taken,
+    capabilities: Capabilities,
+) -> tuple[str, ...]:
+    """Return the fields that are certainly empty after the call, as patterns."""
+    if is_proved_new(call, applied, known, capabilities):
+        # We made it: what we did not set is empty.
+        return ("*",)
+    if known.external_id is None:
+        # It may be a contact that existed, with values that nobody has seen.
+        return ()
+    cleared = [
+        name
+        for name in taken.fields
+        if call.fields[name] is None and not matches(name, known.empty)
+    ]
+    return (*known.empty, *cleared)
 
 
 def _written_fields(
     known: Known,
     call: Call,
-    not_taken: Collection[str],
+    taken: Collection[str],
     capabilities: Capabilities,
 ) -> Fields:
     """Return the known fields with those that the call has set or cleared."""
     fields = dict(known.fields)
-    for name, value in call.fields.items():
-        if name in not_taken:
-            continue
+    for name in taken:
+        value = call.fields[name]
         if matches(name, capabilities.accumulates):
             # The vendor keeps every value it was ever sent: the new ones are added.
             before = list(fields.get(name) or [])

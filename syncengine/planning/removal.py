@@ -14,6 +14,7 @@ from syncengine.model.calls import Action, Call, Unsupported
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import LISTS, Desired, Fields, Known, Pending
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.unknown_parts import part_of
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.sharing import WantedByOthers
 
@@ -78,7 +79,7 @@ def unknown_after_removal(
             for name, value in pending.fields.items()
             if not name.startswith(LISTS)
         }
-        left = Pending(fields=fields, deletes=pending.deletes)
+        left = part_of(pending, fields=fields, deletes=pending.deletes)
     # An age alone says nothing.
     if replace(left, age=None) == Pending():
         return None

@@ -384,6 +384,7 @@ _COMMON: dict[str, list[Any]] = {
     "database_wait": _DURATIONS,
     "lease_ttl": _DURATIONS,
     "keep_outcomes": _DURATIONS,
+    "keep_changes": _DURATIONS,
     "in_flight": [5],
     "x-anchors": [{"a": "${", "b": [None]}, None],
     "databse": ["x"],

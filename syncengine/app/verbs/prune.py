@@ -1,6 +1,6 @@
-"""Deletion of old data: runs with their batches and outcomes, and expired minutes.
+"""Deletion of old data: runs with their batches and outcomes, changes, and minutes.
 
-Minutes are expired when no limit looks back at them any more.
+Changes have a time of their own (``keep_changes``). Minutes are expired when no limit looks back at them any more.
 """
 
 from __future__ import annotations
@@ -39,12 +39,18 @@ async def prune(
     kept = config.engine.keep_outcomes
     if older_than is not None:
         kept = _seconds(older_than)
-    runs = batches = outcomes = minutes = 0
+    runs = batches = outcomes = changes = minutes = 0
     async with open_databases(config, ()) as databases:
         retention = Retention(databases.state)
+        # A run that is deleted below loses its changes as well, however long they are
+        # to be kept.
+        changes_kept = min(kept, config.engine.keep_changes)
+        for run_id in await retention.runs_with_changes(changes_kept):
+            changes += await _sum(retention.changes(run_id), stop)
         for run_id in await retention.expired_runs(kept):
             # The run goes last: one that was begun is found again if this breaks off.
             outcomes += await _sum(retention.outcomes(run_id), stop)
+            changes += await _sum(retention.changes(run_id), stop)
             batches += await _sum(retention.batches(run_id), stop)
             if stop.is_set():
                 break
@@ -59,6 +65,7 @@ async def prune(
         runs=runs,
         batches=batches,
         outcomes=outcomes,
+        changes=changes,
         quota_minutes=minutes,
         seconds=time.monotonic() - began,
     )

@@ -23,12 +23,13 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
             continue
         print_line(
             f"Deleted what is older than {days}: {report.runs} runs with "
-            f"{report.batches} batches and {report.outcomes} outcomes, and "
+            f"{report.batches} batches and {report.outcomes} outcomes, "
+            f"{report.changes} kept changes, and "
             f"{report.quota_minutes} minutes of request counts. "
             f"It took {duration(report.seconds)}."
         )
 
 
 def _deleted_anything(report: PruneReport) -> bool:
-    deleted = report.runs + report.batches + report.outcomes + report.quota_minutes
-    return deleted > 0
+    of_runs = report.runs + report.batches + report.outcomes
+    return of_runs + report.changes + report.quota_minutes > 0

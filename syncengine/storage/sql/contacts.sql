@@ -6,13 +6,15 @@ FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 
 -- name: load
 -- given_up and taken_by: the vendor contact that this contact had before another one took it over. taken_by names the
--- taker as long as it has not written there, since it may still give the vendor contact back.
+-- taker as long as it has not written there, since it may still give the vendor contact back. $4: the run, where changes
+-- are kept; its changes come along, and those of the runs that sent what is pending, which may be settled now.
 SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id, s.gone, s.refusal, s.code,
-       k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.noes, k.pending,
+       k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.noes, k.empty, k.pending,
        CASE WHEN k.pending_at > clock_timestamp() THEN 0  -- the clock was set back since
             ELSE extract(epoch FROM clock_timestamp() - k.pending_at)::float8 END AS pending_age,
        CASE WHEN taker.contact_id IS NULL THEN s.given_up END AS given_up,
-       CASE WHEN taker.destination = s.destination AND taker.status = 'pending' THEN taker.contact_id END AS taken_by
+       CASE WHEN taker.destination = s.destination AND taker.status = 'pending' THEN taker.contact_id END AS taken_by,
+       changed.changes
 FROM syncengine.sync_state AS s
 LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 LEFT JOIN LATERAL (
@@ -22,6 +24,13 @@ LEFT JOIN LATERAL (
     WHERE s.given_up IS NOT NULL AND o.external_id = s.given_up AND o.status IN ('pending', 'synced')
     LIMIT 1
 ) AS taker ON true
+LEFT JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_array(c.run_id, c.effect, c.fields, c.tags_added, c.tags_removed, c.external_id)) AS changes
+    FROM syncengine.sync_change AS c
+    WHERE c.contact_id = s.contact_id AND c.run_id = ANY (
+        ARRAY[$4::bigint, (k.pending ->> 'run')::bigint]
+        || ARRAY(SELECT (sent.sender ->> 0)::bigint FROM jsonb_each(k.pending -> 'senders') AS sent (part, sender)))
+) AS changed ON $4 IS NOT NULL
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[])
 
 -- name: intend_state
@@ -72,17 +81,17 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
 -- name: record_known
 -- The age of a pending note is stored as a time of this database's clock, which all runs share.
 INSERT INTO syncengine.sync_known
-    (destination, contact_id, match_field, match_key, fields, tags, found_tags, noes, pending, pending_at)
-SELECT $1, contact_id, match_field, match_key, fields::jsonb, tags::jsonb, found_tags::jsonb, noes::jsonb, pending::jsonb,
-       clock_timestamp() - make_interval(secs => age)
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-            $10::float8[])
-     AS t (contact_id, match_field, match_key, fields, tags, found_tags, noes, pending, age)
+    (destination, contact_id, match_field, match_key, fields, tags, found_tags, noes, empty, pending, pending_at)
+SELECT $1, contact_id, match_field, match_key, fields::jsonb, tags::jsonb, found_tags::jsonb, noes::jsonb, empty::jsonb,
+       pending::jsonb, clock_timestamp() - make_interval(secs => age)
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+            $11::float8[])
+     AS t (contact_id, match_field, match_key, fields, tags, found_tags, noes, empty, pending, age)
 ORDER BY contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET
     match_field = excluded.match_field, match_key = excluded.match_key, fields = excluded.fields,
-    tags = excluded.tags, found_tags = excluded.found_tags, noes = excluded.noes, pending = excluded.pending,
-    pending_at = excluded.pending_at
+    tags = excluded.tags, found_tags = excluded.found_tags, noes = excluded.noes, empty = excluded.empty,
+    pending = excluded.pending, pending_at = excluded.pending_at
 
 -- name: remember_opt_outs
 -- Of contacts that the vendor still has, as far as is known.
@@ -98,6 +107,21 @@ DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = ANY ($
 
 -- name: record_outcome
 -- A contact may end twice in a run, when it waited for another one. Its requests are added up, for the counts of quotas.
+-- The changes ($11 and on) go along in the same round trip. Each row is written whole, in place of what it was, so that
+-- it does no harm to write it twice. A run that sent what is settled only now may have been pruned since: then its change
+-- would be, too.
+WITH changed AS (
+    INSERT INTO syncengine.sync_change
+        (run_id, contact_id, effect, fields, tags_added, tags_removed, external_id)
+    SELECT t.run_id, contact_id, effect, fields::jsonb, added::text[], removed::text[], external_id
+    FROM unnest($11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
+         AS t (run_id, contact_id, effect, fields, added, removed, external_id)
+    WHERE t.run_id = $1 OR EXISTS (SELECT FROM syncengine.sync_run AS r WHERE r.run_id = t.run_id FOR KEY SHARE)
+    ORDER BY t.run_id, contact_id
+    ON CONFLICT (run_id, contact_id) DO UPDATE SET
+        effect = excluded.effect, fields = excluded.fields, tags_added = excluded.tags_added,
+        tags_removed = excluded.tags_removed, external_id = excluded.external_id, at = clock_timestamp()
+)
 INSERT INTO syncengine.sync_outcome
     (run_id, contact_id, batch, outcome, actions, requests, code, message, http_status, unsupported)
 SELECT $1, contact_id, batch, outcome, coalesce(string_to_array(nullif(actions, ''), ','), '{}'), requests, code, message,
@@ -111,6 +135,12 @@ ON CONFLICT (run_id, contact_id) DO UPDATE SET
     requests = syncengine.sync_outcome.requests + excluded.requests,
     code = excluded.code, message = excluded.message, http_status = excluded.http_status,
     unsupported = excluded.unsupported, at = clock_timestamp()
+
+-- name: drop_changes
+-- What these contacts had changed in these runs, and ended as it had begun.
+DELETE FROM syncengine.sync_change AS c
+USING unnest($1::bigint[], $2::text[]) AS t (run_id, contact_id)
+WHERE (c.run_id, c.contact_id) = (t.run_id, t.contact_id)
 
 -- name: lock_vendor_contact
 -- Two contacts may find the same vendor contact at the same moment: without this lock neither would see the other as

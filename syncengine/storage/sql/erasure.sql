@@ -92,6 +92,10 @@ DELETE FROM syncengine.sync_wait WHERE destination = $1 AND contact_id = $2
 DELETE FROM syncengine.sync_outcome AS o USING syncengine.sync_run AS r
 WHERE r.run_id = o.run_id AND r.destination = $1 AND o.contact_id = $2
 
+-- name: forget_changes
+-- At every destination: the values are the same person's, and none of them is needed to go on with the erasure.
+DELETE FROM syncengine.sync_change WHERE contact_id = $1
+
 -- name: forget_state
 DELETE FROM syncengine.sync_state WHERE destination = $1 AND contact_id = $2
 

@@ -40,7 +40,7 @@ FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (dest
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.external_id IS NOT NULL
 ORDER BY s.contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET
-    fields = excluded.fields, tags = excluded.tags, pending = excluded.pending
+    fields = excluded.fields, tags = excluded.tags, pending = excluded.pending, empty = NULL
 
 -- name: distrust_state
 -- Every contact is planned again: those in step, and the refused, whose refusal may have been mended since.

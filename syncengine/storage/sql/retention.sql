@@ -30,6 +30,26 @@ WITH slice AS (
 )
 SELECT (SELECT count(*) FROM gone) AS deleted, (SELECT max(number) FROM slice) AS last
 
+-- name: runs_with_changes
+-- Runs that ended more than $1 seconds ago and have changes still; of one destination, where $2 names it.
+SELECT r.run_id FROM syncengine.sync_run AS r
+WHERE r.status <> 'running' AND coalesce(r.ended_at, r.started_at) < clock_timestamp() - make_interval(secs => $1)
+  AND ($2::text IS NULL OR r.destination = $2)
+  AND EXISTS (SELECT FROM syncengine.sync_change AS c WHERE c.run_id = r.run_id)
+ORDER BY r.run_id
+
+-- name: changes
+WITH slice AS (
+    SELECT contact_id FROM syncengine.sync_change
+    WHERE run_id = $1 AND ($2::text IS NULL OR contact_id > $2)
+    ORDER BY contact_id LIMIT $3
+), gone AS (
+    DELETE FROM syncengine.sync_change AS change USING slice
+    WHERE change.run_id = $1 AND change.contact_id = slice.contact_id
+    RETURNING change.contact_id
+)
+SELECT (SELECT count(*) FROM gone) AS deleted, (SELECT max(contact_id) FROM slice) AS last
+
 -- name: run
 DELETE FROM syncengine.sync_run WHERE run_id = $1 RETURNING run_id
 

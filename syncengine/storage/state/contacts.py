@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import asyncpg
 import orjson
@@ -19,6 +18,7 @@ from syncengine.model.consent import Subject
 from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
+from syncengine.model.unknown_parts import with_nobodys
 from syncengine.model.work import (
     ContactOutcome,
     ContactState,
@@ -30,8 +30,17 @@ from syncengine.model.work import (
 )
 from syncengine.storage.connect import Connection
 from syncengine.storage.patience import patient
+from syncengine.storage.state.changes import (
+    NO_CHANGES,
+    change_columns,
+    changes_from_json,
+    changes_to_write,
+    dropped_columns,
+)
 from syncengine.storage.state.consent import find_suppressed
 from syncengine.storage.state.fence import Fence, FencedStore
+from syncengine.storage.state.notes import note_as_json, note_from_json
+from syncengine.storage.state.runs import NO_RUN
 from syncengine.storage.statements import statements
 
 _SQL = statements("contacts")
@@ -49,10 +58,25 @@ class Contacts(FencedStore):
     """
 
     def __init__(
-        self, fence: Fence, destination: str, run_id: int, *, numbered: bool
+        self,
+        fence: Fence,
+        destination: str,
+        run_id: int,
+        *,
+        numbered: bool,
+        keeps_changes: bool = True,
     ) -> None:
-        """Take the run's fence; ``numbered``: the source's key is an integer."""
+        """Take the run's fence.
+
+        Args:
+            fence: the lease that is checked before each write.
+            destination: the one whose contacts these are.
+            run_id: the number of the run.
+            numbered: whether the source's key is an integer.
+            keeps_changes: whether what the run changes at each contact is written down.
+        """
         super().__init__(fence)
+        self._keeps_changes = keeps_changes
         self._destination = destination
         self._run_id = run_id
         self._numbered = numbered
@@ -64,9 +88,13 @@ class Contacts(FencedStore):
         """Return states by contact id; a contact never seen is left out."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
-                _SQL["load"], self._destination, list(contact_ids), self._fence.account
+                _SQL["load"],
+                self._destination,
+                list(contact_ids),
+                self._fence.account,
+                self._run_id if self._keeps_changes else None,
             )
-        return {row["contact_id"]: _state(row) for row in rows}
+        return {row["contact_id"]: self._state(row) for row in rows}
 
     async def suppressed(
         self, asked: Mapping[str, Sequence[Subject]]
@@ -90,7 +118,7 @@ class Contacts(FencedStore):
         if not intents:
             return
         ids = [intent.contact_id for intent in intents]
-        pending = [_dump(_pending_json(intent.pending)) for intent in intents]
+        pending = [self._dump_note(intent.pending) for intent in intents]
         deleted = [intent.contact_id for intent in intents if intent.pending.deletes]
         # One transaction clears the acknowledged hash and notes what is about to be
         # sent. Nothing is sent before it is committed, durably
@@ -134,6 +162,9 @@ class Contacts(FencedStore):
         ]
         finished = [record for record in records if record.outcome]
         written_to = _written_to(records)
+        changes = changes_to_write(latest.values(), self._run_id)
+        if not self._keeps_changes:
+            changes = NO_CHANGES
         # All of it is one transaction: if the process dies before the commit, the
         # intents still stand, and the contacts are settled by the next run. Not
         # ``sending``: these requests were sent already, and their outcome counts even
@@ -149,17 +180,22 @@ class Contacts(FencedStore):
             )
             if kept:
                 await connection.execute(
-                    _SQL["record_known"], self._destination, *_known_columns(kept)
+                    _SQL["record_known"], self._destination, *self._known_columns(kept)
                 )
             if forgotten:
                 await connection.execute(
                     _SQL["forget_known"], self._destination, forgotten
                 )
-            if finished:
+            if finished or changes.written:
                 await connection.execute(
                     _SQL["record_outcome"],
                     self._run_id,
                     *_outcome_columns(batch, finished),
+                    *change_columns(changes.written),
+                )
+            if changes.dropped:
+                await connection.execute(
+                    _SQL["drop_changes"], *dropped_columns(changes.dropped)
                 )
             if written_to:
                 await connection.execute(
@@ -259,7 +295,7 @@ class Contacts(FencedStore):
         stored = await connection.fetchval(
             _SQL["pending"], self._destination, contact_id
         )
-        unknown = _unknown_of(stored)
+        unknown = self._unknown_of(stored)
         if owner is None and not our_tags:
             return unknown
         if owner is not None:
@@ -267,11 +303,9 @@ class Contacts(FencedStore):
             # have been about to add or remove some when its run died. What it knew is
             # so unknown until the contact is recorded, and is sent again or removed.
             # The contact's own unknown values come last, since they are newer.
-            fields = {**dict.fromkeys(_field_names(owner)), **unknown.fields}
-            unknown = replace(
-                unknown,
-                remove_tags=unknown.remove_tags | _tags_of_ours(owner),
-                fields=fields,
+            names = [each for each in _field_names(owner) if each not in unknown.fields]
+            unknown = with_nobodys(
+                unknown, fields=dict.fromkeys(names), remove_tags=_tags_of_ours(owner)
             )
             await connection.execute(
                 _SQL["give_up"], owner["destination"], owner["contact_id"]
@@ -281,12 +315,12 @@ class Contacts(FencedStore):
             )
         if our_tags:
             # Unknown likewise: after a crash nothing else says that they are ours.
-            unknown = replace(unknown, remove_tags=unknown.remove_tags | our_tags)
+            unknown = with_nobodys(unknown, remove_tags=our_tags)
         await connection.execute(
             _SQL["set_pending"],
             self._destination,
             contact_id,
-            _dump(_pending_json(unknown)),
+            self._dump_note(unknown),
         )
         return unknown
 
@@ -320,15 +354,13 @@ class Contacts(FencedStore):
             if not is_owner:
                 return
             stored = await connection.fetchval(_SQL["pending"], destination, contact_id)
-            before = _unknown_of(stored)
+            before = self._unknown_of(stored)
             # What was written for another contact counts as unknown for the owner: its
             # next run sends its own values over it.
-            unknown = replace(
-                before,
-                fields={**before.fields, **written.fields},
-                add_tags=before.add_tags | written.add_tags,
+            unknown = with_nobodys(
+                before, fields=written.fields, add_tags=written.add_tags
             )
-            pending = _dump(_pending_json(unknown))
+            pending = self._dump_note(unknown)
             await connection.execute(
                 _SQL["set_pending"], destination, contact_id, pending
             )
@@ -400,6 +432,79 @@ class Contacts(FencedStore):
             tried_in,
         )
 
+    def _known_columns(self, records: Sequence[Record]) -> list[list[object]]:
+        """Return the columns that the statement ``record_known`` takes."""
+        return _columns(self._known_row(record) for record in records)
+
+    def _known_row(self, record: Record) -> tuple[object, ...]:
+        """Return a record's values in the order of the statement ``record_known``."""
+        known = record.known
+        match_field = None
+        match_key = None
+        if known.key:
+            match_field = known.key.field
+            match_key = known.key.value
+        pending = None
+        age = None
+        if known.pending:
+            pending = self._dump_note(known.pending)
+            age = known.pending.age
+        return (
+            record.contact_id,
+            match_field,
+            match_key,
+            _dump(dict(known.fields)),
+            _dump(sorted(known.tags)),
+            _dump(sorted(known.found_tags)),
+            _dump(dict(known.seen_opt_outs)),
+            _dump(list(known.empty)) if known.empty else None,
+            pending,
+            age,
+        )
+
+    def _state(self, row: asyncpg.Record) -> ContactState:
+        """Return a row of the statement ``load`` as a state.
+
+        Where nothing is known of the contact, the columns of ``sync_known`` are NULL.
+        """
+        pending = None
+        if row["pending"]:
+            stored = orjson.loads(row["pending"])
+            pending = note_from_json(stored, row["pending_age"], self._run_id)
+        known = Known(
+            external_id=row["external_id"],
+            key=_key(row),
+            fields=orjson.loads(row["fields"] or "{}"),
+            tags=frozenset(orjson.loads(row["tags"] or "[]")),
+            found_tags=frozenset(orjson.loads(row["found_tags"] or "[]")),
+            # The column is named after the "no" that a person said.
+            seen_opt_outs=orjson.loads(row["noes"] or "{}"),
+            pending=pending,
+            empty=tuple(orjson.loads(row["empty"] or "[]")),
+        )
+        return ContactState(
+            contact_id=row["contact_id"],
+            known=known,
+            status=Status(row["status"]),
+            source_hash=row["source_hash"],
+            rejections=row["rejections"],
+            rejected_hash=row["rejected_hash"],
+            gone=row["gone"],
+            given_up=row["given_up"],
+            taken_by=row["taken_by"],
+            refusal=_refusal(row),
+            changes=changes_from_json(row["changes"], self._run_id),
+        )
+
+    def _dump_note(self, note: Pending) -> str:
+        return _dump(note_as_json(note, self._run_id))
+
+    def _unknown_of(self, stored: str | None) -> Pending:
+        """Return what the column ``pending`` says is unknown, or an empty note."""
+        if not stored:
+            return Pending()
+        return note_from_json(orjson.loads(stored), age=None, run_id=self._run_id)
+
 
 def _written_to(records: Sequence[Record]) -> list[str]:
     """Return the external ids of vendor contacts that something was written to."""
@@ -436,35 +541,7 @@ def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _known_columns(records: Sequence[Record]) -> list[list[object]]:
-    """Return the columns that the statement ``record_known`` takes."""
-    return _columns(_known_row(record) for record in records)
-
-
-def _known_row(record: Record) -> tuple[object, ...]:
-    """Return a record's values in the order of the statement ``record_known``."""
-    known = record.known
-    match_field = None
-    match_key = None
-    if known.key:
-        match_field = known.key.field
-        match_key = known.key.value
-    pending = None
-    age = None
-    if known.pending:
-        pending = _dump(_pending_json(known.pending))
-        age = known.pending.age
-    return (
-        record.contact_id,
-        match_field,
-        match_key,
-        _dump(dict(known.fields)),
-        _dump(sorted(known.tags)),
-        _dump(sorted(known.found_tags)),
-        _dump(dict(known.seen_opt_outs)),
-        pending,
-        age,
-    )
+_OUTCOME_COLUMNS = 9
 
 
 def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]]:
@@ -476,6 +553,9 @@ def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]
     for record in records:
         if record.outcome is not None:
             latest[record.contact_id] = record.outcome
+    if not latest:
+        # Changes of steps go without an outcome: the statement takes no rows then.
+        return [[] for _ in range(_OUTCOME_COLUMNS)]
     return _columns(
         _outcome_row(batch, contact_id, outcome)
         for contact_id, outcome in latest.items()
@@ -500,38 +580,6 @@ def _outcome_row(
         printable(outcome.message) or None,
         outcome.http_status,
         unsupported,
-    )
-
-
-def _state(row: asyncpg.Record) -> ContactState:
-    """Return a row of the statement ``load`` as a state.
-
-    Where nothing is known of the contact, the columns of ``sync_known`` are NULL.
-    """
-    pending = None
-    if row["pending"]:
-        pending = _pending(orjson.loads(row["pending"]), row["pending_age"])
-    known = Known(
-        external_id=row["external_id"],
-        key=_key(row),
-        fields=orjson.loads(row["fields"] or "{}"),
-        tags=frozenset(orjson.loads(row["tags"] or "[]")),
-        found_tags=frozenset(orjson.loads(row["found_tags"] or "[]")),
-        # The column is named after the "no" that a person said.
-        seen_opt_outs=orjson.loads(row["noes"] or "{}"),
-        pending=pending,
-    )
-    return ContactState(
-        contact_id=row["contact_id"],
-        known=known,
-        status=Status(row["status"]),
-        source_hash=row["source_hash"],
-        rejections=row["rejections"],
-        rejected_hash=row["rejected_hash"],
-        gone=row["gone"],
-        given_up=row["given_up"],
-        taken_by=row["taken_by"],
-        refusal=_refusal(row),
     )
 
 
@@ -566,13 +614,6 @@ def _dump(value: Json) -> str:
     return orjson.dumps(value).decode()
 
 
-def _unknown_of(stored: str | None) -> Pending:
-    """Return what the column ``pending`` says is unknown, or an empty note."""
-    if not stored:
-        return Pending()
-    return _pending(orjson.loads(stored), age=None)
-
-
 def _tags_of_ours(owner: asyncpg.Record) -> frozenset[str]:
     """Return the tags that an owner set, or may have set.
 
@@ -580,41 +621,19 @@ def _tags_of_ours(owner: asyncpg.Record) -> frozenset[str]:
     """
     tags = frozenset(orjson.loads(owner["tags"] or "[]"))
     found = frozenset(orjson.loads(owner["found_tags"] or "[]"))
-    unknown = _unknown_of(owner["pending"])
+    unknown = _unknown_of_owner(owner)
     return tags | ((unknown.add_tags | unknown.remove_tags) - found)
+
+
+def _unknown_of_owner(owner: asyncpg.Record) -> Pending:
+    """Return what is unknown of an owner; who sent it does not matter any more."""
+    if not owner["pending"]:
+        return Pending()
+    return note_from_json(orjson.loads(owner["pending"]), age=None, run_id=NO_RUN)
 
 
 def _field_names(owner: asyncpg.Record) -> list[str]:
     """Return the names of the fields that an owner has or may have, lists included."""
     known = orjson.loads(owner["fields"] or "{}")
-    unknown = _unknown_of(owner["pending"]).fields
+    unknown = _unknown_of_owner(owner).fields
     return [*known, *unknown]
-
-
-def _pending_json(pending: Pending) -> Json:
-    """Return a note as it is stored. Runs of older versions read it too."""
-    return {
-        "creates": pending.creates,
-        "deletes": pending.deletes,
-        "keys": [[key.field, key.value] for key in pending.keys],
-        "fields": dict(pending.fields),
-        "add_tags": sorted(pending.add_tags),
-        "remove_tags": sorted(pending.remove_tags),
-        "distrusted": pending.distrusted,
-        "merged_with": pending.merged_with,
-    }
-
-
-def _pending(stored: Json, age: float | None) -> Pending:
-    return Pending(
-        creates=stored["creates"],
-        deletes=stored["deletes"],
-        keys=tuple(MatchKey(field, value) for field, value in stored["keys"]),
-        fields=stored["fields"],
-        add_tags=frozenset(stored["add_tags"]),
-        remove_tags=frozenset(stored["remove_tags"]),
-        age=age,
-        # Notes of older versions lack these two.
-        merged_with=stored.get("merged_with"),
-        distrusted=stored.get("distrusted", False),
-    )

@@ -132,6 +132,7 @@ async def _end(connection: Connection, receipt: Receipt) -> None:
             await connection.execute(
                 _SQL[trace], receipt.destination, receipt.contact_id
             )
+        await connection.execute(_SQL["forget_changes"], receipt.contact_id)
     # The request to the vendor names the vendor's contact: it is kept until a person
     # confirms that it was made.
     kept_receipt = receipt.message

@@ -1,4 +1,4 @@
-"""Old runs with their outcomes and batches, deleted in slices.
+"""Old runs with their outcomes, changes and batches, deleted in slices.
 
 Slices keep the wait for a lock short.
 """
@@ -31,6 +31,24 @@ class Retention:
             rows = await connection.fetch(_SQL["expired_runs"], seconds)
         return [row["run_id"] for row in rows]
 
+    async def runs_with_changes(
+        self, seconds: float, destination: str | None = None
+    ) -> list[int]:
+        """Return the runs that ended longer ago and still have changes.
+
+        With ``destination``, only its runs.
+        """
+        async with read_state(self._pool) as connection:
+            rows = await connection.fetch(
+                _SQL["runs_with_changes"], seconds, destination
+            )
+        return [row["run_id"] for row in rows]
+
+    async def changes(self, run_id: int) -> AsyncIterator[int]:
+        """Delete a run's changes; yield their number, slice by slice."""
+        async for deleted in self._slices("changes", run_id):
+            yield deleted
+
     async def outcomes(self, run_id: int) -> AsyncIterator[int]:
         """Delete a run's outcomes; yield their number, slice by slice."""
         async for deleted in self._slices("outcomes", run_id):
@@ -44,7 +62,7 @@ class Retention:
     async def run(self, run_id: int) -> bool:
         """Delete a run; False when another process already did.
 
-        Its outcomes and batches have to be deleted before, slice by slice: the cascade
+        Its outcomes, changes and batches have to be deleted before, slice by slice: the cascade
         of the foreign keys would delete all of them in one long transaction.
         """
         async with write_state(self._pool) as connection:

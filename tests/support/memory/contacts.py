@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.model.calls import Action
+from syncengine.model.change import ContactChange
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Fields, Known, MatchKey, Pending
+from syncengine.model.contact import THIS_RUN, Fields, Known, MatchKey, Pending
+from syncengine.model.unknown_parts import with_nobodys
 from syncengine.model.work import (
     BatchKind,
     ContactOutcome,
@@ -32,6 +34,8 @@ from tests.support.memory.database import (
     StateRow,
     kept,
     known_of,
+    numbered_run,
+    stored_note,
 )
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -52,27 +56,37 @@ class Contacts:
         async with self._fence.reading("load states") as database:
             places = {each: (self._destination, each) for each in contact_ids}
             return {
-                contact_id: ContactState(
-                    contact_id=contact_id,
-                    known=known_of(
-                        database.known.get(place), row.external_id, database.clock()
-                    ),
-                    status=row.status,
-                    source_hash=row.source_hash,
-                    rejections=row.rejections,
-                    rejected_hash=row.rejected_hash,
-                    gone=row.gone,
-                    given_up=None
-                    if self._taker(database, row.given_up)
-                    else row.given_up,
-                    taken_by=self._taken_by(database, row.given_up),
-                    refusal=None
-                    if row.refusal is None
-                    else Refusal(row.refusal, row.code or ""),
-                )
+                contact_id: self._loaded(database, contact_id, row)
                 for contact_id, place in places.items()
                 if (row := database.states.get(place))
             }
+
+    def _loaded(
+        self, database: Database, contact_id: str, row: StateRow
+    ) -> ContactState:
+        known = known_of(
+            database.known.get((self._destination, contact_id)),
+            row.external_id,
+            database.clock(),
+            self._run_id,
+        )
+        taker = self._taker(database, row.given_up)
+        refusal = None
+        if row.refusal is not None:
+            refusal = Refusal(row.refusal, row.code or "")
+        return ContactState(
+            contact_id=contact_id,
+            known=known,
+            status=row.status,
+            source_hash=row.source_hash,
+            rejections=row.rejections,
+            rejected_hash=row.rejected_hash,
+            gone=row.gone,
+            given_up=None if taker else row.given_up,
+            taken_by=self._taken_by(database, row.given_up),
+            refusal=refusal,
+            changes=self._changes(database, contact_id, known),
+        )
 
     async def suppressed(
         self, asked: Mapping[str, Sequence[Subject]]
@@ -98,9 +112,7 @@ class Contacts:
                 state.source_hash = state.standing = None
                 state.status = Status.PENDING
                 known = self._known(database, intent.contact_id)
-                known.pending = replace(
-                    intent.pending, fields=kept(dict(intent.pending.fields))
-                )
+                known.pending = stored_note(intent.pending, self._run_id)
                 known.pending_at = None
                 if intent.pending.deletes and state.external_id is not None:
                     database.erasing[state.external_id] = database.clock()
@@ -120,6 +132,7 @@ class Contacts:
             for record in {record.contact_id: record for record in records}.values():
                 self._write_state(database, record)
                 self._write_known(database, record)
+                self._write_changes(database, record)
             for record in records:
                 if record.known.external_id and record.has_written:
                     self._written_to(database, record.known.external_id)
@@ -160,7 +173,7 @@ class Contacts:
             if owner is not None:
                 unknown = self._take_from(database, owner, external_id, unknown)
             if our_tags:
-                unknown = replace(unknown, remove_tags=unknown.remove_tags | our_tags)
+                unknown = with_nobodys(unknown, remove_tags=our_tags)
             if owner is not None or our_tags:
                 self._known(database, contact_id).pending = unknown
             found_before_us = found_tags - unknown.remove_tags
@@ -186,10 +199,9 @@ class Contacts:
         if state.status is Status.REMOVED:
             state.standing = None
         left = database.known.pop(owner, KnownRow())
-        return replace(
-            unknown,
-            remove_tags=unknown.remove_tags | _tags_of_ours(left),
-            fields={**dict.fromkeys(_field_names(left)), **unknown.fields},
+        names = [each for each in _field_names(left) if each not in unknown.fields]
+        return with_nobodys(
+            unknown, fields=dict.fromkeys(names), remove_tags=_tags_of_ours(left)
         )
 
     async def allow_recreation(self, contact_ids: Sequence[str]) -> None:
@@ -419,7 +431,7 @@ class Contacts:
         pending, age = known.pending, None
         if pending is not None:
             age = pending.age
-            pending = replace(pending, fields=kept(dict(pending.fields)))
+            pending = stored_note(pending, self._run_id)
         database.known[place] = KnownRow(
             key=known.key,
             fields=kept(dict(known.fields)),
@@ -428,7 +440,32 @@ class Contacts:
             seen_opt_outs=kept(dict(known.seen_opt_outs)),
             pending=pending,
             pending_at=None if age is None else database.clock() - age,
+            empty=known.empty,
         )
+
+    def _write_changes(self, database: Database, record: Record) -> None:
+        for sent_by, change in record.changes.items():
+            run_id = numbered_run(sent_by, self._run_id)
+            assert run_id is not None, "each change is of a run"
+            if change is None:
+                database.changes.pop((run_id, record.contact_id), None)
+            else:
+                database.changes[run_id, record.contact_id] = change
+
+    def _changes(
+        self, database: Database, contact_id: str, known: Known
+    ) -> dict[int, ContactChange | None]:
+        """Return the changes of this run, and of those that sent what is pending."""
+        note = known.pending or Pending()
+        senders = {each.run_id for each in note.senders.values()}
+        changes: dict[int, ContactChange | None] = {}
+        for run_id in {THIS_RUN, note.run_id, *senders} - {None}:
+            number = numbered_run(run_id, self._run_id)
+            if run_id is not None and number is not None:
+                found = database.changes.get((number, contact_id))
+                if found is not None:
+                    changes[run_id] = found
+        return changes
 
     def _write_outcome(
         self, database: Database, contact_id: str, outcome: ContactOutcome

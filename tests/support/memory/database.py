@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
 from syncengine.errors import LeaseLost
 from syncengine.model.calls import OutcomeKind
-from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.change import ContactChange
+from syncengine.model.contact import THIS_RUN, Known, MatchKey, Pending, SendingRun
 from syncengine.model.http import Json
 from syncengine.model.work import BatchKind, ContactOutcome, KeyWait, Standing, Status
 
@@ -67,6 +68,7 @@ class KnownRow:
     seen_opt_outs: dict[str, Json] = field(default_factory=dict)
     pending: Pending | None = None
     pending_at: float | None = None
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -102,6 +104,8 @@ class Database:
     """By run and number."""
     outcomes: dict[tuple[int, str], ContactOutcome] = field(default_factory=dict)
     """By run and contact."""
+    changes: dict[tuple[int, str], ContactChange] = field(default_factory=dict)
+    """By run and contact (``sync_change``)."""
     waits: dict[tuple[str, str], tuple[KeyWait, str]] = field(default_factory=dict)
     """The wait of a contact, and a text of what the owner had when it began."""
     suppressed: dict[str, str] = field(default_factory=dict)
@@ -170,8 +174,33 @@ def kept(value: Json) -> Json:
     return orjson.loads(orjson.dumps(value))
 
 
-def known_of(row: KnownRow | None, external_id: str | None, now: float) -> Known:
-    """Return what the columns of both tables say is known."""
+def numbered_run(sent_by: int | None, run_id: int) -> int | None:
+    """Return a run as it is stored by the run ``run_id``."""
+    return run_id if sent_by == THIS_RUN else sent_by
+
+
+def run_seen_from(stored: int | None, run_id: int) -> int | None:
+    """Return a stored run as the run ``run_id`` sees it."""
+    return THIS_RUN if stored == run_id else stored
+
+
+def stored_note(note: Pending, run_id: int) -> Pending:
+    """Return a note as it is stored by the run ``run_id``."""
+    return replace(
+        note,
+        fields=kept(dict(note.fields)),
+        run_id=numbered_run(note.run_id, run_id),
+        senders={
+            part: SendingRun(numbered_run(each.run_id, run_id), each.over_unknown)
+            for part, each in note.senders.items()
+        },
+    )
+
+
+def known_of(
+    row: KnownRow | None, external_id: str | None, now: float, run_id: int
+) -> Known:
+    """Return what the columns of both tables say is known, as a run sees it."""
     if row is None:
         return Known(external_id=external_id)
     pending = row.pending
@@ -185,6 +214,11 @@ def known_of(row: KnownRow | None, external_id: str | None, now: float) -> Known
             add_tags=pending.add_tags,
             remove_tags=pending.remove_tags,
             age=age,
+            run_id=run_seen_from(pending.run_id, run_id),
+            senders={
+                part: SendingRun(run_seen_from(each.run_id, run_id), each.over_unknown)
+                for part, each in pending.senders.items()
+            },
         )
     return Known(
         external_id,
@@ -194,4 +228,5 @@ def known_of(row: KnownRow | None, external_id: str | None, now: float) -> Known
         row.found_tags,
         pending,
         kept(row.seen_opt_outs),
+        row.empty,
     )

@@ -1,0 +1,51 @@
+"""What a run altered at one contact: a row of ``sync_change``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.model.http import Json
+
+
+class Effect(StrEnum):
+    """Effects of a run on a contact, in one word."""
+
+    CREATED = "created"
+    """The vendor's answer to the create proves that the contact is new."""
+    LINKED = "linked"
+    """A vendor contact was taken that existed, or that may have existed."""
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """The values of a field before and after a run. None: the field was, or is, empty.
+
+    For fields that accumulate they are lists of all values sent.
+    """
+
+    new: Json = field(repr=False)
+    old: Json = field(default=None, repr=False)
+    is_old_known: bool = False
+    """False where it is not known what the field had before. ``old`` says nothing
+    then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChange:
+    """What one run altered at one contact, in all its steps and attempts."""
+
+    effect: Effect
+    fields: Mapping[str, FieldChange] = field(default_factory=dict, repr=False)
+    """By field. Lists are fields named ``lists.ID``; a tag of which it is not known
+    whether it was there before is one named ``tags.NAME`` (``TAGS``)."""
+    tags_added: frozenset[str] = frozenset()
+    tags_removed: frozenset[str] = frozenset()
+    external_id: str | None = None
+
+
+TAGS = "tags."
+"""Prefix of the names that stand for tags where a name is all there is."""
