@@ -21,7 +21,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FieldChange:
+class ChangedField:
     """The values of a field before and after a run. None: the field was, or is, empty.
 
     For fields that accumulate they are lists of all values sent.
@@ -39,7 +39,7 @@ class ContactChange:
     """What one run altered at one contact, in all its steps and attempts."""
 
     effect: Effect
-    fields: Mapping[str, FieldChange] = field(default_factory=dict, repr=False)
+    fields: Mapping[str, ChangedField] = field(default_factory=dict, repr=False)
     """By field. Lists are fields named ``lists.ID``; a tag of which it is not known
     whether it was there before is one named ``tags.NAME`` (``TAGS``)."""
     tags_added: frozenset[str] = frozenset()

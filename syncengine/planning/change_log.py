@@ -35,7 +35,7 @@ from typing import NamedTuple
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
-from syncengine.model.change import TAGS, ContactChange, Effect, FieldChange
+from syncengine.model.change import TAGS, ChangedField, ContactChange, Effect
 from syncengine.model.contact import LISTS, THIS_RUN, Known, Pending, Remote
 from syncengine.model.http import Json
 from syncengine.model.unknown_parts import (
@@ -90,7 +90,7 @@ def merged(first: ContactChange | None, then: ContactChange) -> ContactChange | 
     before = first.fields
     if _is_other_contact(first, then):
         # Its former values were those of the contact that it had before.
-        before = {name: FieldChange(each.new) for name, each in before.items()}
+        before = {name: ChangedField(each.new) for name, each in before.items()}
     fields = {**before}
     for name, change in then.fields.items():
         fields[name] = (
@@ -108,8 +108,8 @@ def merged(first: ContactChange | None, then: ContactChange) -> ContactChange | 
     return combined if _says_anything(combined) else None
 
 
-def _first_and_last(first: FieldChange, then: FieldChange) -> FieldChange:
-    return FieldChange(then.new, first.old, first.is_old_known)
+def _first_and_last(first: ChangedField, then: ChangedField) -> ChangedField:
+    return ChangedField(then.new, first.old, first.is_old_known)
 
 
 def _is_other_contact(first: ContactChange, then: ContactChange) -> bool:
@@ -128,7 +128,7 @@ def _effect_of_both(first: Effect, then: Effect) -> Effect:
     return then
 
 
-def _is_void(change: FieldChange) -> bool:
+def _is_void(change: ChangedField) -> bool:
     """Return whether a field ended with the value that it began with."""
     return change.is_old_known and _same(change.old, change.new)
 
@@ -218,7 +218,7 @@ class _Collector:
         if self._effect is Effect.UPDATED and not is_settled_link:
             return
         effect = Effect.LINKED if self._effect is Effect.UPDATED else self._effect
-        fields: dict[str, FieldChange] = {}
+        fields: dict[str, ChangedField] = {}
         if is_settled_link:
             fields = _key_of_create(known, self._note)
         link = ContactChange(effect, fields, external_id=learned.external_id)
@@ -228,7 +228,7 @@ class _Collector:
         """Add a field that was set, cleared, or added to."""
         new = self._facts.learned.fields.get(name)
         run_id, is_before_known = self._sender(name, sent)
-        change = FieldChange(new)
+        change = ChangedField(new)
         if is_before_known and not self._is_unseen:
             change = _field_change(self._facts.known, name, new, self._facts.is_new)
         if not _is_void(change):
@@ -244,7 +244,7 @@ class _Collector:
         if is_before_known and not self._is_unseen and not self._is_blind(run_id):
             self._put(run_id, tags_added=frozenset({tag}))
         else:
-            self._put(run_id, fields={TAGS + tag: FieldChange(new=True)})
+            self._put(run_id, fields={TAGS + tag: ChangedField(new=True)})
 
     def remove_tag(self, tag: str) -> None:
         """Add a tag that was taken away."""
@@ -253,7 +253,7 @@ class _Collector:
         if is_before_known and tag in known.tags | known.found_tags:
             self._put(run_id, tags_removed=frozenset({tag}))
         else:
-            self._put(run_id, fields={TAGS + tag: FieldChange(new=None)})
+            self._put(run_id, fields={TAGS + tag: ChangedField(new=None)})
 
     @property
     def _is_unseen(self) -> bool:
@@ -283,7 +283,7 @@ class _Collector:
         self,
         run_id: int,
         *,
-        fields: Mapping[str, FieldChange] | None = None,
+        fields: Mapping[str, ChangedField] | None = None,
         tags_added: frozenset[str] = frozenset(),
         tags_removed: frozenset[str] = frozenset(),
     ) -> None:
@@ -297,26 +297,26 @@ class _Collector:
         self.pieces.append(Piece(run_id, change))
 
 
-def _field_change(known: Known, name: str, new: Json, is_new: bool) -> FieldChange:  # noqa: FBT001 - private
+def _field_change(known: Known, name: str, new: Json, is_new: bool) -> ChangedField:  # noqa: FBT001 - private
     """Return the change of a field of which nothing is pending."""
     if name in known.fields:
-        return FieldChange(new, known.fields[name], is_old_known=True)
+        return ChangedField(new, known.fields[name], is_old_known=True)
     if is_new or matches(name, known.empty):
-        return FieldChange(new, None, is_old_known=True)
-    return FieldChange(new)
+        return ChangedField(new, None, is_old_known=True)
+    return ChangedField(new)
 
 
-def _key_of_create(known: Known, note: Pending) -> dict[str, FieldChange]:
+def _key_of_create(known: Known, note: Pending) -> dict[str, ChangedField]:
     """Return the match key under which a create without an answer must have been sent.
 
     It is known (``learning.with_key_of_create``), and so is not sent again.
     """
-    fields: dict[str, FieldChange] = {}
+    fields: dict[str, ChangedField] = {}
     for key in note.keys:
         value = known.fields.get(key.field)
         is_settled = key.field not in note.fields and value is not None
         if is_settled and text(value) == key.value:
-            fields[key.field] = FieldChange(value)
+            fields[key.field] = ChangedField(value)
     return fields
 
 
@@ -340,12 +340,12 @@ def _pieces_of_deletion(applied: Applied, facts: CallFacts) -> list[Piece]:
 def deletion_of(known: Known) -> ContactChange:
     """Return the deletion of a contact, with what was known of it."""
     parts = parts_of(known.pending or Pending())
-    fields: dict[str, FieldChange] = {}
+    fields: dict[str, ChangedField] = {}
     for name, value in known.fields.items():
         if name in parts:
-            fields[name] = FieldChange(None)
+            fields[name] = ChangedField(None)
         else:
-            fields[name] = FieldChange(None, value, is_old_known=True)
+            fields[name] = ChangedField(None, value, is_old_known=True)
     tags = frozenset(
         tag for tag in known.tags | known.found_tags if TAGS + tag not in parts
     )
@@ -421,7 +421,7 @@ def _settled_tag(
     if sent == ADDED and is_there:
         if is_same:
             return ContactChange(Effect.UPDATED, tags_added=frozenset({tag}))
-        return ContactChange(Effect.UPDATED, {TAGS + tag: FieldChange(new=True)})
+        return ContactChange(Effect.UPDATED, {TAGS + tag: ChangedField(new=True)})
     if sent == REMOVED and not is_there and is_same and tag in before.tags:
         return ContactChange(Effect.UPDATED, tags_removed=frozenset({tag}))
     return None
@@ -440,7 +440,7 @@ def _settled_field(
     theirs = shown.fields.get(name)
     if is_hidden or not _same(theirs, sent):
         return None
-    change = FieldChange(sent)
+    change = ChangedField(sent)
     if is_before_known:
         change = _field_change(before, name, sent, is_new=False)
     if _is_void(change):
@@ -454,9 +454,9 @@ def pieces_of_overwriting(call: Call, external_id: str) -> list[Piece]:
     It is a change of the contact that was written about: the vendor took the two for
     one. What the vendor contact had before is the owner's to know.
     """
-    fields = {name: FieldChange(value) for name, value in call.fields.items()}
+    fields = {name: ChangedField(value) for name, value in call.fields.items()}
     for tag in call.add_tags:
-        fields[TAGS + tag] = FieldChange(new=True)
+        fields[TAGS + tag] = ChangedField(new=True)
     taken = ContactChange(Effect.LINKED, fields, external_id=external_id)
     return [Piece(THIS_RUN, taken)]
 
@@ -472,9 +472,9 @@ def pieces_of_lost_deletion(known: Known) -> list[Piece]:
     sender = sender_of(note, DELETE)
     if sender.run_id is None:
         return []
-    fields: dict[str, FieldChange] = {}
+    fields: dict[str, ChangedField] = {}
     for name, value in note.fields.items():
         is_known = sender_of(note, name).run_id is None and not note.distrusted
-        fields[name] = FieldChange(None, value if is_known else None, is_known)
+        fields[name] = ChangedField(None, value if is_known else None, is_known)
     deletion = ContactChange(Effect.DELETED, fields)
     return [Piece(sender.run_id, deletion)]

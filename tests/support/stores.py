@@ -58,7 +58,8 @@ _EMPTY = (
     "TRUNCATE syncengine.sync_destination, syncengine.sync_lease, "
     "syncengine.sync_run, syncengine.sync_batch, "
     "syncengine.sync_state, syncengine.sync_known, syncengine.sync_key, "
-    "syncengine.sync_wait, syncengine.sync_outcome, syncengine.sync_change"
+    "syncengine.sync_wait, syncengine.sync_outcome, syncengine.sync_change, "
+    "syncengine.sync_run_minute"
 )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
-from syncengine.model.change import ContactChange, Effect, FieldChange
+from syncengine.model.change import ChangedField, ContactChange, Effect
 from syncengine.model.contact import THIS_RUN
 from syncengine.model.http import Json
 from syncengine.model.work import Record, RunChanges
@@ -104,8 +104,8 @@ def _fields_as_json(change: ContactChange) -> str:
     return orjson.dumps(stored).decode()
 
 
-def _field_change(stored: Json) -> FieldChange:
-    return FieldChange(stored["new"], stored.get("old"), "old" in stored)
+def _field_change(stored: Json) -> ChangedField:
+    return ChangedField(stored["new"], stored.get("old"), "old" in stored)
 
 
 def text_array(texts: Iterable[str]) -> str:
