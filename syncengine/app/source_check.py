@@ -15,12 +15,12 @@ from syncengine.app.databases import (
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.errors import SourceError, StorageError, SyncEngineError
+from syncengine.model.columns import ColumnKind
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import FieldMapping, Form, OnInvalid
 from syncengine.model.reports import Check
 from syncengine.model.work import SourceRow
 from syncengine.planning.mapping import unfit_values
-from syncengine.storage.source.column_types import ColumnKind
 from syncengine.storage.source.inspection import Counts, code_of_others, count
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source

@@ -13,6 +13,8 @@ from syncengine.cli.root import app
 
 VERBS = {
     "demo": "Sync real contacts to two stand-in vendors, here; leaves nothing behind.",
+    "init": "Look for your contacts in a database, and write the configuration's main file.",
+    "add": "Propose where each of a vendor's fields comes from, and write a destination's file.",
     "check": "Check configuration, database, source and keys; sends each vendor one request.",
     "migrate": "Create the database schema that keeps the state, or bring it up to date.",
     "plan": "Show what a run would send, and how long it would take; sends nothing.",

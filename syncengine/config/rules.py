@@ -212,7 +212,7 @@ def _match_field_problems(
     capabilities = vendor.capabilities
     place = f"{where}: match_on"
     upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
-    usable = _usable_match_fields(capabilities)
+    usable = match_patterns(capabilities)
     usable_names = "any field" if "*" in usable else " or ".join(_as_written(usable))
 
     if upsert_keys and set(upsert_keys).isdisjoint(options.match_on):
@@ -240,7 +240,7 @@ def _match_field_problems(
             yield Problem(place, what)
 
 
-def _usable_match_fields(capabilities: Capabilities) -> tuple[str, ...]:
+def match_patterns(capabilities: Capabilities) -> tuple[str, ...]:
     """Return patterns of the fields by which a vendor recognises contacts.
 
     That is by a look-up, by the key of an upsert, or by the one field that is the

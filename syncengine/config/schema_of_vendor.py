@@ -139,12 +139,12 @@ def _finder(spec: VendorSpec) -> str | None:
     for name, info in spec.settings.model_fields.items():
         if not lists_names(info):
             continue
-        if _capabilities(spec, {name: (_PROBE,)}).find_by == (_PROBE,):
+        if capabilities_with(spec, {name: (_PROBE,)}).find_by == (_PROBE,):
             return name
     return None
 
 
-def _capabilities(spec: VendorSpec, setting: Mapping[str, Any]) -> Capabilities:
+def capabilities_with(spec: VendorSpec, setting: Mapping[str, Any]) -> Capabilities:
     """Return the vendor's capabilities with these settings, whatever else is needed."""
     made_up: dict[str, Any] = {}
     for name, info in spec.settings.model_fields.items():
@@ -160,7 +160,7 @@ def _capabilities(spec: VendorSpec, setting: Mapping[str, Any]) -> Capabilities:
 
 def _rules(spec: VendorSpec, setting: Mapping[str, Any], finder: str | None) -> Schema:
     """Return what the vendor asks for with these settings."""
-    capabilities = _capabilities(spec, setting)
+    capabilities = capabilities_with(spec, setting)
     parts = [
         *_of_sets(capabilities),
         *_of_fields(capabilities),

@@ -416,5 +416,11 @@ VENDOR = VendorSpec(
     # charles documents no limit.
     limits=(Limit(calls=5, per=1.0),),
     identity=("source_type",),
+    usual_fields=(
+        "first_name",
+        "last_name",
+        "phone_numbers.mobile",
+        "email_addresses.main",
+    ),
     twin="syncengine.sandbox.twins.charles:TWIN",
 )

@@ -450,5 +450,7 @@ VENDOR = VendorSpec(
     # More than 20 connections at once are refused (503), with those of other
     # integrations counted.
     max_in_flight=10,
+    address="https://api.chartmogul.com/v1",
+    usual_fields=("external_id", "first_name", "last_name", "title", "email", "phone"),
     twin="syncengine.sandbox.twins.chartmogul:TWIN",
 )

@@ -783,5 +783,7 @@ VENDOR = VendorSpec(
     version=2,
     # The vendor documents no limit.
     limits=(Limit(calls=5, per=1.0),),
+    address="https://api.dmchamp.com/v1",
+    usual_fields=("phoneNumber", "firstName", "lastName", "email", "externalId"),
     twin="syncengine.sandbox.twins.dm_champ:TWIN",
 )

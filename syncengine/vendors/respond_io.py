@@ -474,5 +474,7 @@ VENDOR = VendorSpec(
     version=1,
     # Documented: 200 requests a minute for each token. Some resellers allow 100 only.
     limits=(Limit(calls=200, per=60.0),),
+    address="https://app.respond.io/api/v1",
+    usual_fields=("crm_id", "firstName", "lastName", "phone", "email", "language"),
     twin="syncengine.sandbox.twins.respond_io:TWIN",
 )

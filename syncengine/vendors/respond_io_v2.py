@@ -705,5 +705,15 @@ VENDOR = VendorSpec(
         Limit(calls=5, per=1.0, method="PUT"),
         Limit(calls=5, per=1.0, method="DELETE"),
     ),
+    address="https://api.respond.io/v2",
+    usual_fields=(
+        "custom_fields.crm_id",
+        "firstName",
+        "lastName",
+        "phone",
+        "email",
+        "language",
+        "countryCode",
+    ),
     twin="syncengine.sandbox.twins.respond_io_v2:TWIN",
 )

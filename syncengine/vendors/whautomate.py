@@ -672,5 +672,7 @@ VENDOR = VendorSpec(
     # (144,000 a day) an account.
     limits=(Limit(calls=90, per=60.0),),
     identity=("location_id",),
+    address="https://api.whautomate.com",
+    usual_fields=("name", "phoneNumber"),
     twin="syncengine.sandbox.twins.whautomate:TWIN",
 )

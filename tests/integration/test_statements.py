@@ -85,6 +85,11 @@ def _fragments(source: Source, bound: str) -> dict[str, str]:
     }
     literals |= {"values": "NULL::text", "column": "'[]'::json"}
     literals |= {"place": source.key, "tried": source.hash, "selected": source.where}
+    literals |= {
+        "columns": f"{source.key} AS c1",
+        "drawing": "",
+        "texts": "(1, c1::text)",
+    }
     literals |= {"within": "$1::text IS NULL AND $2::text IS NULL"}
     return {name: getattr(source, name) for name in known} | literals
 

@@ -11,30 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from syncengine.model.columns import ColumnKind
 from syncengine.model.mapping import Form
-
-
-class ColumnKind(StrEnum):
-    """Groups of types that are treated alike. A domain counts as its base type."""
-
-    TEXT = "text"
-    """text, varchar, char(n), name, citext, enums, uuid, network addresses."""
-    INTEGER = "integer"
-    NUMERIC = "numeric"
-    FLOAT = "float"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    TIMESTAMP = "timestamp"
-    """With and without time zone."""
-    TIME = "time"
-    INTERVAL = "interval"
-    JSON = "json"
-    COMPOSITE = "composite"
-    """Rows and hstore: objects in JSON."""
-    OTHER = "other"
-    """All others, as Postgres writes them: bytea, bit strings, ranges, money, geometry,
-    xml and so on."""
-
 
 _OF_TYPES = {
     **dict.fromkeys(

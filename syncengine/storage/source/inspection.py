@@ -14,13 +14,13 @@ from typing import Any
 import asyncpg
 
 from syncengine.errors import Problem, SourceError
+from syncengine.model.columns import ColumnKind
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.texts import printable
 from syncengine.storage.connect import Connection, Pool, attempt, reading
 from syncengine.storage.failures import explain, is_of_rows, storage_errors
 from syncengine.storage.source.column_types import (
     Column,
-    ColumnKind,
     Use,
     is_key,
     kind_of,
@@ -31,7 +31,7 @@ from syncengine.storage.source.side_effects import side_effect_of
 from syncengine.storage.source.spec import KeyKind, Source, SourceSpec
 from syncengine.storage.statements import statements
 
-_KINDS = {
+KINDS = {
     "r": "table",
     "p": "table",
     "v": "view",
@@ -230,7 +230,7 @@ class _Inspection:
         key = self._spec.key
         described = await self._row("columns", [key], [types[key]], alias, "")
         assert described is not None
-        (column,) = _described([key], described)
+        (column,) = described_columns([key], described)
         if not is_key(column):
             what = (
                 f'the key column "{key}" has type {column.type_name}, whose text '
@@ -312,10 +312,10 @@ class _Inspection:
         oid = await self._oid_of(spec.table)
         row = await self._row("relation", oid)
         if row is None:
-            near = _near(spec.table, await self._relation_names())
+            near = similar_name(spec.table, await self._relation_names())
             what = f"there is no table or view {spec.described}{near}"
             self._problem(spec.relation_place, what)
-        elif row["kind"] not in _KINDS:
+        elif row["kind"] not in KINDS:
             self._problem(spec.relation_place, f"{spec.table} is not a table or view")
         self._raise_problems()
         assert row is not None
@@ -404,7 +404,7 @@ class _Inspection:
             contact_id=key["contact_id"],
             text_order=key["text_order"],
             hash=columns["hash"],
-            columns=_described(spec.columns, columns),
+            columns=described_columns(spec.columns, columns),
             kind=KeyKind(key["kind"]),
             indexed=key["is_indexed"],
             unique=key["is_unique"],
@@ -443,7 +443,9 @@ class _Inspection:
             )
 
 
-def _described(names: Sequence[str], found: asyncpg.Record) -> tuple[Column, ...]:
+def described_columns(
+    names: Sequence[str], found: asyncpg.Record
+) -> tuple[Column, ...]:
     """Return the columns as the database describes them."""
     parts = zip(
         names,
@@ -465,10 +467,10 @@ def _having(column: str, names: Sequence[str]) -> str:
     shown = ", ".join(names[:_SHOWN])
     if len(names) > _SHOWN:
         shown += f" and {len(names) - _SHOWN} more"
-    return f" (it has: {shown}){_near(column, names)}"
+    return f" (it has: {shown}){similar_name(column, names)}"
 
 
-def _near(name: str, names: Sequence[str]) -> str:
+def similar_name(name: str, names: Sequence[str]) -> str:
     """Return a question about the name that was probably meant, or nothing."""
     # Of several names that differ in their case only, the first one counts.
     by_folded_name = {candidate.casefold(): candidate for candidate in reversed(names)}

@@ -16,10 +16,11 @@ from decimal import Decimal, InvalidOperation
 import orjson
 
 from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_ROW
+from syncengine.model.columns import ColumnKind
 from syncengine.model.http import Json
 from syncengine.model.texts import is_storable
 from syncengine.model.work import Unusable
-from syncengine.storage.source.column_types import Column, ColumnKind
+from syncengine.storage.source.column_types import Column
 
 _LONG = range(-(2**63), 2**63)
 """Integers that JSON encoders accept."""

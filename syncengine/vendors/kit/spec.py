@@ -44,6 +44,13 @@ class VendorSpec:
     max_in_flight: int | None = None
     """Requests of an account that may be under way at once, where the vendor caps its
     connections; None: the vendor sets no limit."""
+    address: str = ""
+    """The usual ``base_url``, which ``syncengine add`` writes; empty where each customer
+    has one of their own."""
+    usual_fields: tuple[str, ...] = ()
+    """Names of the fields that a mapping usually has, in its order, custom ones that
+    hold the customer's own key among them (``custom_fields.crm_id``). ``syncengine add``
+    looks for their columns. Empty: all names that the capabilities list."""
     twin: str | None = None
     """The vendor's stand-in for tests and ``syncengine sandbox``, as ``module:CLASS``,
     imported on use only; None: there is none."""

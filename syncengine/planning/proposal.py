@@ -1,0 +1,630 @@
+"""Propose which table holds the contacts, what its key is, and how it is mapped.
+
+The proposals rest on names, types, indexes and numbers of values in a sample, never on
+a value. What cannot be told is left open: as a question that a person has to answer,
+or as a note beside the proposal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.model.capabilities import matches
+from syncengine.model.columns import (
+    ColumnKind,
+    SampledSource,
+    SourceColumn,
+    SourceTable,
+)
+from syncengine.model.mapping import Form
+from syncengine.planning.column_roles import (
+    Role,
+    country_of,
+    is_plain_name,
+    role_of,
+    role_of_field,
+    same_name,
+)
+
+_CONTACT_ROLES = frozenset(
+    {
+        Role.EMAIL,
+        Role.PHONE,
+        Role.MOBILE,
+        Role.FIRST_NAME,
+        Role.LAST_NAME,
+        Role.FULL_NAME,
+    }
+)
+"""Roles of columns that make a table look like one of contacts."""
+_REACHES = frozenset({Role.EMAIL, Role.PHONE, Role.MOBILE})
+"""Those of them by which somebody is reached: they weigh twice."""
+_LIKELY = 0.5
+"""Share of the values that have to look like what the column's name says."""
+_SURE = 0.8
+"""Share of the values by which a column is recognised whatever its name is."""
+_MANY_EMPTY = 0.2
+_FURTHER = 12
+"""Number of further columns that are suggested at most."""
+_SOURCES_OF: Mapping[Role, tuple[Role, ...]] = {
+    # Messages go to mobile phones, so that one of these is meant by "phone" first.
+    Role.PHONE: (Role.MOBILE, Role.PHONE),
+    Role.MOBILE: (Role.MOBILE, Role.PHONE),
+    Role.FULL_NAME: (Role.FULL_NAME, Role.FIRST_NAME, Role.LAST_NAME),
+    Role.FIRST_NAME: (Role.FIRST_NAME,),
+}
+"""Roles of the columns that a field of a role may be read from, the best one first."""
+_KINDS_OF: Mapping[Role, frozenset[ColumnKind]] = {
+    Role.PHONE: frozenset({ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.NUMERIC}),
+    Role.MOBILE: frozenset({ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.NUMERIC}),
+    Role.BIRTHDAY: frozenset({ColumnKind.TEXT, ColumnKind.DATE, ColumnKind.TIMESTAMP}),
+}
+"""Types of columns that a role may have; text only, for all others."""
+_FORMS: Mapping[Role, Form] = {
+    Role.PHONE: Form.E164,
+    Role.MOBILE: Form.E164,
+    Role.EMAIL: Form.LOWER,
+    Role.BIRTHDAY: Form.DATE,
+}
+_KEY_KINDS = frozenset({ColumnKind.INTEGER, ColumnKind.TEXT})
+"""Types of keys that ranges of rows are read by (uuid counts as text)."""
+_KEY_NAMES = ("id", "uuid", "guid", "key", "pk", "email")
+"""Names of columns that are taken for the key where no index tells."""
+_MAPPABLE = frozenset(ColumnKind) - {
+    ColumnKind.COMPOSITE,
+    ColumnKind.JSON,
+    ColumnKind.OTHER,
+}
+_NEVER_SENT = frozenset({Role.DELETED, Role.OPTED_IN, Role.OPTED_OUT, Role.SECRET})
+"""Roles of columns that decide about a contact, or are nobody else's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """Something that only a person can tell, with the option that answers it."""
+
+    option: str
+    """The option with its value's name: ``--region CC``."""
+    words: str
+    default: str | None = None
+    """An answer to offer; it is a guess that nobody should act on unasked."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProposal:
+    """The key to use; or the reason why none is proposed."""
+
+    column: str | None
+    reason: str
+    """Why this one, or why none and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class VendorFields:
+    """What a mapping has to know of a vendor."""
+
+    name: str
+    usual: tuple[str, ...]
+    """The fields that a mapping usually has, in the order in which it has them."""
+    written: tuple[str, ...]
+    """Patterns of all fields that may be mapped."""
+    required: tuple[str, ...] = ()
+    """Fields without which no contact is created."""
+    settings: tuple[str, ...] = ()
+    """Settings of the vendor; one named like a required field gives it to all."""
+    match_keys: tuple[str, ...] = ()
+    """Patterns of the fields by which contacts are recognised."""
+    upsert_keys: tuple[str, ...] = ()
+    """Fields one of which has to be a match key, if there are any."""
+    identity: str | None = None
+    """The field that is the only identity; the contact id where it is not mapped."""
+    shows_one: tuple[str, ...] = ()
+    """Patterns of fields of which a look-up shows one of several contacts."""
+    several: tuple[str, ...] = ()
+    """Patterns of the fields that take a list of values."""
+    has_tags: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedField:
+    """One vendor field and the column that it is read from."""
+
+    field: str
+    column: str
+    form: Form | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person has said already; a proposal keeps to it."""
+
+    fields: tuple[ProposedField, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    """Fields that are not to be mapped."""
+    match_on: tuple[str, ...] = ()
+    tags: str | None = None
+    """The tags' column; the empty text for none."""
+    opted_out: str | None = None
+    """The opt-out's column; the empty text for none."""
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappingProposal:
+    """A mapping, with what it leaves open."""
+
+    fields: tuple[ProposedField, ...]
+    match_on: tuple[str, ...]
+    tags: str | None = None
+    opted_out: str | None = None
+    further: tuple[ProposedField, ...] = ()
+    """More columns, under a name that the vendor may not have: for a comment."""
+    conditions: tuple[str, ...] = ()
+    """Columns that look like a consent or a deletion, which ``where`` may name."""
+    questions: tuple[OpenQuestion, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def contact_columns(table: SourceTable) -> tuple[str, ...]:
+    """Return the columns of a table whose names look like those of contacts."""
+    return tuple(name for name in table.columns if role_of(name) in _CONTACT_ROLES)
+
+
+def rank_tables(tables: Sequence[SourceTable]) -> tuple[SourceTable, ...]:
+    """Return the tables that may hold the contacts, the likeliest first."""
+    likely = [table for table in tables if _weight(table) > 0]
+    return tuple(sorted(likely, key=_rank))
+
+
+def propose_table(tables: Sequence[SourceTable]) -> SourceTable | None:
+    """Return the one table that is surely meant; None where several may be."""
+    ranked = [table for table in rank_tables(tables) if table.readable]
+    if not ranked:
+        return None
+    first, *others = ranked
+    # By somebody who is reached nowhere, nobody is meant.
+    if not any(role_of(name) in _REACHES for name in first.columns):
+        return None
+    if any(_weight(other) >= _weight(first) for other in others):
+        return None
+    return first
+
+
+def propose_key(source: SampledSource) -> KeyProposal:
+    """Return the column that tells contacts apart."""
+    usable = [column for column in source.columns if _may_be_key(column)]
+    for column in usable:
+        if column.primary:
+            return KeyProposal(column.name, "the primary key")
+    indexed = [column for column in usable if column.unique and not column.nullable]
+    if indexed:
+        best = min(indexed, key=lambda column: column.kind is not ColumnKind.INTEGER)
+        return KeyProposal(best.name, "a unique index, and never NULL")
+    if source.has_indexes:
+        return KeyProposal(None, _why_no_key(source))
+    # Of a view or query nothing but names and the sample can tell.
+    for column in sorted(usable, key=lambda column: _key_name_rank(column.name)):
+        if _key_name_rank(column.name) < len(_KEY_NAMES) and _looks_unique(column):
+            return KeyProposal(
+                column.name,
+                f"unique in a sample of {source.label}, which has no index of its own; "
+                "`check` reads all rows",
+            )
+    return KeyProposal(
+        None,
+        f"no column of {source.label} looks like a key by its name; name the one that "
+        "is unique and never NULL",
+    )
+
+
+def propose_mapping(
+    source: SampledSource, key: str, vendor: VendorFields, wishes: Wishes
+) -> MappingProposal:
+    """Return the mapping of a source to a vendor's fields."""
+    fields = _fields(source, key, vendor, wishes)
+    match_on = wishes.match_on or _match_on(fields, source, vendor)
+    tags, opted_out = _tags(source, vendor, wishes), _opted_out(source, wishes)
+    fields, asked = _with_regions(fields, source, wishes.region)
+    used = {each.column for each in fields} | {key, tags, opted_out}
+    questions = [*asked, *_missing(fields, match_on, source, vendor)]
+    return MappingProposal(
+        fields=fields,
+        match_on=match_on,
+        tags=tags or None,
+        opted_out=opted_out or None,
+        further=_further(source, vendor, used, wishes),
+        conditions=tuple(_conditions(source, used)),
+        questions=tuple(questions),
+        notes=tuple(_notes(source, fields, match_on, vendor, opted_out)),
+    )
+
+
+def _weight(table: SourceTable) -> int:
+    """Return how much a table looks like one of contacts."""
+    roles = {role_of(name) for name in table.columns} & _CONTACT_ROLES
+    return len(roles) + len(roles & _REACHES)
+
+
+def _rank(table: SourceTable) -> tuple[bool, int, bool, int, str]:
+    is_view = table.kind != "table"
+    rows = table.rows or 0
+    return (not table.readable, -_weight(table), is_view, -rows, table.name)
+
+
+def _may_be_key(column: SourceColumn) -> bool:
+    return column.kind in _KEY_KINDS and not column.is_array and column.readable
+
+
+def _why_no_key(source: SampledSource) -> str:
+    """Return why a table has no column that surely is its key, and what to do."""
+    if len(source.key_columns) > 1:
+        columns = " and ".join(f'"{name}"' for name in source.key_columns)
+        return (
+            f"the primary key of {source.label} has {len(source.key_columns)} columns "
+            f"({columns}); make a view with one column of both, and name that view"
+        )
+    for column in source.columns:
+        if column.unique and column.nullable:
+            return (
+                f'"{column.name}" is unique, but may be NULL; make it NOT NULL, or '
+                "name it where a view leaves such rows out"
+            )
+    return (
+        f"{source.label} has no primary key and no unique index on a column that is "
+        "never NULL; name the column that tells contacts apart, or add such an index"
+    )
+
+
+def _key_name_rank(name: str) -> int:
+    """Return the place of a column among the names that keys have."""
+    plain = name.casefold()
+    for rank, usual in enumerate(_KEY_NAMES):
+        if plain == usual or plain.endswith(f"_{usual}"):
+            return rank
+    return len(_KEY_NAMES)
+
+
+def _looks_unique(column: SourceColumn) -> bool:
+    counts = column.counts
+    return counts is None or (counts.values == counts.rows and not counts.repeats)
+
+
+def _fields(
+    source: SampledSource, key: str, vendor: VendorFields, wishes: Wishes
+) -> tuple[ProposedField, ...]:
+    """Return the mapped fields: what was wished, then what is proposed."""
+    wished = {each.field: each for each in wishes.fields}
+    fields: dict[str, ProposedField] = {}
+    names = dict.fromkeys((*vendor.required, *vendor.usual))
+    for name in names:
+        if name in wishes.left_out:
+            continue
+        found = wished.pop(name, None) or _proposed(name, source, key, vendor)
+        # A column goes to one field, unless somebody says otherwise. Required fields
+        # come first, and are filled by the next best column.
+        taken = {each.column for each in fields.values()}
+        if found is None or (found not in wishes.fields and found.column in taken):
+            continue
+        fields[name] = found
+    ordered = {name: fields[name] for name in vendor.usual if name in fields}
+    return (*{**ordered, **fields}.values(), *wished.values())
+
+
+def _proposed(
+    name: str, source: SampledSource, key: str, vendor: VendorFields
+) -> ProposedField | None:
+    """Return the column for a field; None where none looks like it."""
+    role = role_of_field(name)
+    if role is Role.OWN_KEY and name not in vendor.required:
+        column = source.column(key)
+        is_text = column is not None and column.kind is ColumnKind.TEXT
+        return ProposedField(name, key, None if is_text else Form.TEXT)
+    takes_lists = matches(name, vendor.several)
+    if role is not None:
+        for wanted in _SOURCES_OF.get(role, (role,)):
+            column = _best(source, wanted, takes_lists=takes_lists)
+            if column is not None:
+                return ProposedField(name, column.name, _FORMS.get(role))
+    for column in source.columns:
+        if same_name(name.rpartition(".")[2], column.name) and role is None:
+            return ProposedField(name, column.name)
+    return None
+
+
+def _best(
+    source: SampledSource, role: Role, *, takes_lists: bool = False
+) -> SourceColumn | None:
+    """Return the column that most likely has a role; None where none has it."""
+    named = [
+        column
+        for column in source.columns
+        if role_of(column.name) is role
+        and _fits(column, role, takes_lists=takes_lists)
+        and not _contradicts(column, role)
+    ]
+    if named:
+        return min(named, key=_name_rank)
+    for column in source.columns:
+        if role_of(column.name) is None and _is_surely(column, role):
+            return column
+    return None
+
+
+def _name_rank(column: SourceColumn) -> tuple[bool, float]:
+    """Put plain names first, then columns with fewer gaps."""
+    empty = 0.0 if column.counts is None else round(column.counts.empty_share, 1)
+    # A plain name does not help a column that is nearly empty.
+    return (not is_plain_name(column.name) or empty > 1 - _MANY_EMPTY, empty)
+
+
+def _fits(column: SourceColumn, role: Role, *, takes_lists: bool) -> bool:
+    """Return whether a column's type can hold what a role means."""
+    kinds = _KINDS_OF.get(role, frozenset({ColumnKind.TEXT}))
+    is_right_type = column.kind in kinds and (takes_lists or not column.is_array)
+    return is_right_type and column.readable
+
+
+def _contradicts(column: SourceColumn, role: Role) -> bool:
+    """Return whether the values are something else than the name says."""
+    counts = column.counts
+    if counts is None or counts.values == 0 or column.is_array:
+        return False
+    if role is Role.EMAIL:
+        return counts.share(counts.emails) < _LIKELY
+    if role in (Role.PHONE, Role.MOBILE):
+        return counts.share(counts.phones) < _LIKELY
+    return False
+
+
+def _is_surely(column: SourceColumn, role: Role) -> bool:
+    """Return whether the values alone tell what a column is."""
+    counts = column.counts
+    if counts is None or counts.values == 0 or column.is_array or not column.readable:
+        return False
+    if column.kind is not ColumnKind.TEXT:
+        return False
+    if role is Role.EMAIL:
+        return counts.share(counts.emails) >= _SURE
+    if role is Role.PHONE:
+        # National numbers look like any other number.
+        return counts.share(counts.international) >= _SURE
+    return False
+
+
+def _match_on(
+    fields: Sequence[ProposedField], source: SampledSource, vendor: VendorFields
+) -> tuple[str, ...]:
+    """Return the fields by which contacts are found: the own key, then the surest."""
+    if vendor.identity is not None:
+        return ()
+    usable = [each.field for each in fields if matches(each.field, vendor.match_keys)]
+    own = [name for name in usable if role_of_field(name) is Role.OWN_KEY]
+    by_field = {each.field: each for each in fields}
+
+    def rank(name: str) -> tuple[bool, bool, float]:
+        column = source.column(by_field[name].column)
+        empty = 0.0
+        if column is not None and column.counts is not None:
+            empty = round(column.counts.empty_share, 1)
+        is_phone = role_of_field(name) in (Role.PHONE, Role.MOBILE)
+        return (matches(name, vendor.shows_one), empty > _MANY_EMPTY, not is_phone)
+
+    reaches = [name for name in usable if role_of_field(name) in _REACHES]
+    if vendor.upsert_keys:
+        reaches = [name for name in reaches if name in vendor.upsert_keys]
+    surest = sorted(reaches, key=rank)
+    if own:
+        return (own[0], *surest[:1])
+    return tuple(
+        name
+        for number, name in enumerate(surest)
+        if number == 0 or not matches(name, vendor.shows_one)
+    )
+
+
+def _tags(source: SampledSource, vendor: VendorFields, wishes: Wishes) -> str | None:
+    if wishes.tags is not None:
+        return wishes.tags
+    if not vendor.has_tags:
+        return None
+    for column in source.columns:
+        is_list = column.is_array and column.kind is ColumnKind.TEXT
+        is_list = is_list or (column.kind is ColumnKind.JSON and not column.is_array)
+        if role_of(column.name) is Role.TAGS and is_list and column.readable:
+            return column.name
+    return None
+
+
+def _opted_out(source: SampledSource, wishes: Wishes) -> str | None:
+    if wishes.opted_out is not None:
+        return wishes.opted_out
+    for column in source.columns:
+        is_flag = column.kind is ColumnKind.BOOLEAN and not column.is_array
+        if role_of(column.name) is Role.OPTED_OUT and is_flag and column.readable:
+            return column.name
+    return None
+
+
+def _with_regions(
+    fields: Sequence[ProposedField], source: SampledSource, region: str | None
+) -> tuple[tuple[ProposedField, ...], list[OpenQuestion]]:
+    """Give phone fields their region, or ask for it where numbers need one."""
+    completed: list[ProposedField] = []
+    questions: list[OpenQuestion] = []
+    for each in fields:
+        column = source.column(each.column)
+        if each.form is not Form.E164 or each.region or column is None:
+            completed.append(each)
+            continue
+        chosen = region or _seen_region(column)
+        completed.append(replace(each, region=chosen))
+        if chosen is None and _needs_region(column) and not questions:
+            names = tuple(column.name for column in source.columns)
+            question = OpenQuestion(
+                "--region CC",
+                f'many numbers in "{column.name}" have no country code: which country '
+                "are they of (two letters, such as DE)?",
+                default=country_of(names),
+            )
+            questions.append(question)
+    return tuple(completed), questions
+
+
+def _seen_region(column: SourceColumn) -> str | None:
+    """Return the country whose form nearly all numbers have, if there is one."""
+    counts = column.counts
+    if counts is not None and counts.share(counts.north_american) >= _SURE:
+        return "US"
+    return None
+
+
+def _needs_region(column: SourceColumn) -> bool:
+    counts = column.counts
+    if counts is None or counts.phones == 0:
+        return False
+    return counts.international < counts.phones
+
+
+def _missing(
+    fields: Sequence[ProposedField],
+    match_on: Sequence[str],
+    source: SampledSource,
+    vendor: VendorFields,
+) -> Iterator[OpenQuestion]:
+    """Yield what the vendor needs and no column looks like."""
+    mapped = {each.field for each in fields}
+    for name in vendor.required:
+        if name not in mapped:
+            words = (
+                f"{vendor.name} creates no contact without {name}: which column of "
+                f"{source.label} is it read from?"
+            )
+            if name in vendor.settings:
+                words += f" (the same for all contacts: --setting {name}=VALUE)"
+            yield OpenQuestion(f"--field {name}=COLUMN", words)
+    if vendor.identity is not None:
+        return
+    if not match_on:
+        keys = " or ".join(
+            each.replace("*", "NAME")
+            for each in vendor.upsert_keys or vendor.match_keys
+        )
+        keys = "a field of your own" if keys == "NAME" else keys
+        yield OpenQuestion(
+            "--field FIELD=COLUMN",
+            f"{vendor.name} recognises contacts by {keys}, and no column of "
+            f"{source.label} looks like that: map one, and name it with --match-on",
+        )
+    elif not fields:
+        yield OpenQuestion("--field FIELD=COLUMN", "no field is mapped: name one")
+
+
+def _further(
+    source: SampledSource,
+    vendor: VendorFields,
+    used: set[str | None],
+    wishes: Wishes,
+) -> tuple[ProposedField, ...]:
+    """Return columns that the vendor could take as fields of the user's own."""
+    pattern = next((each for each in vendor.written if each.endswith("*")), None)
+    if pattern is None:
+        return ()
+    mapped = {each.field for each in wishes.fields}
+    found = []
+    for column in source.columns:
+        name = pattern.replace("*", column.name)
+        if column.name in used or name in mapped or not _is_worth_sending(column):
+            continue
+        form = Form.DATE if role_of(column.name) is Role.BIRTHDAY else None
+        found.append(ProposedField(name, column.name, form))
+    return tuple(found[:_FURTHER])
+
+
+def _is_worth_sending(column: SourceColumn) -> bool:
+    is_plain = column.kind in _MAPPABLE and not column.is_array and column.readable
+    is_empty = column.counts is not None and column.counts.values == 0
+    return is_plain and not is_empty and role_of(column.name) not in _NEVER_SENT
+
+
+def _conditions(source: SampledSource, used: set[str | None]) -> Iterator[str]:
+    """Yield columns that say whether somebody is to be written to at all."""
+    for column in source.columns:
+        role = role_of(column.name)
+        if column.name in used or not column.readable:
+            continue
+        if role in (Role.OPTED_IN, Role.DELETED):
+            yield column.name
+
+
+def _notes(
+    source: SampledSource,
+    fields: Sequence[ProposedField],
+    match_on: Sequence[str],
+    vendor: VendorFields,
+    opted_out: str | None,
+) -> Iterator[str]:
+    """Yield what a person should know before the first run."""
+    if source.unsampled is not None:
+        yield (
+            f"no values of {source.label} were looked at ({source.unsampled}); the "
+            "proposal goes by names and types alone"
+        )
+    elif all(c.counts is None or c.counts.rows == 0 for c in source.columns):
+        yield f"{source.label} has no rows; the proposal goes by names and types alone"
+    for each in fields:
+        column = source.column(each.column)
+        if column is not None:
+            yield from _notes_of(each, column, each.field in match_on, vendor)
+    for column in source.columns:
+        role = role_of(column.name)
+        if role is Role.OPTED_OUT and not opted_out and opted_out != "":
+            yield (
+                f'"{column.name}" looks like an opt-out, but has type '
+                f"{column.type_name}: make a boolean of it in a view, and name it with "
+                "--opted-out"
+            )
+        if not column.readable and role in _CONTACT_ROLES:
+            yield f'"{column.name}" is not proposed: this role may not select it'
+
+
+def _notes_of(
+    each: ProposedField,
+    column: SourceColumn,
+    is_match_key: bool,  # noqa: FBT001
+    vendor: VendorFields,
+) -> Iterator[str]:
+    """Yield what the sample says against one mapped field."""
+    counts = column.counts
+    if counts is None or counts.values == 0:
+        return
+    fitting = counts.values
+    what = ""
+    if each.form is Form.E164:
+        fitting, what = counts.phones, "a phone number"
+    elif role_of_field(each.field) is Role.EMAIL:
+        fitting, what = counts.emails, "an e-mail address"
+    odd = counts.values - fitting
+    if odd and not column.is_array:
+        yield (
+            f'{_percent(odd, counts.values)} of the values in "{column.name}" do not '
+            f"look like {what}: such contacts are rejected"
+        )
+    empty = counts.rows - counts.values
+    if empty and each.field in vendor.required:
+        yield (
+            f'{_percent(empty, counts.rows)} of the rows have no "{column.name}", '
+            f"without which {vendor.name} creates no contact: these are rejected"
+        )
+    if is_match_key and counts.repeats:
+        yield (
+            f'some values of "{column.name}" are there more than once: of contacts '
+            f"that share their {each.field}, one keeps it and the others are rejected "
+            "unless another match key tells them apart"
+        )
+
+
+def _percent(part: int, whole: int) -> str:
+    share = 100 * part / whole
+    return "less than 1 %" if share < 1 else f"{share:.0f} %"

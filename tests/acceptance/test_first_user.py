@@ -1,0 +1,199 @@
+"""A first user's path, through the installed command: from a table to the first run."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import sys
+import termios
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from syncengine.sandbox.server import Sandbox, serve
+from tests.support.command_process import Command
+from tests.support.demo_project import TOKEN
+
+_TABLES = """
+CREATE SCHEMA crm;
+CREATE TABLE crm.orders (id integer PRIMARY KEY, amount numeric, email text);
+CREATE TABLE crm.kunden (
+    kundennr integer PRIMARY KEY, "Vorname" text, "Nachname" text, "Telefon" text,
+    "E-Mail" text, "Schlagwörter" text[], werbesperre boolean NOT NULL, passwort text
+);
+INSERT INTO crm.kunden
+SELECT n, 'Vorname' || n, 'Nachname' || n, '0151 ' || lpad(n::text, 7, '0'),
+       'Person' || n || '@Example.org', '{vip}', n = 6, 'geheim' || n
+FROM generate_series(1, 6) AS n
+"""
+_VALUES = ("Vorname1", "Example.org", "0151 ", "geheim")
+"""Parts of values, none of which may be shown."""
+
+
+@dataclass
+class FirstUser:
+    """An empty folder, a table, a vendor, and the command."""
+
+    folder: Path
+    dsn: str
+    sandbox: Sandbox
+    said: str = field(default="")
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        return {
+            "CRM_DATABASE_URL": self.dsn,
+            "SYNCENGINE_DATABASE_URL": self.dsn,
+            "SYNCENGINE_CONFIG": str(self.folder / "config" / "syncengine.yaml"),
+            "RESPOND_IO_TOKEN": TOKEN,
+            "TERM": "dumb",
+        }
+
+    @property
+    def address(self) -> str:
+        return self.sandbox.url("respond_io")
+
+    @property
+    def destination(self) -> Path:
+        return self.folder / "config" / "destinations" / "whatsapp_de.yaml"
+
+    async def call(self, *arguments: str) -> int:
+        """Call the command, and keep what it said. No value is ever in it."""
+        command = Command(arguments, self.environ, self.folder / "said")
+        code = await command.ended()
+        self.said = command.said()
+        assert not [value for value in _VALUES if value in self.said], self.said
+        return code
+
+    def held(self) -> int:
+        """Return the number of contacts that the vendor has."""
+        return len(self.sandbox.twin("respond_io").dump())
+
+
+@asynccontextmanager
+async def _first_user(dsn: str, folder: Path) -> AsyncIterator[FirstUser]:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(_TABLES)
+    await connection.close()
+    async with serve(["respond_io"]) as sandbox:
+        yield FirstUser(folder, dsn, sandbox)
+
+
+@pytest.mark.asyncio
+async def test_from_a_table_to_the_first_run(
+    empty_database: str, tmp_path: Path
+) -> None:
+    async with _first_user(empty_database, tmp_path) as user:
+        assert await user.call("init") == 2
+        assert "--table: is missing: crm.kunden looks like the one" in user.said
+        assert await user.call("init", "--yes") == 0, user.said
+        assert await user.call("init", "--yes") == 2
+        assert "is there already" in user.said
+        written = (tmp_path / "config" / "syncengine.yaml").read_text(encoding="utf-8")
+        assert "table: crm.kunden" in written
+        assert user.dsn not in written
+
+        add = ("add", "whatsapp_de", "--vendor", "respond_io")
+        add = (*add, "--base-url", user.address)
+        assert await user.call(*add) == 2
+        assert "--region CC: is missing" in user.said
+        assert await user.call(*add, "--region", "DE") == 2
+        assert "--yes: is missing" in user.said
+        assert not user.destination.exists()
+        assert await user.call(*add, "--region", "DE", "--yes") == 0, user.said
+        assert TOKEN not in user.destination.read_text(encoding="utf-8")
+
+        assert await user.call("migrate") == 0
+        assert await user.call("check") == 0, user.said
+        assert await user.call("plan") == 0, user.said
+        assert "5 create" in user.said
+        assert await user.call("run", "--contact", "1") == 0, user.said
+        assert user.held() == 1
+        assert await user.call("run") == 0, user.said
+        assert user.held() == 5, "the sixth has opted out"
+
+        # A second destination with the same token shares the account.
+        second = ("add", "second", "--vendor", "respond_io", "--yes", "--region", "DE")
+        assert await user.call(*second, "--base-url", user.address) == 0
+        text = user.destination.with_stem("second").read_text(encoding="utf-8")
+        assert "account: whatsapp_de" in text
+        assert (
+            await user.call(*second[:1], "third", *second[2:], "--setting", "no=1") == 2
+        )
+        assert "settings.no: there is no such key" in user.said
+        assert not user.destination.with_stem("third").exists()
+
+
+@pytest.mark.asyncio
+async def test_at_a_terminal_each_question_has_an_answer_already(
+    empty_database: str, tmp_path: Path
+) -> None:
+    async with _first_user(empty_database, tmp_path) as user:
+        code, shown = await _talk(user, ("init",), ["1", ""])
+        assert code == 0, shown
+        assert "1. crm.kunden (table" in shown
+        add = ("add", "whatsapp_de", "--vendor", "respond_io")
+        add = (*add, "--base-url", user.address)
+        code, shown = await _talk(user, add, ["\x03"])
+        assert (code, user.destination.exists()) == (130, False), shown
+        assert "Nothing was written." in shown
+        # The country, then no to the proposal: the last name is left out.
+        kept = ["", "", "-", "", "", "", "-", ""]
+        code, shown = await _talk(user, add, ["", "n", *kept])
+        assert code == 0, shown
+        text = user.destination.read_text(encoding="utf-8")
+        assert "lastName" not in text
+        assert "phone: {from: Telefon, as: e164, region: DE}" in text
+        assert "match_on: [crm_id, phone]" in text
+        assert "opted_out: werbesperre" in text
+        assert "tags" not in text
+
+
+async def _talk(
+    user: FirstUser, arguments: tuple[str, ...], answers: list[str]
+) -> tuple[int, str]:
+    """Type answers at a terminal, each when it is asked for; return what it shows."""
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "syncengine", *arguments),
+        env={**os.environ, **user.environ, "COLUMNS": "200"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    )
+    os.close(theirs)
+    shown = await asyncio.to_thread(_converse, ours, answers)
+    return await process.wait(), shown
+
+
+def _take_terminal() -> None:
+    """Make stdin the terminal that Ctrl-C is typed at."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _converse(terminal: int, answers: list[str]) -> str:
+    """Give each answer once a question is shown, which ends in ``: ``."""
+    left = list(answers)
+    shown = ""
+    with os.fdopen(terminal, "r+b", buffering=0) as stream:
+        while True:
+            try:
+                piece = stream.read(65536)
+            except OSError:  # how Linux tells that nobody writes any more
+                return shown
+            if not piece:
+                return shown
+            shown += piece.decode("utf-8", "replace")
+            if left and shown.endswith(": "):
+                answer = left.pop(0)
+                stream.write(
+                    answer.encode() if answer == "\x03" else f"{answer}\n".encode()
+                )

@@ -1,0 +1,385 @@
+"""What is proposed for a source, over the columns that CRMs and countries have."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from syncengine.app.verbs.add import NewDestination, propose, vendor_spec, wished_fields
+from syncengine.config.new_files import scalar
+from syncengine.config.yaml_files import read_yaml
+from syncengine.errors import ConfigError
+from syncengine.model.columns import (
+    ColumnKind,
+    SampledSource,
+    SourceColumn,
+    SourceTable,
+    ValueCounts,
+)
+from syncengine.model.mapping import Form
+from syncengine.planning.proposal import (
+    MappingProposal,
+    Wishes,
+    propose_key,
+    propose_table,
+    rank_tables,
+)
+from tests.support.repository import ROOT
+
+_KINDS = {
+    "int": ("integer", ColumnKind.INTEGER, False),
+    "bool": ("boolean", ColumnKind.BOOLEAN, False),
+    "date": ("date", ColumnKind.DATE, False),
+    "time": ("timestamp with time zone", ColumnKind.TIMESTAMP, False),
+    "num": ("numeric", ColumnKind.NUMERIC, False),
+    "json": ("jsonb", ColumnKind.JSON, False),
+    "list": ("text[]", ColumnKind.TEXT, True),
+}
+_FULL = ValueCounts(100, 100, 100)
+_EMAILS = replace(_FULL, emails=100)
+_NATIONAL = replace(_FULL, phones=100)
+_WORLDWIDE = replace(_FULL, phones=100, international=100)
+_AMERICAN = replace(_FULL, phones=100, north_american=100)
+
+HUBSPOT = (
+    "Record ID:int, First Name, Last Name, Email, Phone Number, Contact owner, "
+    "Lead Status, Unsubscribed from all email:bool, Create Date:time"
+)
+SALESFORCE = (
+    "Id, FirstName, LastName, Email, MobilePhone, Phone, HasOptedOutOfEmail:bool, "
+    "IsDeleted:bool, Title, MailingCountry, Segment__c"
+)
+DJANGO = (
+    "id:int, password, last_login:time, is_superuser:bool, username, first_name, "
+    "last_name, email, is_staff:bool, is_active:bool, date_joined:time"
+)
+SHOPIFY = (
+    "id:int, first_name, last_name, email, accepts_marketing:bool, phone, tags:list, "
+    "total_spent:num, note, default_address_city"
+)
+GERMAN = (
+    "kundennr:int, Vorname, Nachname, Straße, PLZ, Ort, Telefon, Handynummer, "
+    "E-Mail-Adresse, Geburtsdatum:date, Werbesperre:bool, Schlagwörter:list"
+)
+FRENCH = (
+    "id:int, prénom, nom, courriel, téléphone portable, date de naissance:date, "
+    "désabonné:bool, étiquettes:list"
+)
+SPANISH = (
+    "id:int, nombre, apellidos, correo electrónico, móvil, fecha de nacimiento:date, "
+    "baja:bool, etiquetas:list"
+)
+
+
+def columns(text: str, **counts: ValueCounts) -> tuple[SourceColumn, ...]:
+    """Return columns of ``name:type`` texts; the first one is the primary key."""
+    found = []
+    for number, part in enumerate(text.split(", ")):
+        name, _, kind = part.partition(":")
+        type_name, column_kind, is_array = _KINDS.get(
+            kind, ("text", ColumnKind.TEXT, False)
+        )
+        found.append(
+            SourceColumn(
+                name,
+                type_name,
+                column_kind,
+                is_array,
+                nullable=number > 0,
+                primary=number == 0,
+                unique=number == 0,
+                counts=counts.get(name.replace(" ", "_")),
+            )
+        )
+    return tuple(found)
+
+
+def source(text: str, **counts: ValueCounts) -> SampledSource:
+    found = columns(text, **counts)
+    return SampledSource("crm.people", found, key_columns=(found[0].name,))
+
+
+def proposal(
+    text: str, vendor: str, wishes: Wishes | None = None, **counts: ValueCounts
+) -> MappingProposal:
+    """Return the proposal for columns and a vendor."""
+    seen = source(text, **counts)
+    key = propose_key(seen).column
+    assert key is not None
+    new = NewDestination("x", vendor, wishes=wishes or Wishes())
+    return propose(vendor_spec(vendor), seen, key, new)
+
+
+def mapped(found: MappingProposal) -> dict[str, str]:
+    return {each.field: each.column for each in found.fields}
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last", "phone", "email", "opted_out", "tags"),
+    [
+        (
+            *(HUBSPOT, "First Name", "Last Name", "Phone Number", "Email"),
+            *(None, None),
+        ),
+        (
+            *(SALESFORCE, "FirstName", "LastName", "MobilePhone", "Email"),
+            *("HasOptedOutOfEmail", None),
+        ),
+        (DJANGO, "first_name", "last_name", None, "email", None, None),
+        (SHOPIFY, "first_name", "last_name", "phone", "email", None, "tags"),
+        (
+            *(GERMAN, "Vorname", "Nachname", "Handynummer", "E-Mail-Adresse"),
+            *("Werbesperre", "Schlagwörter"),
+        ),
+        (
+            *(FRENCH, "prénom", "nom", "téléphone portable", "courriel"),
+            *("désabonné", "étiquettes"),
+        ),
+        (
+            *(SPANISH, "nombre", "apellidos", "móvil", "correo electrónico"),
+            *("baja", "etiquetas"),
+        ),
+    ],
+    ids=["hubspot", "salesforce", "django", "shopify", "german", "french", "spanish"],
+)
+def test_usual_columns_are_recognised(
+    text: str,
+    first: str,
+    last: str,
+    phone: str | None,
+    email: str,
+    opted_out: str | None,
+    tags: str | None,
+) -> None:
+    found = proposal(text, "respond_io")
+    expected = {"firstName": first, "lastName": last, "phone": phone, "email": email}
+    got = mapped(found)
+    assert {name: got.get(name) for name in expected} == expected
+    assert got["crm_id"] == source(text).columns[0].name
+    assert (found.opted_out, found.tags) == (opted_out, tags)
+    assert found.match_on == ("crm_id", "phone" if phone else "email")
+    assert "password" not in {each.column for each in found.further}
+
+
+def test_the_members_of_congress_have_american_phones_and_no_address() -> None:
+    day = min((ROOT / "tests" / "data" / "congress").glob("*.csv.gz"))
+    with gzip.open(day, "rt", encoding="utf-8") as file:
+        header = next(csv.reader(file))
+    text = ", ".join("tags:list" if name == "tags" else name for name in header)
+    found = proposal(text, "respond_io", phone=_AMERICAN)
+    assert found.questions == ()
+    assert mapped(found) == {
+        "crm_id": "id",
+        "firstName": "first_name",
+        "lastName": "last_name",
+        "phone": "phone",
+    }
+    (phone,) = [each for each in found.fields if each.field == "phone"]
+    assert (phone.form, phone.region) == (Form.E164, "US")
+    whole = mapped(proposal(text, "whautomate", phone=_AMERICAN))
+    assert whole == {"name": "official_full", "phoneNumber": "phone"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "region", "asks", "default"),
+    [
+        (_NATIONAL, None, 1, "DE"),
+        (_WORLDWIDE, None, 0, None),
+        (_AMERICAN, "US", 0, None),
+        (ValueCounts(0, 0), None, 0, None),
+    ],
+    ids=["national", "international", "american", "no rows"],
+)
+def test_a_country_is_asked_for_where_numbers_have_none(
+    counts: ValueCounts, region: str | None, asks: int, default: str | None
+) -> None:
+    found = proposal(GERMAN, "respond_io", Handynummer=counts)
+    (phone,) = [each for each in found.fields if each.form is Form.E164]
+    assert phone.region == region
+    assert [each.option for each in found.questions] == ["--region CC"] * asks
+    assert [each.default for each in found.questions] == [default] * asks
+    answered = proposal(
+        GERMAN, "respond_io", Wishes(region="AT"), Handynummer=_NATIONAL
+    )
+    assert answered.questions == ()
+
+
+def test_values_speak_louder_than_names() -> None:
+    text = "id:int, email, irgendwas, phone, nummer, first_name"
+    found = proposal(
+        text,
+        "respond_io",
+        email=replace(_FULL, emails=10),
+        irgendwas=_EMAILS,
+        phone=replace(_FULL, phones=20),
+        nummer=_WORLDWIDE,
+    )
+    assert mapped(found)["email"] == "irgendwas"
+    assert mapped(found)["phone"] == "nummer"
+
+
+def test_what_the_sample_shows_is_said() -> None:
+    mixed = ValueCounts(100, 50, 40, emails=45)
+    found = proposal("id:int, email, phone", "dm_champ", email=mixed, phone=_WORLDWIDE)
+    assert found.match_on == ("phoneNumber",)
+    assert any('10 % of the values in "email"' in note for note in found.notes)
+    gaps = replace(_WORLDWIDE, values=80, distinct=60, phones=80, international=80)
+    noted = " ".join(proposal("id:int, phone", "dm_champ", phone=gaps).notes)
+    assert '20 % of the rows have no "phone"' in noted
+    assert 'some values of "phone" are there more than once' in noted
+    assert "no rows" in " ".join(
+        proposal("id:int, phone", "dm_champ", phone=ValueCounts(0, 0)).notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("vendor", "text", "asked_for"),
+    [
+        ("dm_champ", "id:int, email", ["phoneNumber"]),
+        ("dm_champ", "id:int, name", ["phoneNumber", "FIELD"]),
+        ("whautomate", "id:int, email", ["name", "phoneNumber", "FIELD"]),
+        ("chartmogul", "id:int, email", ["customer_uuid", "data_source_uuid"]),
+        ("chartmogul", "id:int, customer_uuid, data_source_uuid", []),
+        ("respond_io_v2", "id:int, mobile", ["firstName"]),
+        ("charles", "id:int, mobile", []),
+    ],
+)
+def test_what_a_vendor_needs_is_found_or_asked_for(
+    vendor: str, text: str, asked_for: list[str]
+) -> None:
+    asked = [question.option for question in proposal(text, vendor).questions]
+    assert asked == [f"--field {name}=COLUMN" for name in asked_for]
+
+
+def test_a_persons_words_go_before_what_is_proposed() -> None:
+    fields, left_out = wished_fields(
+        ["firstName=nick:lower", "lastName=", "plan=a:b", "phone=tel:e164:AT"]
+    )
+    wishes = Wishes(fields, left_out, ("plan",), tags="", opted_out="")
+    text = f"{SHOPIFY}, nick, tel, a:b, optedout:bool"
+    found = proposal(text, "respond_io", wishes)
+    by_field = {each.field: each for each in found.fields}
+    assert (by_field["firstName"].column, by_field["firstName"].form) == (
+        "nick",
+        Form.LOWER,
+    )
+    assert (by_field["phone"].form, by_field["phone"].region) == (Form.E164, "AT")
+    assert by_field["plan"].column == "a:b"
+    assert "lastName" not in by_field
+    assert (found.tags, found.opted_out, found.match_on) == (None, None, ("plan",))
+    with pytest.raises(ConfigError, match="FIELD=COLUMN"):
+        wished_fields(["lastName"])
+
+
+def test_consent_is_left_to_a_person() -> None:
+    found = proposal(SHOPIFY, "respond_io")
+    assert found.conditions == ("accepts_marketing",)
+    assert "accepts_marketing" not in {each.column for each in found.further}
+    text = "id:int, email, unsubscribed"
+    assert "looks like an opt-out" in " ".join(proposal(text, "respond_io").notes)
+
+
+def test_two_hundred_columns_are_a_proposal_too() -> None:
+    text = ", ".join(["id:int", *(f"c{number}" for number in range(200)), "email"])
+    found = proposal(text, "respond_io")
+    assert mapped(found) == {"crm_id": "id", "email": "email"}
+    assert len(found.further) == 12
+
+
+def _key(*columns: SourceColumn, **more: object) -> SampledSource:
+    return replace(SampledSource("crm.people", columns), **more)  # type: ignore[arg-type]
+
+
+_INT = SourceColumn("number", "integer", ColumnKind.INTEGER)
+_TEXT = SourceColumn("code", "text", ColumnKind.TEXT)
+
+
+@pytest.mark.parametrize(
+    ("seen", "column", "reason"),
+    [
+        (_key(replace(_INT, primary=True)), "number", "primary key"),
+        (
+            _key(
+                replace(_TEXT, unique=True, nullable=False),
+                replace(_INT, unique=True, nullable=False),
+            ),
+            "number",
+            "unique index",
+        ),
+        (_key(replace(_INT, unique=True)), None, "may be NULL"),
+        (_key(_INT), None, "no primary key"),
+        (_key(_INT, _TEXT, key_columns=("a", "b")), None, "has 2 columns"),
+        (_key(replace(_INT, readable=False, primary=True)), None, "no primary key"),
+        (
+            _key(replace(_INT, name="person_id", counts=_FULL), has_indexes=False),
+            "person_id",
+            "in a sample",
+        ),
+        (
+            _key(
+                replace(_INT, name="id", counts=ValueCounts(10, 10, 9)),
+                has_indexes=False,
+            ),
+            None,
+            "looks like a key",
+        ),
+    ],
+)
+def test_a_key_is_proposed_or_a_clear_sentence(
+    seen: SampledSource, column: str | None, reason: str
+) -> None:
+    found = propose_key(seen)
+    assert found.column == column
+    assert reason in found.reason
+
+
+def _table(name: str, names: str, **more: object) -> SourceTable:
+    made = SourceTable(name, "table", 10, 8192, tuple(names.split()))
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def _ranked(tables: Iterable[SourceTable]) -> tuple[list[str], str | None]:
+    listed = list(tables)
+    proposed = propose_table(listed)
+    return [each.name for each in rank_tables(listed)], proposed and proposed.name
+
+
+def test_the_table_of_contacts_is_told_from_others() -> None:
+    people = _table("crm.people", "id email phone first_name")
+    orders = _table("crm.orders", "id amount email")
+    staff = _table("hr.staff", "id name last_name")
+    assert _ranked([orders, staff, people]) == (
+        ["crm.people", "crm.orders", "hr.staff"],
+        "crm.people",
+    )
+    assert _ranked([people, replace(people, name="crm.old")])[1] is None
+    hidden = replace(people, readable=False)
+    assert _ranked([hidden, orders]) == (["crm.orders", "crm.people"], "crm.orders")
+    assert _ranked([staff]) == (["hr.staff"], None)
+    assert _ranked([]) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id",
+        "Straße",
+        "a b",
+        "yes",
+        "12",
+        "a: b",
+        "a #b",
+        "ÿ\u0085\t'\"\\",
+        "😀",
+        "${X}",
+    ],
+)
+def test_any_name_survives_yaml(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(f"{{k: {scalar(text, literal=False)}}}\n", encoding="utf-8")
+    assert read_yaml(file) == {"k": text}
