@@ -164,9 +164,11 @@ def _misnamed(file: Path) -> Problem:
 
 def _nothing_there(folder: Path) -> Problem:
     """Return the problem of a folder without destinations, with commands to mend it."""
-    lines = [
-        "holds no destination; copy the commented example of your vendor, and edit it:"
-    ]
+    advice = (
+        "holds no destination; `syncengine add NAME --vendor VENDOR` proposes one, or "
+        "copy the commented example of your vendor, and edit it:"
+    )
+    lines = [advice]
     if not folder.is_dir():
         lines.append(f"  mkdir {quoted(folder)}")
     target = quoted(folder / "NAME.yaml")
@@ -197,8 +199,9 @@ def _no_such_file(path: Path) -> Problem:
         command = f"mkdir -p {quoted(path.parent)} && {command}"
     return Problem(
         str(path),
-        "there is no such file; name another one (on the command line: --config), or "
-        f"begin with the commented example: {command}",
+        "there is no such file; name another one (on the command line: --config), let "
+        "`syncengine init` write it, or begin with the commented example: "
+        f"{command}",
     )
 
 

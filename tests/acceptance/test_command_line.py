@@ -111,7 +111,7 @@ def objects(text: str) -> list[dict[str, object]]:
 
 @pytest.mark.asyncio
 async def test_help_names_every_option_of_every_verb(tmp_path: Path) -> None:
-    others = ("demo", "new-vendor", "sandbox", "schema")
+    others = ("add", "demo", "init", "new-vendor", "sandbox", "schema")
     assert {*CALLS, *LOOK_ELSEWHERE_FIRST, *others} == set(OPTIONS)
     said = await each(
         tmp_path, {}, [["--help"], *([verb, "--help"] for verb in OPTIONS)]

@@ -63,6 +63,11 @@ class FirstUser:
     def destination(self) -> Path:
         return self.folder / "config" / "destinations" / "whatsapp_de.yaml"
 
+    def adding(self, name: str) -> tuple[str, ...]:
+        """Return the words that add a destination at the sandbox."""
+        address = ("--base-url", self.address)
+        return ("add", name, "--vendor", "respond_io", *address)
+
     async def call(self, *arguments: str) -> int:
         """Call the command, and keep what it said. No value is ever in it."""
         command = Command(arguments, self.environ, self.folder / "said")
@@ -73,7 +78,7 @@ class FirstUser:
 
     def held(self) -> int:
         """Return the number of contacts that the vendor has."""
-        return len(self.sandbox.twin("respond_io").dump())
+        return len(self.sandbox.contacts("respond_io"))
 
 
 @asynccontextmanager
@@ -99,8 +104,7 @@ async def test_from_a_table_to_the_first_run(
         assert "table: crm.kunden" in written
         assert user.dsn not in written
 
-        add = ("add", "whatsapp_de", "--vendor", "respond_io")
-        add = (*add, "--base-url", user.address)
+        add = user.adding("whatsapp_de")
         assert await user.call(*add) == 2
         assert "--region CC: is missing" in user.said
         assert await user.call(*add, "--region", "DE") == 2
@@ -119,13 +123,12 @@ async def test_from_a_table_to_the_first_run(
         assert user.held() == 5, "the sixth has opted out"
 
         # A second destination with the same token shares the account.
-        second = ("add", "second", "--vendor", "respond_io", "--yes", "--region", "DE")
-        assert await user.call(*second, "--base-url", user.address) == 0
+        accepted = ("--yes", "--region", "DE")
+        assert await user.call(*user.adding("second"), *accepted) == 0
         text = user.destination.with_stem("second").read_text(encoding="utf-8")
         assert "account: whatsapp_de" in text
-        assert (
-            await user.call(*second[:1], "third", *second[2:], "--setting", "no=1") == 2
-        )
+        wrong = (*user.adding("third"), *accepted, "--setting", "no=1")
+        assert await user.call(*wrong) == 2
         assert "settings.no: there is no such key" in user.said
         assert not user.destination.with_stem("third").exists()
 
@@ -138,8 +141,7 @@ async def test_at_a_terminal_each_question_has_an_answer_already(
         code, shown = await _talk(user, ("init",), ["1", ""])
         assert code == 0, shown
         assert "1. crm.kunden (table" in shown
-        add = ("add", "whatsapp_de", "--vendor", "respond_io")
-        add = (*add, "--base-url", user.address)
+        add = user.adding("whatsapp_de")
         code, shown = await _talk(user, add, ["\x03"])
         assert (code, user.destination.exists()) == (130, False), shown
         assert "Nothing was written." in shown

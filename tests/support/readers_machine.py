@@ -103,6 +103,7 @@ class ReadersMachine:
             **kept,
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "SYNCENGINE_DATABASE_URL": self.dsn,
+            "CRM_DATABASE_URL": self.dsn,
             "RESPOND_IO_TOKEN": TOKEN,
             "TERM": "dumb",
         }

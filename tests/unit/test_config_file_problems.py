@@ -415,6 +415,7 @@ def test_a_folder_without_destinations_brings_what_to_copy(tmp_path: Path) -> No
     first, *copies = told.splitlines()
     assert first.endswith(
         "destinations: holds no destination; "
+        "`syncengine add NAME --vendor VENDOR` proposes one, or "
         "copy the commented example of your vendor, and edit it:"
     )
     assert [line.split()[0] for line in copies] == ["cp"] * len(vendors.names())
@@ -435,6 +436,7 @@ def test_where_there_is_no_file_the_message_has_a_command_that_makes_one(
     assert problem.where == str(file)
     assert re.fullmatch(
         r"there is no such file; name another one \(on the command line: --config\), "
+        r"let `syncengine init` write it, "
         r"or begin with the commented example: mkdir -p "
         rf"'{file.parent}' && cp \S*config/syncengine.yaml '{file}'",
         problem.what,

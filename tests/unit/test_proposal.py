@@ -346,7 +346,8 @@ def _table(name: str, names: str, **more: object) -> SourceTable:
 def _ranked(tables: Iterable[SourceTable]) -> tuple[list[str], str | None]:
     listed = list(tables)
     proposed = propose_table(listed)
-    return [each.name for each in rank_tables(listed)], proposed and proposed.name
+    name = None if proposed is None else proposed.name
+    return [each.name for each in rank_tables(listed)], name
 
 
 def test_the_table_of_contacts_is_told_from_others() -> None:
