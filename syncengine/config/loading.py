@@ -199,8 +199,8 @@ def _no_such_file(path: Path) -> Problem:
         command = f"mkdir -p {quoted(path.parent)} && {command}"
     return Problem(
         str(path),
-        "there is no such file; name another one (on the command line: --config), let "
-        "`syncengine init` write it, or begin with the commented example: "
+        "there is no such file; name another one (on the command line: --config), or "
+        "let `syncengine init` write it, or begin with the commented example: "
         f"{command}",
     )
 

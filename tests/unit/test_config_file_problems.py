@@ -436,7 +436,7 @@ def test_where_there_is_no_file_the_message_has_a_command_that_makes_one(
     assert problem.where == str(file)
     assert re.fullmatch(
         r"there is no such file; name another one \(on the command line: --config\), "
-        r"let `syncengine init` write it, "
+        r"or let `syncengine init` write it, "
         r"or begin with the commented example: mkdir -p "
         rf"'{file.parent}' && cp \S*config/syncengine.yaml '{file}'",
         problem.what,
