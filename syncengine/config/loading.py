@@ -90,6 +90,7 @@ def _read_engine_file(
     engine = checked(EngineFile, filled_in, where, problems)
     problems += rules.database_problems(raw, where)
     problems += rules.state_database_problems(raw.get("database"), environ, where)
+    problems += rules.alert_problems(engine, raw.get("alerts"), where)
     return engine
 
 

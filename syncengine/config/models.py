@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from syncengine.model.alerts import AlertKind
 from syncengine.model.limits import REMEMBERED
 from syncengine.model.mapping import Form, OnGone, OnInvalid, OnNull, OnRemoved, OnUnmap
 from syncengine.vendors.kit.addresses import is_place
-from syncengine.vendors.kit.settings import Duration, Written
+from syncengine.vendors.kit.settings import Duration, Secret, Written
 
 Name = Annotated[str, Field(min_length=1)]
 """A text that is not empty."""
@@ -146,6 +147,40 @@ class SourceModel(Written):
         return self
 
 
+class AlertTargetModel(Written):
+    """A place that alerts are sent to."""
+
+    webhook: Secret | None = None
+    """Address that gets each alert as a POST of a JSON object, whose ``text`` is what
+    chat tools show. As ``${NAME}``: such addresses are secrets. Give this or
+    ``apprise``."""
+    apprise: Secret | None = None
+    """URL of a service that the package apprise knows (mail, Telegram, Matrix and a
+    hundred more), as ``${NAME}``. Give this or ``webhook``."""
+    on: tuple[AlertKind, ...] = tuple(AlertKind)
+    """Kinds of alerts to send here. Default: all."""
+    destinations: tuple[Name, ...] = ()
+    """Send only alerts about these destinations. Default: all."""
+
+    @model_validator(mode="after")
+    def _one(self) -> AlertTargetModel:
+        if (self.webhook is None) == (self.apprise is None):
+            raise ValueError("needs one of: webhook, or apprise")
+        return self
+
+
+class AlertsModel(Written):
+    """Messages about destinations that need somebody, one for each change."""
+
+    to: dict[Name, AlertTargetModel] = Field(default={})
+    """Name of each target, for messages, to where it is."""
+    standing: Annotated[int, Field(ge=1)] = 100
+    """So many contacts more than before may be left alone, out of step, without an
+    alert."""
+    stale: Annotated[Duration, AfterValidator(_a_second), _A_SECOND] | None = None
+    """Alert where no whole run was done for so long, such as ``26h``. Default: never."""
+
+
 class EngineFile(Written):
     """``config/syncengine.yaml``: what all destinations share."""
 
@@ -168,6 +203,8 @@ class EngineFile(Written):
     lease_ttl: Annotated[Duration, AfterValidator(_a_second), _A_SECOND] = 30.0
     """How long an account stays reserved for a run that was killed. Then another run
     may begin."""
+    alerts: AlertsModel = AlertsModel()
+    """Who is told when a destination needs somebody."""
     keep_outcomes: Retention = 90 * 86400.0
     """How long ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
     keep_changes: Duration = 30 * 86400.0

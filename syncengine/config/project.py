@@ -14,6 +14,16 @@ from syncengine.config.urls import passwords
 from syncengine.errors import ConfigError, Problem
 
 
+def alert_addresses(engine: EngineFile) -> frozenset[str]:
+    """Return the addresses that alerts are sent to. Who has one can send there."""
+    addresses: set[str] = set()
+    for target in engine.alerts.to.values():
+        for address in (target.webhook, target.apprise):
+            if address is not None:
+                addresses.add(address.get_secret_value())
+    return frozenset(addresses)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything in the configuration's folder.
@@ -45,6 +55,7 @@ class Config:
         secrets: set[str] = set()
         secrets |= passwords(self.engine.database)
         secrets |= passwords(self.engine.source.database)
+        secrets |= alert_addresses(self.engine)
         for destination in self.readable:
             secrets |= destination.secrets
             secrets |= passwords(destination.source.database)

@@ -17,9 +17,15 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from syncengine.config.mapping import normalised_default
-from syncengine.config.models import DestinationFile, FieldModel, SourceModel
+from syncengine.config.models import (
+    AlertTargetModel,
+    DestinationFile,
+    EngineFile,
+    FieldModel,
+    SourceModel,
+)
 from syncengine.config.problems import near
-from syncengine.config.urls import is_loopback, passwords
+from syncengine.config.urls import is_loopback, is_web_address, passwords
 from syncengine.config.variables import (
     VARIABLES,
     is_variable,
@@ -273,13 +279,16 @@ def connection_problems(
         yield Problem(f"{where}: in_flight", what)
 
 
-def secret_problems(model: type[BaseModel], raw: Json, where: str) -> Iterator[Problem]:
+def secret_problems(
+    model: type[BaseModel], raw: Json, where: str, path: str = "settings"
+) -> Iterator[Problem]:
     """Find secrets written into a file: many people read, copy and commit it.
 
-    ``model`` is the one of the vendor's settings, ``raw`` are the settings as written.
+    ``model`` is the one of the part of the file at ``path``, such as the vendor's
+    settings; ``raw`` is that part as written.
     """
     if not isinstance(raw, dict):
-        # It has been reported that the settings are no mapping.
+        # It has been reported that it is no mapping.
         return
     for name, info in model.model_fields.items():
         value = raw.get(name)
@@ -289,7 +298,29 @@ def secret_problems(model: type[BaseModel], raw: Json, where: str) -> Iterator[P
                 "secrets come from the environment only: write ${NAME} here, without "
                 "a default"
             )
-            yield Problem(f"{where}: settings.{name}", what)
+            yield Problem(f"{where}: {path}.{name}", what)
+
+
+def alert_problems(
+    engine: EngineFile | None, raw: Json, where: str
+) -> Iterator[Problem]:
+    """Find addresses of alerts that are written into the file, or are none.
+
+    ``engine`` is the file as its model, None where that could not be made; ``raw`` is
+    its key ``alerts`` as written.
+    """
+    written = raw.get("to") if isinstance(raw, dict) else None
+    if isinstance(written, dict):
+        for name, target in written.items():
+            path = f"alerts.to.{name}"
+            yield from secret_problems(AlertTargetModel, target, where, path)
+    if engine is None:
+        return
+    for name, of_engine in engine.alerts.to.items():
+        webhook = of_engine.webhook
+        if webhook is not None and not is_web_address(webhook.get_secret_value()):
+            what = "must be an address that begins with https:// or http://"
+            yield Problem(f"{where}: alerts.to.{name}.webhook", what)
 
 
 def short_secret_problems(

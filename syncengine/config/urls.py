@@ -23,6 +23,15 @@ def is_loopback(base_url: str) -> bool:
         return host == "localhost"
 
 
+def is_web_address(url: str) -> bool:
+    """Return whether a text is an http or https address with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
 def passwords(url: Json) -> frozenset[str]:
     """Return the passwords in the URL of a database or proxy.
 

@@ -1,0 +1,130 @@
+"""Alerts: what is wrong at a destination, and the message about each change of that.
+
+A *concern* is something that is watched: how the last whole run ended, how many
+contacts stand, how long ago the last success was. It is in one state at a time: ok, or
+one kind of alert. Every change of state is one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from syncengine.model.http import Json
+
+
+class AlertKind(StrEnum):
+    """Kinds of messages, as ``on:`` names them in the configuration."""
+
+    FAILED = "failed"
+    """The last run was refused, or died."""
+    PARTLY_FAILED = "partly_failed"
+    """The last run left contacts rejected, deferred or unknown."""
+    BRAKED = "braked"
+    """The last run would have changed more than its brakes allow, and sent nothing."""
+    HALTED = "halted"
+    """The account stopped, such as for a bad key or a quota that is used up."""
+    STANDING = "standing"
+    """Many more contacts than before are left alone, out of step."""
+    STALE = "stale"
+    """No run was done for too long."""
+    RECOVERED = "recovered"
+    """What an alert was about is over."""
+
+
+class Concern(StrEnum):
+    """What is watched at a destination."""
+
+    RUN = "run"
+    STANDING = "standing"
+    STALE = "stale"
+
+
+OK = "ok"
+"""State of a concern about which there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """State of one concern at one destination."""
+
+    destination: str
+    concern: Concern
+    state: str = OK
+    """``ok``, or the kind of the alert that stands."""
+    since: datetime | None = None
+    """When it came into this state; None: it is new."""
+    run_id: int | None = None
+    """The run that brought it there, where one did."""
+    lowest: int | None = None
+    """Of ``standing``: the smallest number of contacts that was seen."""
+    reported: int | None = None
+    """Of ``standing``: the number that the last alert reported."""
+    succeeded_at: datetime | None = None
+    """Of ``run``: the end of the last whole run that was done."""
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``alerts --json`` prints."""
+        return {
+            "destination": self.destination,
+            "concern": self.concern.value,
+            "state": self.state,
+            "since": _text(self.since),
+            "run_id": self.run_id,
+            "succeeded_at": _text(self.succeeded_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMessage:
+    """One change of state, to be delivered. It holds no value and no contact's id."""
+
+    destination: str
+    kind: AlertKind
+    text: str
+    """One or two sentences: what happened, where, and what to do next."""
+    over: AlertKind | None = None
+    """Of a recovery: the kind of the alert that is over."""
+    run_id: int | None = None
+    contacts: Mapping[str, int] | None = None
+    """The run's counts of contacts by outcome, where a run is what it is about."""
+
+    def public(self) -> dict[str, Json]:
+        """Return the JSON object that a webhook receives."""
+        return {
+            "text": self.text,
+            "destination": self.destination,
+            "kind": self.kind.value,
+            "over": None if self.over is None else self.over.value,
+            "run_id": self.run_id,
+            "contacts": None if self.contacts is None else dict(self.contacts),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredAlerts:
+    """Messages that one target has not taken yet."""
+
+    target: str
+    number: int
+    oldest: datetime
+    attempts: int
+    """Attempts to deliver the oldest one."""
+    error: str
+    """Why the last attempt failed; empty before the first one."""
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``alerts --json`` prints."""
+        return {
+            "target": self.target,
+            "undelivered": self.number,
+            "oldest": _text(self.oldest),
+            "attempts": self.attempts,
+            "error": self.error,
+        }
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

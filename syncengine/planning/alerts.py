@@ -1,0 +1,191 @@
+"""Changes of alert states, and the messages about them. Pure.
+
+Each function takes the state that the database remembers and what is the case now, and
+returns the next state with the message about the change; no message where nothing
+changed. So each change is reported once, and a recovery only where an alert came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from syncengine.model.alerts import (
+    OK,
+    AlertKind,
+    AlertMessage,
+    AlertState,
+    Concern,
+)
+from syncengine.model.reports import RunStatus
+from syncengine.model.work import Standing
+
+_LEFT_ALONE = (Standing.DEAD_LETTER, Standing.GONE, Standing.UNSUPPORTED)
+"""Reasons to stand that somebody should look at. The others were asked for."""
+_STAND = "are out of step and not tried any more"
+_KIND_OF_STATUS = {
+    RunStatus.INCOMPLETE: AlertKind.PARTLY_FAILED,
+    RunStatus.HALTED: AlertKind.HALTED,
+    RunStatus.REFUSED: AlertKind.FAILED,
+    RunStatus.DIED: AlertKind.FAILED,
+}
+"""Kinds of alerts by how a run ended. Other endings say nothing: somebody stopped the
+run, or another one works on the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """What alerts have to know of a run that is over."""
+
+    destination: str
+    run_id: int | None
+    status: RunStatus
+    is_braked: bool = False
+    """True where a brake refused it."""
+    error: str = ""
+    """Why it was halted or braked, in words that name no contact."""
+    contacts: Mapping[str, int] | None = None
+    """Contacts by outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """The next state of a concern, with the message about the change, if it changed."""
+
+    state: AlertState
+    message: AlertMessage | None = None
+
+
+def after_run(before: AlertState, run: EndedRun, now: datetime) -> AlertChange:
+    """Return what the end of a whole run changes."""
+    if run.status is RunStatus.DONE:
+        recovered = replace(before, succeeded_at=now)
+        text = f"{run.destination}: run {run.run_id} brought everything in step again."
+        return _changed(recovered, OK, run.run_id, text, run.contacts)
+    kind = _KIND_OF_STATUS.get(run.status)
+    if kind is None:
+        return AlertChange(before)
+    if run.is_braked:
+        kind = AlertKind.BRAKED
+    return _changed(before, kind.value, run.run_id, _text_of(run, kind), run.contacts)
+
+
+def after_count(
+    before: AlertState,
+    standing: Mapping[Standing, int],
+    most: int,
+    run_id: int | None,
+) -> AlertChange:
+    """Return what the number of contacts that stand changes.
+
+    ``most`` more than the smallest number seen are no alert, one more is. Where nobody
+    mends them, the alert comes again once as many have been added to it.
+    """
+    number = sum(standing.get(reason, 0) for reason in _LEFT_ALONE)
+    lowest = number if before.lowest is None else min(before.lowest, number)
+    seen = replace(before, lowest=lowest)
+    if number <= lowest + most:
+        text = f"{before.destination}: only {number} contacts {_STAND} now."
+        return _changed(seen, OK, run_id, text)
+    is_reported = before.state != OK and before.reported is not None
+    if is_reported and number <= (before.reported or 0) + most:
+        return AlertChange(seen)
+    text = (
+        f"{before.destination}: {number} contacts {_STAND}, {number - lowest} more than "
+        f"there were once. `syncengine failures -d {before.destination}` lists them."
+    )
+    alerted = replace(seen, reported=number, state=OK)
+    return _changed(alerted, AlertKind.STANDING.value, run_id, text)
+
+
+def after_time(
+    before: AlertState,
+    succeeded_at: datetime | None,
+    watched_since: datetime,
+    longest: timedelta | None,
+    now: datetime,
+) -> AlertChange:
+    """Return what the time since the last success changes.
+
+    ``succeeded_at`` is the end of the last whole run that was done; where there was
+    none, time counts from ``watched_since``. ``longest`` is None where nothing is said
+    about it.
+    """
+    last = succeeded_at or watched_since
+    if longest is None or now - last <= longest:
+        text = f"{before.destination}: a run was done again."
+        return _changed(before, OK, None, text)
+    when = f"since {last.isoformat(timespec='minutes')}"
+    text = (
+        f"{before.destination}: no run was done {when}. See whether the schedule still "
+        f"starts it; `syncengine status -d {before.destination}` shows the last one."
+    )
+    return _changed(before, AlertKind.STALE.value, None, text)
+
+
+def _changed(
+    before: AlertState,
+    state: str,
+    run_id: int | None,
+    text: str,
+    contacts: Mapping[str, int] | None = None,
+) -> AlertChange:
+    """Return the change to a state; without a message where it is in that state."""
+    if before.state == state:
+        return AlertChange(before)
+    after = replace(before, state=state, since=None, run_id=run_id)
+    kind, over = AlertKind.RECOVERED, None
+    if state == OK:
+        over = AlertKind(before.state)
+    else:
+        kind = AlertKind(state)
+    message = AlertMessage(before.destination, kind, text, over, run_id, contacts)
+    return AlertChange(after, message)
+
+
+def _text_of(run: EndedRun, kind: AlertKind) -> str:
+    """Return the message about a run that did not end well."""
+    name = run.destination
+    run_name = "a run" if run.run_id is None else f"run {run.run_id}"
+    why = f" {run.error.rstrip('.')}." if run.error else ""
+    more = f"`syncengine status -d {name}` says more."
+    match kind:
+        case AlertKind.HALTED:
+            return f"{name}: {run_name} was halted.{why} {more}"
+        case AlertKind.BRAKED:
+            return (
+                f"{name}: {run_name} sent nothing, since it would have changed more "
+                f"than its brakes allow.{why} `syncengine plan -d {name}` shows what it "
+                "would have sent."
+            )
+        case AlertKind.PARTLY_FAILED:
+            return (
+                f"{name}: {run_name} left contacts behind ({_numbers(run.contacts)}). "
+                f"`syncengine failures -d {name}` lists them; the next run tries again "
+                "by itself what may still succeed."
+            )
+        case _ if run.status is RunStatus.DIED:
+            return (
+                f"{name}: {run_name} ended without a word: its process was killed or "
+                "its machine was lost. The next run goes on where it was."
+            )
+        case _:
+            return f"{name}: {run_name} was refused, and nothing was sent. {more}"
+
+
+def _numbers(contacts: Mapping[str, int] | None) -> str:
+    """Return the numbers of a run's contacts that fell short, in words."""
+    if contacts is None:
+        return "it did not count them"
+    parts = [
+        f"{contacts[name]} {name}"
+        for name in ("rejected", "deferred", "unknown")
+        if contacts.get(name)
+    ]
+    return ", ".join(parts) or "it did not count them"
+
+
+def new_state(destination: str, concern: Concern) -> AlertState:
+    """Return the state of a concern that was not watched before."""
+    return AlertState(destination, concern)
