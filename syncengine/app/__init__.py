@@ -7,14 +7,20 @@ together.
 from __future__ import annotations
 
 from syncengine.app.databases import migrate
-from syncengine.app.named_subjects import named, regions
+from syncengine.app.named_subjects import asked_one_by_one, named, regions
 from syncengine.app.run_request import RunRequest
 from syncengine.app.verbs.adopt import adopt
 from syncengine.app.verbs.check import check
 from syncengine.app.verbs.confirm import confirm
-from syncengine.app.verbs.export import export_consent
+from syncengine.app.verbs.consent_lists import (
+    all_suppressions,
+    asked_suppressions,
+    erasures,
+)
+from syncengine.app.verbs.export import export_consent, export_contacts
 from syncengine.app.verbs.failures import failures
 from syncengine.app.verbs.forget import forget
+from syncengine.app.verbs.history import history
 from syncengine.app.verbs.import_ import import_consent
 from syncengine.app.verbs.merge import merge
 from syncengine.app.verbs.plan import plan
@@ -25,16 +31,23 @@ from syncengine.app.verbs.runs import batches, one_run, runs
 from syncengine.app.verbs.show import show
 from syncengine.app.verbs.suppress import lift, suppress, suppressions
 from syncengine.app.verbs.verify import verify
+from syncengine.app.verbs.why import why
 
 __all__ = [
     "RunRequest",
     "adopt",
+    "all_suppressions",
+    "asked_one_by_one",
+    "asked_suppressions",
     "batches",
     "check",
     "confirm",
+    "erasures",
     "export_consent",
+    "export_contacts",
     "failures",
     "forget",
+    "history",
     "import_consent",
     "lift",
     "merge",
@@ -51,4 +64,5 @@ __all__ = [
     "suppress",
     "suppressions",
     "verify",
+    "why",
 ]

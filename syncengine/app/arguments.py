@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from syncengine.errors import ConfigError, Problem
 
@@ -68,6 +69,15 @@ def text(argument: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise _refused(argument, f"must be a text, or None; {_shown(value)} is not")
+
+
+def moment(argument: str, value: object) -> datetime | None:
+    """Return a moment, or None; without a time zone it is local. Raises ConfigError."""
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.astimezone()
+    raise _refused(argument, f"must be a datetime, or None; {_shown(value)} is not")
 
 
 def refuse_other_flags(**flags: object) -> None:

@@ -62,7 +62,9 @@ class Candidates:
             )
         if request.dead:
             name = self._destination.name
-            return self._again(all_dead_letters(state, name, request.code))
+            return self._again(
+                all_dead_letters(state, name, request.code, request.since)
+            )
         if request.removed:
             return self._earlier()
         return self._differing()

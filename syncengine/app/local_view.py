@@ -39,6 +39,8 @@ class LocalView:
     """None where the state does not know the contact."""
     desired: Desired | None
     """What the row asks for; None without a row, or with one that cannot be used."""
+    has_row: bool | None = None
+    """Whether the source selects the contact; None where it could not be read."""
     remarks: tuple[str, ...] = ()
     outlook: Outlook = field(default_factory=Outlook)
     vendor: Copy | None = None
@@ -83,11 +85,13 @@ async def _local_view(
     desired: Desired | None = None
     outlook = Outlook()
     remarks: list[str] = []
+    has_row: bool | None = None
     try:
         pool = databases.source(destination)
         source = SourceRows(pool, await inspect_source(destination, pool))
         rows = await source.load([contact_id])
         row = rows[0] if rows else None
+        has_row = row is not None
         seen, remark = _with_row(destination, seen, row)
         desired = seen.desired
         if remark is not None:
@@ -110,6 +114,7 @@ async def _local_view(
         contact_id,
         state,
         desired,
+        has_row,
         (*remarks, *outlook.remarks),
         outlook,
     )

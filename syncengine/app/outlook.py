@@ -69,6 +69,9 @@ class Outlook:
     the contact alone."""
     kept: Pending | None = None
     """What was sent without an outcome, and stays unknown after the next run."""
+    job: Job | None = None
+    """What the next run does, as it would be planned now; None where it leaves the
+    contact alone, or has nothing to do for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ async def look_ahead(
         next_run=next_run,
         nothing_because=nothing,
         kept=_kept(seen, prepared),
+        job=prepared.jobs[0] if prepared.jobs else None,
     )
 
 

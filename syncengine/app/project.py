@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from syncengine.app import arguments
@@ -221,6 +222,7 @@ class Project:
         batch: int | None = None,
         dead: bool = False,
         code: str | None = None,
+        since: datetime | None = None,
         destinations: Iterable[str] = (),
         accept: Iterable[str] = (),
         on_event: Listener | None = None,
@@ -230,8 +232,9 @@ class Project:
         """Try again, with fresh values, what failed in an earlier run.
 
         ``run_id`` is its number, and ``batch`` restricts it to one of its batches. With
-        ``dead`` it is about all dead letters instead, of these ``destinations`` and
-        with this ``code``. Raises ConfigError for arguments that do not go together.
+        ``dead`` it is about all dead letters instead, of these ``destinations``, with
+        this ``code`` and last tried ``since`` then. Raises ConfigError for arguments
+        that do not go together.
         """
         names = arguments.names("destinations", destinations)
         arguments.refuse_other_flags(dead=dead)
@@ -240,6 +243,7 @@ class Project:
             batch=arguments.at_least_one("batch", batch),
             dead=dead,
             code=arguments.text("code", code),
+            since=arguments.moment("since", since),
             destinations=names,
             accept=frozenset(arguments.names("accept", accept)),
         )
@@ -253,6 +257,7 @@ class Project:
         batch: int | None = None,
         dead: bool = False,
         code: str | None = None,
+        since: datetime | None = None,
         destinations: Iterable[str] = (),
         accept: Iterable[str] = (),
         on_event: Listener | None = None,
@@ -267,6 +272,7 @@ class Project:
                 batch=batch,
                 dead=dead,
                 code=code,
+                since=since,
                 destinations=destinations,
                 accept=accept,
                 on_event=on_event,

@@ -137,7 +137,7 @@ async def _on_retry(
         if total != 0:
             return ()
         codes = await codes_of_dead_letters(databases.state, destination.name)
-        return (_on_no_dead_letter(request.code, codes),)
+        return (_on_no_dead_letter(request, codes),)
     if request.retry_of is None or total is None or changed:
         return ()
     former = f"run {request.retry_of}"
@@ -152,14 +152,17 @@ async def _on_retry(
     return (f"{who} in step by now, or left the source",)
 
 
-def _on_no_dead_letter(code: str | None, codes: Mapping[str, int]) -> str:
+def _on_no_dead_letter(request: RunRequest, codes: Mapping[str, int]) -> str:
     if not codes:
         return "there are no dead letters: there is nothing to retry"
     others = ", ".join(f"{number} with {other}" for other, number in codes.items())
-    return (
-        f'no dead letter has the code "{code}": there is nothing to retry '
-        f"(dead letters: {others})"
-    )
+    missing = "no dead letter"
+    if request.code is not None:
+        missing += f' has the code "{request.code}"'
+    if request.since is not None:
+        both = " and" if request.code is not None else ""
+        missing += f"{both} was tried since {request.since:%Y-%m-%d %H:%M}"
+    return f"{missing}: there is nothing to retry (dead letters: {others})"
 
 
 async def _on_named(

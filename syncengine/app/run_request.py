@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.contact_ids import as_argument
@@ -66,6 +67,8 @@ class RunRequest:
     """Only dead letters: contacts that are left alone since they were refused."""
     code: str | None = None
     """Of them, those refused with this code."""
+    since: datetime | None = None
+    """Of them, those that a run tried since then, and that were refused."""
     removed: bool = False
     """Only contacts that left the source earlier: ``on_removed`` as it is now is
     applied to them."""
@@ -133,6 +136,8 @@ class RunRequest:
         yield from ("retry", "--dead", "-d", destination)
         if self.code is not None:
             yield from ("--code", self.code)
+        if self.since is not None:
+            yield from ("--since", self.since.isoformat(timespec="seconds"))
 
     def _options(self) -> Iterator[str]:
         if self.batch is not None:
@@ -155,6 +160,7 @@ def retry_request(
     batch: int | None,
     dead: bool,
     code: str | None,
+    since: datetime | None,
     destinations: Sequence[str],
     accept: frozenset[str],
 ) -> RunRequest:
@@ -162,21 +168,22 @@ def retry_request(
 
     Raises ConfigError for options that do not go together.
     """
-    problem = _misuse(run_id, batch, code, destinations, dead=dead)
+    chooses = code is not None or since is not None or bool(destinations)
+    problem = _misuse(run_id, batch, dead=dead, chooses=chooses)
     if problem is not None:
         raise ConfigError([problem])
-    return RunRequest(retry_of=run_id, batch=batch, dead=dead, code=code, accept=accept)
+    return RunRequest(
+        retry_of=run_id, batch=batch, dead=dead, code=code, since=since, accept=accept
+    )
 
 
 def _misuse(
-    run_id: int | None,
-    batch: int | None,
-    code: str | None,
-    destinations: Sequence[str],
-    *,
-    dead: bool,
+    run_id: int | None, batch: int | None, *, dead: bool, chooses: bool
 ) -> Problem | None:
-    """Return what is wrong with a combination of options, if anything is."""
+    """Return what is wrong with a combination of options, if anything is.
+
+    ``chooses``: some of the dead letters are chosen.
+    """
     if dead:
         if run_id is None and batch is None:
             return None
@@ -184,9 +191,9 @@ def _misuse(
             "retry --dead",
             "tries dead letters of all runs: leave out the run's number and --batch",
         )
-    if code is not None or destinations:
+    if chooses:
         return Problem(
-            "retry", "-d and --code choose among dead letters: say --dead too"
+            "retry", "-d, --code and --since choose among dead letters: say --dead too"
         )
     if run_id is None:
         return Problem(

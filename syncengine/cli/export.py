@@ -2,68 +2,135 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from syncengine import app
+from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
-from syncengine.cli.options import FileOrStream, Flag, options
+from syncengine.cli.listing import print_pages
+from syncengine.cli.options import (
+    Destinations,
+    FileOrStream,
+    Flag,
+    Format,
+    FormatOption,
+    chosen_format,
+    options,
+)
+from syncengine.cli.private_files import private_file
 from syncengine.cli.rendering.consent import counted
-from syncengine.cli.rendering.layout import print_json, print_line
+from syncengine.cli.rendering.contact_rows import COLUMNS, VALUES
+from syncengine.cli.rendering.layout import contacts, print_json, print_line
 from syncengine.cli.terminal import err
 from syncengine.errors import ConfigError, Problem
+from syncengine.model.desk import CONTACT_NAMES
+
+_FORM_BY_ENDING: dict[str, Format] = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+"""Form of a file by the end of its name; any other file holds CSV."""
 
 
-def export(*, consent: FileOrStream, json: Flag = False) -> int:
-    """Back up suppressions and erasures to a file: no vendor can give them back.
+def export(
+    *,
+    consent: FileOrStream | None = None,
+    destination: Destinations = (),
+    show_values: Flag = False,
+    out: FileOrStream | None = None,
+    format_: FormatOption = None,
+    json: Flag = False,
+) -> int:
+    """List all contacts with their vendor ids and states, or back up who said no.
 
     Parameters
     ----------
     consent
-        The file to write; "-" is standard output. It holds salted hashes and their
-        salt, no contacts, and only its owner may read it.
+        Instead of contacts, write suppressions and erasures to this file, since no
+        vendor can give them back; "-" is standard output. It holds salted hashes and
+        their salt, no contacts, and only its owner may read it.
+    destination
+        Only this destination (the name of its file); may be repeated. Default: all.
+    show_values
+        With the fields and tags that the vendor is known to hold: personal data, which
+        `forget` cannot erase from what is written here.
+    out
+        Write to this file, which only its owner may read, in the form that the end of
+        its name says (.csv, .json, .jsonl); "-" is standard output.
     json
-        Print one JSON object about the file (not with "-").
+        Print one JSON array; with --consent, one object about the file (not with "-").
     """
+    chosen = chosen_format(format_, json=json)
+    if format_ == "table" and out is not None:
+        what = "a file holds csv, json or jsonl; a table is for people"
+        raise ConfigError([Problem("--out", what)])
+    if consent is None:
+        _export_contacts(destination, show_values=show_values, out=out, chosen=chosen)
+        return exits.IN_STEP
+    if destination or show_values or out is not None or format_ is not None:
+        what = "backs up suppressions and erasures: leave out all options but --json"
+        raise ConfigError([Problem("--consent", what)])
+    _export_consent(consent, json=json)
+    return exits.IN_STEP
+
+
+def _export_contacts(
+    destination: Destinations, *, show_values: bool, out: Path | None, chosen: Format
+) -> None:
+    """Print all contacts, or write them to a file."""
+    columns = [*COLUMNS]
+    names = [*CONTACT_NAMES]
+    if show_values:
+        columns += VALUES
+        names += [column.name for column in VALUES]
+    pages = app.export_contacts(options.load(), destination, with_values=show_values)
+    if out is None or str(out) == "-":
+        print_pages(
+            pages,
+            chosen,
+            columns,
+            names,
+            empty="No contact is known yet: nothing was sent.",
+            public=lambda contact: contact.public(show_values=show_values),
+        )
+        return
+    if chosen == "table":
+        chosen = _FORM_BY_ENDING.get(out.suffix.lower(), "csv")
+    with private_file(out) as file:
+        number = print_pages(
+            pages,
+            chosen,
+            columns,
+            names,
+            empty="",
+            sink=lambda text: file.write(text.encode()),
+            public=lambda contact: contact.public(show_values=show_values),
+        )
+    message = f"{contacts(number)} exported to {out}"
+    if show_values:
+        message += ", with personal data: only you may read it"
+    err.print(message, markup=False, soft_wrap=True)
+
+
+def _export_consent(path: Path, *, json: bool) -> None:
+    """Write the suppressions and erasures to a file, or to standard output."""
     content, report = run_engine(app.export_consent(options.load()))
-    to_stdout = str(consent) == "-"
-    try:
-        if to_stdout:
+    message = f"{counted(report)} exported to {path}"
+    if str(path) == "-":
+        # Standard output carries the file itself.
+        try:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
-        else:
-            _write(consent, content)
-    except OSError as error:
-        what = f"cannot be written: {error.strerror}"
-        raise ConfigError([Problem(str(consent), what)]) from None
-    message = f"{counted(report)} exported to {consent}"
-    if to_stdout:
-        # Standard output carries the file itself.
+        except OSError as error:
+            what = f"cannot be written: {error.strerror}"
+            raise ConfigError([Problem(str(path), what)]) from None
         err.print(message, markup=False, soft_wrap=True)
-    elif json:
+        return
+    with private_file(path) as file:
+        file.write(content)
+    if json:
         print_json([report])
     else:
         print_line(message)
-    return 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all, readable by its owner only."""
-    if path.exists() and not path.is_file():
-        # A device or a pipe must not be replaced by a file.
-        path.write_bytes(content)
-        return
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as file:
-        try:
-            file.write(content)
-            file.flush()
-            # Without this a power cut could leave an empty file under the final name.
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except OSError:
-            Path(file.name).unlink()
-            raise

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 
 from syncengine.app.project import Project
 from syncengine.cli.execution import execute
+from syncengine.cli.moments import moment
 from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
 from syncengine.cli.rendering.runs import print_runs
 from syncengine.config.project import Config
@@ -20,6 +21,7 @@ def retry(
     dead: Flag = False,
     destination: Destinations = (),
     code: str | None = None,
+    since: str | None = None,
     batch: AtLeastOne | None = None,
     accept: Names = (),
     json: Flag = False,
@@ -37,6 +39,9 @@ def retry(
         With --dead: only those of this destination; may be repeated.
     code
         With --dead: only those rejected with this code.
+    since
+        With --dead: only those that were last tried, and rejected, in a run since then:
+        a date or time (2026-11-01), or how long ago (36h).
     batch
         Only this batch of the earlier run.
     accept
@@ -45,6 +50,7 @@ def retry(
     json
         Print one JSON object for each destination.
     """
+    last_tried_since = None if since is None else moment("--since", since)
 
     def work(
         config: Config, progress: Progress, stop: asyncio.Event
@@ -54,6 +60,7 @@ def retry(
             batch=batch,
             dead=dead,
             code=code,
+            since=last_tried_since,
             destinations=destination,
             accept=accept,
             progress=progress,

@@ -157,12 +157,16 @@ def _code_after_output(code: int, tokens: list[str]) -> int:
 _PRINTING_VERBS = frozenset(
     {
         "check",
+        "erasures",
         "failures",
+        "history",
         "plan",
         "runs",
         "schema",
         "show",
         "status",
+        "suppressions",
+        "why",
         "--help",
         "-h",
         "--version",
@@ -177,6 +181,8 @@ def _only_prints(tokens: list[str]) -> bool:
     """Return whether the command's whole purpose is what it prints."""
     given = {token.partition("=")[0] for token in tokens}
     if "verify" in given and "--repair" not in given:
+        return True
+    if "export" in given and "--consent" not in given:
         return True
     if "suppress" in given and given.isdisjoint(_SUPPRESSING_OPTIONS):
         return True

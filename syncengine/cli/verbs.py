@@ -23,6 +23,8 @@ VERBS = {
     "status": "Show each destination's last run, who works on it now, and contacts left alone.",
     "runs": "List the last runs, newest first, or the batches of one run.",
     "failures": "List the contacts that fell short, and what to do about each.",
+    "why": "Explain one contact: what was sent, what the vendor said, what comes next.",
+    "history": "List every run that touched one contact, and what each changed, newest first.",
     "show": "Show one contact: its row, what is known of its copies, what the vendors hold.",
     "verify": "Read contacts back from the vendors; report where they differ from what was sent.",
     "adopt": "Link the source's contacts to those that exist at the vendor; changes none there.",
@@ -30,7 +32,9 @@ VERBS = {
     "rename": "Move all that is known of a destination to the destination's new name.",
     "suppress": "Send nothing about somebody any more, to any vendor, from this moment on.",
     "forget": "Erase one contact at every vendor and here; print a receipt for each destination.",
-    "export": "Back up suppressions and erasures to a file: no vendor can give them back.",
+    "suppressions": "List the suppressions, newest first, or tell whether somebody is suppressed.",
+    "erasures": "List the erasures that were asked for, those that somebody has to finish first.",
+    "export": "List all contacts with their vendor ids and states, or back up who said no.",
     "import": "Add the suppressions and erasures of an exported file to the state.",
     "prune": "Delete old runs from the state; other runs may be under way meanwhile.",
     "schema": "Print the JSON Schema of the configuration's files, for editors.",
@@ -43,6 +47,11 @@ It is repeated here, since the verbs' modules are not imported for the list of v
 """
 
 DETAILS = {
+    "suppressions": (
+        "Only salted hashes are kept, so the list names nobody. Phones and addresses "
+        "come from files or standard input, since every user of the machine can read "
+        "a command line; the answer has the line's number."
+    ),
     "show": "Prints personal data.",
     "suppress": (
         "Phones and addresses come from files or standard input, since every user of "

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncengine.model.contact_ids import as_argument
 from syncengine.model.http import Json
 
 
@@ -166,3 +167,325 @@ FAILURE_NAMES = (
     "next",
 )
 """Public names of a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedChange:
+    """What a run altered at a contact."""
+
+    effect: str
+    """``created``, ``linked``, ``updated`` or ``deleted``."""
+    fields: Mapping[str, Mapping[str, Json]] = field(repr=False)
+    """Name to its values ``old`` and ``new``. Without ``old`` it was not known; null is
+    empty."""
+    tags_added: tuple[str, ...] = ()
+    tags_removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEvent:
+    """What one run did to a contact."""
+
+    run_id: int
+    destination: str
+    kind: str
+    """Kind of the run."""
+    at: datetime
+    outcome: str
+    """Empty where the run changed the contact without judging it."""
+    code: str
+    message: str
+    http_status: int | None
+    requests: int | None
+    actions: tuple[str, ...]
+    """The calls that were accepted."""
+    change: RecordedChange | None
+
+    def public(self, *, show_values: bool = False) -> dict[str, Json]:
+        """Return one row of ``history --json``; values of fields only if asked for."""
+        change = self.change
+        row: dict[str, Json] = {
+            "destination": self.destination,
+            "run_id": self.run_id,
+            "kind": self.kind,
+            "at": iso(self.at),
+            "outcome": self.outcome or None,
+            "code": self.code,
+            "message": self.message,
+            "http_status": self.http_status,
+            "requests": self.requests,
+            "actions": list(self.actions),
+            "effect": change.effect if change else None,
+            "changed": sorted(change.fields) if change else [],
+            "tags_added": list(change.tags_added) if change else [],
+            "tags_removed": list(change.tags_removed) if change else [],
+        }
+        if show_values:
+            fields = change.fields if change else {}
+            row["values"] = {name: dict(pair) for name, pair in fields.items()}
+        return row
+
+
+EVENT_NAMES = (
+    "destination",
+    "run_id",
+    "kind",
+    "at",
+    "outcome",
+    "code",
+    "message",
+    "http_status",
+    "requests",
+    "actions",
+    "effect",
+    "changed",
+    "tags_added",
+    "tags_removed",
+)
+"""Public names of what a run did to a contact; ``values`` is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReason:
+    """One field of a contact: how it differs, and what the next run does with it."""
+
+    name: str
+    """Name of the vendor's field, or ``tags``."""
+    state: str
+    """``same``, ``differs`` or ``unknown``: the source's value now against the one that
+    the vendor acknowledged last."""
+    is_sent_next: bool
+    """True where the next run sends it."""
+    changed_at: datetime | None
+    """When it was last changed there by a run; None where no kept change tells it."""
+    run_id: int | None
+    """The run that did."""
+    source: Json = field(default=None, repr=False)
+    last_sent: Json = field(default=None, repr=False)
+
+    def public(self, *, show_values: bool = False) -> dict[str, Json]:
+        """Return one member of ``fields``; values only if asked for."""
+        row: dict[str, Json] = {
+            "field": self.name,
+            "state": self.state,
+            "sent_next": self.is_sent_next,
+            "changed_at": iso(self.changed_at),
+            "run_id": self.run_id,
+        }
+        if show_values:
+            row["source"] = self.source
+            row["last_sent"] = self.last_sent
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class WhyReport:
+    """Why a contact is at one destination as it is. The names are stable."""
+
+    destination: str
+    contact_id: str
+    status: str
+    external_id: str | None
+    standing: str | None
+    code: str
+    rejections: int
+    since_run_id: int | None
+    synced_at: datetime | None
+    last: ContactEvent | None
+    """What the newest run that touched it did."""
+    next_run: str
+    """To be read behind "the next run"; empty where that cannot be known."""
+    reason: str
+    """Why the next run does that."""
+    fields: tuple[FieldReason, ...] = ()
+    remarks: tuple[str, ...] = ()
+    is_known: bool = True
+    """False where neither the state nor the source knows the contact."""
+    shows_values: bool = False
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``why --json`` prints."""
+        last = self.last.public(show_values=self.shows_values) if self.last else None
+        fields = [each.public(show_values=self.shows_values) for each in self.fields]
+        return {
+            "destination": self.destination,
+            "contact": self.contact_id,
+            "status": self.status,
+            "external_id": self.external_id,
+            "standing": self.standing,
+            "code": self.code,
+            "rejections": self.rejections,
+            "since_run_id": self.since_run_id,
+            "synced_at": iso(self.synced_at),
+            "last": last,
+            "next_run": self.next_run,
+            "reason": self.reason,
+            "fields": fields,
+            "remarks": list(self.remarks),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionRow:
+    """One suppression, of somebody who is known by a salted hash alone."""
+
+    kind: str
+    """``contact``, ``phone`` or ``email``: what the hash is of."""
+    reason: str
+    """``suppressed`` or ``forgotten``."""
+    since: datetime
+    subject: str
+    """The hash, in hexadecimal digits."""
+
+    def public(self) -> dict[str, Json]:
+        """Return one row of ``suppressions --json``."""
+        return {
+            "kind": self.kind,
+            "reason": self.reason,
+            "since": iso(self.since),
+            "subject": self.subject,
+        }
+
+
+SUPPRESSION_NAMES = ("kind", "reason", "since", "subject")
+"""Public names of a suppression."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPerson:
+    """The answer whether somebody is suppressed."""
+
+    asked: str
+    """Such as ``contact 7``, or ``--phones, line 3``: the number itself is not
+    repeated."""
+    kind: str | None = None
+    """What the suppression names; None where there is none."""
+    reason: str | None = None
+    since: datetime | None = None
+
+    def public(self) -> dict[str, Json]:
+        """Return one row of ``suppressions --contact ID --json``."""
+        return {
+            "asked": self.asked,
+            "suppressed": self.reason is not None,
+            "kind": self.kind,
+            "reason": self.reason,
+            "since": iso(self.since),
+        }
+
+
+ASKED_NAMES = ("asked", "suppressed", "kind", "reason", "since")
+"""Public names of such an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRow:
+    """One contact's erasure at one destination."""
+
+    destination: str
+    contact_id: str | None
+    """None once it is through: then only a salted hash is kept."""
+    status: str
+    """``open``, ``scheduled``, ``impossible`` or ``done``."""
+    receipt: str
+    """What the vendor said."""
+    to_ask: str
+    """What a person still has to ask the vendor for; empty where nothing."""
+    requested_at: datetime
+    ended_at: datetime | None
+    subject: str
+    """Salted hash of the contact's id, in hexadecimal digits."""
+
+    @property
+    def is_to_do(self) -> bool:
+        """Return whether somebody has to do something about it."""
+        return self.status == "open" or bool(self.to_ask)
+
+    @property
+    def next_step(self) -> str:
+        """Return what to do; empty where nothing."""
+        # Without its id a person has to know whom they asked for.
+        contact = "ID" if self.contact_id is None else as_argument(self.contact_id)
+        forget = f"syncengine forget {contact}"
+        if self.to_ask:
+            name = as_argument(self.destination)
+            return f"{self.to_ask}. Once they did: `{forget} --confirmed -d {name}`"
+        if self.status == "open":
+            return f"`{forget}` finishes it"
+        return ""
+
+    def public(self) -> dict[str, Json]:
+        """Return one row of ``erasures --json``."""
+        return {
+            "destination": self.destination,
+            "contact": self.contact_id,
+            "status": self.status,
+            "receipt": self.receipt,
+            "requested_at": iso(self.requested_at),
+            "ended_at": iso(self.ended_at),
+            "next": self.next_step,
+            "subject": self.subject,
+        }
+
+
+ERASURE_NAMES = (
+    "destination",
+    "contact",
+    "status",
+    "receipt",
+    "requested_at",
+    "ended_at",
+    "next",
+    "subject",
+)
+"""Public names of an erasure."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRow:
+    """A contact at a destination, as the state has it."""
+
+    destination: str
+    contact_id: str
+    external_id: str | None
+    status: str
+    code: str | None
+    standing: str | None
+    rejections: int
+    since_run_id: int | None
+    synced_at: datetime | None
+    fields: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    tags: tuple[str, ...] = field(default=(), repr=False)
+    """Tags that are there, whoever set them."""
+
+    def public(self, *, show_values: bool = False) -> dict[str, Json]:
+        """Return one row of ``export --json``; values only if asked for."""
+        row: dict[str, Json] = {
+            "destination": self.destination,
+            "contact": self.contact_id,
+            "external_id": self.external_id,
+            "status": self.status,
+            "code": self.code,
+            "standing": self.standing,
+            "rejections": self.rejections,
+            "since_run_id": self.since_run_id,
+            "synced_at": iso(self.synced_at),
+        }
+        if show_values:
+            row["fields"] = dict(self.fields)
+            row["tags"] = list(self.tags)
+        return row
+
+
+CONTACT_NAMES = (
+    "destination",
+    "contact",
+    "external_id",
+    "status",
+    "code",
+    "standing",
+    "rejections",
+    "since_run_id",
+    "synced_at",
+)
+"""Public names of a contact; ``fields`` and ``tags`` are others."""

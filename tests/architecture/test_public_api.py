@@ -62,7 +62,8 @@ SIGNATURES = {
     "plan": PLAN_OPTIONS,
     "run": f"{PLAN_OPTIONS}, progress=, stop=",
     "retry": (
-        "run_id=, /, *, batch=, dead=, code=, destinations=, accept=, on_event=, progress=, stop="
+        "run_id=, /, *, batch=, dead=, code=, since=, destinations=, accept=, on_event=, progress=, "
+        "stop="
     ),
     "verify": (
         "*destinations, sample=, contacts=, repair=, fields=, recreate=, accept=, on_event=, progress=, stop="

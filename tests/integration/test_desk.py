@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,16 @@ import pytest_asyncio
 
 from syncengine.cli import verbs  # noqa: F401 - registers the verbs
 from syncengine.cli.root import main
-from syncengine.model.desk import BATCH_NAMES, FAILURE_NAMES, RUN_NAMES
+from syncengine.model.desk import (
+    ASKED_NAMES,
+    BATCH_NAMES,
+    CONTACT_NAMES,
+    ERASURE_NAMES,
+    EVENT_NAMES,
+    FAILURE_NAMES,
+    RUN_NAMES,
+    SUPPRESSION_NAMES,
+)
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people_project import BOTH, People, people, refusing
 
@@ -67,7 +77,13 @@ async def desk(
 
 @pytest.mark.asyncio
 async def test_before_the_first_run_everything_says_so(desk: Desk) -> None:
-    for verb, words in (("runs", "No run has taken"), ("failures", "none stands")):
+    for verb, words in (
+        ("runs", "No run has taken"),
+        ("failures", "none stands"),
+        ("export", "nothing was sent"),
+        ("suppressions", "Nobody is suppressed"),
+        ("erasures", "Nobody was forgotten"),
+    ):
         code, results, messages = await desk.say(verb)
         assert (code, results, words in messages) == (0, "", True), messages
         assert await desk.rows(verb) == []
@@ -83,6 +99,191 @@ async def test_the_morning_after(desk: Desk) -> None:
     await _four_nights(here)
     await _check_runs(desk)
     await _check_failures(desk)
+    await _check_history(desk)
+    await _check_why(desk)
+
+
+_CHANGE = """
+INSERT INTO syncengine.sync_change (run_id, contact_id, effect, fields, tags_added)
+VALUES ($1, '5', 'updated', '{"firstName": {"old": "Name 5", "new": "Changed 5"}}', '{}')
+ON CONFLICT (run_id, contact_id) DO UPDATE
+SET effect = excluded.effect, fields = excluded.fields, tags_added = '{}'
+"""
+
+
+async def _check_history(desk: Desk) -> None:
+    await desk.here.source.execute(_CHANGE, 8)
+    found = await desk.rows("history", "5")
+    assert [each["run_id"] for each in found] == [8, 7, 2, 1]
+    assert list(found[0]) == list(EVENT_NAMES)
+    assert (found[0]["effect"], found[0]["changed"], found[0]["actions"]) == (
+        "updated",
+        ["firstName"],
+        ["update"],
+    )
+    assert (found[1]["outcome"], found[1]["code"]) == ("unknown", "unreachable")
+    assert await desk.rows("history", "-d", "respond_io", "5") == found[::3]
+    shown = await desk.rows("history", "5", "--show-values")
+    assert shown[0]["values"] == {"firstName": {"old": "Name 5", "new": "Changed 5"}}
+    for arguments, tells in ((("--show-values",), True), ((), False)):
+        for form in ("table", "csv", "jsonl"):
+            told = await desk.say("history", "5", "--format", form, *arguments)
+            assert ("Changed 5" in told[1]) is tells, told
+    assert "nothing is known of this contact" in await desk.refused("history", "-5")
+    assert "history x y" in await desk.refused("history", "-d", "charles", "x\ny")
+
+
+async def _check_why(desk: Desk) -> None:
+    requests = desk.here.requests("charles") + desk.here.requests("respond_io")
+    code, results, _ = await desk.say("why", "5", "--json")
+    charles, respond_io = map(json.loads, results.splitlines())
+    assert (code, charles["status"], charles["last"]["run_id"]) == (0, "pending", 7)
+    assert charles["next_run"] == "sends: upsert"
+    assert charles["reason"].startswith("left unfinished by an earlier run")
+    first = charles["fields"][0]
+    assert list(first) == ["field", "state", "sent_next", "changed_at", "run_id"]
+    assert (first["field"], first["state"], first["sent_next"], first["run_id"]) == (
+        "first_name",
+        "unknown",
+        True,
+        2,
+    )
+    states = [(each["field"], each["state"]) for each in respond_io["fields"]]
+    assert states == [
+        ("crm_id", "same"),
+        ("firstName", "same"),
+        ("phone", "same"),
+        ("tags", "same"),
+    ]
+    assert (respond_io["fields"][1]["run_id"], respond_io["reason"]) == (
+        8,
+        "it is in step",
+    )
+    assert "Changed 5" not in results
+    await desk.here.change(5, name="Again 5", tags=["vip", "new"])
+    code, results, _ = await desk.say("why", "5", "--show-values", "--format", "jsonl")
+    respond_io = json.loads(results.splitlines()[1])
+    assert (respond_io["next_run"], respond_io["reason"]) == (
+        "sends: update, add_tags",
+        "row changed",
+    )
+    differs = [each for each in respond_io["fields"] if each["state"] == "differs"]
+    facts = [(each["field"], each["source"], each["last_sent"]) for each in differs]
+    assert facts == [
+        ("firstName", "Again 5", "Changed 5"),
+        ("tags", ["new", "vip"], ["vip"]),
+    ]
+    assert all(each["sent_next"] for each in differs)
+    code, text, _ = await desk.say("why", "2", "-d", "respond_io")
+    assert code == 0
+    assert "not in step since run 1, rejected 3 times (http_422)" in text
+    assert 'status 422 and says: "Nope"' in text
+    assert "the next run leaves it alone until its row or the mapping changes" in text
+    assert "nothing is known of this contact" in await desk.refused("why", "-5")
+    assert desk.here.requests("charles") + desk.here.requests("respond_io") == requests
+
+
+async def _check_export(desk: Desk) -> None:
+    found = await desk.rows("export")
+    assert list(found[0]) == list(CONTACT_NAMES)
+    assert [each["contact"] for each in found] == [*"123456"] * 2
+    facts = ("destination", "status", "code", "standing", "rejections", "since_run_id")
+    assert [found[7][name] for name in facts] == [
+        "respond_io",
+        "dead",
+        "http_422",
+        "dead_letter",
+        3,
+        1,
+    ]
+    assert found[0]["external_id"]
+    assert found[0]["synced_at"]
+    _, text, _ = await desk.say("export", "-d", "charles", "--format", "jsonl")
+    assert [json.loads(line) for line in text.splitlines()] == found[:6]
+    file = desk.here.file.with_name("contacts.csv")
+    code, results, messages = await desk.say(
+        "export", "--show-values", "--out", str(file)
+    )
+    assert (code, results) == (0, "")
+    assert "12 contacts exported" in messages
+    assert "personal data" in messages
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    names, *lines = csv.reader(io.StringIO(file.read_text(encoding="utf-8")))
+    assert names == [*CONTACT_NAMES, "fields", "tags"]
+    assert json.loads(lines[0][-2])["first_name"] == "Name 1"
+    assert json.loads(lines[0][-1]) == ["vip"]
+    consent = file.with_name("consent.jsonl")
+    assert (await desk.say("export", "--consent", str(consent)))[0] == 0
+    assert stat.S_IMODE(consent.stat().st_mode) == 0o600
+    assert "leave out all options" in await desk.refused(
+        "export", "--consent", str(consent), "--show-values"
+    )
+    assert "a table is for people" in await desk.refused(
+        "export", "--out", str(file), "--format", "table"
+    )
+    unwritable = str(file.with_name("nowhere") / "x.csv")
+    assert "cannot be written" in await desk.refused("export", "--out", unwritable)
+
+
+async def _check_dead_letters(desk: Desk) -> None:
+    here = desk.here
+    here.heal("respond_io")
+    await here.source.execute(
+        "UPDATE syncengine.sync_run SET started_at = started_at - interval '2 days' "
+        "WHERE run_id <= 4"
+    )
+    await here.source.execute(
+        "UPDATE syncengine.sync_state SET failed_in = 4 WHERE contact_id = '3'"
+    )
+    only = ("-d", "respond_io", "--json")
+    assert "say --dead too" in await desk.refused("retry", "5", "--since", "36h")
+    assert "how long ago" in await desk.refused("retry", "--dead", "--since", "never")
+    code, results, _ = await desk.say(
+        "retry", "--dead", "--since", "36h", "--code", "http_400", *only
+    )
+    assert (code, json.loads(results)["contacts"]["changed"]) == (0, 0)
+    code, results, messages = await desk.say("retry", "--dead", "--since", "36h", *only)
+    assert (code, json.loads(results)["contacts"]["applied"]) == (0, 1), messages
+    found = await desk.rows("failures", "-d", "respond_io")
+    assert [each["contact"] for each in found] == ["3"]
+
+
+@pytest.mark.asyncio
+async def test_who_said_no(desk: Desk) -> None:
+    here = desk.here
+    await here.add([1, 2, 3])
+    await here.run("respond_io")
+    phones = here.file.with_name("phones.txt")
+    phones.write_text("+49 151 0000002\n\n+49 151 0000009\n", encoding="utf-8")
+    assert (await desk.say("suppress", "--contact", "2"))[0] == 0
+    await desk.say("forget", "3")
+    found = await desk.rows("suppressions")
+    assert [(each["kind"], each["reason"]) for each in found] == [
+        ("contact", "forgotten"),
+        ("contact", "suppressed"),
+    ]
+    assert list(found[0]) == list(SUPPRESSION_NAMES)
+    asked = await desk.rows("suppressions", "--contact", "1", "--phones", str(phones))
+    assert [(each["asked"], each["suppressed"]) for each in asked] == [
+        ("contact 1", False),
+        # By the phone, contact 2 would be recognised under another id.
+        ("--phones, line 1", True),
+        ("--phones, line 3", False),
+    ]
+    assert list(asked[0]) == list(ASKED_NAMES)
+    assert (asked[1]["kind"], asked[1]["reason"]) == ("contact", "suppressed")
+    _, table, _ = await desk.say("suppressions", "--contact", "2", "--contact", "-4")
+    assert "contact -4  not suppressed" in table
+    erasure, other = await desk.rows("erasures")
+    assert (other["destination"], other["next"]) == ("charles", "")
+    assert list(erasure) == list(ERASURE_NAMES)
+    # This vendor's API cannot delete: somebody has to ask, and to say that it was done.
+    assert (erasure["destination"], erasure["status"]) == ("respond_io", "impossible")
+    assert erasure["next"].endswith("--confirmed -d respond_io`")
+    await desk.say("forget", "3", "--confirmed", "-d", "respond_io")
+    (erasure,) = await desk.rows("erasures", "-d", "respond_io")
+    assert (erasure["status"], erasure["next"]) == ("done", "")
+    assert await desk.rows("erasures", "-d", "charles") == [other]
 
 
 async def _four_nights(here: People) -> None:

@@ -117,12 +117,16 @@ CROSS JOIN LATERAL (
 ORDER BY g.contacts DESC, g.refusal
 
 -- name: dead_letters
--- A page of all dead letters, in the order of their keys.
-SELECT contact_id, status = 'removed' AS removal
+-- A page of all dead letters, by code and contact. $6: the run since which they were last tried.
+SELECT contact_id, coalesce(code, '') AS code, status = 'removed' AS removal
 FROM syncengine.sync_state
-WHERE destination = $1 AND standing = 'dead_letter' AND ($2::text IS NULL OR code = $2)
-  AND ($3::text IS NULL OR contact_id > $3)
-ORDER BY contact_id LIMIT $4
+WHERE destination = $1 AND standing = 'dead_letter' AND ($2::text IS NULL OR coalesce(code, '') = $2)
+  AND ($4::text IS NULL OR (coalesce(code, ''), contact_id) > ($3::text, $4))
+  AND ($6::bigint IS NULL OR coalesce(failed_in, tried_in) >= $6)
+ORDER BY coalesce(code, ''), contact_id LIMIT $5
+
+-- name: first_run_since
+SELECT min(run_id) FROM syncengine.sync_run WHERE destination = $1 AND started_at >= $2
 
 -- name: dead_codes
 SELECT code, count(*) AS contacts FROM syncengine.sync_state

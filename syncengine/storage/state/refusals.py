@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 
@@ -201,18 +202,28 @@ async def all_dead_letters(
     pool: Pool,
     destination: str,
     code: str | None,
+    since: datetime | None = None,
 ) -> AsyncIterator[DiffSlice]:
     """Yield all contacts that are left alone since they were refused.
 
-    With ``code``, only those that were refused with it.
+    With ``code``, only those that were refused with it; with ``since``, only those that
+    a run tried since then.
     """
-    last: str | None = None
+    first_run: int | None = None
+    if since is not None:
+        (row,) = await _fetched(pool, "first_run_since", destination, since)
+        first_run = row["min"]
+        if first_run is None:
+            return
+    last: tuple[str | None, str | None] = (None, None)
     while True:
         # By key and not by offset: a page takes as long as the first one did.
-        rows = await _fetched(pool, "dead_letters", destination, code, last, _PAGE)
+        rows = await _fetched(
+            pool, "dead_letters", destination, code, *last, _PAGE, first_run
+        )
         if not rows:
             return
-        last = rows[-1]["contact_id"]
+        last = rows[-1]["code"], rows[-1]["contact_id"]
         for kind in BatchKind:
             ids = tuple(row["contact_id"] for row in rows if _kind(row) is kind)
             if ids:
