@@ -26,6 +26,8 @@ SHOWN_EVERY = 1.0
 """Seconds between two snapshots for a caller that shows them."""
 WRITTEN_EVERY = 5.0
 """Seconds between two writes into the state."""
+_FIRST_WRITE = 1.0
+"""Seconds after which it is written that a run is still being prepared."""
 _LONGEST_WRITE = 4.0
 """Seconds after which a write is given up."""
 _LONGEST_LAST_WRITE = 1.0
@@ -61,22 +63,30 @@ class LiveRun:
         if run_id != NO_RUN:
             self._store = ProgressStore(fence, run_id)
         self._is_over = False
+        self._writing = asyncio.Lock()
+        """Held during a write, so that the last one is written last."""
+        self._has_news = asyncio.Event()
+        """Set when something is worth a write before the next one is due."""
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Show and write the progress while the block runs, and once at its end."""
         self._pacing.on_request = self._monitor.requested
+        self._show(self._monitor.snapshot())
         beat = asyncio.create_task(self._beat(), name="progress")
         try:
             yield
         finally:
-            beat.cancel()
-            await asyncio.gather(beat, return_exceptions=True)
-            await self.end()
+            try:
+                await self.end()
+            finally:
+                beat.cancel()
+                await asyncio.gather(beat, return_exceptions=True)
 
     def started(self, total: int) -> None:
         """Show that the run is about so many contacts."""
         self._monitor.started(total)
+        self._has_news.set()
         self._progress.started(self._destination, total)
 
     def expect(self, requests: int) -> None:
@@ -103,17 +113,25 @@ class LiveRun:
         """Show and write the progress again and again, until cancelled."""
         loop = asyncio.get_running_loop()
         is_shown = isinstance(self._progress, LiveProgress)
-        next_write = loop.time()
-        while not self._is_over:
+        next_write = loop.time() + _FIRST_WRITE
+        while True:
+            pause = max(0.0, next_write - loop.time())
+            await self._wait(min(SHOWN_EVERY, pause) if is_shown else pause)
+            if self._is_over:
+                return
             snapshot = self._monitor.snapshot()
             self._show(snapshot)
-            if loop.time() >= next_write:
+            if self._has_news.is_set() or loop.time() >= next_write:
+                self._has_news.clear()
                 await self._write(snapshot, _LONGEST_WRITE)
                 # Right at the end of a minute, so that its counts are its own.
                 pause = min(WRITTEN_EVERY, self._monitor.until_next_minute())
                 next_write = loop.time() + pause
-            pause = max(0.0, next_write - loop.time())
-            await asyncio.sleep(min(SHOWN_EVERY, pause) if is_shown else pause)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait so long, or until there are news."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_news.wait(), seconds)
 
     def _show(self, snapshot: RunSnapshot) -> None:
         if not isinstance(self._progress, LiveProgress):
@@ -131,7 +149,7 @@ class LiveRun:
         if self._store is None or self._patience.is_waiting:
             return
         with suppress(SyncEngineError, TimeoutError):
-            async with asyncio.timeout(longest):
+            async with asyncio.timeout(longest), self._writing:
                 now = await self._store.write(snapshot, minutes)
             if now is not None:
                 self._monitor.set_database_time(now)

@@ -19,6 +19,7 @@ from syncengine.model.reports import (
     RunReport,
     RunStatus,
 )
+from syncengine.model.watching import WatchReport, WatchState
 
 IN_STEP = 0
 FELL_SHORT = 1
@@ -70,6 +71,13 @@ def exit_code(report: Reported) -> int:
     if isinstance(report, Receipt):
         return IN_STEP if report.is_closed else FELL_SHORT
     return _CODES[_status_of(report)]
+
+
+def code_of_watched(report: WatchReport) -> int:
+    """Return the exit code of the run that was watched; 0 where there was none."""
+    if report.state is WatchState.DIED:
+        return FELL_SHORT
+    return IN_STEP if report.status is None else _CODES[report.status]
 
 
 _CODES = {

@@ -167,6 +167,7 @@ _PRINTING_VERBS = frozenset(
         "status",
         "suppressions",
         "why",
+        "watch",
         "--help",
         "-h",
         "--version",

@@ -50,15 +50,21 @@ class ReceivedSignal:
 
 
 def run_stoppable(
-    work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], received: ReceivedSignal
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, T]],
+    received: ReceivedSignal,
+    *,
+    announces_stop: bool = True,
 ) -> T | None:
     """Run a coroutine and return its result; None where it was cancelled.
 
     The first SIGINT, SIGTERM or SIGHUP sets the event it is given, which asks it to
-    stop. The second signal cancels it.
+    stop. The second signal cancels it. Unless ``announces_stop``, nothing is said about
+    requests: there are none.
     """
     last_resort = threading.Timer(_LAST, _end_process, (received,))
     last_resort.daemon = True
+
+    say = _say if announces_stop else _say_nothing
 
     async def main() -> T | None:
         loop = asyncio.get_running_loop()
@@ -70,14 +76,14 @@ def run_stoppable(
             was_started = last_resort.ident is not None
             if not was_started:
                 last_resort.start()
-                _say(_STOPPED)
+                say(_STOPPED)
 
         def handle(number: int) -> None:
             if received.number is None:
                 received.number = number
                 stop.set()
                 loop.call_later(_GRACE, stop_at_once)
-                _say(_STOPPING)
+                say(_STOPPING)
             elif number != signal.SIGHUP:
                 # A terminal that is closed sends SIGHUP more than once, and systemd may
                 # send it after SIGTERM: neither means that anybody is in a hurry.
@@ -114,3 +120,7 @@ def _stopping_signals() -> tuple[signal.Signals, ...]:
 
 def _say(text: str) -> None:
     err.print(text, soft_wrap=True)
+
+
+def _say_nothing(text: str) -> None:
+    del text

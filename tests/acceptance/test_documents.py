@@ -185,6 +185,8 @@ _REPORTS = {
     "verify": "VerifyReport",
     "adopt": "AdoptReport",
     "status": "StatusReport",
+    "watch": "WatchReport",
+    "progress": "RunSnapshot",
     "show": "ShowReport",
     "forget": "Receipt",
     "merge": "MergeReport",

@@ -101,6 +101,21 @@ def test_a_low_terminal_has_each_first_line_and_what_else_fits() -> None:
     assert "and 5 more: 4 under way, 1 through" in lines[-2]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (8.4, "8 s left"),
+        (196.0, "3 min 20 s left"),
+        (3190.0, "53 min left"),
+        (4321.0, "1 h 12 min left"),
+        (273_600.0, "3 d 4 h left"),
+    ],
+)
+def test_an_estimate_is_as_exact_as_it_can_be(seconds: float, words: str) -> None:
+    one = snapshot(done=5, total=10, seconds_left=seconds)
+    assert words in shown(LiveRow("x", one), width=80)[0]
+
+
 def test_without_utf_8_it_is_plain_ascii() -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     console = Console(file=file, width=80, force_terminal=False)

@@ -96,6 +96,8 @@ class LiveRows:
         page = _LiveLayout(self._rows, options.max_width, ascii_only=options.ascii_only)
         lines = page.lines(self._height_for_rows)
         if self._footer:
+            if self._height is None or len(lines) + 2 <= self._height:
+                lines.append(Text())
             lines.append(page.cut(Text(self._footer, _QUIET)))
         yield Group(*lines)
 
@@ -127,8 +129,11 @@ class _LiveLayout:
 
     def lines(self, height: int | None) -> list[Text]:
         """Return the lines of all rows, or as much of them as the height has."""
-        whole = [line for row in self._rows for line in self._block(row)]
-        if height is None or len(whole) <= height:
+        blocks = [self._block(row) for row in self._rows]
+        whole = [line for block in blocks for line in block]
+        if height is None or len(whole) + len(blocks) <= height:
+            return _apart(blocks)
+        if len(whole) <= height:
             return whole
         # Under way first, so that these are not the ones that are left out.
         rows = sorted(self._rows, key=_is_over)
@@ -249,6 +254,16 @@ class _LiveLayout:
         return f"{begin}{self._dots}{end}"
 
 
+def _apart(blocks: Sequence[Sequence[Text]]) -> list[Text]:
+    """Return the lines with an empty one between blocks of several lines."""
+    lines: list[Text] = []
+    for block in blocks:
+        if lines and len(block) > 1:
+            lines.append(Text())
+        lines += block
+    return lines
+
+
 def _is_over(row: LiveRow) -> bool:
     return row.is_over
 
@@ -264,7 +279,19 @@ def _state(row: LiveRow) -> str:
         return f"preparing, {duration(snapshot.seconds)}"
     if snapshot.seconds_left is None:
         return ""
-    return f"{duration(snapshot.seconds_left)} left"
+    return f"{_roughly(snapshot.seconds_left)} left"
+
+
+def _roughly(seconds: float) -> str:
+    """Return an estimate without digits that would change all the time."""
+    if seconds >= 2 * 86400:
+        hours = round(seconds / 3600)
+        return f"{hours // 24} d {hours % 24} h"
+    if seconds >= 3600:
+        return duration(seconds)
+    if seconds >= 600:
+        return f"{seconds / 60:.0f} min"
+    return duration(10 * round(seconds / 10) if seconds >= 60 else seconds)
 
 
 def bar_cells(snapshot: RunSnapshot, width: int) -> list[tuple[int, str]]:
@@ -359,5 +386,5 @@ def progress_line(destination: str, snapshot: RunSnapshot) -> str:
     if snapshot.waiting:
         parts.append(_wait_in_words(snapshot.waiting))
     if snapshot.seconds_left is not None:
-        parts.append(f"about {duration(snapshot.seconds_left)} left")
+        parts.append(f"about {_roughly(snapshot.seconds_left)} left")
     return f"{destination}: {', '.join(parts)}"
