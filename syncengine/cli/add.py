@@ -13,6 +13,7 @@ from syncengine.app.verbs.add import (
     pairs,
     propose,
     refuse_other_file,
+    refuse_secrets,
     refuse_unknown_columns,
     sample,
     secret_variables,
@@ -115,6 +116,7 @@ def add(
         where=where,
         wishes=Wishes(fields, left_out, match_on, tags, opted_out, region),
     )
+    refuse_secrets(spec, new)
     asks = may_ask() and not yes
     new = _with_settings(spec, new, asks=asks)
     place = common_source(config, new)

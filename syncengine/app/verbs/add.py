@@ -20,7 +20,7 @@ from syncengine.config.new_files import (
     scalar,
     write_whole,
 )
-from syncengine.config.problems import near
+from syncengine.config.problems import checked, near
 from syncengine.config.project import Config
 from syncengine.config.rules import has_tags, match_patterns, written_fields
 from syncengine.config.schema_of_vendor import capabilities_with
@@ -40,6 +40,8 @@ from syncengine.storage.connect import connect
 from syncengine.storage.source.sampling import sample_source
 from syncengine.vendors.kit.spec import VendorSpec
 
+_MADE_UP = "made-up-for-the-proposal"
+_MADE_UP_ADDRESS = "https://vendor.invalid"
 _SHOWN = 30
 """Number of columns listed in a message."""
 
@@ -192,13 +194,19 @@ def propose(
     spec: VendorSpec, source: SampledSource, key: str, new: NewDestination
 ) -> MappingProposal:
     """Return the mapping that is proposed."""
-    capabilities = capabilities_with(spec, dict(new.settings))
-    return propose_mapping(source, key, _vendor_fields(spec, capabilities), new.wishes)
+    vendor = _vendor_fields(spec, _capabilities(spec, new))
+    return propose_mapping(source, key, vendor, new.wishes)
 
 
-def has_match_keys_of_own(spec: VendorSpec, new: NewDestination) -> bool:
-    """Return whether contacts are recognised by fields that a mapping chooses."""
-    return capabilities_with(spec, dict(new.settings)).identity is None
+def refuse_secrets(spec: VendorSpec, new: NewDestination) -> None:
+    """Raise ConfigError for a secret's value, which must not get into a file."""
+    for name in new.settings:
+        if name in spec.settings.model_fields and _is_secret(spec, name):
+            what = (
+                f"{name} is a secret, and comes from the environment: name its "
+                "variable with --secret"
+            )
+            raise ConfigError([Problem("--setting", what)])
 
 
 def secret_variables(spec: VendorSpec, new: NewDestination) -> dict[str, str]:
@@ -237,14 +245,14 @@ def write_destination(
     )
     has_schema = (config.file.parent / "schema.json").is_file()
     text = destination_text(draft, has_schema=has_schema)
-    checked = checked_config(config.file, {file: text}, environ)
-    shared = _shared_account(checked, new)
+    loaded = checked_config(config.file, {file: text}, environ)
+    shared = _shared_account(loaded, new)
     if shared is not None:
         text = destination_text(replace(draft, account=shared), has_schema=has_schema)
-        checked = checked_config(config.file, {file: text}, environ)
-    problems = checked.broken.get(new.name, ())
+        loaded = checked_config(config.file, {file: text}, environ)
+    problems = loaded.broken.get(new.name, ())
     if problems:
-        here, there = checked.file.parent, config.file.parent
+        here, there = loaded.file.parent, config.file.parent
         raise ConfigError(elsewhere(problems, here, there))
     write_whole(file, text, replaces=file.exists())
     return file
@@ -274,6 +282,21 @@ def _is_secret(spec: VendorSpec, name: str) -> bool:
     return "Secret" in str(spec.settings.model_fields[name].annotation)
 
 
+def _capabilities(spec: VendorSpec, new: NewDestination) -> Capabilities:
+    """Return the vendor's capabilities with the settings that were given.
+
+    Where one of them is wrong, its usual value counts here: the loader, which looks at
+    the whole file, says what is wrong.
+    """
+    needed = dict.fromkeys(_required_settings(spec), _MADE_UP)
+    needed["base_url"] = _MADE_UP_ADDRESS
+    settings = checked(spec.settings, {**needed, **new.settings}, "", [])
+    if settings is None:
+        return capabilities_with(spec, {})
+    given = {name: getattr(settings, name) for name in new.settings}
+    return capabilities_with(spec, given)
+
+
 def _vendor_fields(spec: VendorSpec, capabilities: Capabilities) -> VendorFields:
     """Return what a mapping has to know of the vendor."""
     written = written_fields(capabilities)
@@ -298,18 +321,11 @@ def _vendor_fields(spec: VendorSpec, capabilities: Capabilities) -> VendorFields
 
 
 def _written_settings(spec: VendorSpec, new: NewDestination) -> dict[str, str]:
-    """Return the settings as YAML. Raises ConfigError for a secret's value."""
+    """Return the settings as YAML."""
     settings = {"base_url": scalar(new.base_url or spec.address, literal=False)}
     for name, variable in secret_variables(spec, new).items():
         settings[name] = f"${{{variable}}}"
     for name, value in new.settings.items():
-        is_known = name in spec.settings.model_fields
-        if is_known and _is_secret(spec, name):
-            what = (
-                f"{name} is a secret, and comes from the environment: name its "
-                "variable with --secret"
-            )
-            raise ConfigError([Problem("--setting", what)])
         settings[name] = scalar(value, literal=False)
     return settings
 

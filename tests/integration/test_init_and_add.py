@@ -1,0 +1,143 @@
+"""``init`` and ``add`` away from a terminal: options, refusals, and what is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from syncengine.cli import verbs  # noqa: F401 - registers them
+from syncengine.cli.root import main
+from syncengine.config.loading import load_config
+
+Call: TypeAlias = Callable[..., tuple[int, str]]
+
+_TABLES = """
+CREATE SCHEMA crm;
+CREATE TABLE crm.people (id integer PRIMARY KEY, first_name text, phone text);
+CREATE TABLE crm.customers (number text UNIQUE, email text);
+INSERT INTO crm.people VALUES (1, 'Ann', '0151 2345678'), (2, 'Bo', NULL);
+"""
+_TOKEN = "a-token-of-some-length"
+_ACCEPTED = ("--yes", "--region", "DE")
+_RESPOND = ("--vendor", "respond_io")
+
+
+async def _make(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(_TABLES)
+    await connection.close()
+
+
+@pytest.fixture
+def call(
+    empty_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Call:
+    """Return a function that calls the command, here; its code and what it said."""
+    asyncio.run(_make(empty_database))
+    for name in ("SYNCENGINE_DATABASE_URL", "SYNCENGINE_DEBUG", "RESPOND_IO_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CRM_DATABASE_URL", empty_database)
+    monkeypatch.setenv("SYNCENGINE_CONFIG", str(tmp_path / "syncengine.yaml"))
+
+    def call_command(*arguments: str) -> tuple[int, str]:
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        said = printed.out + printed.err
+        assert "0151" not in said, "a value of a row was shown"
+        return code, said
+
+    return call_command
+
+
+def test_each_missing_option_is_named(call: Call, tmp_path: Path) -> None:
+    code, said = call("init")
+    assert code == 2
+    assert "--table: is missing: crm.people looks like the one" in said
+    code, said = call("init", "--table", "crm.people")
+    assert "--key: is missing: id (the primary key)" in said
+    code, said = call("init", "--table", "crm.customers", "--yes")
+    assert '--key: is missing: "number" is unique, but may be NULL' in said
+    code, said = call("init", "--table", "crm.peple", "--yes")
+    assert 'did you mean "crm.people"?' in said
+    code, said = call("init", "--table", "crm.people", "--key", "nr")
+    assert '--key: column "nr" is not in crm.people' in said
+    code, said = call("init", "--database", "NOT_THERE")
+    assert "the environment variable NOT_THERE is not set" in said
+    assert list(tmp_path.iterdir()) == []
+
+    assert call("init", "--table", "crm.people", "--key", "id")[0] == 0
+    code, said = call("add", "wa", *_RESPOND)
+    assert (code, "--region CC: is missing: many numbers" in said) == (2, True)
+    code, said = call("add", "wa", *_RESPOND, "--region", "DE")
+    assert (code, "--yes: is missing" in said) == (2, True)
+    code, said = call("add", "wa", "--vendor", "charles", *_ACCEPTED)
+    assert "--base-url URL: is missing" in said
+    assert "--setting source_type=VALUE: is missing" in said
+    code, said = call("add", "wa", "--vendor", "respond_oi", *_ACCEPTED)
+    assert 'did you mean "respond_io"?' in said
+    code, said = call("add", "Mein CRM", *_RESPOND)
+    assert "it could be mein_crm" in said
+    code, said = call("add", "wa", *_RESPOND, *_ACCEPTED, "--tags", "tag")
+    assert '--tags: column "tag" is not in crm.people' in said
+    code, said = call("add", "wa", *_RESPOND, *_ACCEPTED, "--setting", "no=1")
+    assert "wa.yaml: settings.no: there is no such key" in said
+    code, said = call(
+        "add", "wa", *_RESPOND, *_ACCEPTED, "--setting", f"token={_TOKEN}"
+    )
+    assert "token is a secret" in said
+    assert _TOKEN not in said
+    assert not (tmp_path / "destinations").exists()
+
+
+def test_what_is_written_can_be_loaded_and_is_never_overwritten(
+    call: Call, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CRM_DATABASE_URL")
+    code, said = call("init", "--yes")
+    assert "export the URL of your database as CRM_DATABASE_URL=" in said
+    code, said = call("init", "--yes", "--database", empty_database)
+    assert (code, "export CRM_DATABASE_URL=..." in said) == (0, True)
+    file = tmp_path / "syncengine.yaml"
+    written = file.read_text(encoding="utf-8")
+    assert empty_database not in written
+    monkeypatch.setenv("CRM_DATABASE_URL", empty_database)
+    code, said = call("init", "--yes")
+    assert (code, "is there already" in said) == (2, True)
+    assert call("init", "--yes", "--force")[0] == 0
+    assert file.read_text(encoding="utf-8") == written
+
+    code, said = call("add", "wa", *_RESPOND, *_ACCEPTED, "--where", "id > 0 -- ${X}")
+    assert (code, "export RESPOND_IO_TOKEN=..." in said) == (0, True)
+    assert (call("add", "wa", *_RESPOND, *_ACCEPTED)[0]) == 2
+    # The same token is the same account; another one is not.
+    assert call("add", "second", *_RESPOND, *_ACCEPTED)[0] == 0
+    other = ("--secret", "OTHER_TOKEN", "--table", "crm.customers", "--key", "number")
+    code, said = call("add", "third", *_RESPOND, "--yes", *other)
+    assert code == 0, said
+
+    environ = {
+        "CRM_DATABASE_URL": empty_database,
+        "RESPOND_IO_TOKEN": _TOKEN,
+        "OTHER_TOKEN": f"{_TOKEN}-2",
+    }
+    config = load_config(file, environ)
+    found = {each.name: each for each in config.destinations}
+    assert {name: each.account for name, each in found.items()} == {
+        "wa": "wa",
+        "second": "wa",
+        "third": "third",
+    }
+    assert found["wa"].options.where == "id > 0 -- ${X}"
+    assert found["wa"].options.match_on == ("crm_id", "phone")
+    assert (found["third"].source.table, found["third"].source.key) == (
+        "crm.customers",
+        "number",
+    )
