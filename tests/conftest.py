@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.aiohttp_shim import aioresponses_repaired
 from tests.support.databases import Databases, running_server
+
+if TYPE_CHECKING:
+    from tests.support.browser import Chromium
 
 # How long an example or its making takes is a matter of the machine, not of the code.
 settings.register_profile(
@@ -57,3 +61,13 @@ def empty_database(databases: Databases) -> Iterator[str]:
 def _working_aioresponses() -> Iterator[None]:
     with aioresponses_repaired():
         yield
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """The one browser of the session; tests are skipped where there is none."""
+    # Only the tests that look pay for the import.
+    from tests.support.browser import running_chromium  # noqa: PLC0415
+
+    with running_chromium() as browser:
+        yield browser

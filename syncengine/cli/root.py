@@ -161,6 +161,7 @@ _PRINTING_VERBS = frozenset(
         "failures",
         "history",
         "plan",
+        "report",
         "runs",
         "schema",
         "show",

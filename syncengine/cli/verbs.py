@@ -26,6 +26,7 @@ VERBS = {
     "why": "Explain one contact: what was sent, what the vendor said, what comes next.",
     "history": "List every run that touched one contact, and what each changed, newest first.",
     "watch": "Show runs that somebody else has started, here or on another host.",
+    "report": "Write the report of a run as one HTML page, to read, forward and print.",
     "show": "Show one contact: its row, what is known of its copies, what the vendors hold.",
     "verify": "Read contacts back from the vendors; report where they differ from what was sent.",
     "adopt": "Link the source's contacts to those that exist at the vendor; changes none there.",
