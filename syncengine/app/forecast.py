@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 
+from syncengine.app.changes_report import counted_changes
 from syncengine.app.databases import Databases
 from syncengine.app.meaning import counted_causes
+from syncengine.app.plan_watchers import CountedJob, PlanWatcher
 from syncengine.app.request_methods import RequestMethods
 from syncengine.app.vendor_access import task_of
 from syncengine.config.destination import DestinationConfig
@@ -19,13 +20,13 @@ from syncengine.engine.quota import counted_window, quota_name
 from syncengine.engine.refusal_groups import Probe
 from syncengine.engine.task import Job
 from syncengine.errors import BrakeApplied, SyncEngineError
-from syncengine.model.calls import Call, OutcomeKind
+from syncengine.model.calls import Call, OutcomeKind, Unsupported
 from syncengine.model.contact import MatchKey
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.limits import LONGEST_PACED
-from syncengine.model.plans import MOST_TAGS, PlanReport
+from syncengine.model.plans import PlanReport
 from syncengine.model.work import ContactOutcome, Standing
-from syncengine.planning.causes import CauseCounter
+from syncengine.planning.causes import CauseCounter, causes_of
 from syncengine.planning.distrust import known_before_distrust, should_read_back
 from syncengine.planning.forecast import (
     Expense,
@@ -37,7 +38,7 @@ from syncengine.planning.forecast import (
 )
 from syncengine.planning.mapping import INVALID_VALUE
 from syncengine.planning.plan import Plan
-from syncengine.planning.planned_changes import ChangeCounter, Counts
+from syncengine.planning.planned_changes import ChangeCounter
 from syncengine.planning.timing import QuotaUse, Timing
 from syncengine.ports import RequestCosts
 from syncengine.storage.state.accounts import holds_contacts
@@ -55,6 +56,7 @@ class Forecast:
     prices: Prices
     contacts: int = 0
     unsupported: int = 0
+    unsupported_codes: Counter[str] = field(default_factory=Counter)
     look_ups: int = 0
     requests: Cost = field(default_factory=Cost)
     actions: Counter[str] = field(default_factory=Counter)
@@ -66,6 +68,7 @@ class Forecast:
     changes: ChangeCounter = field(default_factory=ChangeCounter)
     methods: RequestMethods | None = None
     """The requests by HTTP method, where one of them has a limit of its own."""
+    watchers: tuple[PlanWatcher, ...] = ()
     probes: int = 0
     remarks: tuple[str, ...] = ()
 
@@ -97,12 +100,14 @@ class Forecast:
         for record in prepared.records:
             if record.outcome:
                 self._add_outcome(record.outcome)
+                for watcher in self.watchers:
+                    watcher.add_record(record)
 
     def _add_outcome(self, outcome: ContactOutcome) -> None:
         """Count a contact of which nothing would be sent."""
         self.contacts += 1
         if outcome.unsupported:
-            self.unsupported += 1
+            self._add_unsupported(outcome.unsupported)
         if outcome.kind is OutcomeKind.REJECTED:
             self._add_rejection(outcome.code, outcome.message)
         elif outcome.kind is OutcomeKind.SUPPRESSED:
@@ -113,7 +118,7 @@ class Forecast:
         self.contacts += 1
         known = job.state.known
         plan = likely(job.desired, known, job.plan, self.prices.capabilities)
-        self.causes.add(
+        why = self.causes.add(
             job.state,
             job.desired,
             job.source_hash,
@@ -125,6 +130,13 @@ class Forecast:
             # Usually the vendor shows what was known before.
             before = known_before_distrust(known)
         self.changes.add(plan.calls, before)
+        if self.watchers:
+            causes = causes_of(
+                job.state, job.desired, job.source_hash, plan.calls, self.causes.changed
+            )
+            counted = CountedJob(job, plan, before, why, causes, self.prices)
+            for watcher in self.watchers:
+                watcher.add(counted)
         spent = expense(
             job.desired,
             known,
@@ -140,7 +152,7 @@ class Forecast:
             self._add_methods(self.methods, job, plan, spent)
         self.actions.update(call.action.value for call in plan.calls)
         if plan.unsupported:
-            self.unsupported += 1
+            self._add_unsupported(plan.unsupported)
             self.standing[Standing.UNSUPPORTED] += 1
         if job.refusal:
             self._add_rejection(job.refusal.code, job.refusal.message)
@@ -164,6 +176,11 @@ class Forecast:
         """Return the usual number of requests by method; None: it does not matter."""
         return None if self.methods is None else self.methods.counts
 
+    def _add_unsupported(self, unsupported: Iterable[Unsupported]) -> None:
+        """Count a contact with changes that the vendor cannot express."""
+        self.unsupported += 1
+        self.unsupported_codes.update({each.code for each in unsupported})
+
     def _add_rejection(self, code: str, message: str) -> None:
         self.rejected[code] += 1
         if code == INVALID_VALUE:
@@ -179,23 +196,22 @@ class Forecast:
         is_brake = isinstance(cause, BrakeApplied)
         stopped_by = None if cause is None else str(cause)
         lasting = timing.seconds
-        tags, lists = self.changes.tags(), self.changes.lists()
-        named_tags, named_lists = _most_frequent(tags), _most_frequent(lists)
-        named = len(named_tags) + len(named_lists)
+        fields, tags, left_out = counted_changes(self.changes)
         return PlanReport(
             destination=self.destination.name,
             contacts=self.contacts,
             actions=dict(sorted(self.actions.items())),
             unsupported=self.unsupported,
+            unsupported_codes=dict(self.unsupported_codes.most_common()),
             rejected=dict(sorted(self.rejected.items())),
             invalid=dict(self.invalid.most_common(_MOST_INVALID)),
             suppressed=dict(sorted(self.suppressed.items())),
             standing=self.standing,
             causes=counted_causes(self.causes),
             why={why.value: number for why, number in self.causes.by_why().items()},
-            fields={**self.changes.fields(), **named_lists},
-            tags=named_tags,
-            tags_left_out=len(tags) + len(lists) - named,
+            fields=fields,
+            tags=tags,
+            tags_left_out=left_out,
             probes=self.probes,
             remarks=self.remarks,
             look_ups=self.look_ups,
@@ -206,17 +222,13 @@ class Forecast:
             seconds_least=lasting.least,
             seconds_most=lasting.most,
             brake=stopped_by if is_brake else None,
+            brake_name=cause.name if isinstance(cause, BrakeApplied) else None,
             error=None if is_brake else stopped_by,
             cause=cause,
             limit=timing.limit,
             starts_at=starts_at,
             shortages=timing.shortages,
         )
-
-
-def _most_frequent(counts: Counts) -> Counts:
-    """Return the first of some counts that are ordered by how frequent they are."""
-    return dict(islice(counts.items(), MOST_TAGS))
 
 
 async def prices_of(

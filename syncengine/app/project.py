@@ -18,6 +18,7 @@ from syncengine.app.verbs.plan import plan
 from syncengine.app.verbs.run import run
 from syncengine.app.verbs.status import status
 from syncengine.app.verbs.verify import verify
+from syncengine.config.earlier import read_earlier
 from syncengine.config.loading import read_config
 from syncengine.config.project import Config
 from syncengine.model.copies import VerifyReport
@@ -51,9 +52,15 @@ class Project:
     without names, all are meant.
     """
 
-    def __init__(self, config: Config) -> None:
-        """Take a configuration that was read already; ``load`` reads one."""
+    def __init__(
+        self, config: Config, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Take a configuration that was read already; ``load`` reads one.
+
+        ``environ`` is what it was read with; the default is that of the process.
+        """
         self._config = config
+        self._environ = os.environ if environ is None else environ
 
     @classmethod
     def load(
@@ -69,7 +76,7 @@ class Project:
         destination that cannot be used raises it once it is asked for.
         """
         values = os.environ if environ is None else environ
-        return cls(read_config(Path(path), values))
+        return cls(read_config(Path(path), values), values)
 
     @property
     def destinations(self) -> tuple[str, ...]:
@@ -102,9 +109,17 @@ class Project:
         limit: int | None = None,
         contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
+        sample: int | None = None,
+        since_config: str | os.PathLike[str] | None = None,
         on_event: Listener | None = None,
     ) -> Reports[PlanReport]:
-        """Return what a run with the same arguments would send. Sends nothing."""
+        """Return what a run with the same arguments would send. Sends nothing.
+
+        ``sample`` is a number of contacts to show one by one with their values, spread
+        over reasons and actions; contacts that are named are shown with the requests
+        about them. ``since_config`` is an earlier configuration, a path or a commit of
+        git: the reports then say what only the present one would send.
+        """
         names = arguments.destination_names("plan", destinations)
         arguments.refuse_other_calls(on_event=on_event)
         request = _run_request(
@@ -116,7 +131,18 @@ class Project:
             accept=accept,
         )
         with listening(on_event):
-            return Reports(await plan(self._config, names, request))
+            earlier: Config | None = None
+            if since_config is not None:
+                since = os.fspath(since_config)
+                earlier = read_earlier(self._config, since, self._environ)
+            reports = await plan(
+                self._config,
+                names,
+                request,
+                sample=arguments.at_least_one("sample", sample),
+                earlier=earlier,
+            )
+        return Reports(reports)
 
     def plan(
         self,
@@ -127,6 +153,8 @@ class Project:
         limit: int | None = None,
         contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
+        sample: int | None = None,
+        since_config: str | os.PathLike[str] | None = None,
         on_event: Listener | None = None,
     ) -> Reports[PlanReport]:
         """Do what ``aplan`` does, and block until it is done."""
@@ -139,6 +167,8 @@ class Project:
                 limit=limit,
                 contacts=contacts,
                 accept=accept,
+                sample=sample,
+                since_config=since_config,
                 on_event=on_event,
             )
         )

@@ -19,6 +19,8 @@ def plan(
     limit: AtLeastOne | None = None,
     contact: Names = (),
     accept: Names = (),
+    sample: AtLeastOne | None = None,
+    since_config: str | None = None,
     json: Flag = False,
 ) -> int:
     """Show what a run would send, and how long it would take; sends nothing.
@@ -39,10 +41,17 @@ def plan(
         Plan at most this many contacts.
     contact
         Only the contact with this id (its value in the source's key column); may be
-        repeated.
+        repeated. It is shown with its values until now and then, and with the HTTP
+        requests about it, without secrets. These are personal data.
     accept
         A brake or a changed setting, by the name that the refusal gives: plan as if it
         were accepted. May be repeated.
+    sample
+        Show so many contacts one by one, spread over reasons and actions: each field
+        until now and then, and the tags. These are personal data.
+    since_config
+        Show what a change of the configuration alone would send: the difference to the
+        plan under an earlier one. A path of it, or a commit of git.
     json
         Print one JSON object for each destination.
     """
@@ -55,6 +64,8 @@ def plan(
             limit=limit,
             contacts=contact,
             accept=accept,
+            sample=sample,
+            since_config=since_config,
         )
     )
     if json:

@@ -1,6 +1,7 @@
 """The report of ``plan``: what a run would send, why, and how long that would take.
 
-Nothing in it is personal: names of fields and tags are counted, values are not kept.
+Nothing in it is personal, except where single contacts are asked for: names of fields
+and tags are counted, values are not kept.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from syncengine.errors import SyncEngineError
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
+from syncengine.model.plan_sample import SampledContact
 from syncengine.model.progress import public_limit
 from syncengine.model.reports import RunStatus, error_of, public_standing
 from syncengine.model.work import Standing
@@ -50,6 +52,46 @@ class QuotaShortage:
 
 MOST_TAGS = 20
 """Number of tags, and of lists, that a report names; the most frequent ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigChange:
+    """What only the present configuration would send, and an earlier one would not."""
+
+    is_new_destination: bool
+    """True where the earlier configuration has no such destination."""
+    contacts: int
+    """Contacts about which the earlier one would send nothing."""
+    contacts_more: int
+    """Contacts about which it would send less, or something else."""
+    contacts_no_longer: int
+    """Contacts about which only the earlier one would send something."""
+    requests: int
+    """Requests more than under the earlier one; negative: fewer."""
+    fields: Mapping[str, Mapping[str, int]]
+    """As in ``PlanReport``, of what only the present one would send."""
+    tags: Mapping[str, Mapping[str, int]]
+    tags_left_out: int
+    refused_by: str | None
+    """What would refuse the run under the present configuration alone."""
+    refused_before: str | None
+    """What would have refused it under the earlier one, whose plan is not whole then.
+    """
+
+    def public(self) -> dict[str, Json]:
+        """Return the object ``since_config`` of ``plan --json``."""
+        return {
+            "new_destination": self.is_new_destination,
+            "contacts": self.contacts,
+            "contacts_more": self.contacts_more,
+            "contacts_no_longer": self.contacts_no_longer,
+            "requests": self.requests,
+            "fields": {name: dict(each) for name, each in self.fields.items()},
+            "tags": {name: dict(each) for name, each in self.tags.items()},
+            "tags_left_out": self.tags_left_out,
+            "refused_by": self.refused_by,
+            "refused_before": self.refused_before,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +143,20 @@ class PlanReport:
     shortages: tuple[QuotaShortage, ...] = ()
     """Limits with long windows that do not suffice for the requests: the run halts once
     they are used up, and later ones go on."""
+    unsupported_codes: Mapping[str, int] = field(default_factory=dict)
+    """The unsupported contacts by the kind of change; one may have several."""
     probes: int = 0
     """Contacts that the run would try as probes. Their requests are counted as if the
     vendor refused them as before."""
+    sample: tuple[SampledContact, ...] = ()
+    """Single contacts with their values, where they were asked for."""
+    since_config: ConfigChange | None = None
+    """What only the present configuration would send, where that was asked for."""
     remarks: tuple[str, ...] = ()
     """Remarks for a person."""
     brake: str | None = None
+    brake_name: str | None = None
+    """What lets it pass: ``--accept NAME``."""
     error: str | None = None
     cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
     """The error that would refuse the run, where one would."""
@@ -128,6 +178,9 @@ class PlanReport:
             return None
         return self.starts_at + timedelta(seconds=seconds)
 
+    def _public_change(self) -> dict[str, Json] | None:
+        return None if self.since_config is None else self.since_config.public()
+
     def _public_end(self, seconds: float) -> str | None:
         ends_at = self.ends_at(seconds)
         return None if ends_at is None else ends_at.isoformat(timespec="seconds")
@@ -139,6 +192,7 @@ class PlanReport:
             "contacts": self.contacts,
             "actions": dict(self.actions),
             "unsupported": self.unsupported,
+            "unsupported_codes": dict(self.unsupported_codes),
             "rejected": dict(self.rejected),
             "invalid": dict(self.invalid),
             "suppressed": dict(self.suppressed),
@@ -161,6 +215,9 @@ class PlanReport:
             "ends_at_earliest": self._public_end(self.seconds_least),
             "ends_at_latest": self._public_end(self.seconds_most),
             "quotas": [each.public() for each in self.shortages],
+            "sample": [each.public() for each in self.sample],
+            "since_config": self._public_change(),
             "brake": self.brake,
+            "brake_name": self.brake_name,
             "error": self.error,
         }

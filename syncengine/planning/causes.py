@@ -148,7 +148,7 @@ class CauseCounter:
         ``changed`` are the parts of the configuration that mean something else now, as
         ``changed_parts`` names them.
         """
-        self._changed = frozenset(changed)
+        self.changed = frozenset(changed)
         self._counts: Counter[Cause] = Counter()
         self._by_why: Counter[Why] = Counter()
 
@@ -165,7 +165,7 @@ class CauseCounter:
 
         ``recreates``: it was deleted at the vendor, and is created again.
         """
-        causes = causes_of(state, desired, source_hash, calls, self._changed)
+        causes = causes_of(state, desired, source_hash, calls, self.changed)
         self._counts.update(causes)
         why = Why.RECREATED if recreates else why_of(causes)
         self._by_why[why] += 1

@@ -97,9 +97,15 @@ class ChangeCounter:
 
     def add(self, calls: Sequence[Call], known: Known) -> None:
         """Count the changes of one contact."""
-        for name, change in field_changes(calls, known).items():
+        self.add_changes(field_changes(calls, known), tag_changes(calls))
+
+    def add_changes(
+        self, fields: Mapping[str, FieldChange], tags: Mapping[str, TagEffect]
+    ) -> None:
+        """Count changes of one contact."""
+        for name, change in fields.items():
             self._fields[name, change.effect] += 1
-        self._tags.update(tag_changes(calls).items())
+        self._tags.update(tags.items())
 
     def fields(self) -> Counts:
         """Return for each mapped field its contacts by ``FieldEffect``, by name."""

@@ -15,6 +15,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.config.loading import load_config
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
 from tests.support.demo_project import World, world
+from tests.support.planned_and_sent import EVERYBODY, planned, sent
 from tests.support.real_nights import NIGHTS, Charles, RespondIo, night_file, rows_of
 
 
@@ -28,7 +29,7 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
             least = respond_io.night(rows)
             least_charles, unsupported = charles.night(rows)
 
-            plans = await here.plan(accept=frozenset({"removals"}))
+            plans = await here.plan(sample=EVERYBODY, accept=frozenset({"removals"}))
             reports = await here.run(accept=frozenset({"removals"}))
             assert {name: plan.requests for name, plan in plans.items()} == {
                 name: report.requests for name, report in reports.items()
@@ -46,6 +47,7 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
                 assert report.forecast.made is not None
                 assert report.forecast.made.calls == report.forecast.calls
                 assert report.forecast.requests.usual == report.requests
+                assert await sent(here, report) == planned(plans[name])
             assert reports["respond_io"].requests == least
             assert reports["charles"].requests == least_charles
             assert reports["respond_io"].contacts["unsupported"] == 0

@@ -13,6 +13,7 @@ from syncengine.sandbox.faults import Chance, Fault, FaultKind
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
 from tests.support.any_vendor_nights import Oracle, congress, people_of, vendor_contacts
 from tests.support.demo_project import World
+from tests.support.planned_and_sent import EVERYBODY, planned, sent
 from tests.support.real_nights import NIGHTS, night_file
 
 COUNTED = {"charles", "respond_io"}
@@ -74,7 +75,8 @@ async def _clean(
     here: World, oracle: Oracle, vendor: str, *, exact: bool = False
 ) -> None:
     """Run on a good night, after which the vendor holds what it must."""
-    plan = (await here.plan(accept=frozenset({"removals"})))[vendor]
+    sample = EVERYBODY if exact else None
+    plan = (await here.plan(sample=sample, accept=frozenset({"removals"})))[vendor]
     report = await _run(here, vendor)
     assert plan.requests_least <= report.requests <= plan.requests_most
     if exact:
@@ -82,5 +84,6 @@ async def _clean(
         assert report.forecast is not None
         assert report.forecast.requests.usual == report.requests
         assert report.forecast.actions == report.actions == plan.actions
+        assert await sent(here, report) == planned(plan)
     assert (report.error, report.status, exit_code(report)) == (None, "done", 0)
     assert list(oracle.differences(await vendor_contacts(here, vendor))) == []

@@ -53,14 +53,12 @@ NAMES = (
     "__version__",
 )
 
-PLAN_OPTIONS = (
-    "*destinations, backfill=, resync=, removed=, limit=, contacts=, accept=, on_event="
-)
+RUN_OPTIONS = "*destinations, backfill=, resync=, removed=, limit=, contacts=, accept="
 SIGNATURES = {
     "load": "path=, *, environ=",
     "check": "*, on_event=",
-    "plan": PLAN_OPTIONS,
-    "run": f"{PLAN_OPTIONS}, progress=, stop=",
+    "plan": f"{RUN_OPTIONS}, sample=, since_config=, on_event=",
+    "run": f"{RUN_OPTIONS}, on_event=, progress=, stop=",
     "retry": (
         "run_id=, /, *, batch=, dead=, code=, since=, destinations=, accept=, on_event=, progress=, "
         "stop="
@@ -75,7 +73,7 @@ SIGNATURES = {
 FIELDS = {
     "RunReport": """
         destination run_id status contacts standing left_alone actions calls requests
-        probes throttled seconds error noteworthy remarks cause
+        probes throttled seconds forecast error noteworthy remarks cause
     """,
     "StatusReport": "destination account last_run standing lease open_erasures",
     "LastRun": "run_id kind status started_at ended_at contacts error",

@@ -68,12 +68,14 @@ class World:
             for report in await app.run(self.config, names, request)
         }
 
-    async def plan(self, *names: str, **options: object) -> dict[str, PlanReport]:
+    async def plan(
+        self, *names: str, sample: int | None = None, **options: object
+    ) -> dict[str, PlanReport]:
         """Plan a run; return the reports by destination."""
         request = self._request(options)
         return {
             report.destination: report
-            for report in await app.plan(self.config, names, request)
+            for report in await app.plan(self.config, names, request, sample=sample)
         }
 
     def _request(self, options: Mapping[str, Any]) -> app.RunRequest:

@@ -171,8 +171,11 @@ class People:
         """Run one destination; return its report."""
         return (await self.runs(name, **options))[name]
 
-    async def plan(self, name: str, **options: Any) -> PlanReport:
-        (report,) = await app.plan(self.config, (name,), self._request(options))
+    async def plan(
+        self, name: str, *, sample: int | None = None, **options: Any
+    ) -> PlanReport:
+        request = self._request(options)
+        (report,) = await app.plan(self.config, (name,), request, sample=sample)
         return report
 
     def start(self, *arguments: str) -> Command:

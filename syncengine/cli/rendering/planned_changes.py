@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.padding import Padding
 
 from syncengine.cli.rendering.layout import print_line, print_table, table_with
-from syncengine.model.plans import PlanReport
+from syncengine.model.plans import ConfigChange, PlanReport
 
 _MOST_ROWS = 20
 """Number of fields that are shown: those at which most contacts change."""
@@ -15,7 +15,7 @@ _AROUND = (1, 0, 0, 2)
 """Lines above, and columns left of a table."""
 
 
-def print_changes(report: PlanReport) -> None:
+def print_changes(report: PlanReport | ConfigChange) -> None:
     """Print at how many contacts each field and tag would change."""
     _print_counts("field", report.fields, ("set", "changed", "cleared"))
     left_out = len(report.fields) - _MOST_ROWS

@@ -14,9 +14,10 @@ from syncengine.cli.rendering.layout import (
     table_with,
     with_numbers,
 )
+from syncengine.cli.rendering.plan_samples import print_sample
 from syncengine.cli.rendering.planned_changes import print_changes
 from syncengine.cli.rendering.standing import print_standing
-from syncengine.model.plans import PlanReport
+from syncengine.model.plans import ConfigChange, PlanReport
 from syncengine.model.progress import limit_in_words
 
 _WHY = {
@@ -51,7 +52,13 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
         )
     print_table(table)
     for report in reports:
+        if report.since_config is not None:
+            _print_difference(report.destination, report.since_config)
+            continue
         _print_details(report)
+    for report in reports:
+        for contact in report.sample:
+            print_sample(report.destination, contact)
     print_line("Nothing was sent.")
 
 
@@ -84,8 +91,29 @@ def _print_details(report: PlanReport) -> None:
             f"{name}: {contacts(report.unsupported)} unsupported: the vendor cannot "
             "take a part of the change, which the run names"
         )
+    if report.unsupported_codes:
+        codes = with_numbers(report.unsupported_codes)
+        print_line(f"{name}: unsupported, by kind of change: {codes}")
     print_standing(name, report.standing)
     _print_remarks(report)
+
+
+def _print_difference(name: str, change: ConfigChange) -> None:
+    """Print what only the present configuration would send."""
+    if change.is_new_destination:
+        print_line(f"{name}: the earlier configuration has no such destination")
+    told = [
+        f"{contacts(change.contacts)} about which nothing was sent",
+        f"{contacts(change.contacts_more)} about which more or something else is sent",
+        f"{contacts(change.contacts_no_longer)} about which nothing is sent any more",
+        f"{change.requests:+} requests",
+    ]
+    print_line(f"{name}: since the earlier configuration: {'; '.join(told)}")
+    print_changes(change)
+    if change.refused_before:
+        print_line(f"{name}: under the earlier one: {change.refused_before}")
+    if change.refused_by:
+        print_line(change.refused_by, style="bold")
 
 
 def _print_why(report: PlanReport) -> None:
