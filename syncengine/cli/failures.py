@@ -35,7 +35,7 @@ def failures(
     ----------
     run_id
         Those of the run with this number. Default: those of each destination's last run
-        that sent something, and those that stand since earlier runs.
+        that is over, and those that stand since earlier runs.
     destination
         Only this destination (the name of its file); may be repeated. Default: all.
     code

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncengine.model.http import Json
+from syncengine.model.progress import RunSnapshot
 from syncengine.model.reports import RunStatus, error_of, public_standing
 from syncengine.model.work import RunKind, Standing
 
@@ -70,6 +71,13 @@ class StatusReport:
     """None where it never ran, or its runs were pruned."""
     standing: Mapping[Standing, int] = field(default_factory=dict)
     """Contacts that are not in step and not tried any more, by reason."""
+    standing_codes: Mapping[Standing, Mapping[str, int]] = field(default_factory=dict)
+    """Of them, those that have a code, by reason and code."""
+    in_step: bool | None = None
+    """Whether the newest run that sends did everything; None while it is under way, or
+    where there was none."""
+    progress: RunSnapshot | None = None
+    """How far the run under way is, as it has written down itself."""
     lease: LeaseHolder | None = None
     """Who works on its account right now; None: nobody."""
     open_erasures: int = 0
@@ -97,7 +105,13 @@ class StatusReport:
             "destination": self.destination,
             "account": self.account,
             "last_run": last_run,
+            "in_step": self.in_step,
+            "progress": self.progress.public() if self.progress else None,
             "standing": public_standing(self.standing),
+            "standing_codes": {
+                reason.value: dict(codes)
+                for reason, codes in sorted(self.standing_codes.items())
+            },
             "lease": lease,
             "open_erasures": self.open_erasures,
         }

@@ -5,6 +5,8 @@ Reading the source, writing rows of the state and migrating are granted apart.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -15,11 +17,15 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from tests.support.people_project import RESPOND_IO, People, people
+from syncengine.sandbox.faults import FaultKind, Rule
+from tests.support.desk import Desk
+from tests.support.people_project import RESPOND_IO, People, people, refusing
 from tests.support.repository import ROOT
 
 _PAGE = (ROOT / "docs" / "how-to" / "grants.md").read_text(encoding="utf-8")
-MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _PAGE, re.DOTALL)
+MIGRATES, CONNECTS, RUNS, READS, LOOKS = re.findall(
+    r"```sql\n(.*?)```", _PAGE, re.DOTALL
+)
 """Statements of the page, as the databases' owners have to run them.
 
 The schema's owner runs some of them, after the first migration.
@@ -248,5 +254,76 @@ async def test_what_is_not_granted_is_said_by_its_name_before_anything_is_sent(
                     or f"(SQLSTATE 42501); grant this user {lacking}" in said
                 )
                 await here.source.execute(grant)
+        finally:
+            await roles.drop()
+
+
+_LOOKING = (
+    ("status",),
+    ("runs",),
+    ("runs", "--run", "1", "--batches"),
+    ("failures",),
+    ("failures", "1"),
+    ("suppressions",),
+    ("suppressions", "--contact", "1"),
+    ("erasures",),
+    ("export",),
+)
+"""Verbs that read, and show no value of a contact."""
+_WITH_VALUES = (
+    ("why", "2"),
+    ("history", "2", "--show-values"),
+    ("export", "--show-values"),
+)
+
+
+@pytest.mark.asyncio
+async def test_a_role_that_may_only_look_sees_everything_during_a_run(
+    database: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with people(database, tmp_path / "x", {"respond_io": _DESTINATION}) as here:
+        roles = _Roles(here.source)
+        role = await roles.make()
+        try:
+            await _close(here.source, database)
+            await here.source.execute(_said(LOOKS, database, looker=role))
+            await here.source.execute(_said(READS, database, reader=role))
+            await here.add(range(1, 9))
+            here.fail("respond_io", refusing(2))
+            await here.run("respond_io")
+            here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, times=1))
+            await here.change(1, name="Other 1")
+            run = asyncio.create_task(here.run("respond_io"))
+            await here.sandbox.holds("respond_io").wait_for(1)
+
+            environ = {**here.environ, "STATE_URL": _as(database, role)}
+            for name, value in environ.items():
+                monkeypatch.setenv(name, value)
+            desk = Desk(here, capsys)
+            for arguments in (*_LOOKING, *_WITH_VALUES):
+                code, results, said = await desk.say(*arguments)
+                assert code == 0, said
+                assert said == "" or said.startswith("Nobody "), said
+                assert "Traceback" not in results
+            _, results, _ = await desk.say("status", "--json")
+            found = json.loads(results)
+            assert (found["last_run"]["status"], found["in_step"]) == ("running", None)
+            assert found["lease"] is not None
+            process = here.start("failures", "--csv")
+            assert (await process.ended(), process.said().count("http_422")) == (0, 1)
+
+            hidden = "syncengine.sync_known, syncengine.sync_change, syncengine.changes"
+            await here.source.execute(f"REVOKE SELECT ON {hidden} FROM {role}")
+            for arguments in _LOOKING:
+                code, _, said = await desk.say(*arguments)
+                assert code == 0, said
+            for arguments in _WITH_VALUES:
+                message = await desk.refused(*arguments)
+                assert "SQLSTATE 42501" in message
+            here.sandbox.holds("respond_io").release()
+            assert (await run).status == "done"
         finally:
             await roles.drop()

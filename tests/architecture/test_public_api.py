@@ -75,7 +75,10 @@ FIELDS = {
         destination run_id status contacts standing left_alone actions calls requests
         probes throttled seconds forecast error noteworthy remarks cause
     """,
-    "StatusReport": "destination account last_run standing lease open_erasures",
+    "StatusReport": """
+        destination account last_run standing standing_codes in_step progress lease
+        open_erasures
+    """,
     "LastRun": "run_id kind status started_at ended_at contacts error",
     "LeaseHolder": "holder expires_at",
     "RunSnapshot": """

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from syncengine.cli import verbs  # noqa: F401 - registers the verbs
-from syncengine.cli.root import main
 from syncengine.model.desk import (
     ASKED_NAMES,
     BATCH_NAMES,
@@ -27,38 +23,10 @@ from syncengine.model.desk import (
     SUPPRESSION_NAMES,
 )
 from syncengine.sandbox.faults import FaultKind, Rule
+from tests.support.desk import Desk
 from tests.support.people_project import BOTH, People, people, refusing
 
 _FORMULA = "=cmd|' /C calc'!A0"
-
-
-class Desk:
-    """The command, called in this process, and what it printed."""
-
-    def __init__(self, here: People, capsys: pytest.CaptureFixture[str]) -> None:
-        self.here = here
-        self._capsys = capsys
-
-    async def say(self, *arguments: str) -> tuple[int, str, str]:
-        """Return the exit code of a call, its results, and its messages."""
-        config = ["--config", str(self.here.file)]
-        self._capsys.readouterr()
-        code = await asyncio.to_thread(main, [*config, *arguments])
-        said = self._capsys.readouterr()
-        return code, said.out, said.err
-
-    async def rows(self, *arguments: str) -> list[dict[str, Any]]:
-        """Return the rows of a call that succeeds."""
-        code, results, messages = await self.say(*arguments, "--json")
-        assert (code, messages) == (0, ""), arguments
-        found: list[dict[str, Any]] = json.loads(results)
-        return found
-
-    async def refused(self, *arguments: str) -> str:
-        """Return the message of a call that is refused."""
-        code, results, messages = await self.say(*arguments)
-        assert (code, results) == (2, ""), (arguments, messages)
-        return messages
 
 
 @pytest_asyncio.fixture
@@ -181,6 +149,20 @@ async def _check_why(desk: Desk) -> None:
     assert "the next run leaves it alone until its row or the mapping changes" in text
     assert "nothing is known of this contact" in await desk.refused("why", "-5")
     assert desk.here.requests("charles") + desk.here.requests("respond_io") == requests
+
+
+async def _check_status(desk: Desk) -> None:
+    code, results, _ = await desk.say("status", "--json")
+    charles, respond_io = map(json.loads, results.splitlines())
+    assert (code, charles["in_step"], respond_io["in_step"]) == (0, False, True)
+    codes = {"dead_letter": {"http_400": 1, "http_422": 1}}
+    assert (respond_io["standing_codes"], respond_io["progress"]) == (codes, None)
+    _, text, _ = await desk.say("status")
+    assert "respond_io: dead letters by code: 1 http_400, 1 http_422" in text
+    _, text, _ = await desk.say("status", "--format", "csv")
+    first, *lines = csv.reader(io.StringIO(text, newline=""))
+    assert "last_run.contacts.unknown" in first
+    assert len(lines) == 2
 
 
 async def _check_export(desk: Desk) -> None:

@@ -27,9 +27,9 @@ async def failures(
     """Yield the contacts that fell short, page by page.
 
     With ``run_id`` those of that run; without it those of the last run of each named
-    destination (or of all) that sent something, and those that stand since earlier
-    runs. With ``code`` only those refused with it. Runs may be under way meanwhile.
-    Raises ConfigError, StorageError.
+    destination (or of all) that is over, and those that stand since earlier runs. With
+    ``code`` only those refused with it. Runs may be under way meanwhile. Raises
+    ConfigError, StorageError.
     """
     destinations = config.chosen(tuple(names)) if names or run_id is None else ()
     chosen = tuple(each.name for each in destinations)

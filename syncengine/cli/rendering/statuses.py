@@ -10,23 +10,32 @@ from syncengine.cli.rendering.layout import (
     table_with,
     with_numbers,
 )
+from syncengine.cli.rendering.live import progress_line
 from syncengine.cli.rendering.standing import print_standing
 from syncengine.model.reports import RunStatus
 from syncengine.model.status import StatusReport
+from syncengine.model.work import Standing
+
+_IN_STEP = {True: "yes", False: "no", None: "-"}
 
 
 def print_statuses(reports: Sequence[StatusReport]) -> None:
     """Print the last run of each destination, and what a person should know besides."""
-    table = table_with("destination", "run", "kind", "status", "started")
+    table = table_with("destination", "run", "kind", "status", "started", "in step")
     for report in reports:
         run = report.last_run
         if run is None:
-            table.add_row(report.destination, "-", "-", "never ran", "-")
+            table.add_row(report.destination, "-", "-", "never ran", "-", "-")
             continue
         # In the time zone of whoever reads it.
         started = run.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
         table.add_row(
-            report.destination, str(run.run_id), run.kind, run.status, started
+            report.destination,
+            str(run.run_id),
+            run.kind,
+            run.status,
+            started,
+            _IN_STEP[report.in_step],
         )
     print_table(table)
     for report in reports:
@@ -50,7 +59,13 @@ def _print_details(report: StatusReport) -> None:
             f"{name}: run {report.last_run.run_id} died: no process works on its "
             "account. The next run settles what it sent, and goes on"
         )
+    if report.progress is not None and report.lease is not None:
+        print_line(progress_line(name, report.progress))
     print_standing(name, report.standing)
+    for reason, codes in report.standing_codes.items():
+        # Of others the code says no more than the reason.
+        if reason is Standing.DEAD_LETTER:
+            print_line(f"{name}: dead letters by code: {with_numbers(codes)}")
     if report.open_erasures:
         contacts = "contact" if report.open_erasures == 1 else "contacts"
         print_line(

@@ -32,7 +32,11 @@ WHERE s.destination = $1 AND s.standing = $2
 ORDER BY coalesce(s.code, ''), s.contact_id LIMIT $6
 
 -- name: last_run_that_sent
--- The newest run of a destination that worked on contacts.
-SELECT run_id FROM syncengine.sync_run
-WHERE destination = $1 AND kind <> ALL ($2::text[]) AND status NOT IN ('refused', 'held')
-ORDER BY run_id DESC LIMIT 1
+-- The newest run of a destination that worked on contacts and is over; where none is over, the one under way.
+SELECT coalesce(
+    (SELECT run_id FROM syncengine.sync_run
+     WHERE destination = $1 AND kind <> ALL ($2::text[]) AND status NOT IN ('refused', 'held', 'running')
+     ORDER BY run_id DESC LIMIT 1),
+    (SELECT run_id FROM syncengine.sync_run
+     WHERE destination = $1 AND kind <> ALL ($2::text[]) AND status = 'running'
+     ORDER BY run_id DESC LIMIT 1))

@@ -1,6 +1,11 @@
 -- name: status
 -- Each destination with its last run, the lease of its account as long as that runs, and its open erasures.
+-- sent_status: how the newest run ended that brings contacts in step.
 SELECT asked.destination, run.run_id, run.kind, run.status, run.started_at, run.ended_at, run.totals, run.error,
+       CASE WHEN run.status = 'running' THEN run.progress END AS progress,
+       (SELECT sent.status FROM syncengine.sync_run AS sent
+        WHERE sent.destination = asked.destination AND sent.kind <> ALL ($3::text[])
+        ORDER BY sent.run_id DESC LIMIT 1) AS sent_status,
        lease.holder, lease.expires_at,
        (SELECT count(*) FROM syncengine.sync_erasure AS erasure
         WHERE erasure.destination = asked.destination AND (erasure.status = 'open' OR erasure.to_ask <> '')) AS erasures
@@ -12,5 +17,5 @@ LEFT JOIN syncengine.sync_lease AS lease
     ON lease.account = asked.account AND NOT lease.released AND lease.expires_at > clock_timestamp()
 
 -- name: standing
-SELECT destination, standing, count(*) AS number FROM syncengine.sync_state
-WHERE destination = ANY ($1::text[]) AND standing IS NOT NULL GROUP BY destination, standing
+SELECT destination, standing, coalesce(code, '') AS code, count(*) AS number FROM syncengine.sync_state
+WHERE destination = ANY ($1::text[]) AND standing IS NOT NULL GROUP BY destination, standing, coalesce(code, '')

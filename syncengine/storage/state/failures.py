@@ -24,7 +24,7 @@ PAGE = 500
 """Rows that are read at a time."""
 STANDING = (Standing.DEAD_LETTER, Standing.GONE, Standing.UNSUPPORTED)
 """Reasons why a contact stands that are failures, in the order of the list."""
-_SEND_NOTHING = [RunKind.VERIFY.value, RunKind.ADOPT.value, RunKind.FORGET.value]
+SEND_NOTHING = (RunKind.VERIFY.value, RunKind.ADOPT.value, RunKind.FORGET.value)
 """Kinds of runs that bring no contact in step."""
 
 
@@ -59,10 +59,13 @@ class FailedContact:
 
 
 async def last_run_that_sent(pool: Pool, destination: str) -> int | None:
-    """Return the newest run of a destination that worked on contacts."""
+    """Return the newest run of a destination that worked on contacts and is over.
+
+    Where none is over it is the one under way.
+    """
     async with read_state(pool) as connection:
         run_id: int | None = await connection.fetchval(
-            _SQL["last_run_that_sent"], destination, _SEND_NOTHING
+            _SQL["last_run_that_sent"], destination, list(SEND_NOTHING)
         )
     return run_id
 

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import asyncpg
 import orjson
 
+from syncengine.model.progress import snapshot_from
 from syncengine.model.reports import RunStatus
 from syncengine.model.status import LastRun, LeaseHolder, StatusReport
 from syncengine.model.work import RunKind, Standing
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
+from syncengine.storage.state.failures import SEND_NOTHING
 from syncengine.storage.statements import statements
 
 _SQL = statements("status")
@@ -28,11 +30,21 @@ async def read_status(
     names = [name for name, _ in destinations]
     accounts = [account for _, account in destinations]
     async with read_state(pool) as connection:
-        rows = await connection.fetch(_SQL["status"], names, accounts)
+        rows = await connection.fetch(
+            _SQL["status"], names, accounts, list(SEND_NOTHING)
+        )
         standing_rows = await connection.fetch(_SQL["standing"], names)
     standing: defaultdict[str, Counter[Standing]] = defaultdict(Counter)
+    by_code: defaultdict[str, dict[Standing, Counter[str]]] = defaultdict(dict)
     for row in standing_rows:
-        standing[row["destination"]][Standing(row["standing"])] = row["number"]
+        name, reason, number = (
+            row["destination"],
+            Standing(row["standing"]),
+            row["number"],
+        )
+        standing[name][reason] += number
+        if row["code"]:
+            by_code[name].setdefault(reason, Counter())[row["code"]] = number
     found = {row["destination"]: row for row in rows}
     reports: list[StatusReport] = []
     for name, account in destinations:
@@ -42,11 +54,21 @@ async def read_status(
             account=account,
             last_run=_last_run(row),
             standing=standing[name],
+            standing_codes=by_code[name],
+            in_step=_in_step(row["sent_status"]),
+            progress=snapshot_from(orjson.loads(row["progress"] or "null")),
             lease=_lease(row),
             open_erasures=row["erasures"],
         )
         reports.append(report)
     return reports
+
+
+def _in_step(sent_status: str | None) -> bool | None:
+    """Return whether the run that ended so did everything."""
+    if sent_status in (None, RunStatus.RUNNING.value):
+        return None
+    return sent_status == RunStatus.DONE.value
 
 
 def _last_run(row: asyncpg.Record) -> LastRun | None:
