@@ -69,21 +69,23 @@ def known_from_remote(
         tags=remote.tags & our_tags,
         found_tags=remote.tags - our_tags,
         pending=part_of(sent, fields=unshown) if unshown else None,
-        empty=_shown_empty(remote, compared, hidden, same),
+        empty=_shown_empty(remote, compared, same),
     )
 
 
 def _shown_empty(
     remote: Remote,
     compared: Fields,
-    hidden: tuple[str, ...],
     same: Callable[[str, Json, Json], bool],
 ) -> tuple[str, ...]:
-    """Return the compared fields that are empty at the vendor for certain."""
+    """Return the compared fields that the vendor shows to be empty.
+
+    What it does not show at all need not be empty: some look-ups show less than reads.
+    """
     return tuple(
         name
         for name in compared
-        if not _is_hidden(name, hidden) and same(name, None, remote.fields.get(name))
+        if name in remote.fields and same(name, None, remote.fields[name])
     )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncengine.model.mapping import OnRemoved
+from tests.simulation.change_oracle import unexplained
 from tests.simulation.life import Life, Point, elsewhere
 from tests.simulation.manual_edits import AtVendor
 from tests.simulation.network import Fate
-from tests.simulation.oracle import safety, violations
+from tests.simulation.oracle import safety, vendor_contacts, violations
 from tests.simulation.pair import contact_id, pair
 from tests.simulation.row_changes import SourceEdit, Sources
 from tests.simulation.scenes import SCENES, SECOND_DESTINATION, fill
@@ -208,6 +209,7 @@ class _Play:
         clean = await self._clean_runs()
         found += violations(world)
         found += _shortcomings(clean)
+        found += unexplained(world, vendor_contacts(world))
         return HistoryResult(
             tuple(dict.fromkeys(found)), (*runs, *clean), tuple(self._happened)
         )

@@ -16,7 +16,7 @@ from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
 from tests.simulation.pair import LISTS, OPTED_OUT, TAGS
 from tests.simulation.reasons import at_vendor, reasons
-from tests.simulation.world import World
+from tests.simulation.world import World, contacts_of
 from tests.support.memory.database import StateRow
 from tests.support.memory.source import Row
 
@@ -57,10 +57,7 @@ def safety(world: World) -> Iterator[str]:
 
 def vendor_contacts(world: World) -> list[Remote]:
     """Return the vendor's contacts, as the twin holds them."""
-    contacts = world.twin.contacts(world.clock())
-    return [
-        Remote(each["id"], each["fields"], frozenset(each["tags"])) for each in contacts
-    ]
+    return contacts_of(world.twin, world.clock())
 
 
 def _unexcused(

@@ -20,6 +20,7 @@ from syncengine.engine.task import Task
 from syncengine.errors import AccountStopped, LeaseHeld, StorageError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.contact import Pending, Remote
 from syncengine.model.http import Json, Request
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
@@ -93,6 +94,19 @@ class RunResult:
         return isinstance(self.stopped, LeaseHeld)
 
 
+@dataclass
+class Beginning:
+    """How everything stood when the first night began."""
+
+    contacts: dict[str, Remote] = field(default_factory=dict)
+    """The vendor's contacts by external id; strangers as they came later."""
+    last_run: int = 0
+    had_by: dict[str, set[str]] = field(default_factory=dict)
+    """The vendor contacts that each contact has had, then and since."""
+    unknown: dict[str, list[Pending]] = field(default_factory=dict)
+    """What was unknown of each contact when a run had ended."""
+
+
 class World:
     """A deterministic world: the same seed and steps give the same history."""
 
@@ -148,6 +162,7 @@ class World:
         """Contact to the external id that it had at the beginning."""
         self.ever_removed: set[str] = set()
         """Contacts that no source selected for a while."""
+        self.beginning = Beginning()
         self.unknown_tags: set[str] = set()
         """Tags that creates without an outcome may have carried."""
         self.violations: list[str] = []
@@ -202,7 +217,23 @@ class World:
             setattr(made.database, name, copy.deepcopy(getattr(self.database, name)))
         made._epoch = self._epoch
         made.initial_external_ids = made.external_ids()
+        made.beginning.contacts = {
+            each.external_id: each for each in contacts_of(made.twin, made.clock())
+        }
+        made.beginning.last_run = max(made.database.runs, default=0)
+        made.note_owners()
         return made
+
+    def note_owners(self) -> None:
+        """Note which vendor contacts each contact has had, and what is unknown of it."""
+        for (_, contact_id), known in self.database.known.items():
+            if known.pending is not None:
+                self.beginning.unknown.setdefault(contact_id, []).append(known.pending)
+        for (_, contact_id), state in self.database.states.items():
+            if state.external_id is not None:
+                self.beginning.had_by.setdefault(contact_id, set()).add(
+                    state.external_id
+                )
 
     def add_stranger(self, contact: int, key: int, tags: frozenset[str]) -> None:
         """Let somebody else make a contact with this match key at the vendor.
@@ -220,6 +251,12 @@ class World:
         (made,) = self.twin.seed([Seed(fields, tuple(sorted(tags)))], self.clock())
         # Read back and not taken from ``tags``: some vendors know no tags.
         self.strangers[made] = self._tags_of(made)
+        (stranger,) = (
+            each
+            for each in contacts_of(self.twin, self.clock())
+            if each.external_id == made
+        )
+        self.beginning.contacts[made] = stranger
 
     def _is_taken(self, name: str, key: Json) -> bool:
         """Return whether a contact at the vendor has this match key."""
@@ -318,6 +355,7 @@ class World:
         )
         gone_before, ids_before = self._gone(), self._ids_there()
         stopped = await self._live(life, process)
+        self.note_owners()
         self._check_recreations(gone_before, ids_before)
         self._note_unknown_tags(network)
         if isinstance(stopped, LeaseHeld) and network.fates:
@@ -584,6 +622,14 @@ class World:
         }
 
 
+def contacts_of(twin: Twin, now: float) -> list[Remote]:
+    """Return the vendor's contacts, as the twin holds them."""
+    return [
+        Remote(each["id"], each["fields"], frozenset(each["tags"]))
+        for each in twin.contacts(now)
+    ]
+
+
 def _since(
     contact_ids: set[str], before: Mapping[str, float], now: float
 ) -> dict[str, float]:
@@ -636,6 +682,7 @@ _TABLES = (
     "last_runs",
     "batches",
     "outcomes",
+    "changes",
     "waits",
     "suppressed",
     "erasing",

@@ -447,9 +447,9 @@ class Contacts:
         for sent_by, change in record.changes.items():
             run_id = numbered_run(sent_by, self._run_id)
             assert run_id is not None, "each change is of a run"
-            if change is None:
-                database.changes.pop((run_id, record.contact_id), None)
-            else:
+            # Taken out in any case: the table is in the order of the last writes.
+            database.changes.pop((run_id, record.contact_id), None)
+            if change is not None:
                 database.changes[run_id, record.contact_id] = change
 
     def _changes(
