@@ -157,7 +157,9 @@ class ContactFinder:
         before = attempt.known
         attempt.known = with_inherited(found, our_tags, link.fields, hidden)
         attempt.is_blind = not remote.shows_tags
-        attempt.note_changes(pieces_of_link(before, found, remote, self._capabilities))
+        attempt.note_changes(
+            pieces_of_link(before, remote, self._capabilities, self._vendor.same)
+        )
         if job.desired is not None and not job.desired.manages_tags:
             # The plan of this contact looks at no tags: the former owner's would stay
             # for ever.

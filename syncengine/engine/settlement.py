@@ -214,7 +214,7 @@ class Settlement:
         )
         attempt.known = with_seen_opt_outs(shown, before, remote, self._capabilities)
         attempt.note_changes(
-            pieces_of_link(before, attempt.known, remote, self._capabilities)
+            pieces_of_link(before, remote, self._capabilities, self._vendor.same)
         )
 
     def _plan_look_up(self, attempt: Attempt) -> LookUp | None:

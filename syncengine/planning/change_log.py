@@ -6,7 +6,8 @@ somebody else changed at the vendor is no change of ours. The rules:
 
 - All steps of a contact in a run (create, then tag call; several attempts; a wait for
   another contact) are one change: the first old value, the last new one. What ends
-  where it began is no change (``merged``).
+  where it began is no change (``merged``). It is told of the vendor contact that the
+  contact has in the end.
 - An old value is written only where it is known: the vendor acknowledged it, or showed
   it, and nothing has been unknown of it since; or the field was certainly empty
   (``Known.empty``). What a contact had when it was linked blindly, what a re-sync
@@ -29,9 +30,9 @@ somebody else changed at the vendor is no change of ours. The rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
@@ -50,6 +51,9 @@ from syncengine.model.work import RunChanges
 from syncengine.planning.changes import EMPTY, equal_as_json
 from syncengine.planning.learning import is_proved_new, taken_from
 from syncengine.planning.normalise import text
+
+Same: TypeAlias = Callable[[str, Json, Json], bool]
+"""The vendor's own notion of equal values: field, ours, theirs."""
 
 
 class Piece(NamedTuple):
@@ -87,10 +91,11 @@ def merged(first: ContactChange | None, then: ContactChange) -> ContactChange | 
         return then if _says_anything(then) else None
     if first.effect is Effect.CREATED and then.effect is Effect.DELETED:
         return None
-    before = first.fields
     if _is_other_contact(first, then):
-        # Its former values were those of the contact that it had before.
-        before = {name: ChangedField(each.new) for name, each in before.items()}
+        # What was changed before was at a vendor contact that it has no more: that one
+        # is gone, or became somebody else's.
+        return then
+    before = first.fields
     fields = {**before}
     for name, change in then.fields.items():
         fields[name] = (
@@ -358,13 +363,13 @@ def deletion_of(known: Known) -> ContactChange:
 
 
 def pieces_of_link(
-    before: Known, linked: Known, remote: Remote, capabilities: Capabilities
+    before: Known, remote: Remote, capabilities: Capabilities, same: Same
 ) -> list[Piece]:
     """Return what is settled by a vendor contact that was found, and now is linked.
 
     What a lost call was to set, and the vendor shows, is a change of its run. The link
     is one of the run that sent the create, or else of this run. ``before`` is what was
-    known before it was found.
+    known before it was found, and ``same`` the vendor's own notion of equal values.
     """
     note = before.pending or Pending()
     pieces: list[Piece] = []
@@ -375,16 +380,14 @@ def pieces_of_link(
             run_id = sender_of(note, CREATE).run_id or THIS_RUN
         link = ContactChange(Effect.LINKED, external_id=remote.external_id)
         pieces.append(Piece(run_id, link))
-    return pieces + _settled_parts(
-        before, linked, remote, capabilities, is_same=is_same
-    )
+    return pieces + _settled_parts(before, remote, capabilities, same, is_same=is_same)
 
 
 def _settled_parts(
     before: Known,
-    shown: Known,
     remote: Remote,
     capabilities: Capabilities,
+    same: Same,
     *,
     is_same: bool,
 ) -> list[Piece]:
@@ -403,8 +406,14 @@ def _settled_parts(
             tag = part.removeprefix(TAGS)
             change = _settled_tag(tag, value, before, remote, is_same=is_same)
         else:
-            is_known = is_same and not sender.over_unknown
-            change = _settled_field(part, value, before, shown, is_known, capabilities)
+            if not _is_shown_as_sent(part, value, remote, capabilities.hidden, same):
+                continue
+            field = ChangedField(value)
+            if is_same and not sender.over_unknown:
+                field = _field_change(before, part, value, is_new=False)
+            change = None
+            if not _is_void(field):
+                change = ContactChange(Effect.UPDATED, {part: field})
         if change is not None:
             change = replace(change, external_id=remote.external_id)
             pieces.append(Piece(sender.run_id, change))
@@ -427,25 +436,15 @@ def _settled_tag(
     return None
 
 
-def _settled_field(
-    name: str,
-    sent: Json,
-    before: Known,
-    shown: Known,
-    is_before_known: bool,  # noqa: FBT001 - private
-    capabilities: Capabilities,
-) -> ContactChange | None:
-    """Return the change of a field that the vendor shows as it was sent."""
-    is_hidden = name.startswith(LISTS) or matches(name, capabilities.hidden)
-    theirs = shown.fields.get(name)
-    if is_hidden or not _same(theirs, sent):
-        return None
-    change = ChangedField(sent)
-    if is_before_known:
-        change = _field_change(before, name, sent, is_new=False)
-    if _is_void(change):
-        return None
-    return ContactChange(Effect.UPDATED, {name: change})
+def _is_shown_as_sent(
+    name: str, sent: Json, remote: Remote, hidden: tuple[str, ...], same: Same
+) -> bool:
+    """Return whether the vendor shows that a field has what was sent."""
+    if name in remote.fields:
+        return same(name, sent, remote.fields[name])
+    # A field that would be shown, and is not, is empty.
+    is_hidden = name.startswith(LISTS) or matches(name, hidden)
+    return sent in EMPTY and not is_hidden
 
 
 def pieces_of_overwriting(call: Call, external_id: str) -> list[Piece]:

@@ -26,7 +26,14 @@ from tests.support.people_project import (
 
 TWINS = ("charles", "chartmogul", "respond_io")
 ALL = {"charles": CHARLES, "chartmogul": CHARTMOGUL, "respond_io": RESPOND_IO}
-TRACES = ("sync_known", "sync_state", "sync_outcome", "sync_key", "sync_wait")
+TRACES = (
+    "sync_known",
+    "sync_state",
+    "sync_outcome",
+    "sync_change",
+    "sync_key",
+    "sync_wait",
+)
 
 
 async def forgotten(here: People, contact: str = "1") -> dict[str, Receipt]:

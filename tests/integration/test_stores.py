@@ -14,7 +14,9 @@ import pytest_asyncio
 
 from syncengine.errors import LeaseHeld, LeaseLost
 from syncengine.model.calls import Action, OutcomeKind, Unsupported
-from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.change import ChangedField, ContactChange, Effect
+from syncengine.model.contact import THIS_RUN, Known, MatchKey, Pending, SendingRun
+from syncengine.model.unknown_parts import parts_of, sender_of
 from syncengine.model.work import (
     Batch,
     BatchKind,
@@ -28,6 +30,7 @@ from syncengine.model.work import (
     Record,
     Refusal,
     RefusalGroup,
+    RunChanges,
     Standing,
     Status,
 )
@@ -638,6 +641,122 @@ async def test_ownership_holds_in_the_whole_account_and_not_beyond(
     assert await beside.contacts.link("7", "ext") == LinkResult("whatsapp/1")
     elsewhere = await backend.run("charles", "another account")
     assert await elsewhere.contacts.link("7", "ext") == LinkResult()
+
+
+# --- changes --------------------------------------------------------------------------
+
+CHANGE = ContactChange(
+    Effect.UPDATED,
+    {
+        "name": ChangedField("Bea", "Ilse", is_old_known=True),
+        "was empty": ChangedField([1, {"a": None}], None, is_old_known=True),
+        "not known": ChangedField(None),
+    },
+    frozenset({'a "quoted" \\ tag, {with} all', ""}),
+    frozenset({"old"}),
+    "ext-7",
+)
+
+
+async def _record_changes(stores: Stores, changes: RunChanges) -> None:
+    record = Record("7", KNOWN, Status.PENDING, None, changes=changes)
+    await stores.contacts.record(1, [record])
+
+
+async def _changes(stores: Stores) -> RunChanges:
+    state = await _load(stores, "7")
+    assert state is not None
+    return state.changes
+
+
+@pytest.mark.asyncio
+async def test_a_change_is_written_whole_each_time_and_taken_back(
+    stores: Stores,
+) -> None:
+    """A commit whose answer is lost is repeated: that may not add anything up."""
+    for _ in range(2):
+        await _record_changes(stores, {THIS_RUN: CHANGE})
+        assert await _changes(stores) == {THIS_RUN: CHANGE}
+    less = replace(CHANGE, fields={}, tags_added=frozenset())
+    await _record_changes(stores, {THIS_RUN: less})
+    assert await _changes(stores) == {THIS_RUN: less}
+    for _ in range(2):
+        await _record_changes(stores, {THIS_RUN: None})
+        assert await _changes(stores) == {}
+
+
+@pytest.mark.asyncio
+async def test_a_note_remembers_the_runs_that_sent_it_and_their_changes_come_along(
+    backend: Backend, stores: Stores
+) -> None:
+    await _record_changes(stores, {THIS_RUN: CHANGE})
+    note = replace(PENDING, run_id=THIS_RUN)
+    await stores.contacts.intend([Intent("7", note)])
+    second = await backend.run()
+    state = await _load(second, "7")
+    assert state is not None
+    pending = state.known.pending
+    assert pending is not None
+    assert pending.run_id == stores.run_id
+    assert state.changes == {stores.run_id: CHANGE}
+    # The second run sends a part of it again with another value, and something of its
+    # own, and dies; what it found out of the first run is written down for that one.
+    senders = {
+        "name": SendingRun(THIS_RUN, over_unknown=True),
+        "vip": SendingRun(None),
+    }
+    settled = replace(CHANGE, effect=Effect.LINKED)
+    known = replace(KNOWN, pending=replace(pending, senders=senders))
+    record = Record("7", known, Status.PENDING, None, changes={stores.run_id: settled})
+    await second.contacts.record(1, [record])
+    third = await backend.run()
+    state = await _load(third, "7")
+    assert state is not None
+    assert state.known.pending is not None
+    assert state.known.pending.run_id == stores.run_id
+    assert state.known.pending.senders == {
+        "name": SendingRun(second.run_id, over_unknown=True),
+        "vip": SendingRun(None),
+    }
+    assert state.changes == {stores.run_id: settled}
+
+
+@pytest.mark.asyncio
+async def test_what_a_former_owner_left_is_no_runs(
+    backend: Backend, stores: Stores
+) -> None:
+    await _own(stores, "1", "ext-1", status=Status.REMOVED)
+    second = await backend.run()
+    mine = Pending(fields={"mine": 1}, run_id=THIS_RUN)
+    await second.contacts.intend([Intent("2", mine)])
+    await second.contacts.link("2", "ext-1", our_tags=frozenset({"crm:a"}))
+    state = await _load(second, "2")
+    assert state is not None
+    pending = state.known.pending
+    assert pending is not None
+    sent_by = {part: sender_of(pending, part).run_id for part in parts_of(pending)}
+    assert sent_by == {
+        "mine": THIS_RUN,
+        "name": None,
+        "tags.tag of 1": None,
+        "tags.crm:a": None,
+    }
+
+
+@pytest.mark.asyncio
+async def test_fields_that_are_empty_for_certain_are_remembered(
+    stores: Stores,
+) -> None:
+    known = replace(KNOWN, empty=("*",))
+    await stores.contacts.record(1, [Record("7", known, Status.SYNCED, 11)])
+    await stores.contacts.intend([Intent("7", Pending(run_id=THIS_RUN))])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.known.empty == ("*",)
+    await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 11)])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.known.empty == ()
 
 
 # --- match keys -----------------------------------------------------------------------

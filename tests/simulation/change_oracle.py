@@ -40,13 +40,13 @@ def unexplained(world: World, remotes: Collection[Remote]) -> Iterator[str]:
             continue
         changes = histories.get(external_id, ())
         before = world.beginning.contacts.get(external_id)
-        copy = _replayed(world, before, changes)
+        unknown = _unknown_values(world, external_id)
+        copy = _replayed(world, before, changes, unknown)
         yield from (f"{external_id}: {mistake}" for mistake in copy.mistakes)
         remote = now.get(external_id)
         if remote is not None and not changes and before is None:
             # Nothing here knows of it: whether that may be is judged elsewhere.
             continue
-        copy.unknown = _unknown_values(world, external_id)
         for difference in _differences(world, copy, remote):
             yield f"{external_id}: {difference}, after {_in_words(changes)}"
 
@@ -103,11 +103,13 @@ def _replayed(
     world: World,
     before: Remote | None,
     changes: Sequence[tuple[int, str, ContactChange]],
+    unknown: list[Pending],
 ) -> _Copy:
     """Replay changes over a contact, and note what cannot be true of it."""
     copy = _Copy({}, set(), is_there=False)
     if before is not None:
         copy = _Copy(dict(before.fields), set(before.tags), is_there=True)
+    copy.unknown = unknown
     for run_id, _, change in changes:
         for mistake in _replay(world, copy, change):
             copy.mistakes.append(f"run {run_id}: {mistake}")
@@ -123,9 +125,8 @@ def _replay(world: World, copy: _Copy, change: ContactChange) -> Iterator[str]:
             tag = name.removeprefix(_TAGS)
             (copy.tags.add if each.new else copy.tags.discard)(tag)
             continue
-        if each.is_old_known and not _is_same(
-            world, name, each.old, copy.fields.get(name)
-        ):
+        was = copy.fields.get(name)
+        if each.is_old_known and not _may_be(world, copy, name, each.old, was):
             yield f"{name} was {copy.fields.get(name)!r}, not {each.old!r}"
         copy.fields[name] = each.new
     yield from (f"tag {tag} was there" for tag in change.tags_added & copy.tags)
@@ -152,15 +153,23 @@ def _differences(world: World, copy: _Copy, now: Remote | None) -> Iterator[str]
     names |= {each for each in copy.fields if each.startswith(LISTS)}
     for name in sorted(names):
         explained, real = copy.fields.get(name), now.fields.get(name)
-        sent = [each.fields[name] for each in copy.unknown if name in each.fields]
-        may_be_sent = any(_is_same(world, name, each, real) for each in sent)
-        if not _is_same(world, name, explained, real) and not may_be_sent:
+        if not _may_be(world, copy, name, real, explained):
             yield f"{name} is {real!r}, not {explained!r}"
     maybe: set[str] = set()
     for each in copy.unknown:
         maybe |= each.add_tags | each.remove_tags
     if copy.tags - maybe != set(now.tags) - maybe:
         yield f"tags are {sorted(now.tags)}, not {sorted(copy.tags)}"
+
+
+def _may_be(world: World, copy: _Copy, name: str, real: Json, explained: Json) -> bool:
+    """Return whether a field may have a value, as far as the changes told it.
+
+    It may also be one that was sent without an answer, and over which another contact,
+    or another value, came before anybody asked.
+    """
+    sent = [each.fields[name] for each in copy.unknown if name in each.fields]
+    return any(_is_same(world, name, each, real) for each in (explained, *sent))
 
 
 def _is_same(world: World, name: str, ours: Json, theirs: Json) -> bool:
