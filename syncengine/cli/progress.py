@@ -11,6 +11,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
+from rich.console import Group
 from rich.live import Live
 
 from syncengine.app.event_log import EventRecord
@@ -60,8 +61,9 @@ class LiveView(_Quiet):
         return self
 
     def __exit__(self, *_: object) -> None:
-        # All of it, however high the terminal is: it is scrolled back to.
-        self._live.update(LiveRows(self._rows()), refresh=True)
+        # All of it, however high the terminal is: it can be scrolled back to. An empty
+        # line keeps it apart from the result.
+        self._live.update(Group(LiveRows(self._rows()), ""), refresh=True)
         self._live.stop()
 
     def updated(self, destination: str, snapshot: RunSnapshot) -> None:

@@ -137,7 +137,8 @@ async def _forget(dsn: str) -> None:
     await connection.execute(
         "TRUNCATE syncengine.sync_run, syncengine.sync_batch, "
         "syncengine.sync_outcome, syncengine.sync_state, syncengine.sync_known, "
-        "syncengine.sync_key, syncengine.sync_wait"
+        "syncengine.sync_key, syncengine.sync_wait, syncengine.sync_run_minute, "
+        "syncengine.sync_change"
     )
     await connection.execute("CHECKPOINT")
     await connection.close()

@@ -47,7 +47,11 @@ ROWS = (
     LiveRow(
         "chartmogul",
         snapshot(
-            done=14, total=260, last_minute=20, waiting=RunWait(WaitReason.DATABASE)
+            seconds=30.0,
+            done=14,
+            total=260,
+            last_minute=10,
+            waiting=RunWait(WaitReason.DATABASE),
         ),
     ),
     LiveRow("whautomate", state="never ran"),

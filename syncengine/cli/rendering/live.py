@@ -37,6 +37,8 @@ _LEAST_BAR = 10
 _LONGEST_BAR = 60
 _MOST_CODES = 3
 """Codes that are named; the others are numbered."""
+_LEAST_SECONDS = 5.0
+"""Seconds of a run before its calls a minute say anything."""
 _LONGEST_MINUTE = 600.0
 """Seconds of the longest window for which calls a minute are compared with a limit."""
 
@@ -277,9 +279,14 @@ def _state(row: LiveRow) -> str:
         return f"in {duration(snapshot.seconds)}"
     if snapshot.total is None:
         return f"preparing, {duration(snapshot.seconds)}"
-    if snapshot.seconds_left is None:
+    return _time_left(snapshot)
+
+
+def _time_left(snapshot: RunSnapshot) -> str:
+    left = snapshot.seconds_left
+    if left is None or left < 1:
         return ""
-    return f"{_roughly(snapshot.seconds_left)} left"
+    return f"{_roughly(left)} left"
 
 
 def _roughly(seconds: float) -> str:
@@ -334,15 +341,25 @@ def _call_parts(snapshot: RunSnapshot, row: LiveRow) -> Iterator[Text]:
         calls = "call" if snapshot.requests == 1 else "calls"
         yield Text(f"{snapshot.requests:,} {calls}")
         return
+    if snapshot.seconds < _LEAST_SECONDS:
+        return
+    pace = _calls_a_minute(snapshot)
     limit = snapshot.limit
     if limit is None:
-        yield Text(f"{snapshot.last_minute:,} calls a minute")
+        yield Text(f"{pace:,} calls a minute")
     elif limit.per > _LONGEST_MINUTE:
-        yield Text(f"{snapshot.last_minute:,} calls a minute")
+        yield Text(f"{pace:,} calls a minute")
         yield Text(f"limit {limit_in_words(limit)}")
     else:
         most = round(60 * limit.calls / limit.per)
-        yield Text(f"{snapshot.last_minute:,} of {most:,} calls a minute")
+        yield Text(f"{min(pace, most):,} of {most:,} calls a minute")
+
+
+def _calls_a_minute(snapshot: RunSnapshot) -> int:
+    """Return the requests of the last minute; of a younger run, at its pace so far."""
+    if snapshot.seconds >= 60:
+        return snapshot.last_minute
+    return round(60 * snapshot.last_minute / snapshot.seconds)
 
 
 def _code_parts(codes: Mapping[str, int]) -> Iterator[Text]:
@@ -385,6 +402,6 @@ def progress_line(destination: str, snapshot: RunSnapshot) -> str:
     parts += [part.plain for part in _code_parts(snapshot.codes)]
     if snapshot.waiting:
         parts.append(_wait_in_words(snapshot.waiting))
-    if snapshot.seconds_left is not None:
-        parts.append(f"about {_roughly(snapshot.seconds_left)} left")
+    if left := _time_left(snapshot):
+        parts.append(f"about {left}")
     return f"{destination}: {', '.join(parts)}"
