@@ -18,6 +18,7 @@ from syncengine.engine.tally import Tally
 from syncengine.errors import SyncEngineError
 from syncengine.model.progress import RunSnapshot
 from syncengine.model.reports import LiveProgress, Progress
+from syncengine.model.work import RunKind
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.progress import ProgressStore
 from syncengine.storage.state.runs import NO_RUN
@@ -32,6 +33,9 @@ _LONGEST_WRITE = 4.0
 """Seconds after which a write is given up."""
 _LONGEST_LAST_WRITE = 1.0
 """Seconds after which the last write is given up: the end of the run waits for it."""
+
+_COUNTS_AS = {RunKind.VERIFY: "compared", RunKind.ADOPT: "looked_up"}
+"""What becomes of the contacts in runs whose contacts have no outcomes."""
 
 _logger = logging.getLogger("syncengine")
 
@@ -49,6 +53,7 @@ class LiveRun:
         fence: Fence,
         pacing: Pacing,
         progress: Progress,
+        kind: RunKind | None,
     ) -> None:
         self.tally = Tally()
         """The counts of the run."""
@@ -57,7 +62,10 @@ class LiveRun:
         self._progress = progress
         self._patience = fence.patience
         self._monitor = RunMonitor(
-            pacing, self.tally, lambda: fence.patience.is_waiting
+            pacing,
+            self.tally,
+            lambda: fence.patience.is_waiting,
+            counts_as="" if kind is None else _COUNTS_AS.get(kind, ""),
         )
         self._store: ProgressStore | None = None
         if run_id != NO_RUN:

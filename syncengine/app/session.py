@@ -262,7 +262,9 @@ class _Opening:
             run_id=run_id,
             contacts=contacts,
             batches=Batches(fence, run_id),
-            live=LiveRun(name, run_id, fence, self.account.pacing, progress),
+            live=LiveRun(
+                name, run_id, fence, self.account.pacing, progress, prepared.kind
+            ),
             inspected=source,
             others=others,
             began=self.began,

@@ -41,8 +41,14 @@ class RunMonitor:
         pacing: Pacing,
         tally: Tally,
         is_database_away: Callable[[], bool] = lambda: False,
+        *,
+        counts_as: str = "",
     ) -> None:
-        """Take the account's pacing and the run's tally, and count from now on."""
+        """Take the account's pacing and the run's tally, and count from now on.
+
+        ``counts_as`` is what becomes of every contact in a run that has no outcomes,
+        such as ``compared``.
+        """
         self.done = 0
         """Contacts that are through."""
         self.total: int | None = None
@@ -52,6 +58,7 @@ class RunMonitor:
         self._pacing = pacing
         self._tally = tally
         self._is_database_away = is_database_away
+        self._counts_as = counts_as
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         # This machine's clock will do until the database has told its time.
@@ -103,7 +110,7 @@ class RunMonitor:
             seconds=now - self._began,
             done=self._done,
             total=self.total,
-            outcomes=self._tally.by_outcome(),
+            outcomes=self._outcomes(),
             requests=self.requests,
             throttled=self._pacing.throttled - self._throttled_before,
             last_minute=self._last_minute(now),
@@ -137,6 +144,11 @@ class RunMonitor:
         A contact that is created again, or waits since a former run, comes in addition.
         """
         return self.done if self.total is None else min(self.done, self.total)
+
+    def _outcomes(self) -> dict[str, int]:
+        if self._counts_as:
+            return {self._counts_as: self._done}
+        return self._tally.by_outcome()
 
     def _waits(self) -> RunWait | None:
         if self._is_database_away():

@@ -134,3 +134,15 @@ def test_a_snapshot_is_read_as_it_was_stored() -> None:
         assert monitor.snapshot().done == 100, "never more than there are"
 
     monitored(test, Limit(60, 60.0))
+
+
+def test_a_comparison_has_no_outcomes_and_says_what_it_did() -> None:
+    async def whole() -> None:
+        async with Pacing((), in_flight=4, settles_within=5.0) as pacing:
+            monitor = RunMonitor(pacing, Tally(), counts_as="compared")
+            monitor.started(10)
+            monitor.advanced(4)
+            assert monitor.snapshot().outcomes == {"compared": 4}
+            assert not monitor.minutes()
+
+    run(whole())

@@ -42,8 +42,12 @@ _LEAST_SECONDS = 5.0
 _LONGEST_MINUTE = 600.0
 """Seconds of the longest window for which calls a minute are compared with a limit."""
 
+_GOOD = "green"
+"""Colour of contacts that are as they should be."""
 _STYLES = {
-    "applied": "green",
+    "applied": _GOOD,
+    "compared": _GOOD,
+    "looked_up": _GOOD,
     "rejected": "red",
     "unknown": "red",
     "deferred": "yellow",
@@ -311,7 +315,7 @@ def bar_cells(snapshot: RunSnapshot, width: int) -> list[tuple[int, str]]:
     numbers = {
         name: number
         for name in _STYLES
-        if (number := snapshot.outcomes.get(name, 0)) and name != "applied"
+        if (number := snapshot.outcomes.get(name, 0)) and _STYLES[name] != _GOOD
     }
     cells: list[tuple[int, str]] = []
     left = through
@@ -321,7 +325,7 @@ def bar_cells(snapshot: RunSnapshot, width: int) -> list[tuple[int, str]]:
         left -= taken
         cells.append((taken, _STYLES[name]))
     # All others are as they should be.
-    return [(left, _STYLES["applied"]), *cells]
+    return [(left, _GOOD), *cells]
 
 
 def _outcome_parts(snapshot: RunSnapshot) -> Iterator[Text]:
@@ -329,10 +333,10 @@ def _outcome_parts(snapshot: RunSnapshot) -> Iterator[Text]:
     for name, style in _STYLES.items():
         number = snapshot.outcomes.get(name, 0)
         if number:
-            yield Text(f"{number:,} {name}", style)
+            yield Text(f"{number:,} {name.replace('_', ' ')}", style)
     in_step = snapshot.done - sum(snapshot.outcomes.values())
     if in_step > 0:
-        yield Text(f"{in_step:,} {_IN_STEP}", _STYLES["applied"])
+        yield Text(f"{in_step:,} {_IN_STEP}", _GOOD)
 
 
 def _call_parts(snapshot: RunSnapshot, row: LiveRow) -> Iterator[Text]:

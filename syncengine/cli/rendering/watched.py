@@ -9,6 +9,7 @@ from syncengine.cli.rendering.layout import duration, with_numbers
 from syncengine.cli.rendering.live import LiveRow, progress_line
 from syncengine.model.progress import RunSnapshot, RunWait
 from syncengine.model.watching import WatchReport, WatchState
+from syncengine.model.work import RunKind
 
 _OLD_NEWS = 30.0
 """Seconds after which a run that tells nothing is remarked on; it writes every five."""
@@ -24,7 +25,7 @@ def watched_rows(reports: Sequence[WatchReport]) -> list[LiveRow]:
 
 
 def _row(report: WatchReport) -> LiveRow:
-    name = report.destination
+    name = _name(report)
     match report.state:
         case WatchState.NEVER_RAN:
             return LiveRow(name, state="never ran", is_over=True)
@@ -47,7 +48,14 @@ def _ended_row(report: WatchReport) -> LiveRow:
         # A run of an earlier version wrote no progress, but how it ended.
         numbers = {name: number for name, number in report.contacts.items() if number}
         note = with_numbers(numbers)
-    return LiveRow(report.destination, report.snapshot, state, note, is_over=True)
+    return LiveRow(_name(report), report.snapshot, state, note, is_over=True)
+
+
+def _name(report: WatchReport) -> str:
+    """Return the destination; with the kind of its run where that is no sync."""
+    if report.kind in (None, RunKind.SYNC):
+        return report.destination
+    return f"{report.destination} ({report.kind})"
 
 
 def _died(report: WatchReport) -> str:
@@ -95,7 +103,7 @@ def watched_line(report: WatchReport) -> str:
     """Return what is seen of a destination in one line, for pipes and files."""
     row = _row(report)
     if report.state is WatchState.RUNNING and row.snapshot is not None:
-        line = progress_line(report.destination, row.snapshot)
+        line = progress_line(row.destination, row.snapshot)
         return f"{line}; {row.note}" if row.note else line
     parts = [row.state]
     if report.run_id is not None:
@@ -107,4 +115,4 @@ def watched_line(report: WatchReport) -> str:
         parts.append(report.error)
     if report.state is WatchState.DIED:
         parts.append(_DIED)
-    return f"{report.destination}: {', '.join(parts)}"
+    return f"{row.destination}: {', '.join(parts)}"
