@@ -126,6 +126,7 @@ class NoStore:
 async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
     """Return when a run of one batch is over, and what was counted."""
     tally, recorder = Tally(), Recorder(cast("ContactStore", NoStore()))
+    through: list[int] = []
     async with (
         stopped_after(7.0, by_call=by_call) as (stopping, pacing),
         recorder.running(),
@@ -139,8 +140,9 @@ async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
             workers=1,
             stopping=stopping,
             stop=pacing.stop,
-            advance=lambda _: None,
+            advance=through.append,
         ).run()
+    assert sum(through) <= 1, "a contact with several attempts is through once"
     return now(), tally
 
 

@@ -80,8 +80,10 @@ class LiveRow:
     """None where nothing is known of its progress."""
     state: str = ""
     """In place of the time left: how it ended, or why there is nothing to see."""
+    state_style: str = ""
     note: str = ""
     """Something that a person should know, in a line of its own."""
+    note_style: str = ""
     is_over: bool = False
 
 
@@ -184,7 +186,8 @@ class _LiveLayout:
         line = Text(no_wrap=True)
         line.append_text(head)
         if row.snapshot is None or row.snapshot.total is None:
-            line.append(" " * _GAP).append(_state(row), _QUIET)
+            style = row.state_style or _QUIET
+            line.append(" " * _GAP).append(_state(row), style)
             return self.cut(line)
         room = self._width - self._label - self._numbers_width - 2 * _GAP
         if self._state_width:
@@ -194,7 +197,7 @@ class _LiveLayout:
             line.append(" " * _GAP).append_text(self._bar(row.snapshot, bar_room))
         numbers = self._numbers(row).rjust(self._numbers_width)
         line.append(" " * _GAP).append(numbers)
-        state, style = _state(row), ""
+        state, style = _state(row), row.state_style
         if is_alone and row.snapshot.waiting and not row.is_over:
             state, style = _short_wait(row.snapshot.waiting), "yellow"
         line.append(" " * _GAP).append(state.rjust(self._state_width), style)
@@ -228,7 +231,7 @@ class _LiveLayout:
         if snapshot is not None and snapshot.waiting and not row.is_over:
             yield from self._wrapped(_wait_in_words(snapshot.waiting), "yellow")
         if row.note:
-            yield from self._wrapped(row.note, "")
+            yield from self._wrapped(row.note, row.note_style)
 
     def _wrapped(self, text: str, style: str) -> list[Text]:
         return self._flow([Text(word, style) for word in text.split()], " ")
@@ -261,12 +264,14 @@ class _LiveLayout:
 
 
 def _apart(blocks: Sequence[Sequence[Text]]) -> list[Text]:
-    """Return the lines with an empty one between blocks of several lines."""
+    """Return the lines with an empty one around each block of several lines."""
     lines: list[Text] = []
+    before = 1
     for block in blocks:
-        if lines and len(block) > 1:
+        if lines and max(before, len(block)) > 1:
             lines.append(Text())
         lines += block
+        before = len(block)
     return lines
 
 
@@ -302,7 +307,10 @@ def _roughly(seconds: float) -> str:
         return duration(seconds)
     if seconds >= 600:
         return f"{seconds / 60:.0f} min"
-    return duration(10 * round(seconds / 10) if seconds >= 60 else seconds)
+    if seconds < 60:
+        return duration(seconds)
+    minutes, rest = divmod(10 * round(seconds / 10), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
 def bar_cells(snapshot: RunSnapshot, width: int) -> list[tuple[int, str]]:
@@ -312,6 +320,8 @@ def bar_cells(snapshot: RunSnapshot, width: int) -> list[tuple[int, str]]:
     """
     total = snapshot.total or 0
     through = floor(width * snapshot.done / total) if total else width
+    if snapshot.done:
+        through = max(1, through)
     numbers = {
         name: number
         for name in _STYLES

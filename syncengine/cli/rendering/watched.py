@@ -8,11 +8,18 @@ from dataclasses import replace
 from syncengine.cli.rendering.layout import duration, with_numbers
 from syncengine.cli.rendering.live import LiveRow, progress_line
 from syncengine.model.progress import RunSnapshot, RunWait
+from syncengine.model.reports import RunStatus
 from syncengine.model.watching import WatchReport, WatchState
 from syncengine.model.work import RunKind
 
 _OLD_NEWS = 30.0
 """Seconds after which a run that tells nothing is remarked on; it writes every five."""
+_STYLES = {
+    RunStatus.DONE: "green",
+    RunStatus.INCOMPLETE: "yellow",
+    RunStatus.STOPPED: "yellow",
+}
+"""Colours by status; all others are red."""
 _DIED = (
     "its process died: nobody renews its lease. The next run settles what it sent, and "
     "goes on"
@@ -31,14 +38,17 @@ def _row(report: WatchReport) -> LiveRow:
             return LiveRow(name, state="never ran", is_over=True)
         case WatchState.DIED:
             state = f"died, {_ago(report)}" if report.ended_at else "died"
-            return LiveRow(name, report.snapshot, state, _died(report), is_over=True)
+            return LiveRow(
+                name, report.snapshot, state, "red", _died(report), is_over=True
+            )
         case WatchState.ENDED:
             return _ended_row(report)
         case WatchState.RUNNING:
             if report.snapshot is None:
                 return LiveRow(name, state="preparing")
             snapshot = _until_now(report.snapshot, report.age)
-            return LiveRow(name, snapshot, note=_old_news(report))
+            note = _old_news(report)
+            return LiveRow(name, snapshot, note=note, note_style="yellow")
 
 
 def _ended_row(report: WatchReport) -> LiveRow:
@@ -48,7 +58,8 @@ def _ended_row(report: WatchReport) -> LiveRow:
         # A run of an earlier version wrote no progress, but how it ended.
         numbers = {name: number for name, number in report.contacts.items() if number}
         note = with_numbers(numbers)
-    return LiveRow(_name(report), report.snapshot, state, note, is_over=True)
+    style = _STYLES.get(report.status, "red") if report.status else ""
+    return LiveRow(_name(report), report.snapshot, state, style, note, is_over=True)
 
 
 def _name(report: WatchReport) -> str:
