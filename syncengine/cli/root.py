@@ -157,6 +157,7 @@ def _code_after_output(code: int, tokens: list[str]) -> int:
 _PRINTING_VERBS = frozenset(
     {
         "check",
+        "completion",
         "erasures",
         "failures",
         "history",

@@ -39,6 +39,7 @@ VERBS = {
     "export": "List all contacts with their vendor ids and states, or back up who said no.",
     "import": "Add the suppressions and erasures of an exported file to the state.",
     "prune": "Delete old runs from the state; other runs may be under way meanwhile.",
+    "completion": "Print a script with which your shell completes verbs and options.",
     "schema": "Print the JSON Schema of the configuration's files, for editors.",
     "new-vendor": "Write the package of a new vendor, which passes its own tests at once.",
     "sandbox": "Serve stand-ins for the vendors on this machine, to try a configuration with.",
@@ -55,6 +56,12 @@ DETAILS = {
         "a command line; the answer has the line's number."
     ),
     "show": "Prints personal data.",
+    "completion": (
+        "For bash, write it to "
+        "`~/.local/share/bash-completion/completions/syncengine`; for fish, to "
+        "`~/.config/fish/completions/syncengine.fish`; for zsh, to a file `_syncengine` "
+        "in a folder of your `fpath`. Write it anew after an upgrade."
+    ),
     "suppress": (
         "Phones and addresses come from files or standard input, since every user of "
         "the machine can read a command line. A line is read as the same value in a "

@@ -191,7 +191,14 @@ _REPORTS = {
     "forget": "Receipt",
     "merge": "MergeReport",
     "suppress": "SuppressReport",
-    "export, import": "ConsentReport",
+    "runs": "RunSummary",
+    "failures": "Failure",
+    "why": "WhyReport",
+    "history": "ContactEvent",
+    "suppressions": "SuppressionRow",
+    "erasures": "ErasureRow",
+    "export": "ContactRow",
+    "export --consent, import": "ConsentReport",
     "prune": "PruneReport",
     "rename": "RenameReport",
 }
@@ -219,9 +226,14 @@ def _public_keys(class_name: str) -> set[str]:
 def _keys(report: ast.ClassDef) -> Iterator[str]:
     methods = [part for part in report.body if isinstance(part, ast.FunctionDef)]
     public = next(method for method in methods if method.name == "public")
-    for statement in public.body:
-        if not isinstance(statement, (ast.Assign, ast.Return)):
+    for statement in ast.walk(public):
+        if not isinstance(statement, (ast.AnnAssign, ast.Assign, ast.Return)):
             continue
+        # A key that is only there if it was asked for.
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        for target in targets:
+            if isinstance(target, ast.Subscript):
+                yield str(ast.literal_eval(target.slice))
         if not isinstance(statement.value, ast.Dict):
             continue
         for key in statement.value.keys:
