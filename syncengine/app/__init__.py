@@ -10,6 +10,7 @@ from syncengine.app.databases import migrate
 from syncengine.app.named_subjects import asked_one_by_one, named, regions
 from syncengine.app.run_request import RunRequest
 from syncengine.app.verbs.adopt import adopt
+from syncengine.app.verbs.alerts import alerts, check_alerts, try_alerts
 from syncengine.app.verbs.check import check
 from syncengine.app.verbs.confirm import confirm
 from syncengine.app.verbs.consent_lists import (
@@ -37,11 +38,13 @@ from syncengine.app.verbs.why import why
 __all__ = [
     "RunRequest",
     "adopt",
+    "alerts",
     "all_suppressions",
     "asked_one_by_one",
     "asked_suppressions",
     "batches",
     "check",
+    "check_alerts",
     "confirm",
     "erasures",
     "export_consent",
@@ -65,6 +68,7 @@ __all__ = [
     "show",
     "suppress",
     "suppressions",
+    "try_alerts",
     "verify",
     "why",
 ]

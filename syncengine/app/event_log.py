@@ -146,6 +146,7 @@ def level_of(event: Event) -> int:
             | Event.LEASE_AHEAD
             | Event.DATABASE_AWAY
             | Event.DATABASE_BACK
+            | Event.ALERT_NOT_DELIVERED
         ):
             return logging.WARNING
         case (

@@ -21,6 +21,7 @@ VERBS = {
     "run": "Send what changed in the source, so that the vendors' copies agree with it.",
     "retry": "Try again, with fresh values, what failed in an earlier run, or all dead letters.",
     "status": "Show each destination's last run, who works on it now, and contacts left alone.",
+    "alerts": "Show what is wrong where, look for what no run notices, or try the targets.",
     "runs": "List the last runs, newest first, or the batches of one run.",
     "failures": "List the contacts that fell short, and what to do about each.",
     "why": "Explain one contact: what was sent, what the vendor said, what comes next.",

@@ -126,5 +126,18 @@ class UndeliveredAlerts:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class AlertTest:
+    """Result of a message that tries a target."""
+
+    target: str
+    error: str | None
+    """Why the target did not take it; None where it did."""
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``alerts test --json`` prints."""
+        return {"target": self.target, "error": self.error}
+
+
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="seconds")

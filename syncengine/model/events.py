@@ -62,6 +62,9 @@ class Event(StrEnum):
     """error: nothing is sent that could not be recorded; with an account, its lease
     could not be renewed."""
     DATABASE_BACK = "database_back"
+    ALERT_NOT_DELIVERED = "alert_not_delivered"
+    """error: an alert could not be written down or delivered; the next run, or ``alerts
+    check``, tries again."""
     REQUEST_ANSWERED = "request_answered"
     """route, status, seconds."""
     REQUEST_FAILED = "request_failed"

@@ -11,13 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from syncengine.model.alerts import (
-    OK,
-    AlertKind,
-    AlertMessage,
-    AlertState,
-    Concern,
-)
+from syncengine.model.alerts import OK, AlertKind, AlertMessage, AlertState
 from syncengine.model.reports import RunStatus
 from syncengine.model.work import Standing
 
@@ -102,26 +96,30 @@ def after_count(
 def after_time(
     before: AlertState,
     succeeded_at: datetime | None,
-    watched_since: datetime,
     longest: timedelta | None,
     now: datetime,
 ) -> AlertChange:
     """Return what the time since the last success changes.
 
-    ``succeeded_at`` is the end of the last whole run that was done; where there was
-    none, time counts from ``watched_since``. ``longest`` is None where nothing is said
-    about it.
+    ``succeeded_at`` is the end of the last whole run that was done. Where there was
+    none, time counts from the moment since which the destination is watched.
+    ``longest`` is None where nothing is to be said about it.
     """
-    last = succeeded_at or watched_since
-    if longest is None or now - last <= longest:
-        text = f"{before.destination}: a run was done again."
-        return _changed(before, OK, None, text)
-    when = f"since {last.isoformat(timespec='minutes')}"
-    text = (
-        f"{before.destination}: no run was done {when}. See whether the schedule still "
-        f"starts it; `syncengine status -d {before.destination}` shows the last one."
-    )
-    return _changed(before, AlertKind.STALE.value, None, text)
+    last = succeeded_at
+    if last is None and before.state == OK:
+        last = before.since
+    is_over = last is not None and longest is not None and now - last > longest
+    if is_over and last is not None:
+        text = (
+            f"{before.destination}: no run was done since "
+            f"{last.isoformat(timespec='minutes')}. See whether the schedule still "
+            f"starts it; `syncengine status -d {before.destination}` shows the last one."
+        )
+        return _changed(before, AlertKind.STALE.value, None, text)
+    if last is None and longest is not None:
+        # It is stale, and still no run was done.
+        return AlertChange(before)
+    return _changed(before, OK, None, f"{before.destination}: a run was done again.")
 
 
 def _changed(
@@ -184,8 +182,3 @@ def _numbers(contacts: Mapping[str, int] | None) -> str:
         if contacts.get(name)
     ]
     return ", ".join(parts) or "it did not count them"
-
-
-def new_state(destination: str, concern: Concern) -> AlertState:
-    """Return the state of a concern that was not watched before."""
-    return AlertState(destination, concern)

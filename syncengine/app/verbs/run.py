@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from syncengine.app.accounts import LeasedAccount
+from syncengine.app.alerting import alerting
 from syncengine.app.broken_off_run import broken_off_report, with_standing
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, open_databases
@@ -43,7 +44,10 @@ async def run(
     destinations = config.destinations
     if request.retry_of is None:
         destinations = config.chosen(tuple(names))
-    async with open_databases(config, destinations) as databases:
+    async with (
+        open_databases(config, destinations) as databases,
+        alerting(config, databases.state) as desk,
+    ):
         await warn_where_new(databases)
         if request.retry_of is not None:
             destinations = await _retried(config, databases, request)
@@ -76,6 +80,7 @@ async def run(
         async def finished(report: RunReport) -> RunReport:
             whole = await with_standing(databases, report)
             event_log()(Event.RUN_FINISHED, **whole.public())
+            await desk.note_run(whole, request)
             return whole
 
         return await side_by_side(config, databases, destinations, work, failed, stop)

@@ -18,6 +18,12 @@ DELETE FROM syncengine.sync_key WHERE destination = $1
 -- name: drop_waits
 DELETE FROM syncengine.sync_wait WHERE destination = $1 OR owner_destination = $1
 
+-- name: drop_alerts
+DELETE FROM syncengine.sync_alert WHERE destination = $1
+
+-- name: rename_alerts
+UPDATE syncengine.sync_alert SET destination = $2 WHERE destination = $1
+
 -- name: drop_erasures
 -- Of an erasure at both, that of the destination with contacts stays.
 DELETE FROM syncengine.sync_erasure AS mine

@@ -20,6 +20,7 @@ _DROP_NEW_NAME = (
     "drop_known",
     "drop_keys",
     "drop_waits",
+    "drop_alerts",
     "drop_destination",
 )
 """Statements that drop what the state has under the new name."""
@@ -31,6 +32,7 @@ _RENAME = (
     "rename_runs",
     "rename_erasures",
     "rename_waits",
+    "rename_alerts",
     "rename_owners",
 )
 """Statements that move everything from the old name to the new one."""

@@ -1,0 +1,286 @@
+"""Alerts of a call: what the ends of its runs change, and the delivery of messages.
+
+Nothing here may hold up or fail a run. What goes wrong is an event of the log, and is
+tried again at the end of the next run, or by ``syncengine alerts check``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
+
+from syncengine.app.event_log import event_log
+from syncengine.app.run_request import RunRequest
+from syncengine.config.models import AlertsModel, AlertTargetModel
+from syncengine.config.project import Config
+from syncengine.errors import BrakeApplied, StorageError
+from syncengine.model.alerts import AlertMessage, AlertState, Concern
+from syncengine.model.events import Event
+from syncengine.model.http import Json
+from syncengine.model.reports import RunReport, RunStatus
+from syncengine.model.work import RunKind
+from syncengine.planning.alerts import (
+    AlertChange,
+    EndedRun,
+    after_count,
+    after_run,
+    after_time,
+)
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.alerts import Alerts, AlertTransaction, ClaimedMessage
+from syncengine.transport.messages import NotDelivered, notify, post
+
+_LONGEST_LOOK = 10.0
+"""Seconds after which a database that does not answer is left alone."""
+_LAST_DELIVERY = 15.0
+"""Seconds that the end of a call waits for the delivery of its last messages."""
+
+
+class AlertDesk:
+    """Notes changes of alerts in the state, and delivers the messages about them."""
+
+    def __init__(self, config: Config, pool: Pool) -> None:
+        self._options: AlertsModel = config.engine.alerts
+        self._destinations = [each.name for each in config.destinations]
+        self._store = Alerts(pool)
+        self._written = asyncio.Event()
+        """Set once a message may be there that was not delivered."""
+        self._is_closing = False
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether any target is configured."""
+        return bool(self._options.to)
+
+    async def note_run(self, report: RunReport, request: RunRequest) -> None:
+        """Note what the end of a run changes. Does not raise."""
+        if not self.is_on or not _is_whole(request):
+            return
+        with _contained(report.destination):
+            async with (
+                asyncio.timeout(_LONGEST_LOOK),
+                self._store.looking_at(report.destination) as look,
+            ):
+                await self._note(look, report)
+        self._written.set()
+
+    async def _note(self, look: AlertTransaction, report: RunReport) -> None:
+        states, now = await look.states()
+        after = after_run(states[Concern.RUN], _ended_run(report), now)
+        changes = [after, self._after_time(states, after.state.succeeded_at, now)]
+        if report.standing is not None:
+            change = after_count(
+                states[Concern.STANDING],
+                report.standing,
+                self._options.standing,
+                report.run_id,
+            )
+            changes.append(change)
+        await self._write(look, states, changes)
+
+    async def look_at_all(self) -> None:
+        """Note which destinations had no success for too long, or whose run died."""
+        if not self.is_on:
+            return
+        for name in self._destinations:
+            with _contained(name):
+                await self._look_at(name)
+        self._written.set()
+
+    async def _look_at(self, name: str) -> None:
+        async with (
+            asyncio.timeout(_LONGEST_LOOK),
+            self._store.looking_at(name) as look,
+        ):
+            states, now = await look.states()
+            died = await look.died_run()
+            if died is not None:
+                run = EndedRun(name, died, RunStatus.DIED)
+                await self._write(
+                    look, states, [after_run(states[Concern.RUN], run, now)]
+                )
+            succeeded_at = states[Concern.RUN].succeeded_at
+            await self._write(
+                look, states, [self._after_time(states, succeeded_at, now)]
+            )
+
+    def _after_time(
+        self,
+        states: Mapping[Concern, AlertState],
+        succeeded_at: datetime | None,
+        now: datetime,
+    ) -> AlertChange:
+        stale = self._options.stale
+        longest = None if stale is None else timedelta(seconds=stale)
+        return after_time(states[Concern.STALE], succeeded_at, longest, now)
+
+    async def _write(
+        self,
+        look: AlertTransaction,
+        before: Mapping[Concern, AlertState],
+        changes: Sequence[AlertChange],
+    ) -> None:
+        """Write the changes, and their messages for the targets that want them."""
+        for change in changes:
+            if change.state == before[change.state.concern]:
+                continue
+            targets: list[str] = []
+            if change.message is not None:
+                targets = targets_of(change.message, self._options.to)
+            await look.change(change.state, change.message, targets)
+
+    async def deliver(self) -> Sequence[str]:
+        """Deliver the messages that are due; return what went wrong, by target."""
+        if not self.is_on:
+            return []
+        try:
+            claimed = await self._store.claim(tuple(self._options.to))
+        except StorageError as error:
+            _complain("", str(error))
+            return [str(error)]
+        by_target: dict[str, list[ClaimedMessage]] = defaultdict(list)
+        for message in claimed:
+            by_target[message.target].append(message)
+        failed = await asyncio.gather(
+            *(self._deliver_to(name, found) for name, found in by_target.items())
+        )
+        return [why for why in failed if why]
+
+    async def _deliver_to(
+        self, target: str, messages: Sequence[ClaimedMessage]
+    ) -> str | None:
+        """Deliver messages to one target, in order; return why it took one not."""
+        why: str | None = None
+        try:
+            for message in messages:
+                # Behind one that was not taken the others wait, too: a target that is
+                # away would cost its time-out for each of them.
+                if why is None:
+                    why = await send_to(self._options.to[target], message.body)
+                if why is None:
+                    await self._store.delivered(message.message_id)
+                else:
+                    await self._store.not_delivered(message.message_id, why)
+        except StorageError as error:
+            why = str(error)
+        if why is not None:
+            why = f"{target}: {why}"
+            _complain("", why)
+        return why
+
+    async def deliver_until_closed(self) -> None:
+        """Deliver whenever something was noted, until ``close`` is called."""
+        while not self._is_closing:
+            await self._written.wait()
+            self._written.clear()
+            await self.deliver()
+
+    def close(self) -> None:
+        """Have the delivery end once it has made one more round."""
+        self._is_closing = True
+        self._written.set()
+
+
+@asynccontextmanager
+async def alerting(config: Config, pool: Pool) -> AsyncIterator[AlertDesk]:
+    """Deliver alerts beside the runs of this block; its end waits for the last ones.
+
+    It waits for fifteen seconds at most. What is not delivered by then stays written
+    down, and the next call delivers it.
+    """
+    desk = AlertDesk(config, pool)
+    if not desk.is_on:
+        yield desk
+        return
+    delivery = asyncio.create_task(desk.deliver_until_closed(), name="alerts")
+    try:
+        yield desk
+        await desk.look_at_all()
+    finally:
+        desk.close()
+        await asyncio.wait({delivery}, timeout=_LAST_DELIVERY)
+        delivery.cancel()
+        await asyncio.gather(delivery, return_exceptions=True)
+
+
+async def send_to(target: AlertTargetModel, body: Mapping[str, Json]) -> str | None:
+    """Send a message to a target; return why it was not taken, None where it was."""
+    try:
+        if target.webhook is not None:
+            await post(target.webhook.get_secret_value(), body)
+        if target.apprise is not None:
+            await notify(target.apprise.get_secret_value(), str(body["text"]))
+    except NotDelivered as error:
+        return str(error)
+    return None
+
+
+def targets_of(
+    message: AlertMessage, targets: Mapping[str, AlertTargetModel]
+) -> list[str]:
+    """Return the targets that want a message.
+
+    A recovery goes to those that wanted the alert which is over.
+    """
+    wanted: list[str] = []
+    for name, target in targets.items():
+        if target.destinations and message.destination not in target.destinations:
+            continue
+        kinds = {message.kind}
+        if message.over is not None:
+            kinds.add(message.over)
+        if kinds <= set(target.on):
+            wanted.append(name)
+    return wanted
+
+
+def _is_whole(request: RunRequest) -> bool:
+    """Return whether a run says something about its destination as a whole.
+
+    Somebody who sends a few contacts by hand is at the screen, and is not to be told.
+    """
+    if request.kind is RunKind.RETRY:
+        return request.batch is None
+    return request.about_everybody
+
+
+def _ended_run(report: RunReport) -> EndedRun:
+    """Return what alerts have to know of a run's report."""
+    is_braked = isinstance(report.cause, BrakeApplied)
+    # Other errors may name a contact or quote a row, and go no further than the log.
+    is_about_account = is_braked or report.status is RunStatus.HALTED
+    error = (report.error or "") if is_about_account else ""
+    public = report.public()["contacts"]
+    contacts: dict[str, int] = {}
+    if isinstance(public, dict):
+        contacts = {
+            name: number for name, number in public.items() if isinstance(number, int)
+        }
+    return EndedRun(
+        destination=report.destination,
+        run_id=report.run_id,
+        status=report.status,
+        is_braked=is_braked,
+        error=error,
+        contacts=contacts,
+    )
+
+
+@contextmanager
+def _contained(destination: str) -> Iterator[None]:
+    """Turn what goes wrong with the state in this block into an event of the log."""
+    try:
+        yield
+    except StorageError as error:
+        _complain(destination, str(error))
+    except TimeoutError:
+        _complain(destination, "the state database does not answer")
+
+
+def _complain(destination: str, error: str) -> None:
+    """Send out the event that an alert was not written or not delivered."""
+    context: dict[str, Json] = {"destination": destination} if destination else {}
+    event_log(**context)(Event.ALERT_NOT_DELIVERED, error=error)
