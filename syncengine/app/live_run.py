@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import ClassVar
 
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.run_monitor import RunMonitor
@@ -26,7 +27,11 @@ from syncengine.storage.state.runs import NO_RUN
 SHOWN_EVERY = 1.0
 """Seconds between two snapshots for a caller that shows them."""
 WRITTEN_EVERY = 5.0
-"""Seconds between two writes into the state."""
+"""Seconds between two writes into the state, at least."""
+_LONGEST_UNWRITTEN = 30.0
+"""Seconds between two writes, at most, however many runs the process has."""
+_WRITES_A_SECOND = 10.0
+"""Writes of all runs of the process. With more than fifty each one writes less often."""
 _FIRST_WRITE = 1.0
 """Seconds after which it is written that a run is still being prepared."""
 _LONGEST_WRITE = 4.0
@@ -46,6 +51,9 @@ class LiveRun:
     ``NO_RUN`` as the run's number: nothing is written.
     """
 
+    _under_way: ClassVar[int] = 0
+    """Number of runs of this process that write."""
+
     def __init__(
         self,
         destination: str,
@@ -60,6 +68,8 @@ class LiveRun:
         self._destination = destination
         self._pacing = pacing
         self._progress = progress
+        self._view = progress if isinstance(progress, LiveProgress) else None
+        """The caller that is shown snapshots; None where nobody is, or it failed."""
         self._patience = fence.patience
         self._monitor = RunMonitor(
             pacing,
@@ -79,6 +89,7 @@ class LiveRun:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Show and write the progress while the block runs, and once at its end."""
+        LiveRun._under_way += 1
         self._pacing.on_request = self._monitor.requested
         self._show(self._monitor.snapshot())
         beat = asyncio.create_task(self._beat(), name="progress")
@@ -88,6 +99,7 @@ class LiveRun:
             try:
                 await self.end()
             finally:
+                LiveRun._under_way -= 1
                 beat.cancel()
                 await asyncio.gather(beat, return_exceptions=True)
 
@@ -120,34 +132,36 @@ class LiveRun:
     async def _beat(self) -> None:
         """Show and write the progress again and again, until cancelled."""
         loop = asyncio.get_running_loop()
-        is_shown = isinstance(self._progress, LiveProgress)
         next_write = loop.time() + _FIRST_WRITE
         while True:
-            pause = max(0.0, next_write - loop.time())
-            await self._wait(min(SHOWN_EVERY, pause) if is_shown else pause)
+            pause = min(next_write - loop.time(), self._monitor.until_next_minute())
+            if self._view is not None:
+                pause = min(SHOWN_EVERY, pause)
+            await self._wait(pause)
             if self._is_over:
                 return
+            # Also right at the end of a minute, so that its counts are its own.
             snapshot = self._monitor.snapshot()
             self._show(snapshot)
             if self._has_news.is_set() or loop.time() >= next_write:
                 self._has_news.clear()
                 await self._write(snapshot, _LONGEST_WRITE)
-                # Right at the end of a minute, so that its counts are its own.
-                pause = min(WRITTEN_EVERY, self._monitor.until_next_minute())
-                next_write = loop.time() + pause
+                next_write = loop.time() + _pause_between_writes(LiveRun._under_way)
 
     async def _wait(self, seconds: float) -> None:
         """Wait so long, or until there are news."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._has_news.wait(), seconds)
+            await asyncio.wait_for(self._has_news.wait(), max(0.0, seconds))
 
     def _show(self, snapshot: RunSnapshot) -> None:
-        if not isinstance(self._progress, LiveProgress):
+        if self._view is None:
             return
         try:
-            self._progress.updated(self._destination, snapshot)
+            self._view.updated(self._destination, snapshot)
         except Exception:
-            # It is the caller's own, and must not end a run that is sending.
+            # It is the caller's own, and must not end a run that is sending. Once is
+            # enough: it would fail every second.
+            self._view = None
             _logger.exception("the progress of %s cannot be shown", self._destination)
 
     async def _write(self, snapshot: RunSnapshot, longest: float) -> None:
@@ -162,3 +176,8 @@ class LiveRun:
             if now is not None:
                 self._monitor.set_database_time(now)
                 self._monitor.stored(minutes)
+
+
+def _pause_between_writes(runs: int) -> float:
+    """Return the seconds between two writes of a run where so many are under way."""
+    return min(_LONGEST_UNWRITTEN, max(WRITTEN_EVERY, runs / _WRITES_A_SECOND))

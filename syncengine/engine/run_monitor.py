@@ -104,6 +104,7 @@ class RunMonitor:
         """Return the progress of the run at this moment."""
         now = self._loop.time()
         self._sample()
+        self._close_counts()
         wait = self._waits()
         return RunSnapshot(
             at=datetime.fromtimestamp(self._database_time(now), UTC),

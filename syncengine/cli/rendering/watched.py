@@ -12,8 +12,9 @@ from syncengine.model.reports import RunStatus
 from syncengine.model.watching import WatchReport, WatchState
 from syncengine.model.work import RunKind
 
-_OLD_NEWS = 30.0
-"""Seconds after which a run that tells nothing is remarked on; it writes every five."""
+_OLD_NEWS = 60.0
+"""Seconds after which it is remarked on that a run writes nothing. It writes every five
+seconds, and every thirty where its process has hundreds of runs."""
 _STYLES = {
     RunStatus.DONE: "green",
     RunStatus.INCOMPLETE: "yellow",
