@@ -1,7 +1,8 @@
 """Requests that a run would send about one contact, made by the real adapter.
 
 Each look-up and each call is an exchange of the adapter. Its first request is certain;
-later ones depend on the answer, and are only counted. Nothing is sent.
+later ones depend on the answer: they are rehearsed where the vendor has a stand-in, and
+else only counted. Nothing is sent.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from syncengine.app.rehearsal import Rehearsal
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Known, MatchKey
@@ -20,7 +22,7 @@ from syncengine.model.plan_sample import (
     PlannedStep,
     RequestCase,
 )
-from syncengine.planning.distrust import should_read_back
+from syncengine.planning.distrust import known_before_distrust, should_read_back
 from syncengine.planning.exchanges import first_request
 from syncengine.planning.forecast import Prices, requests_of
 from syncengine.planning.found_contacts import known_after_not_found
@@ -41,11 +43,13 @@ class RequestPreview:
     """Shows the requests about contacts of one destination."""
 
     vendor: Vendor
+    base_url: str
     secrets: Collection[str]
 
     def steps(self, job: Job, likely: Plan, prices: Prices) -> tuple[PlannedStep, ...]:
         """Return the look-ups and calls about a contact, with their requests."""
-        steps = _Steps(self.vendor, self.secrets, prices)
+        rehearsal = Rehearsal(self.vendor, self.base_url)
+        steps = _Steps(self.vendor, self.secrets, prices, rehearsal)
         return tuple(steps.about(job, likely))
 
 
@@ -56,13 +60,15 @@ class _Steps:
     vendor: Vendor
     secrets: Collection[str]
     prices: Prices
+    rehearsal: Rehearsal
 
     def about(self, job: Job, likely: Plan) -> Iterator[PlannedStep]:
         """Yield the look-ups and calls about a contact, in order."""
         known, capabilities = job.state.known, self.prices.capabilities
         if job.refusal is None and should_read_back(known, capabilities):
             yield from self._read_back(known)
-            yield from self._calls(RequestCase.AS_KNOWN, likely.calls)
+            before = known_before_distrust(known)
+            yield from self._calls(RequestCase.AS_KNOWN, likely.calls, before)
             return
         look_up = plan_look_up(
             None if job.refusal else job.desired,
@@ -72,7 +78,7 @@ class _Steps:
             always=job.gone,
         )
         if look_up is None:
-            yield from self._calls(RequestCase.ALWAYS, job.plan.calls)
+            yield from self._calls(RequestCase.ALWAYS, job.plan.calls, known)
             return
         for key in look_up.keys:
             yield self._look_up(RequestCase.ALWAYS, key)
@@ -108,14 +114,21 @@ class _Steps:
         request = self._first(self.vendor.find(key))
         return PlannedStep(case, "look_up", request, more)
 
-    def _calls(self, case: RequestCase, calls: Sequence[Call]) -> Iterator[PlannedStep]:
+    def _calls(
+        self, case: RequestCase, calls: Sequence[Call], known: Known | None = None
+    ) -> Iterator[PlannedStep]:
+        """Yield the calls; ``known`` is what the vendor has until now, if it is."""
         for call in calls:
             addressed = call
             if call.external_id is None and call.action not in _CREATING:
                 addressed = replace(call, external_id=_NEW_ID)
             request = self._first(self.vendor.send(addressed))
             more = requests_of(call, self.prices) - 1
-            yield PlannedStep(case, call.action.value, request, more)
+            following: tuple[PlannedRequest, ...] = ()
+            if more and known is not None and call.external_id is not None:
+                later = self.rehearsal.later_requests(call, known)
+                following = tuple(self._shown(each) for each in later)
+            yield PlannedStep(case, call.action.value, request, more, following)
 
     def _first(self, exchange: Exchange[object]) -> PlannedRequest | None:
         """Return the first request of an exchange, without its secrets."""

@@ -16,7 +16,7 @@ from syncengine.planning.timing import timing
 from syncengine.storage.state.runs import note_forecast
 from syncengine.storage.state.waits import Waits
 
-_MOST_WITHOUT_LIMIT = 10_000
+_MOST_WITHOUT_LIMIT = 1000
 """Contacts of a run without limits that makes a forecast. It would take as long as the
 run where there are more, and says nothing about the time anyway."""
 _NUMBER = 0

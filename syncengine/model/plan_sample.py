@@ -61,6 +61,9 @@ class PlannedStep:
     """The first request; None where the adapter sends none."""
     more: int = 0
     """Number of requests that follow it: they depend on its answer."""
+    following: tuple[PlannedRequest, ...] = ()
+    """These requests, if the vendor has just what is known of the contact. Empty where
+    they cannot be foreseen."""
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``plan --json`` prints."""
@@ -69,6 +72,7 @@ class PlannedStep:
             "action": self.action,
             "request": None if self.request is None else self.request.public(),
             "more": self.more,
+            "following": [each.public() for each in self.following],
         }
 
 

@@ -9,12 +9,13 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import backfill, pacing, unchanged
+from tests.benchmarks import backfill, forecast, pacing, unchanged
 
 BENCHMARKS: dict[str, Callable[[list[str]], None]] = {
     "unchanged": unchanged.main,
     "backfill": backfill.main,
     "pacing": pacing.main,
+    "forecast": forecast.main,
 }
 
 

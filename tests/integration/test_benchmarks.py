@@ -27,6 +27,10 @@ TINY = {
             "2 contacts, 25 columns, to respond_io: 3 requests",
         ],
     ),
+    "forecast": (
+        ["--contacts", "3", "--vendor", "charles"],
+        ["First runs of up to 3 contacts", "charles", "3 / 3", "5 a second"],
+    ),
     "pacing": (
         ["--contacts", "10", "--calls", "5", "--per", "0.2"],
         ["5 requests in any 0.2 s", "syncengine", "a token bucket", "a log of sends"],

@@ -205,7 +205,7 @@ async def congress(
 ) -> AsyncIterator[tuple[World, Congress]]:
     """Serve a vendor's empty twin, configured for the members of Congress.
 
-    ``more`` are further keys of the destination's file.
+    ``more`` are further keys of the destination's file; None leaves one out.
     """
     here = Congress(subject(vendor), prefix)
     async with serve([vendor]) as sandbox:
@@ -218,7 +218,10 @@ async def congress(
         file.write_text(
             yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8"
         )
-        destination = yaml.safe_dump({**here.destination(sandbox.url(vendor)), **more})
+        keys = {**here.destination(sandbox.url(vendor)), **more}
+        destination = yaml.safe_dump(
+            {key: value for key, value in keys.items() if value is not None}
+        )
         (folder / "destinations" / f"{vendor}.yaml").write_text(
             destination, encoding="utf-8"
         )

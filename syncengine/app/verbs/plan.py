@@ -84,7 +84,9 @@ def _sampler(
     """Return what chooses contacts to show one by one."""
     preview: RequestPreview | None = None
     if request.contacts:
-        preview = RequestPreview(destination.vendor, destination.secrets)
+        preview = RequestPreview(
+            destination.vendor, destination.base_url, destination.secrets
+        )
     return ContactSampler(sample or len(request.contacts), preview)
 
 

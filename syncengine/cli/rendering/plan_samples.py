@@ -14,7 +14,12 @@ from rich.text import Text
 from syncengine.cli.rendering.layout import print_line, print_table
 from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Json
-from syncengine.model.plan_sample import PlannedStep, RequestCase, SampledContact
+from syncengine.model.plan_sample import (
+    PlannedRequest,
+    PlannedStep,
+    RequestCase,
+    SampledContact,
+)
 
 _CASES = {
     RequestCase.ALWAYS: "",
@@ -71,18 +76,21 @@ def _print_step(step: PlannedStep) -> None:
     if step.request is None:
         print_line(f"  {case}{step.action}: no request")
         return
-    for line in _request_lines(step):
+    title = f"{case}{step.action}"
+    for line in _request_lines(title, step.request):
         print_line(f"  {line}")
-    if step.more:
+    for number, request in enumerate(step.following, start=2):
+        title = f"{case}{step.action}, request {number}, with what is known there"
+        for line in _request_lines(title, request):
+            print_line(f"  {line}")
+    if step.more and not step.following:
         requests = "request depends" if step.more == 1 else "requests depend"
         print_line(f"    and {step.more} more, whose {requests} on the answer")
 
 
-def _request_lines(step: PlannedStep) -> Iterator[str]:
-    request = step.request
-    assert request is not None, "the caller has asked"
+def _request_lines(title: str, request: PlannedRequest) -> Iterator[str]:
     query = f"?{urlencode(request.query)}" if request.query else ""
-    yield f"{_CASES[step.case]}{step.action}: {request.method} {request.path}{query}"
+    yield f"{title}: {request.method} {request.path}{query}"
     for name, value in request.headers.items():
         yield f"  {name}: {value}"
     if request.body is not None:
