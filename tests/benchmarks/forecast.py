@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--contacts",
         type=int,
-        default=60,
+        default=15,
         help="for each vendor; the default is %(default)s",
     )
     parser.add_argument(

@@ -20,6 +20,9 @@ from syncengine.model.reports import CONTACTS, FELL_SHORT, RunReport, RunStatus
 _NOT_APPLIED = [name for name in CONTACTS if name not in ("changed", "applied")]
 """Outcomes other than applied. ``changed`` is no outcome: it counts all contacts."""
 
+_LONG = 60.0
+"""Seconds of a run whose forecast is worth a line."""
+
 
 class _Happening(NamedTuple):
     """Something that happened, in the same words, to one or more contacts."""
@@ -62,6 +65,7 @@ def _print_details(report: RunReport) -> None:
     not_applied = _not_applied(report)
     if not_applied:
         print_line(f"{name}: {with_numbers(not_applied)}")
+    _print_forecast(report)
     print_standing(name, report.standing)
     if report.error:
         print_line(report.error, style="bold")
@@ -81,6 +85,21 @@ def _print_details(report: RunReport) -> None:
         print_line(f"  Nothing was sent to {name}.")
     elif report.run_id is not None:
         _print_retry(report)
+
+
+def _print_forecast(report: RunReport) -> None:
+    """Print how right the forecast was, of a run that was expected to last a while."""
+    forecast = report.forecast
+    if forecast is None or forecast.made is None:
+        return
+    if forecast.seconds.usual < _LONG:
+        return
+    made = forecast.made
+    print_line(
+        f"{report.destination}: expected {forecast.calls} calls, "
+        f"{forecast.requests.usual} requests, {duration(forecast.seconds.usual)}; "
+        f"made {made.calls}, {made.requests}, {duration(made.seconds)}"
+    )
 
 
 def _print_retry(report: RunReport) -> None:
