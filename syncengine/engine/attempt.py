@@ -14,9 +14,9 @@ from enum import Enum, auto
 from syncengine.engine.exchange import Meter
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Unsupported
-from syncengine.model.contact import THIS_RUN, Known, Pending
+from syncengine.model.contact import Known, Pending
 from syncengine.model.work import KeyWait, Record, RunChanges
-from syncengine.planning.change_log import Piece, linking_runs, with_pieces
+from syncengine.planning.change_log import Piece, with_pieces
 from syncengine.planning.senders import with_earlier_senders
 
 LAST_ATTEMPT = 3
@@ -86,8 +86,6 @@ class Attempt:
 
     changes: RunChanges = field(default_factory=dict)
     """What this run changed at the contact so far, and what is settled of others."""
-    is_blind: bool = False
-    """True where the contact was linked in this run, and nobody has seen its tags."""
     is_new: bool = False
     """True where the attempt has created the contact, for certain."""
 
@@ -95,12 +93,6 @@ class Attempt:
     def contact_id(self) -> str:
         """The contact's id in the source."""
         return self.job.state.contact_id
-
-    @property
-    def blind_runs(self) -> frozenset[int]:
-        """Return the runs that linked the contact, as far as nobody saw its tags."""
-        runs = linking_runs(self.changes)
-        return runs | {THIS_RUN} if self.is_blind else runs - {THIS_RUN}
 
     @property
     def is_gone(self) -> bool:

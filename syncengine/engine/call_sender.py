@@ -377,16 +377,13 @@ class CallSender:
         facts = CallFacts(
             attempt.known,
             learned,
-            blind_runs=attempt.blind_runs,
             is_new=attempt.is_new,
             after_lost_try=after_lost_try,
         )
         pieces = pieces_of_call(call, applied, facts, self._capabilities)
         attempt.note_changes(pieces)
-        if not attempt.known.external_id and learned.external_id:
-            is_new = is_proved_new(call, applied, attempt.known, self._capabilities)
-            attempt.is_new = is_new
-            attempt.is_blind = not is_new
+        if is_proved_new(call, applied, attempt.known, self._capabilities):
+            attempt.is_new = True
 
     async def _take_ownership(
         self, attempt: Attempt, step: _Step, external_id: str
@@ -517,7 +514,6 @@ class CallSender:
         # Of the contact that it reached, nothing was known before.
         facts = CallFacts(Known(), attempt.known)
         attempt.note_changes(pieces_of_call(call, applied, facts, self._capabilities))
-        attempt.is_blind = True
         attempt.actions = (*attempt.actions, call.action)
         return Next.PLAN
 

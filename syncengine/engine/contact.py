@@ -31,8 +31,6 @@ from syncengine.errors import (
     VendorUnavailable,
 )
 from syncengine.model.calls import Rejected
-from syncengine.model.contact import THIS_RUN
-from syncengine.planning.change_log import linking_runs
 from syncengine.ports import ContactStore, Vendor
 
 
@@ -83,13 +81,8 @@ class ContactSync:
         contact.
         """
         allowed = None if self._consent is None else self._consent.about(job)
-        changes = job.state.changes
         attempt = Attempt(
-            job,
-            job.state.known,
-            Meter(allowed),
-            changes=changes,
-            is_blind=THIS_RUN in linking_runs(changes),
+            job, job.state.known, Meter(allowed), changes=job.state.changes
         )
         if self._stopping.is_set():
             error = AccountStopped(

@@ -156,7 +156,6 @@ class ContactFinder:
         our_tags = link.tags & remote.tags
         before = attempt.known
         attempt.known = with_inherited(found, our_tags, link.fields, hidden)
-        attempt.is_blind = not remote.shows_tags
         attempt.note_changes(
             pieces_of_link(before, remote, self._capabilities, self._vendor.same)
         )

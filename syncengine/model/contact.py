@@ -140,7 +140,8 @@ class Known:
     They count where the contact is created again."""
     empty: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """Patterns of the fields that are empty at the vendor for certain, unless
-    ``fields`` has a value: all of them where we made the contact. Of any other field
+    ``fields`` has a value: all of them where we made the contact. A tag that is not
+    there for certain is ``tags.NAME``, all other tags are ``tags.*``. Of anything else
     without a value nothing is known. It takes no part in comparisons, since no plan
     depends on it."""
 

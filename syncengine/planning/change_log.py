@@ -23,8 +23,8 @@ somebody else changed at the vendor is no change of ours. The rules:
   ``linked``. A create whose answer was lost is found by a look-up, so it is linked, too,
   for the run that sent it; where the vendor does prove later that it is new, an earlier
   create cannot have arrived, and the later run has created it.
-- A tag that is added to a contact whose tags nobody has seen, or that was unknown, may
-  have been there: it is a field ``tags.NAME`` without an old value, and not among the
+- A tag that is added to a contact whose tags nobody has seen (``Known.empty``), or that
+  was unknown, may have been there: it is a field ``tags.NAME`` without an old value, and not among the
   tags added.
 """
 
@@ -71,15 +71,6 @@ def with_pieces(changes: RunChanges, pieces: Collection[Piece]) -> RunChanges:
     for run_id, change in pieces:
         merged_changes[run_id] = merged(merged_changes.get(run_id), change)
     return merged_changes
-
-
-def linking_runs(changes: RunChanges) -> frozenset[int]:
-    """Return the runs that linked the contact to a vendor contact."""
-    return frozenset(
-        run_id
-        for run_id, change in changes.items()
-        if change is not None and change.effect is Effect.LINKED
-    )
 
 
 # --- what one run does, one step after the other --------------------------------------
@@ -161,8 +152,6 @@ class CallFacts:
     """What was known before it, with what was unknown."""
     learned: Known
     """What is known after it."""
-    blind_runs: frozenset[int] = frozenset()
-    """Runs that linked the contact without anybody having seen its tags."""
     is_new: bool = False
     """True where this run has created the contact: what was unknown before it never
     arrived."""
@@ -246,7 +235,8 @@ class _Collector:
         if not is_pending and tag in known.tags | known.found_tags:
             return
         run_id, is_before_known = self._sender(TAGS + tag, ADDED)
-        if is_before_known and not self._is_unseen and not self._is_blind(run_id):
+        is_absent = self._facts.is_new or matches(TAGS + tag, known.empty)
+        if is_before_known and is_absent and not self._is_unseen:
             self._put(run_id, tags_added=frozenset({tag}))
         else:
             self._put(run_id, fields={TAGS + tag: ChangedField(new=True)})
@@ -264,11 +254,6 @@ class _Collector:
     def _is_unseen(self) -> bool:
         """Return whether nothing was known of the vendor contact before the call."""
         return self._facts.known.external_id is None and not self._facts.is_new
-
-    def _is_blind(self, run_id: int) -> bool:
-        """Return whether nobody had seen the contact's tags when the run set one."""
-        # A create without an answer may have reached a contact with any tags.
-        return CREATE in self._parts or run_id in self._facts.blind_runs
 
     def _sender(self, part: str, sent: Json) -> tuple[int, bool]:
         """Return the run that a part belongs to, and whether what was before is known.
@@ -428,7 +413,7 @@ def _settled_tag(
         return None
     is_there = tag in remote.tags
     if sent == ADDED and is_there:
-        if is_same:
+        if is_same and matches(TAGS + tag, before.empty):
             return ContactChange(Effect.UPDATED, tags_added=frozenset({tag}))
         return ContactChange(Effect.UPDATED, {TAGS + tag: ChangedField(new=True)})
     if sent == REMOVED and not is_there and is_same and tag in before.tags:

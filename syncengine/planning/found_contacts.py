@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.change import TAGS
 from syncengine.model.contact import (
     LISTS,
     Desired,
@@ -78,15 +79,19 @@ def _shown_empty(
     compared: Fields,
     same: Callable[[str, Json, Json], bool],
 ) -> tuple[str, ...]:
-    """Return the compared fields that the vendor shows to be empty.
+    """Return what the vendor shows to be empty, of fields and tags, as patterns.
 
     What it does not show at all need not be empty: some look-ups show less than reads.
     """
-    return tuple(
+    empty = [
         name
         for name in compared
         if name in remote.fields and same(name, None, remote.fields[name])
-    )
+    ]
+    if remote.shows_tags:
+        # All tags are known: any other one is not there.
+        empty.append(TAGS + "*")
+    return tuple(empty)
 
 
 def _shown_fields(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.change import TAGS
 from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.planning.changes import distinct_values
@@ -100,12 +101,10 @@ def _empty_after(
     if known.external_id is None:
         # It may be a contact that existed, with values that nobody has seen.
         return ()
-    cleared = [
-        name
-        for name in taken.fields
-        if call.fields[name] is None and not matches(name, known.empty)
-    ]
-    return (*known.empty, *cleared)
+    cleared = [name for name in taken.fields if call.fields[name] is None]
+    cleared += [TAGS + tag for tag in sorted(taken.removed_tags)]
+    new = [name for name in cleared if not matches(name, known.empty)]
+    return (*known.empty, *new)
 
 
 def _written_fields(

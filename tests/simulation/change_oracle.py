@@ -140,7 +140,9 @@ def _replay(world: World, copy: _Copy, change: ContactChange) -> Iterator[str]:
 def _differences(world: World, copy: _Copy, now: Remote | None) -> Iterator[str]:
     """Yield how a replayed contact differs from the real one."""
     if now is None:
-        if copy.is_there:
+        # A deletion without an answer, of a contact that was created again meanwhile.
+        may_be_deleted = any(each.deletes for each in copy.unknown)
+        if copy.is_there and not may_be_deleted:
             yield "it is gone"
         return
     if not copy.is_there:
