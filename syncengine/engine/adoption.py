@@ -17,7 +17,8 @@ from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job
 from syncengine.errors import contact_error
 from syncengine.model.capabilities import matches
-from syncengine.model.contact import Desired, MatchKey, Remote
+from syncengine.model.change import ContactChange, Effect
+from syncengine.model.contact import THIS_RUN, Desired, MatchKey, Remote
 from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.phones import surely_same
 from syncengine.model.work import Record, Status
@@ -156,6 +157,7 @@ class Adoption:
                 Finding.OWNED,
                 f"{remote.external_id} belongs to {name_of_owner(link.owner)} already",
             )
+        linked = ContactChange(Effect.LINKED, external_id=remote.external_id)
         record = Record(
             contact_id=contact_id,
             known=with_inherited(known, link.tags & remote.tags, link.fields, hidden),
@@ -163,6 +165,7 @@ class Adoption:
             source_hash=None,
             rejections=job.state.rejections,
             rejected_hash=job.state.rejected_hash,
+            changes={THIS_RUN: linked},
         )
         return Adopted(contact_id, Finding.LINKED, record=record)
 

@@ -264,3 +264,44 @@ async def test_a_state_that_is_not_there_is_exit_code_2(
     async with people(empty_database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         code, said = await here.command("prune")
         assert (code, "`syncengine migrate`" in said) == (2, True), said
+
+
+@pytest.mark.asyncio
+async def test_changes_are_kept_for_their_own_time_or_not_at_all(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SLICE", 2)
+    async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        await here.add([1, 2, 3])
+        await here.runs()
+        (run_id,) = await _left(here, "sync_change")
+        rows = await here.source.fetch(
+            "SELECT * FROM syncengine.changes WHERE run_id = $1 ORDER BY contact_id",
+            run_id,
+        )
+        assert [(row["destination"], row["effect"]) for row in rows] == (
+            [("respond_io", "created")] * 3
+        )
+        assert orjson.loads(rows[0]["fields"])["crm_id"] == {"new": 1, "old": None}
+        # Of two runs whose changes are too old, the run deletes those of its own
+        # destination, and all of them although they are more than a slice.
+        old = await _past(here, 31)
+        of_others = await _past(here, 31, destination="other")
+        young = await _past(here, 29)
+        for each in (old, of_others, young):
+            await here.source.execute(
+                "INSERT INTO syncengine.sync_change (run_id, contact_id, effect) "
+                "SELECT $1, id, 'updated' FROM unnest($2::text[]) AS t (id)",
+                each,
+                ["1", "2", "3", "4", "5"],
+            )
+        await here.runs()
+        kept = {run_id: 3, of_others: 5, young: 5}
+        assert await _left(here, "sync_change") == kept
+        assert (await prune(here.config)).changes == 5
+        assert await _left(here, "sync_change") == {run_id: 3, young: 5}
+        # None are written any more, and those that were are deleted.
+        here.configure_engine(keep_changes=0)
+        await here.change(1, name="Zoe")
+        await here.runs()
+        assert await _left(here, "sync_change") == {}

@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 
 from syncengine.storage.connect import connect
+from tests.benchmarks import changes
 from tests.benchmarks.contacts import COLUMNS, create_source
 from tests.benchmarks.measured import Measured, say, show
 from tests.benchmarks.scratch import (
@@ -59,7 +60,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--vendor", choices=sorted(_REQUESTS), help="only this one; the default is each"
     )
+    parser.add_argument(
+        "--changes",
+        action="store_true",
+        help="the cost of keep_changes instead: WAL a row, and 30d next to 0",
+    )
     options = parser.parse_args(arguments)
+    if options.changes:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(changes.measure(Path(folder), options.contacts, options.rounds))
+        return
     vendors = [options.vendor] if options.vendor else sorted(_REQUESTS)
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_measure(Path(folder), options.contacts, options.rounds, vendors))
