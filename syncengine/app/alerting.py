@@ -69,8 +69,17 @@ class AlertDesk:
 
     async def _note(self, look: AlertTransaction, report: RunReport) -> None:
         states, now = await look.states()
-        after = after_run(states[Concern.RUN], _ended_run(report), now)
-        changes = [after, self._after_time(states, after.state.succeeded_at, now)]
+        changes: list[AlertChange] = []
+        before = states[Concern.RUN]
+        died = await look.died_run(before=report.run_id)
+        if died is not None and died != before.run_id:
+            # Nobody looked since. Without this a night that was killed would never be
+            # reported, since this run may have ended well.
+            ended = EndedRun(report.destination, died, RunStatus.DIED)
+            changes.append(after_run(before, ended, now))
+            before = changes[0].state
+        after = after_run(before, _ended_run(report), now)
+        changes += [after, self._after_time(states, after.state.succeeded_at, now)]
         if report.standing is not None:
             change = after_count(
                 states[Concern.STANDING],
@@ -81,16 +90,19 @@ class AlertDesk:
             changes.append(change)
         await self._write(look, states, changes)
 
-    async def look_at_all(self) -> None:
-        """Note which destinations had no success for too long, or whose run died."""
+    async def look_at_all(self, *, at_time: bool = True) -> None:
+        """Note which destinations had no success for too long, or whose run died.
+
+        Without ``at_time``, only died runs are looked for.
+        """
         if not self.is_on:
             return
         for name in self._destinations:
             with _contained(name):
-                await self._look_at(name)
+                await self._look_at(name, at_time=at_time)
         self._written.set()
 
-    async def _look_at(self, name: str) -> None:
+    async def _look_at(self, name: str, *, at_time: bool) -> None:
         async with (
             asyncio.timeout(_LONGEST_LOOK),
             self._store.looking_at(name) as look,
@@ -102,10 +114,11 @@ class AlertDesk:
                 await self._write(
                     look, states, [after_run(states[Concern.RUN], run, now)]
                 )
-            succeeded_at = states[Concern.RUN].succeeded_at
-            await self._write(
-                look, states, [self._after_time(states, succeeded_at, now)]
-            )
+            if at_time:
+                succeeded_at = states[Concern.RUN].succeeded_at
+                await self._write(
+                    look, states, [self._after_time(states, succeeded_at, now)]
+                )
 
     def _after_time(
         self,
@@ -173,6 +186,9 @@ class AlertDesk:
 
     async def deliver_until_closed(self) -> None:
         """Deliver whenever something was noted, until ``close`` is called."""
+        # Where each run is killed, none comes to its end: so what died is looked for
+        # beside a run, too. A call that begins late is no reason to call it stale.
+        await self.look_at_all(at_time=False)
         while not self._is_closing:
             await self._written.wait()
             self._written.clear()

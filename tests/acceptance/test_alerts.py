@@ -156,6 +156,47 @@ async def test_check_finds_what_no_run_notices(database: str, tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
+async def test_a_killed_night_is_reported_by_the_next_run(
+    database: str, tmp_path: Path
+) -> None:
+    async with _watched(database, tmp_path) as (here, webhook):
+        here.fail(_NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT))
+        command = here.start("run")
+        holds = here.sandbox.holds(_NAME)
+        assert await command.comes_to(holds.wait_for(1)), command.said()
+        await command.kill()
+        holds.release()
+        here.heal(_NAME)
+        await here.source.execute(
+            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() - "
+            "interval '1 hour'"
+        )
+        assert (await here.run(_NAME)).ok
+        assert webhook.kinds == ["failed", "recovered"]
+        assert webhook.got[0]["run_id"] < webhook.got[1]["run_id"]
+        await here.run(_NAME)
+        assert len(webhook.got) == 2
+
+
+@pytest.mark.asyncio
+async def test_no_message_overtakes_an_older_one(database: str, tmp_path: Path) -> None:
+    async with _watched(database, tmp_path) as (here, webhook):
+        webhook.status = 500
+        here.fail(_NAME, _BAD_KEY)
+        await here.run(_NAME)
+        here.fail(_NAME)
+        webhook.status = 200
+        assert (await here.run(_NAME)).ok
+        # The alert is not due again yet, so the recovery waits behind it.
+        assert webhook.kinds == []
+        await here.source.execute(
+            "UPDATE syncengine.sync_alert_message SET next_try_at = now()"
+        )
+        assert await app.check_alerts(here.config) == []
+        assert webhook.kinds == ["halted", "recovered"]
+
+
+@pytest.mark.asyncio
 async def test_a_test_message_tells_whether_each_target_can_be_reached(
     database: str, tmp_path: Path
 ) -> None:

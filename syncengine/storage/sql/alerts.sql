@@ -28,23 +28,29 @@ INSERT INTO syncengine.sync_alert_message (target, body)
 SELECT target, $2::jsonb FROM unnest($1::text[]) AS t (target)
 
 -- name: died_run
--- The newest run of a destination, where its process ended without a word: nobody holds the lease that it had.
+-- The newest run of a destination, where its process ended without a word: nobody holds the lease that it had. With $2
+-- the run before that one, which has marked it as died by then.
 SELECT run.run_id FROM syncengine.sync_run AS run
 LEFT JOIN syncengine.sync_lease AS lease
     ON lease.account = run.account AND lease.epoch = run.epoch AND NOT lease.released
        AND lease.expires_at > clock_timestamp()
 WHERE run.destination = $1 AND run.status IN ('running', 'died') AND lease.account IS NULL
-  AND run.run_id = (SELECT max(run_id) FROM syncengine.sync_run WHERE destination = $1)
+  AND run.run_id = (SELECT max(run_id) FROM syncengine.sync_run
+                    WHERE destination = $1 AND ($2::bigint IS NULL OR run_id < $2))
 
 -- name: claim
 -- The oldest messages of each target that are due. Their next attempt is set before this one is made: should the process
--- die in it, another one makes the next. So a message may arrive twice, and none is lost.
+-- die in it, another one makes the next. So a message may arrive twice, and none is lost. None overtakes an older one of
+-- its target: a recovery that arrives before its alert would leave people with the alert.
 UPDATE syncengine.sync_alert_message AS message
 SET attempts = attempts + 1,
     next_try_at = clock_timestamp() + least(interval '1 minute' * power(2, least(attempts, 10)), interval '1 hour')
 WHERE message_id IN (
-    SELECT message_id FROM syncengine.sync_alert_message
+    SELECT message_id FROM syncengine.sync_alert_message AS due
     WHERE delivered_at IS NULL AND next_try_at <= clock_timestamp() AND target = ANY ($1::text[])
+      AND NOT EXISTS (SELECT FROM syncengine.sync_alert_message AS older
+                      WHERE older.target = due.target AND older.message_id < due.message_id
+                        AND older.delivered_at IS NULL AND older.next_try_at > clock_timestamp())
     ORDER BY message_id LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING message_id, target, body
 

@@ -57,10 +57,13 @@ class AlertTransaction:
         states = [_state(row) for row in rows]
         return {state.concern: state for state in states}, now
 
-    async def died_run(self) -> int | None:
-        """Return the destination's newest run, where its process died; else None."""
+    async def died_run(self, before: int | None = None) -> int | None:
+        """Return the destination's newest run, where its process died; else None.
+
+        With ``before``, that is the newest one before this run.
+        """
         run_id: int | None = await self._connection.fetchval(
-            _SQL["died_run"], self._destination
+            _SQL["died_run"], self._destination, before
         )
         return run_id
 
