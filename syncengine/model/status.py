@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncengine.model.alerts import AlertKind, Concern
 from syncengine.model.http import Json
 from syncengine.model.progress import RunSnapshot
 from syncengine.model.reports import RunStatus, error_of, public_standing
@@ -83,6 +84,10 @@ class StatusReport:
     open_erasures: int = 0
     """Forgotten contacts that are not erased there yet, or whose vendor is still to be
     asked."""
+    alerts: Mapping[Concern, AlertKind] = field(default_factory=dict)
+    """The alerts that stand, by what they are about."""
+    undelivered_alerts: int = 0
+    """Messages about alerts that a target has not taken yet."""
 
     @property
     def ok(self) -> bool:
@@ -114,4 +119,8 @@ class StatusReport:
             },
             "lease": lease,
             "open_erasures": self.open_erasures,
+            "alerts": {
+                concern.value: kind.value for concern, kind in self.alerts.items()
+            },
+            "undelivered_alerts": self.undelivered_alerts,
         }

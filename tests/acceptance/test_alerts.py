@@ -11,7 +11,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from syncengine import app
+from syncengine import Project, app
 from syncengine.errors import ConfigError
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people_project import RESPOND_IO, People, people
@@ -115,6 +115,9 @@ async def test_what_is_not_taken_stays_written_down_and_costs_the_run_nothing(
         assert [(each.target, each.number, each.error) for each in undelivered] == [
             ("chat", 1, "HTTP status 500")
         ]
+        (status,) = await Project(here.config).astatus()
+        shown = status.public()
+        assert (shown["alerts"], shown["undelivered_alerts"]) == ({"run": "halted"}, 1)
         assert "alert_not_delivered" in caplog.text
         assert "secret-path" not in caplog.text
 

@@ -77,7 +77,7 @@ FIELDS = {
     """,
     "StatusReport": """
         destination account last_run standing standing_codes in_step progress lease
-        open_erasures
+        open_erasures alerts undelivered_alerts
     """,
     "LastRun": "run_id kind status started_at ended_at contacts error",
     "LeaseHolder": "holder expires_at",

@@ -66,9 +66,22 @@ def _print_details(report: StatusReport) -> None:
         # Of others the code says no more than the reason.
         if reason is Standing.DEAD_LETTER:
             print_line(f"{name}: dead letters by code: {with_numbers(codes)}")
+    _print_alerts(report)
     if report.open_erasures:
         contacts = "contact" if report.open_erasures == 1 else "contacts"
         print_line(
             f"{name}: {report.open_erasures} forgotten {contacts} not erased there "
             "yet: `syncengine forget ID` tries again, or tells what to ask the vendor"
+        )
+
+
+def _print_alerts(report: StatusReport) -> None:
+    if report.alerts:
+        kinds = ", ".join(kind.value for kind in report.alerts.values())
+        print_line(f"{report.destination}: alert: {kinds}")
+    if report.undelivered_alerts:
+        messages = "message" if report.undelivered_alerts == 1 else "messages"
+        print_line(
+            f"{report.destination}: {report.undelivered_alerts} {messages} about alerts not delivered "
+            "yet: `syncengine alerts` says why"
         )

@@ -19,3 +19,12 @@ LEFT JOIN syncengine.sync_lease AS lease
 -- name: standing
 SELECT destination, standing, coalesce(code, '') AS code, count(*) AS number FROM syncengine.sync_state
 WHERE destination = ANY ($1::text[]) AND standing IS NOT NULL GROUP BY destination, standing, coalesce(code, '')
+
+-- name: alerts
+-- The alerts that stand at each destination.
+SELECT destination, concern, state FROM syncengine.sync_alert
+WHERE destination = ANY ($1::text[]) AND state <> 'ok' ORDER BY destination, concern
+
+-- name: undelivered_alerts
+SELECT body ->> 'destination' AS destination, count(*) AS number FROM syncengine.sync_alert_message
+WHERE delivered_at IS NULL AND body ->> 'destination' = ANY ($1::text[]) GROUP BY 1

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import asyncpg
 import orjson
 
+from syncengine.model.alerts import AlertKind, Concern
 from syncengine.model.progress import snapshot_from
 from syncengine.model.reports import RunStatus
 from syncengine.model.status import LastRun, LeaseHolder, StatusReport
@@ -34,6 +35,13 @@ async def read_status(
             _SQL["status"], names, accounts, list(SEND_NOTHING)
         )
         standing_rows = await connection.fetch(_SQL["standing"], names)
+        alert_rows = await connection.fetch(_SQL["alerts"], names)
+        waiting_rows = await connection.fetch(_SQL["undelivered_alerts"], names)
+    undelivered = {row["destination"]: row["number"] for row in waiting_rows}
+    alerts: defaultdict[str, dict[Concern, AlertKind]] = defaultdict(dict)
+    for row in alert_rows:
+        concern = Concern(row["concern"])
+        alerts[row["destination"]][concern] = AlertKind(row["state"])
     standing: defaultdict[str, Counter[Standing]] = defaultdict(Counter)
     by_code: defaultdict[str, dict[Standing, Counter[str]]] = defaultdict(dict)
     for row in standing_rows:
@@ -59,6 +67,8 @@ async def read_status(
             progress=snapshot_from(orjson.loads(row["progress"] or "null")),
             lease=_lease(row),
             open_erasures=row["erasures"],
+            alerts=alerts[name],
+            undelivered_alerts=undelivered.get(name, 0),
         )
         reports.append(report)
     return reports
