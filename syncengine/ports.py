@@ -4,7 +4,7 @@ The engine imports neither the database nor the network: it is handed objects th
 these protocols. ``storage`` has the stores over Postgres, ``transport`` the ``Sender``,
 each module of ``vendors`` a ``Vendor``; tests have stand-ins for all of them.
 
-Three groups, in this order:
+Four groups, in this order:
 
 - Vendors. ``Vendor`` is what every adapter is; the small protocols behind it (marked
   ``runtime_checkable``) are what some can do besides. Their methods return an
@@ -13,6 +13,7 @@ Three groups, in this order:
 - Stores of the state, each for one destination, account or run. All writes are fenced:
   they check the epoch of the account's lease in their transaction, so that a process
   that has lost its lease cannot write any more (LeaseLost).
+- ``DeskState``, which only reads, for pages and metrics.
 
 All of them raise StorageError where the database cannot be used.
 """
@@ -34,7 +35,15 @@ from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Fields, MatchKey, Page, Pending, Remote
 from syncengine.model.costs import Cost
+from syncengine.model.desk import BatchSummary, ContactEvent, RunSummary
+from syncengine.model.desk_pages import (
+    AlertFacts,
+    ContactAtDestination,
+    DestinationFacts,
+    FailurePage,
+)
 from syncengine.model.http import Exchange, Json, Request, Response
+from syncengine.model.run_record import ChangeCounts, MinuteFacts, RunFacts
 from syncengine.model.work import (
     Batch,
     BatchKind,
@@ -50,6 +59,7 @@ from syncengine.model.work import (
     RefusalGroup,
     SharedContact,
     SourceRow,
+    Standing,
 )
 
 
@@ -523,4 +533,80 @@ class QuotaStore(Protocol):
         Windows are pairs of requests and seconds. Returns how many were granted, and
         the seconds until more can be when none were. Raises StorageError, LeaseLost.
         """
+        ...
+
+
+class DeskState(Protocol):
+    """What the operator's desk reads of the state: page by page, and nothing else."""
+
+    async def destinations(self, after: str | None) -> Sequence[DestinationFacts]:
+        """Return a page of destinations by name, those behind ``after``."""
+        ...
+
+    async def runs(
+        self, destination: str | None, before: int | None, most: int
+    ) -> Sequence[RunSummary]:
+        """Return a page of runs, the newest first, those before ``before``."""
+        ...
+
+    async def run(self, run_id: int) -> RunFacts | None:
+        """Return one run; None where there is none of this number."""
+        ...
+
+    async def minutes(self, run_id: int) -> Sequence[MinuteFacts]:
+        """Return the last minutes of a run, in their order."""
+        ...
+
+    async def changes(self, run_id: int) -> ChangeCounts:
+        """Count what the first changes of a run were about; no values."""
+        ...
+
+    async def batches(
+        self, run_id: int, after: int, most: int
+    ) -> Sequence[BatchSummary]:
+        """Return a page of the batches of a run, those behind number ``after``."""
+        ...
+
+    async def failures(
+        self,
+        run: RunFacts,
+        *,
+        outcome: str | None,
+        code: str | None,
+        after: tuple[str, str] | None,
+        most: int,
+    ) -> FailurePage:
+        """Return a page of the contacts that fell short in a run."""
+        ...
+
+    async def standing(
+        self,
+        destination: str,
+        reason: Standing,
+        *,
+        code: str | None,
+        after: tuple[str, str] | None,
+        most: int,
+    ) -> FailurePage:
+        """Return a page of the contacts that stand for this reason now."""
+        ...
+
+    async def contact(
+        self, contact_id: str, *, with_values: bool
+    ) -> Sequence[ContactAtDestination]:
+        """Return how a contact stands at each destination that knows it."""
+        ...
+
+    async def history(
+        self, contact_id: str, before: int | None
+    ) -> tuple[Sequence[ContactEvent], int | None]:
+        """Return what runs did to a contact, and where the next page begins."""
+        ...
+
+    async def alerts(self) -> Sequence[AlertFacts]:
+        """Return the states of all alerts."""
+        ...
+
+    async def require_answer(self) -> None:
+        """Ask the state for anything. Raises StorageError where it does not answer."""
         ...

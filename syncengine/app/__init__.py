@@ -27,7 +27,6 @@ from syncengine.app.verbs.merge import merge
 from syncengine.app.verbs.plan import plan
 from syncengine.app.verbs.prune import prune
 from syncengine.app.verbs.rename import rename
-from syncengine.app.verbs.report import report
 from syncengine.app.verbs.run import run
 from syncengine.app.verbs.runs import batches, one_run, runs
 from syncengine.app.verbs.show import show
@@ -62,7 +61,6 @@ __all__ = [
     "prune",
     "regions",
     "rename",
-    "report",
     "run",
     "runs",
     "show",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncengine import app
+# Not from app, which other verbs import: this brings templates and a server.
+from syncengine.app.verbs import report as desk
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
 from syncengine.cli.options import AtLeastOne, FileOrStream, Flag, options
@@ -24,7 +25,7 @@ def report(run: AtLeastOne, /, *, out: FileOrStream, show_values: Flag = False) 
         Show old and new values of contacts. They are personal data: only the file's
         owner may read it.
     """
-    page = run_engine(app.report(options.load(), run, with_values=show_values))
+    page = run_engine(desk.report(options.load(), run, with_values=show_values))
     content = page.encode()
     write_output(out, content, owner_only=show_values)
     message = f"Report of run {run} written to {out} ({len(content) / 1000:.0f} kB)"

@@ -161,6 +161,7 @@ _PRINTING_VERBS = frozenset(
         "erasures",
         "failures",
         "history",
+        "metrics",
         "plan",
         "report",
         "runs",

@@ -28,6 +28,8 @@ VERBS = {
     "history": "List every run that touched one contact, and what each changed, newest first.",
     "watch": "Show runs that somebody else has started, here or on another host.",
     "report": "Write the report of a run as one HTML page, to read, forward and print.",
+    "serve": "Serve read-only pages about destinations, runs, failures and contacts.",
+    "metrics": "Write metrics for Prometheus to a file, for node_exporter's textfile collector.",
     "show": "Show one contact: its row, what is known of its copies, what the vendors hold.",
     "verify": "Read contacts back from the vendors; report where they differ from what was sent.",
     "adopt": "Link the source's contacts to those that exist at the vendor; changes none there.",

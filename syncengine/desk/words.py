@@ -88,6 +88,9 @@ STANDING_WORDS = {
 }
 """Reasons why contacts stand, in the order in which they are shown."""
 
+ONE_STANDING = {**STANDING_WORDS, Standing.DEAD_LETTER: "Dead letter"}
+"""The same about a single contact."""
+
 STANDING_STEPS = {
     Standing.DEAD_LETTER: (
         "Refused three times with the same row. Correct the rows or the mapping; "
@@ -136,7 +139,7 @@ CODE_WORDS = {
 }
 """What codes mean that are no sentence by themselves."""
 
-_SENDS = ("sync", "backfill", "retry", "resync", "undo")
+SENDING_KINDS = ("sync", "backfill", "retry", "resync", "undo")
 """Kinds of runs whose report counts contacts by outcome."""
 
 
@@ -195,7 +198,7 @@ def progress_of(run: RunFacts) -> tuple[int, int | None]:
 
 
 def _of_done(run: RunFacts) -> Verdict:
-    if run.kind not in _SENDS:
+    if run.kind not in SENDING_KINDS:
         return Verdict(
             Tone.GOOD, "Done", f"The {run.kind} is done.", "Nothing is to be done."
         )
@@ -221,7 +224,7 @@ def _left_alone(contacts: int) -> str:
 
 
 def _of_incomplete(run: RunFacts) -> Verdict:
-    if run.kind not in _SENDS:
+    if run.kind not in SENDING_KINDS:
         return Verdict(
             Tone.WARN,
             "Incomplete",

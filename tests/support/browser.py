@@ -15,7 +15,6 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -27,6 +26,7 @@ T = TypeVar("T")
 WIDTHS = (1280, 390)
 """A desk, and a phone."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+_CORNERS = ((1280, "light"), (390, "dark"))
 _HEIGHT = 900
 _GRAVE = ("serious", "critical")
 _PROGRAMS = ("chromium", "chromium-browser")
@@ -56,12 +56,14 @@ class Chromium:
             .read_text(encoding="utf-8")
         )
 
-    def look_at(self, url: str, pictures: Path | None = None) -> Seen:
-        """Open a page, and look at it as people do; ``pictures`` is a folder for them.
+    def look_at(self, url: str, *, thoroughly: bool = False) -> Seen:
+        """Open a page, and look at it as people do, at all widths and in both schemes.
 
-        Anything that is wrong is among the ``problems``.
+        Anything that is wrong is among the ``problems``. axe-core takes its time, so it
+        judges the large page in daylight and the small one in the dark; all four where
+        it is to look ``thoroughly``.
         """
-        return self._wait(self._look_at(url, pictures))
+        return self._wait(self._look_at(url, thoroughly=thoroughly))
 
     def pdf_of(self, url: str) -> bytes:
         """Return the page as it is printed on A4."""
@@ -70,7 +72,7 @@ class Chromium:
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
 
-    async def _look_at(self, url: str, pictures: Path | None) -> Seen:
+    async def _look_at(self, url: str, *, thoroughly: bool) -> Seen:
         seen = Seen()
         page = await self._browser.new_page(viewport={"width": 1280, "height": _HEIGHT})
         page.on("console", lambda said: seen.problems.append(f"console: {said.text}"))
@@ -85,11 +87,10 @@ class Chromium:
                 await page.set_viewport_size({"width": width, "height": _HEIGHT})
                 await page.emulate_media(color_scheme=scheme)
                 where = f"{urlsplit(url).path} at {width}, {scheme}"
-                seen.problems += [f"{where}: {each}" for each in await _findings(page)]
-                if pictures is not None:
-                    name = f"{urlsplit(url).path.strip('/').replace('/', '-')}"
-                    file = pictures / f"{name or 'index'}-{width}-{scheme}.png"
-                    await page.screenshot(path=file, full_page=True)
+                found = await _too_wide(page)
+                if thoroughly or (width, scheme) in _CORNERS:
+                    found += await _findings(page)
+                seen.problems += [f"{where}: {each}" for each in found]
         finally:
             await page.close()
         return seen
@@ -111,19 +112,21 @@ def _refuse_strangers(request: Request, seen: Seen) -> None:
 
 
 async def _findings(page: Page) -> list[str]:
-    """Return what axe-core takes for serious, and what does not fit the width."""
+    """Return what axe-core takes for serious."""
     run = "axe.run({resultTypes: ['violations']}).then(found => found.violations)"
-    found = [
+    return [
         f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
         for each in await page.evaluate(run)
         if each["impact"] in _GRAVE
     ]
+
+
+async def _too_wide(page: Page) -> list[str]:
+    """Return what does not fit into the width."""
     wide = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
-    if wide > 0:
-        found.append(f"{wide} pixels wider than the screen")
-    return found
+    return [f"{wide} pixels wider than the screen"] if wide > 0 else []
 
 
 def _program() -> str | None:

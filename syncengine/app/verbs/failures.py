@@ -72,10 +72,11 @@ async def _destination_of(
 
 
 def _failures(destination: str, page: Sequence[FailedContact]) -> list[Failure]:
-    return [_failure(destination, each) for each in page]
+    return [failure_of(destination, each) for each in page]
 
 
-def _failure(destination: str, contact: FailedContact) -> Failure:
+def failure_of(destination: str, contact: FailedContact) -> Failure:
+    """Return a contact that fell short, with what comes next for it."""
     return Failure(
         destination=destination,
         contact_id=contact.contact_id,

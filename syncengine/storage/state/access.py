@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
+
+_seconds: ContextVar[float | None] = ContextVar("statement_timeout", default=None)
+
+
+@contextmanager
+def limited_statements(seconds: float) -> Iterator[None]:
+    """Let each statement of this task take so many seconds, unless it asks for others.
+
+    For readers that must not burden the database, whichever questions they ask.
+    """
+    token = _seconds.set(seconds)
+    try:
+        yield
+    finally:
+        _seconds.reset(token)
 
 
 @asynccontextmanager
@@ -17,12 +33,11 @@ async def read_state(
 
     ``statement_timeout`` is that of ``connect.transaction``.
     """
+    seconds = _seconds.get() if statement_timeout is None else statement_timeout
     with storage_errors():
         async with (
             pool.acquire() as connection,
-            transaction(
-                connection, read_only=True, statement_timeout=statement_timeout
-            ),
+            transaction(connection, read_only=True, statement_timeout=seconds),
         ):
             yield connection
 
