@@ -56,6 +56,10 @@ async def _past(
         run_id,
         ids,
     )
+    await here.source.execute(
+        "INSERT INTO syncengine.sync_run_minute (run_id, minute) VALUES ($1, now())",
+        run_id,
+    )
     return run_id
 
 
@@ -100,6 +104,7 @@ async def test_old_runs_go_with_their_batches_and_outcomes(
             == await _left(here, "sync_batch")
             == {young: 3, newest: 3}
         )
+        assert await _left(here, "sync_run_minute") == {young: 1, newest: 1}
 
 
 @pytest.mark.asyncio
