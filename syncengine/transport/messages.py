@@ -6,7 +6,9 @@ Addresses are secrets: no error repeats one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import aiohttp
 import orjson
@@ -61,14 +63,35 @@ async def notify(address: str, text: str) -> None:
             "the package of the extra apprise is not installed: pip install apprise"
         ) from None
     service = apprise.Apprise()
-    if not service.add(address):
-        raise NotDelivered("apprise does not understand the URL")
-    try:
-        async with asyncio.timeout(_MOST_SECONDS):
-            is_taken = await service.async_notify(body=text, title="syncengine")
-    except TimeoutError:
-        raise NotDelivered(f"no answer within {_MOST_SECONDS:.0f} seconds") from None
-    except Exception as error:  # noqa: BLE001 - a hundred plug-ins raise what they like
-        raise NotDelivered(f"apprise failed ({type(error).__name__})") from None
+    with _silenced("apprise"):
+        if not service.add(address):
+            raise NotDelivered("apprise does not understand the URL")
+        try:
+            async with asyncio.timeout(_MOST_SECONDS):
+                is_taken = await service.async_notify(body=text, title="syncengine")
+        except TimeoutError:
+            why = f"no answer within {_MOST_SECONDS:.0f} seconds"
+            raise NotDelivered(why) from None
+        except Exception as error:  # noqa: BLE001 - a hundred plug-ins raise what they like
+            raise NotDelivered(f"apprise failed ({type(error).__name__})") from None
     if not is_taken:
         raise NotDelivered("the service did not take it")
+
+
+@contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Drop what a logger is told in this block.
+
+    apprise logs parts of its URLs, which Python prints where no logging is set up.
+    """
+    logger = logging.getLogger(name)
+
+    # A function of its own for each block: two of them may overlap.
+    def drop(_: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(drop)
+    try:
+        yield
+    finally:
+        logger.removeFilter(drop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,9 @@ from aiohttp import web
 
 from syncengine import Project, app
 from syncengine.errors import ConfigError
+from syncengine.model.alerts import AlertTest
 from syncengine.sandbox.faults import FaultKind, Rule
+from syncengine.transport import messages
 from tests.support.people_project import RESPOND_IO, People, people
 
 _NAME = "respond_io"
@@ -25,6 +28,8 @@ class Webhook:
 
     def __init__(self) -> None:
         self.status = 200
+        self.hangs = False
+        self.hung_up = asyncio.Event()
         self.got: list[dict[str, Any]] = []
         self.url = ""
 
@@ -34,6 +39,8 @@ class Webhook:
 
     async def take(self, request: web.Request) -> web.Response:
         body = orjson.loads(await request.read())
+        if self.hangs:
+            await self.hung_up.wait()
         if self.status == 200:
             self.got.append(body)
         return web.Response(status=self.status)
@@ -52,6 +59,7 @@ async def _webhook() -> AsyncIterator[Webhook]:
     try:
         yield webhook
     finally:
+        webhook.hung_up.set()
         await runner.cleanup()
 
 
@@ -156,6 +164,36 @@ async def test_check_finds_what_no_run_notices(database: str, tmp_path: Path) ->
         assert webhook.kinds == ["stale", "failed"]
         await here.run(_NAME)
         assert sorted(webhook.kinds[2:]) == ["recovered", "recovered"]
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # a plug-in of apprise
+@pytest.mark.asyncio
+async def test_a_target_that_never_answers_holds_up_nothing_and_apprise_delivers(
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with _watched(database, tmp_path) as (here, webhook):
+        here.environ["SERVICE"] = webhook.url.replace("http://", "json://")
+        targets = {"chat": {"webhook": "${CHAT}"}, "mail": {"apprise": "${SERVICE}"}}
+        here.configure_engine(alerts={"to": targets})
+        assert await app.try_alerts(here.config) == [
+            AlertTest("chat", None),
+            AlertTest("mail", None),
+        ]
+        # apprise sends a form of its own.
+        assert "test" in webhook.got[0]["text"]
+        assert "test" in webhook.got[1]["message"]
+
+        monkeypatch.setattr(messages, "_MOST_SECONDS", 0.2)
+        webhook.hangs = True
+        assert [each.error for each in await app.try_alerts(here.config)] == [
+            "no answer within 0 seconds",
+            "no answer within 0 seconds",
+        ]
+        # apprise itself logs parts of its URLs, and what does not get through.
+        assert [each for each in caplog.records if each.name == "apprise"] == []
 
 
 @pytest.mark.asyncio

@@ -104,6 +104,11 @@ async def test_from_a_table_to_the_first_run(
         assert "5 create" in user.said
         assert await user.call("run") == 0, user.said
         assert user.held() == 5, "the sixth has opted out"
+        page = tmp_path / "night.html"
+        assert await user.call("report", "1", "--out", str(page)) == 0, user.said
+        written = page.read_text(encoding="utf-8")
+        assert "whatsapp_de" in written
+        assert not [value for value in _VALUES if value in written]
 
 
 @pytest.mark.asyncio
