@@ -15,7 +15,8 @@ from syncengine.app.match_keys import claim_keys, key_store
 from syncengine.app.session import Session
 from syncengine.app.vendor_access import task_of
 from syncengine.engine.adoption import Adoption, Finding
-from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.records import LEFT_ALONE
 from syncengine.engine.stopping import broken_off_by
 from syncengine.model.calls import OutcomeKind

@@ -8,8 +8,10 @@ its options while it parses them.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from syncengine.errors import ConfigError, Problem
 
@@ -78,6 +80,15 @@ def moment(argument: str, value: object) -> datetime | None:
     if isinstance(value, datetime):
         return value.astimezone()
     raise _refused(argument, f"must be a datetime, or None; {_shown(value)} is not")
+
+
+def path(argument: str, value: object) -> Path | None:
+    """Return the path of a file, or None. Raises ConfigError."""
+    if value is None:
+        return None
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise _refused(argument, f"must be a path, or None; {_shown(value)} is not")
 
 
 def refuse_other_flags(**flags: object) -> None:

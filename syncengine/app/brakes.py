@@ -13,7 +13,7 @@ from syncengine.app.databases import Databases
 from syncengine.app.run_request import RunRequest
 from syncengine.app.stranded import refuse_stranded
 from syncengine.config.destination import DestinationConfig
-from syncengine.engine.prepare import Prepared
+from syncengine.engine.prepared import Prepared
 from syncengine.errors import BrakeApplied
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import (

@@ -12,7 +12,7 @@ from syncengine.app.recognition import Recognised
 from syncengine.app.run_request import CONSENT, RunRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.engine.neighbours import Neighbours
-from syncengine.engine.prepare import Prepared
+from syncengine.engine.prepared import Prepared
 from syncengine.errors import BrakeApplied, SourceError
 from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.mapping import Mapping

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from syncengine.engine.prepare import Prepared
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.task import Job
 from syncengine.model.work import KeyWait, Status
 

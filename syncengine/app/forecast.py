@@ -15,7 +15,7 @@ from syncengine.app.request_methods import RequestMethods
 from syncengine.app.vendor_access import task_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
-from syncengine.engine.prepare import Prepared
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.quota import counted_window, quota_name
 from syncengine.engine.refusal_groups import Probe
 from syncengine.engine.task import Job

@@ -16,7 +16,8 @@ from syncengine.app.vendor_access import task_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.engine.consent import SAME_PERSON, subjects_of
 from syncengine.engine.neighbours import Neighbours
-from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.records import like_suppressed
 from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind

@@ -21,6 +21,8 @@ from syncengine.app.left_alone import gone_remarks, group_remarks
 from syncengine.app.match_keys import keys_may_collide
 from syncengine.app.meaning import causes_since, survey_of
 from syncengine.app.neighbours import Beside
+from syncengine.app.plan_file import PlanWriter
+from syncengine.app.plan_recorder import PlanRecorder, plan_recorder
 from syncengine.app.recognition import (
     Recognised,
     brake_on_no_file,
@@ -34,7 +36,8 @@ from syncengine.app.run_request import NO_FILE, RunRequest
 from syncengine.app.session import Reader
 from syncengine.app.vendor_access import distrust_by, task_of
 from syncengine.config.destination import DestinationConfig
-from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.refusal_groups import choose
 from syncengine.model.work import Batch, BatchKind, ContactState, Scope, Standing
 from syncengine.planning.distrust import distrusted_state
@@ -53,14 +56,22 @@ _NUMBER = 0
 
 
 async def plan_run(
-    forecast: Forecast, reader: Reader, request: RunRequest, claims: Connection | None
+    forecast: Forecast,
+    reader: Reader,
+    request: RunRequest,
+    claims: Connection | None,
+    writer: PlanWriter | None = None,
 ) -> None:
     """Plan every contact of the run, and count it in the forecast.
 
-    ``claims`` is the connection with the planned claims of match keys. Raises
-    BrakeApplied, RunRefused, StorageError.
+    ``claims`` is the connection with the planned claims of match keys, and ``writer``
+    that of a plan file. Raises BrakeApplied, RunRefused, StorageError.
     """
     recognised, request = await _recognise(forecast, reader, request)
+    recorder: PlanRecorder | None = None
+    if writer is not None:
+        recorder = await plan_recorder(writer, reader, recognised, request)
+        forecast.watchers = (*forecast.watchers, recorder)
     destination, databases = reader.destination, reader.databases
     source = await inspect_source(destination, databases.source(destination))
     numbered = source.kind is KeyKind.NUMBER
@@ -77,6 +88,8 @@ async def plan_run(
         forecast, reader, recognised, request, source, contacts, keys, others
     )
     await planned.count()
+    if recorder is not None:
+        recorder.end(forecast.actions)
 
 
 async def _recognise(

@@ -111,6 +111,8 @@ class Project:
         accept: Iterable[str] = (),
         sample: int | None = None,
         since_config: str | os.PathLike[str] | None = None,
+        out: str | os.PathLike[str] | None = None,
+        show_values: bool = False,
         on_event: Listener | None = None,
     ) -> Reports[PlanReport]:
         """Return what a run with the same arguments would send. Sends nothing.
@@ -119,9 +121,13 @@ class Project:
         over reasons and actions; contacts that are named are shown with the requests
         about them. ``since_config`` is an earlier configuration, a path or a commit of
         git: the reports then say what only the present one would send.
+        ``out`` is a file to write the plan to, for ``run(plan=...)``. It holds digests
+        of values; with ``show_values`` the values as well, for whoever approves it.
         """
         names = arguments.destination_names("plan", destinations)
+        arguments.refuse_other_flags(show_values=show_values)
         arguments.refuse_other_calls(on_event=on_event)
+        file = arguments.path("out", out)
         request = _run_request(
             backfill=backfill,
             resync=resync,
@@ -141,6 +147,8 @@ class Project:
                 request,
                 sample=arguments.at_least_one("sample", sample),
                 earlier=earlier,
+                out=file,
+                shows_values=show_values,
             )
         return Reports(reports)
 
@@ -155,6 +163,8 @@ class Project:
         accept: Iterable[str] = (),
         sample: int | None = None,
         since_config: str | os.PathLike[str] | None = None,
+        out: str | os.PathLike[str] | None = None,
+        show_values: bool = False,
         on_event: Listener | None = None,
     ) -> Reports[PlanReport]:
         """Do what ``aplan`` does, and block until it is done."""
@@ -169,6 +179,8 @@ class Project:
                 accept=accept,
                 sample=sample,
                 since_config=since_config,
+                out=out,
+                show_values=show_values,
                 on_event=on_event,
             )
         )
@@ -182,6 +194,7 @@ class Project:
         limit: int | None = None,
         contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
+        plan: str | os.PathLike[str] | None = None,
         on_event: Listener | None = None,
         progress: Progress | None = None,
         stop: asyncio.Event | None = None,
@@ -192,7 +205,8 @@ class Project:
         that is known of the contacts but their ids; ``removed`` is about contacts that
         left the source earlier. ``limit`` is the largest number of contacts,
         ``contacts`` are the ids of those to send, ``accept`` the names of brakes and of
-        changed settings that may pass this once.
+        changed settings that may pass this once. ``plan`` is a file that ``plan(out=)``
+        wrote: exactly what it says is sent.
 
         ``progress`` receives the progress. Setting ``stop`` ends the run cleanly:
         requests under way are answered and recorded. To cancel the coroutine is safe as
@@ -207,7 +221,8 @@ class Project:
             contacts=contacts,
             accept=accept,
         )
-        return await self._arun(names, request, on_event, progress, stop)
+        file = arguments.path("plan", plan)
+        return await self._arun(names, request, on_event, progress, stop, file)
 
     def run(
         self,
@@ -218,6 +233,7 @@ class Project:
         limit: int | None = None,
         contacts: Iterable[str | int] = (),
         accept: Iterable[str] = (),
+        plan: str | os.PathLike[str] | None = None,
         on_event: Listener | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
@@ -237,6 +253,7 @@ class Project:
                 limit=limit,
                 contacts=contacts,
                 accept=accept,
+                plan=plan,
                 on_event=on_event,
                 progress=progress,
                 stop=stop_run,
@@ -399,11 +416,17 @@ class Project:
         on_event: Listener | None,
         progress: Progress | None,
         stop: asyncio.Event | None,
+        plan: Path | None = None,
     ) -> Reports[RunReport]:
         arguments.refuse_other_calls(on_event=on_event, progress=progress, stop=stop)
         with listening(on_event):
             reports = await run(
-                self._config, destinations, request, progress=progress, stop=stop
+                self._config,
+                destinations,
+                request,
+                plan=plan,
+                progress=progress,
+                stop=stop,
             )
         return Reports(reports)
 

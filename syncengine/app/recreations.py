@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from syncengine.app.brakes import brake_limits_of, command_past
 from syncengine.app.databases import Databases
+from syncengine.app.plan_file import PlanPart
 from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.engine.task import Task
@@ -24,7 +25,9 @@ class Recreations:
         request: RunRequest,
         task: Task,
         store: ContactStore,
+        planned: PlanPart | None = None,
     ) -> None:
+        """Take the run's parts; ``planned`` where it sends what a plan file says."""
         self.braked: str | None = None
         """Text of the brake, where it stopped them."""
         self._destination = destination
@@ -32,6 +35,7 @@ class Recreations:
         self._request = request
         self._task = task
         self._store = store
+        self._planned = planned
 
     async def wanted(self) -> Sequence[str]:
         """Return the ids of the contacts; none where a brake stops it.
@@ -41,6 +45,10 @@ class Recreations:
         """
         if not self._task.recreates:
             return ()
+        if self._planned is not None:
+            wanted = {each for each, _ in self._planned.ids(recreated=True)}
+            gone = await self._store.gone(all_of_them=True)
+            return await self._judged([each for each in gone if each in wanted])
         everybody = self._request.about_everybody
         return await self._judged(await self._store.gone(all_of_them=everybody))
 
@@ -56,7 +64,8 @@ class Recreations:
     async def _judged(self, gone: Sequence[str]) -> Sequence[str]:
         """Return the contacts; none where too many of the known ones are gone."""
         request, destination = self._request, self._destination
-        if not gone or request.contacts:
+        is_named = request.contacts or (request.plan and request.names_contacts)
+        if not gone or is_named:
             return gone
         known = await known_contacts(self._databases.state, destination.name)
         allowed = brake_limits_of(destination)

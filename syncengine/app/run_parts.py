@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from syncengine.app.match_keys import key_store
 from syncengine.app.meaning import causes_since
 from syncengine.app.neighbours import Beside
+from syncengine.app.plan_file import PlanPart
 from syncengine.app.recreations import Recreations
 from syncengine.app.run_progress import RunProgress
 from syncengine.app.session import Session
 from syncengine.app.vendor_access import task_of
+from syncengine.engine.approval import Approval
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.task import Job, Task
 from syncengine.engine.waiting import Waiting
@@ -36,6 +38,10 @@ class RunParts:
     recreations: Recreations
     causes: CauseCounter
     progress: RunProgress
+    approved: PlanPart | None = None
+    """The plan that is run, where it comes from a file."""
+    approval: Approval | None = None
+    """The comparison with that plan."""
     withheld_by: list[str] = field(default_factory=list)
     """Brakes that stopped contacts whose probe was accepted."""
 
@@ -55,6 +61,12 @@ async def run_parts(s: Session, progress: RunProgress) -> RunParts:
         task = replace(task, find_first=True)
     keys = key_store(fence, destination, numbered=s.has_numbers)
     rows = SourceRows(s.databases.source(destination), s.source, fence.patience)
+    capabilities = destination.vendor.capabilities
+    approved: PlanPart | None = None
+    approval: Approval | None = None
+    if request.plan is not None:
+        approved = request.plan.part(s.name)
+        approval = Approval(approved, task, capabilities, s.contacts)
     return RunParts(
         session=s,
         task=task,
@@ -63,17 +75,22 @@ async def run_parts(s: Session, progress: RunProgress) -> RunParts:
         rows=rows,
         preparer=Preparer(
             task,
-            destination.vendor.capabilities,
+            capabilities,
             rows,
             s.contacts,
             keys,
             s.others.neighbours,
+            approval,
         ),
         refusals=Refusals(fence, s.name, s.run_id),
         waiting=Waiting(
             s.name, Waits(fence, s.name), brings_back=request.about_everybody
         ),
-        recreations=Recreations(destination, s.databases, request, task, s.contacts),
+        recreations=Recreations(
+            destination, s.databases, request, task, s.contacts, approved
+        ),
         causes=causes,
         progress=progress,
+        approved=approved,
+        approval=approval,
     )

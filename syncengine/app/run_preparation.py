@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from syncengine.app.approved_run import ApprovedCandidates, refuse_moved
 from syncengine.app.brakes import (
     Removed,
     brake_on_scope,
@@ -50,13 +51,18 @@ class PreparedWork:
     refusal_groups: RefusalGroups
     probes: Sequence[Probe]
     """Contacts that are tried for others that were refused alike."""
+    approved: ApprovedCandidates | None = None
+    """The contacts of a plan file, where the run sends what it says."""
 
 
 async def prepare(run: RunParts) -> PreparedWork:
     """Find the contacts of the run and judge it. Raises RunRefused."""
     s = run.session
     await _release_without_file(run)
-    candidates = Candidates(s.destination, s.databases, s.source, s.request)
+    approved: ApprovedCandidates | None = None
+    if run.approved is not None:
+        approved = ApprovedCandidates(s, run.approved)
+    candidates = approved or Candidates(s.destination, s.databases, s.source, s.request)
     survey = await survey_of(s.destination, s.databases, s.recognised)
     preparation = _Preparation(run, candidates, survey)
     refusal_groups, probes = await preparation.probe()
@@ -65,12 +71,14 @@ async def prepare(run: RunParts) -> PreparedWork:
     # The order of these steps matters. Which match keys are free is known only after
     # all claims, and the brakes judge the contacts that are brought back, too.
     await claim_keys(run.preparer, run.keys, s.batches)
+    if approved is not None:
+        await refuse_moved(run, approved)
     contacts += await preparation.bring_back()
     await preparation.refuse_strays()
     await preparation.judge_survey()
     await preparation.judge_consent()
     beyond_limit = max(0, candidates.found - preparation.batched)
-    return PreparedWork(contacts, beyond_limit, refusal_groups, probes)
+    return PreparedWork(contacts, beyond_limit, refusal_groups, probes, approved)
 
 
 class _Preparation:

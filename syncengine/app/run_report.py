@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from syncengine.app.contradictions import contradictions
 from syncengine.app.meaning import on_taken_over, remarks_on
@@ -12,9 +13,10 @@ from syncengine.app.run_parts import RunParts
 from syncengine.app.run_preparation import PreparedWork
 from syncengine.errors import StorageError
 from syncengine.model.calls import Action, OutcomeKind
+from syncengine.model.contact_ids import name_of
 from syncengine.model.reports import Noteworthy, RunReport
 from syncengine.model.work import Standing
-from syncengine.storage.state.runs import notes
+from syncengine.storage.state.runs import NOTES, notes
 from syncengine.storage.state.standing import (
     number_rejected_and_left_alone,
     number_standing,
@@ -49,6 +51,7 @@ async def report_of(
         left_alone=facts.left_alone,
         noteworthy=facts.noteworthy,
         remarks=(
+            *_of_plan(run, work),
             *_of_resync(run),
             *remarks_on(run.causes),
             *on_taken_over(s.contacts.taken_over),
@@ -107,6 +110,17 @@ async def _facts_of(
         for note in noted
     )
     return _StateFacts(tuple(noteworthy), found, standing, left_alone)
+
+
+def _of_plan(run: RunParts, work: PreparedWork | None) -> Iterator[str]:
+    """Yield the remarks of the run of a plan file."""
+    if work is None or work.approved is None:
+        return
+    yield from work.approved.remarks()
+    if run.approval is None:
+        return
+    for contact_id, why in islice(run.approval.unrecorded.items(), NOTES):
+        yield f"contact {name_of(contact_id)} was in the plan and is left out: {why}"
 
 
 def _of_resync(run: RunParts) -> Iterator[str]:

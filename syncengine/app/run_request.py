@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from syncengine.app.plan_file import PlanFile
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import RunKind
@@ -72,15 +73,44 @@ class RunRequest:
     removed: bool = False
     """Only contacts that left the source earlier: ``on_removed`` as it is now is
     applied to them."""
+    plan: PlanFile | None = None
+    """Send what this plan says, and nothing else."""
+    for_file: bool = False
+    """Of a plan only: it is written to a file, so nothing is planned in it that depends
+    on how other contacts end (probes)."""
 
     def __post_init__(self) -> None:
         refuse_unknown_brakes(self.accept)
+        self._refuse_with_plan_file()
         if self.removed and (self.contacts or self.backfill or self.resync):
             what = (
                 "is about contacts that left earlier: leave out --contact, --backfill "
                 "and --resync"
             )
             raise ConfigError([Problem("--removed", what)])
+
+    def _refuse_with_plan_file(self) -> None:
+        """Raise ConfigError for options that do not go with a plan file."""
+        if self.for_file and self.resync:
+            what = (
+                "cannot be written for a re-sync: what that sends is known only once "
+                "the contacts were read back"
+            )
+            raise ConfigError([Problem("--out", what)])
+        chosen = {
+            "--backfill": self.backfill,
+            "--resync": self.resync,
+            "--removed": self.removed,
+            "--limit": self.limit is not None,
+            "--contact": bool(self.contacts),
+        }
+        given = [name for name, is_given in chosen.items() if is_given]
+        if self.plan is not None and given:
+            what = (
+                f"sends what the plan says: leave out {' and '.join(given)}, and give "
+                "it to `syncengine plan --out` instead"
+            )
+            raise ConfigError([Problem("--plan", what)])
 
     @property
     def kind(self) -> RunKind:
@@ -97,6 +127,8 @@ class RunRequest:
         """Return whether the run is not restricted to some of the contacts."""
         if self.contacts or self.removed or self.limit is not None:
             return False
+        if self.plan is not None:
+            return False
         return self.kind is not RunKind.RETRY
 
     @property
@@ -105,7 +137,7 @@ class RunRequest:
 
         A backfill and a retry try the whole group anyway.
         """
-        if self.contacts or self.removed:
+        if self.contacts or self.removed or self.for_file or self.plan is not None:
             return False
         return self.kind is RunKind.SYNC
 
@@ -116,7 +148,8 @@ class RunRequest:
         Those of them that were deleted at the vendor are created again, whatever
         ``on_gone`` says.
         """
-        return bool(self.contacts) or self.retry_of is not None
+        is_named_by_plan = self.plan is not None and self.plan.named
+        return bool(self.contacts) or self.retry_of is not None or is_named_by_plan
 
     def command(self, destination: str, *accept: str) -> str:
         """Return the command of the same run for one destination, accepting more."""
@@ -132,6 +165,8 @@ class RunRequest:
             return
         if not self.dead:
             yield from ("run", "-d", destination)
+            if self.plan is not None:
+                yield from ("--plan", str(self.plan.path))
             return
         yield from ("retry", "--dead", "-d", destination)
         if self.code is not None:

@@ -18,6 +18,7 @@ from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.databases import Databases, inspect_source
 from syncengine.app.live_run import LiveRun
 from syncengine.app.neighbours import Beside, beside
+from syncengine.app.plan_basis import refuse_other_basis
 from syncengine.app.recognition import (
     Recognised,
     refuse_changes,
@@ -223,6 +224,8 @@ class _Opening:
         destination, databases = self.destination, self.databases
         where = destination, self.config, databases
         recognised = await refuse_changes(*where, request)
+        if request.plan is not None:
+            await refuse_other_basis(destination, recognised, request.plan)
         if kind in _SYNCING:
             recognised, request = resyncing(recognised, request)
             kind = request.kind
@@ -290,12 +293,14 @@ class _Opening:
         fence, name = self.account.fence, self.destination.name
         if not prepared.is_sync:
             return await start_run(fence, name, recognised.at_start, kind)
+        plan = prepared.request.plan
         return await start_run(
             fence,
             name,
             recognised.at_start,
             kind,
             retry_of=prepared.request.retry_of,
+            plan_id=plan.plan_id if plan is not None else None,
             moving=recognised.moving,
             starting_anew=recognised.starting_anew,
             beside=self.account.beside,

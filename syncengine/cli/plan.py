@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from syncengine.app.project import Project
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
@@ -21,6 +23,8 @@ def plan(
     accept: Names = (),
     sample: AtLeastOne | None = None,
     since_config: str | None = None,
+    out: Path | None = None,
+    show_values: Flag = False,
     json: Flag = False,
 ) -> int:
     """Show what a run would send, and how long it would take; sends nothing.
@@ -52,6 +56,12 @@ def plan(
     since_config
         Show what a change of the configuration alone would send: the difference to the
         plan under an earlier one. A path of it, or a commit of git.
+    out
+        Write the plan to this file as well, for `run --plan`: what a person has seen in
+        it is what is sent. Only its owner may read it.
+    show_values
+        Have that file hold old and new values, for whoever approves it. Without this
+        option it holds digests of them.
     json
         Print one JSON object for each destination.
     """
@@ -66,6 +76,8 @@ def plan(
             accept=accept,
             sample=sample,
             since_config=since_config,
+            out=out,
+            show_values=show_values,
         )
     )
     if json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from pathlib import Path
 
 from syncengine.app.project import Project
 from syncengine.cli.execution import execute
@@ -22,6 +23,7 @@ def run(
     limit: AtLeastOne | None = None,
     contact: Names = (),
     accept: Names = (),
+    plan: Path | None = None,
     json: Flag = False,
 ) -> int:
     """Send what changed in the source, so that the vendors' copies agree with it.
@@ -47,6 +49,10 @@ def run(
     accept
         A brake or a changed setting, by the name that the refusal gives: let it pass in
         this run. May be repeated.
+    plan
+        Send exactly what this file says, which `plan --out` wrote. Look-ups choose
+        between the alternatives that it states; whoever has opted out since is left
+        out; if anything else moved, nothing is sent.
     json
         Print one JSON object for each destination.
     """
@@ -62,6 +68,7 @@ def run(
             limit=limit,
             contacts=contact,
             accept=accept,
+            plan=plan,
             progress=progress,
             stop=stop,
         )

@@ -149,6 +149,9 @@ class CallSender:
         plan = self._plan(attempt)
         if isinstance(plan, Rejected):
             return endings.rejected(attempt, plan)
+        objection = _objection(attempt, plan)
+        if objection is not None:
+            return endings.not_stated(attempt, objection)
         # Before the first request: a crash in between leaves an intent without an
         # outcome, which the next run settles. The other way round it would leave a
         # change at the vendor that nobody knows of.
@@ -527,6 +530,20 @@ class CallSender:
         # Flushed before the id changes: after a crash in between, the old values would
         # count as known of the new contact.
         await self._recorder.flush()
+
+
+def _objection(attempt: Attempt, plan: Plan) -> str | None:
+    """Return why a plan is not among those that a person approved; None: it is.
+
+    Only the plan of a plan file is approved by a person.
+    """
+    approved = attempt.job.approved
+    if approved is None or not plan.calls:
+        return None
+    if attempt.actions:
+        # A part of what was approved is applied: this is the rest.
+        approved = approved.resumed()
+    return approved.objection(attempt.job.desired, attempt.known, plan.calls)
 
 
 def _with_newest_id(planned: Call, known: Known) -> Call:

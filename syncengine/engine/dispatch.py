@@ -21,7 +21,8 @@ from syncengine.engine.attempt import LAST_ATTEMPT, AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
 from syncengine.engine.open_batches import OpenBatches
-from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.refusal_groups import RefusalGroups
 from syncengine.engine.stopping import (

@@ -108,6 +108,26 @@ def unsettled(attempt: Attempt, message: str = UNSETTLED_CREATE) -> AttemptEndin
     return deferred(attempt, "unsettled", error)
 
 
+def not_stated(attempt: Attempt, objection: str) -> AttemptEnding:
+    """Return the end of a contact about which the plan file does not say what to send.
+
+    ``objection`` says what a look-up led to. Nothing of it was sent.
+    """
+    message = (
+        f"the plan does not say what to send now: {objection}. Nothing of that is "
+        "sent; the next run without a plan, or a new plan, deals with it"
+    )
+    record = records.deferred(
+        attempt.job,
+        attempt.known,
+        "plan_not_stated",
+        message,
+        actions=attempt.actions,
+        requests=attempt.meter.requests,
+    )
+    return AttemptEnding(record)
+
+
 def unforeseen(attempt: Attempt, error: Exception) -> AttemptEnding:
     """Return the end for a contact at which something unforeseen happened.
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from syncengine.engine import records
+from syncengine.engine.approval import Approval
 from syncengine.engine.consent import SAME_PERSON, subjects_of
 from syncengine.engine.contact_planner import BatchFacts, ContactPlanner
 from syncengine.engine.neighbours import Leaving, Neighbours
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.task import Job, Task
 from syncengine.errors import SourceError
 from syncengine.model.capabilities import Capabilities
@@ -52,15 +54,6 @@ States: TypeAlias = Mapping[str, ContactState]
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A batch ready to be worked on."""
-
-    jobs: tuple[Job, ...] = ()
-    records: tuple[Record, ...] = ()
-    """Contacts that need no request."""
-
-
-@dataclass(frozen=True, slots=True)
 class _BatchAttempt:
     """One attempt of a batch, with the rows that it has by now."""
 
@@ -85,7 +78,10 @@ class Preparer:
         store: ContactStore,
         keys: KeyStore | None,
         neighbours: Neighbours | None = None,
+        approval: Approval | None = None,
     ) -> None:
+        """Take the parts; with ``approval`` only what its plan says is let through."""
+        self._approval = approval
         self._task = task
         self._subject_finder = SubjectFinder(task.mapping)
         self._capabilities = capabilities
@@ -203,7 +199,10 @@ class Preparer:
                 finished.append(item)
         withheld = await self._withheld(jobs)
         allowed = [job for each, job in jobs.items() if each not in withheld]
-        return Prepared(tuple(allowed), (*finished, *withheld.values()))
+        prepared = Prepared(tuple(allowed), (*finished, *withheld.values()))
+        if self._approval is None:
+            return prepared
+        return await self._approval.judge(facts, prepared)
 
     async def _facts(self, attempt: _BatchAttempt) -> BatchFacts:
         """Collect what the planning of a batch has to know."""

@@ -13,6 +13,7 @@ from syncengine.model.contact import Desired, MatchKey
 from syncengine.model.mapping import Mapping, OnRemoved
 from syncengine.model.work import ContactState
 from syncengine.planning.plan import Plan
+from syncengine.planning.plan_file import ApprovedContact
 from syncengine.planning.sharing import WantedByOthers
 
 
@@ -71,6 +72,8 @@ class Job:
     recreates: bool = False
     """True where it was deleted at the vendor and is created again, once a look-up has
     found none."""
+    approved: ApprovedContact | None = None
+    """What may be sent about it, in the run of a plan file; None: whatever differs."""
 
     @property
     def takes_over(self) -> bool:

@@ -13,7 +13,8 @@ import pytest
 
 from syncengine import app
 from syncengine.cli.exits import exit_code
-from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepared import Prepared
 from syncengine.model.contact import Remote
 from syncengine.model.copies import AdoptReport, VerifyReport
 from syncengine.model.http import Json

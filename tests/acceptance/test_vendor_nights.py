@@ -13,6 +13,7 @@ from syncengine.sandbox.faults import Chance, Fault, FaultKind
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
 from tests.support.any_vendor_nights import Oracle, congress, people_of, vendor_contacts
 from tests.support.demo_project import World
+from tests.support.plan_files import contacts_of, not_as_planned, not_sent, sent_calls
 from tests.support.planned_and_sent import EVERYBODY, planned, sent
 from tests.support.real_nights import NIGHTS, night_file
 
@@ -38,10 +39,12 @@ async def test_six_nights_at_every_vendor(
 ) -> None:
     async with congress(database, tmp_path / "config", vendor) as (here, members):
         oracle = Oracle(members)
-        for night in NIGHTS:
+        for number, night in enumerate(NIGHTS):
             await load_contacts(database, read_rows(night_file(night))[1])
             oracle.night(people_of(night))
-            await _clean(here, oracle, vendor, exact=True)
+            # Every other night what is sent was approved in a file.
+            file = tmp_path / "plan.json" if number % 2 else None
+            await _clean(here, oracle, vendor, file, exact=True)
             assert (await _run(here, vendor)).requests == 0
 
 
@@ -62,7 +65,7 @@ async def test_hostile_nights_at_every_vendor(
             met |= {
                 entry.fault for entry in here.sandbox.journal(vendor).log if entry.fault
             }
-            await _clean(here, oracle, vendor)
+            await _clean(here, oracle, vendor, tmp_path / "plan.json")
             assert (await _run(here, vendor)).requests == 0
         assert len(met) > 2, "the nights were not hostile"
 
@@ -71,13 +74,36 @@ async def _run(here: World, vendor: str) -> RunReport:
     return (await here.run(accept=frozenset({"removals"})))[vendor]
 
 
+async def _run_file(here: World, vendor: str, file: Path) -> RunReport:
+    """Write a plan and run it: what is sent is what it says, call by call."""
+    accept = frozenset({"removals"})
+    await here.plan_file(file, accept=accept)
+    planned = contacts_of(file)
+    with sent_calls(here.config) as calls:
+        report = (await here.run_file(file, accept=accept))[vendor]
+    assert list(not_as_planned(planned, calls)) == []
+    assert not_sent(planned, calls) == []
+    return report
+
+
 async def _clean(
-    here: World, oracle: Oracle, vendor: str, *, exact: bool = False
+    here: World,
+    oracle: Oracle,
+    vendor: str,
+    file: Path | None,
+    *,
+    exact: bool = False,
 ) -> None:
-    """Run on a good night, after which the vendor holds what it must."""
+    """Run on a good night, after which the vendor holds what it must.
+
+    With a ``file`` the night's plan is written to it, and it is what is run.
+    """
     sample = EVERYBODY if exact else None
     plan = (await here.plan(sample=sample, accept=frozenset({"removals"})))[vendor]
-    report = await _run(here, vendor)
+    if file is None:
+        report = await _run(here, vendor)
+    else:
+        report = await _run_file(here, vendor, file)
     assert plan.requests_least <= report.requests <= plan.requests_most
     if exact:
         assert report.requests == plan.requests

@@ -57,8 +57,8 @@ RUN_OPTIONS = "*destinations, backfill=, resync=, removed=, limit=, contacts=, a
 SIGNATURES = {
     "load": "path=, *, environ=",
     "check": "*, on_event=",
-    "plan": f"{RUN_OPTIONS}, sample=, since_config=, on_event=",
-    "run": f"{RUN_OPTIONS}, on_event=, progress=, stop=",
+    "plan": f"{RUN_OPTIONS}, sample=, since_config=, out=, show_values=, on_event=",
+    "run": f"{RUN_OPTIONS}, plan=, on_event=, progress=, stop=",
     "retry": (
         "run_id=, /, *, batch=, dead=, code=, since=, destinations=, accept=, on_event=, progress=, "
         "stop="

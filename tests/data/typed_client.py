@@ -54,6 +54,8 @@ def nightly() -> int:
     assert_type(project.destinations, tuple[str, ...])
     assert_type(project.check(), CheckReport)
     assert_type(project.plan("whatsapp_de", backfill=True), Reports[PlanReport])
+    assert_type(project.plan(out="plan.json", show_values=True), Reports[PlanReport])
+    assert_type(project.run(plan="plan.json"), Reports[RunReport])
     shown: LiveProgress = Shown()
     reports = project.run(
         "whatsapp_de", on_event=listen, progress=shown, stop=threading.Event()

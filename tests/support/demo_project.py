@@ -78,6 +78,19 @@ class World:
             for report in await app.plan(self.config, names, request, sample=sample)
         }
 
+    async def plan_file(self, file: Path, **options: object) -> dict[str, PlanReport]:
+        """Write the plan of a run to a file that shows values; return the reports."""
+        reports = await app.plan(
+            self.config, (), self._request(options), out=file, shows_values=True
+        )
+        return {report.destination: report for report in reports}
+
+    async def run_file(self, file: Path, **options: object) -> dict[str, RunReport]:
+        """Run a plan file; return the reports by destination."""
+        request = self._request(options)
+        reports = await app.run(self.config, (), request, plan=file)
+        return {report.destination: report for report in reports}
+
     def _request(self, options: Mapping[str, Any]) -> app.RunRequest:
         """Return a request that accepts the vendors' empty accounts if needed."""
         careless = not all(each.options.find_first for each in self.config.destinations)

@@ -178,6 +178,24 @@ class People:
         (report,) = await app.plan(self.config, (name,), request, sample=sample)
         return report
 
+    async def plan_file(
+        self, file: Path, *names: str, shows_values: bool = False, **options: Any
+    ) -> dict[str, PlanReport]:
+        """Write the plan of a run to a file; return the reports by destination."""
+        request = self._request(options)
+        reports = await app.plan(
+            self.config, names, request, out=file, shows_values=shows_values
+        )
+        return {report.destination: report for report in reports}
+
+    async def run_file(
+        self, file: Path, *names: str, **options: Any
+    ) -> dict[str, RunReport]:
+        """Run a plan file; return the reports by destination."""
+        request = self._request(options)
+        reports = await app.run(self.config, names, request, plan=file)
+        return {report.destination: report for report in reports}
+
     def start(self, *arguments: str) -> Command:
         """Start ``syncengine ARGUMENTS`` in a process of its own."""
         self._commands += 1

@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.refusal_groups import MOST_PROBES, choose
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Call

@@ -16,7 +16,8 @@ from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
 from syncengine.engine.pacing import Pacing
-from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepared import Prepared
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.engine.stopping import broken_off_by

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from syncengine.app.credentials import settled
 from syncengine.app.databases import open_databases
@@ -14,6 +15,8 @@ from syncengine.app.forecast import Forecast, prices_of, quotas_of
 from syncengine.app.markers import warn_where_new
 from syncengine.app.match_keys import keys_may_collide
 from syncengine.app.plan_difference import DifferenceWatcher, EarlierWatcher
+from syncengine.app.plan_file import PlanWriter, refuse_other_file
+from syncengine.app.plan_recorder import plan_writer, with_file
 from syncengine.app.plan_sampling import ContactSampler
 from syncengine.app.plan_watchers import PlanWatcher
 from syncengine.app.planned_requests import RequestPreview
@@ -23,6 +26,7 @@ from syncengine.app.session import Reader
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.errors import RunRefused, SyncEngineError, root_error
+from syncengine.model.plan_file import PlanBasis
 from syncengine.model.plans import PlanReport
 from syncengine.planning.timing import timing
 from syncengine.storage.connect import Connection
@@ -36,13 +40,21 @@ async def plan(
     *,
     sample: int | None = None,
     earlier: Config | None = None,
+    out: Path | None = None,
+    shows_values: bool = False,
 ) -> list[PlanReport]:
     """Plan the named destinations, or all, in the order of a run.
 
     ``sample`` is a number of contacts to show one by one; those that the request names
     are shown in any case, with the requests about them. ``earlier`` is a configuration
-    to compare with. Raises RunRefused for what concerns the whole call.
+    to compare with. ``out`` is the plan file to write, and ``shows_values`` has it hold
+    values. Raises RunRefused for what concerns the whole call.
     """
+    file: _OutputFile | None = None
+    if out is not None:
+        refuse_other_file(out)
+        file = _OutputFile(out, shows_values)
+        request = replace(request, for_file=True)
     before: Mapping[str, PlanReport] = {}
     watchers: dict[str, EarlierWatcher] = {}
     if earlier is not None:
@@ -66,7 +78,7 @@ async def plan(
             found.append(differences[name])
         return tuple(found)
 
-    for report in await _plan_all(config, names, request, watching):
+    for report in await _plan_all(config, names, request, watching, file):
         name = report.destination
         shown = report
         if name in samplers:
@@ -110,29 +122,63 @@ async def _plan_all(
     names: Sequence[str],
     request: RunRequest,
     watching: Callable[[DestinationConfig], tuple[PlanWatcher, ...]],
+    file: _OutputFile | None = None,
 ) -> list[PlanReport]:
     """Plan destinations under one configuration."""
     config = await settled(config)
     destinations = config.chosen(tuple(names))
-    async with open_databases(config, destinations) as databases:
+    reports: list[PlanReport] = []
+    lasting: defaultdict[str, float] = defaultdict(float)
+    async with AsyncExitStack() as open_until_end:
+        databases = await open_until_end.enter_async_context(
+            open_databases(config, destinations)
+        )
         await warn_where_new(databases)
         # Claims of match keys are planned in a temporary table of one connection, which
         # all destinations share: those of one account compete for the keys.
-        has_claims = any(keys_may_collide(each) for each in destinations)
-        temporary = planned_claims(databases.state) if has_claims else nullcontext()
-        async with temporary as claims:
-            reports: list[PlanReport] = []
-            lasting: defaultdict[str, float] = defaultdict(float)
-            for destination in destinations:
-                reader = Reader(destination, config, databases)
-                forecast = await _forecast(reader, watching(destination))
-                cause = await _stopped_by(forecast, reader, request, claims)
-                # Destinations of one account send one after the other.
-                wait = lasting[destination.account]
-                report = await _report(forecast, reader, cause, wait)
-                lasting[destination.account] += report.seconds
-                reports.append(report)
+        claims: Connection | None = None
+        if any(keys_may_collide(each) for each in destinations):
+            temporary = planned_claims(databases.state)
+            claims = await open_until_end.enter_async_context(temporary)
+        writer: PlanWriter | None = None
+        if file is not None:
+            fresh = await plan_writer(
+                databases, file.path, shows_values=file.shows_values
+            )
+            writer = open_until_end.enter_context(fresh)
+        for destination in destinations:
+            reader = Reader(destination, config, databases)
+            forecast = await _forecast(reader, watching(destination))
+            cause = await _stopped_by(forecast, reader, request, claims, writer)
+            # Destinations of one account send one after the other.
+            wait = lasting[destination.account]
+            report = await _report(forecast, reader, cause, wait)
+            lasting[destination.account] += report.seconds
+            reports.append(report)
+        if writer is None or file is None:
             return reports
+        return _finished(writer, reports, file.path)
+
+
+@dataclass(frozen=True, slots=True)
+class _OutputFile:
+    """The plan file to write."""
+
+    path: Path
+    shows_values: bool
+
+
+def _finished(
+    writer: PlanWriter, reports: Sequence[PlanReport], path: Path
+) -> list[PlanReport]:
+    """Give the file its name, unless a part of the plan would be refused."""
+    bases: Mapping[str, PlanBasis] = {}
+    if all(report.ok for report in reports):
+        writer.finish()
+        bases = writer.bases
+    return [
+        with_file(report, path, bases.get(report.destination)) for report in reports
+    ]
 
 
 async def _forecast(reader: Reader, watchers: tuple[PlanWatcher, ...]) -> Forecast:
@@ -165,10 +211,11 @@ async def _stopped_by(
     reader: Reader,
     request: RunRequest,
     claims: Connection | None,
+    writer: PlanWriter | None,
 ) -> SyncEngineError | None:
     """Plan one destination; return what would stop its run, if anything does."""
     try:
-        await plan_run(forecast, reader, request, claims)
+        await plan_run(forecast, reader, request, claims, writer)
     except RunRefused as refused:
         return refused
     except SyncEngineError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from syncengine.app.accounts import LeasedAccount
 from syncengine.app.alerting import alerting
@@ -14,6 +16,7 @@ from syncengine.app.destination_run import run_destination
 from syncengine.app.event_log import event_log
 from syncengine.app.markers import warn_where_new
 from syncengine.app.pipelines import side_by_side
+from syncengine.app.plan_file import PlanFile
 from syncengine.app.run_progress import RunProgress
 from syncengine.app.run_request import RunRequest
 from syncengine.app.session import session
@@ -22,6 +25,9 @@ from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem, SyncEngineError
 from syncengine.model.events import Event
 from syncengine.model.reports import Progress, RunReport
+from syncengine.planning.plan_file import Digests
+from syncengine.storage.state.plan_files import state_key
+from syncengine.storage.state.restores import state_identity
 from syncengine.storage.state.runs import former_run
 
 
@@ -30,14 +36,47 @@ async def run(
     names: Sequence[str],
     request: RunRequest,
     *,
+    plan: Path | None = None,
     progress: Progress | None = None,
     stop: asyncio.Event | None = None,
 ) -> list[RunReport]:
     """Run the named destinations, or all; one report each, in their order.
 
+    ``plan`` is a plan file: what it says is sent, and nothing else.
     ``stop`` ends the run cleanly once it is set. Raises RunRefused for what concerns
     the whole call.
     """
+    if plan is None:
+        return await _run(config, names, request, progress, stop)
+    # In a thread: a large file takes a while, and a signal must not wait for it.
+    plan_file = await asyncio.to_thread(PlanFile, plan)
+    try:
+        request = replace(request, plan=plan_file)
+        planned = _planned(plan_file, names)
+        return await _run(config, planned, request, progress, stop)
+    finally:
+        plan_file.close()
+
+
+def _planned(plan: PlanFile, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the destinations of a plan, or those named. Raises ConfigError."""
+    missing = [name for name in names if name not in plan.destinations]
+    if missing:
+        what = (
+            f'is no plan for destination "{missing[0]}", only for '
+            f"{', '.join(plan.destinations)}"
+        )
+        raise ConfigError([Problem(str(plan.path), what)])
+    return tuple(names) or plan.destinations
+
+
+async def _run(
+    config: Config,
+    names: Sequence[str],
+    request: RunRequest,
+    progress: Progress | None,
+    stop: asyncio.Event | None,
+) -> list[RunReport]:
     config = await settled(config)
     # Which destination a run to retry belongs to is known only from the state, so the
     # databases of all are opened.
@@ -48,6 +87,10 @@ async def run(
         open_databases(config, destinations) as databases,
         alerting(config, databases.state) as desk,
     ):
+        if request.plan is not None:
+            identity = await state_identity(databases.state)
+            digests = Digests(await state_key(databases.state))
+            request.plan.refuse_other_state(identity.state_id, digests)
         await warn_where_new(databases)
         if request.retry_of is not None:
             destinations = await _retried(config, databases, request)

@@ -115,6 +115,7 @@ async def start_run(
     kind: RunKind,
     *,
     retry_of: int | None = None,
+    plan_id: str | None = None,
     moving: Sequence[str] = (),
     starting_anew: Sequence[str] = (),
     beside: Collection[str] = (),
@@ -125,7 +126,8 @@ async def start_run(
     ``moving`` are destinations of the account that are remembered under a former name
     of it, and move with this one. Those ``starting_anew`` lose the ids and values that
     are known of their contacts, since the account is another one. ``beside`` are former
-    accounts whose leases this call took.
+    accounts whose leases this call took. ``plan_id`` is that of the plan file whose
+    calls the run sends.
     """
     # All of it is one transaction. A crash leaves either no trace of this run, and the
     # next one does the same again, or a run that counts as running until the next one
@@ -144,7 +146,13 @@ async def start_run(
         await connection.execute(_SQL["plan_unreached_again"], destination)
         await connection.execute(_SQL["drop_ended_waits"], destination)
         run_id: int = await connection.fetchval(
-            _SQL["start"], destination, fence.account, kind.value, retry_of, fence.epoch
+            _SQL["start"],
+            destination,
+            fence.account,
+            kind.value,
+            retry_of,
+            fence.epoch,
+            plan_id,
         )
         return run_id
 

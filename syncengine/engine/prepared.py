@@ -1,0 +1,21 @@
+"""A batch as the ``Preparer`` hands it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncengine.engine.task import Job
+from syncengine.model.plan_file import Moved
+from syncengine.model.work import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch ready to be worked on."""
+
+    jobs: tuple[Job, ...] = ()
+    records: tuple[Record, ...] = ()
+    """Contacts that need no request."""
+    moved: Mapping[str, Moved] = field(default_factory=dict)
+    """Contacts of a plan file that are not as it says; of other runs empty."""
