@@ -30,7 +30,12 @@ from syncengine.planning.alerts import (
     after_time,
 )
 from syncengine.storage.connect import Pool
-from syncengine.storage.state.alerts import Alerts, AlertTransaction, ClaimedMessage
+from syncengine.storage.state.alerts import (
+    AlertOverview,
+    Alerts,
+    AlertTransaction,
+    ClaimedMessage,
+)
 from syncengine.transport.messages import NotDelivered, notify, post
 
 _LONGEST_LOOK = 10.0
@@ -97,10 +102,37 @@ class AlertDesk:
         """
         if not self.is_on:
             return
-        for name in self._destinations:
+        # Each look is a transaction of its own. Where nothing changes there is none: a
+        # thousand destinations cost one statement.
+        for name in await self._worth_a_look(at_time=at_time):
             with _contained(name):
                 await self._look_at(name, at_time=at_time)
         self._written.set()
+
+    async def _worth_a_look(self, *, at_time: bool) -> list[str]:
+        """Return the destinations at which something would change."""
+        names = self._destinations
+        with _contained(""):
+            async with asyncio.timeout(_LONGEST_LOOK):
+                seen = await self._store.overview(names)
+            return [
+                name for name in names if self._may_change(seen, name, at_time=at_time)
+            ]
+        return []
+
+    def _may_change(self, seen: AlertOverview, name: str, *, at_time: bool) -> bool:
+        """Return whether a look at a destination would change anything."""
+        states = seen.states.get(name, {})
+        if len(states) < len(Concern):
+            return True
+        before = states[Concern.RUN]
+        died = seen.died_runs.get(name)
+        if died is not None:
+            run = EndedRun(name, died, RunStatus.DIED)
+            if after_run(before, run, seen.now).state != before:
+                return True
+        change = self._after_time(states, before.succeeded_at, seen.now)
+        return at_time and change.state != states[Concern.STALE]
 
     async def _look_at(self, name: str, *, at_time: bool) -> None:
         async with (

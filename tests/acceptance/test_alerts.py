@@ -16,6 +16,8 @@ from syncengine import Project, app
 from syncengine.errors import ConfigError
 from syncengine.model.alerts import AlertTest
 from syncengine.sandbox.faults import FaultKind, Rule
+from syncengine.storage.connect import open_pool
+from syncengine.storage.state.alerts import Alerts
 from syncengine.transport import messages
 from tests.support.people_project import RESPOND_IO, People, people
 
@@ -217,6 +219,23 @@ async def test_a_killed_night_is_reported_by_the_next_run(
         assert webhook.got[0]["run_id"] < webhook.got[1]["run_id"]
         await here.run(_NAME)
         assert len(webhook.got) == 2
+
+
+@pytest.mark.asyncio
+async def test_of_two_who_deliver_at_once_none_takes_what_the_other_has(
+    database: str,
+) -> None:
+    enqueue = (
+        "INSERT INTO syncengine.sync_alert_message (target, body) "
+        "SELECT target, '{}' FROM unnest(ARRAY['a', 'b', 'a', 'a', 'b']) AS target"
+    )
+    async with open_pool(database) as pool:
+        async with pool.acquire() as connection:
+            await connection.execute(enqueue)
+        store = Alerts(pool)
+        claims = await asyncio.gather(*(store.claim(["a", "b"]) for _ in range(3)))
+        # One of them has all five: the others would overtake it.
+        assert sorted(len(claimed) for claimed in claims) == [0, 0, 5]
 
 
 @pytest.mark.asyncio

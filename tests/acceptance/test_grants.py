@@ -260,6 +260,7 @@ async def test_what_is_not_granted_is_said_by_its_name_before_anything_is_sent(
 
 _LOOKING = (
     ("status",),
+    ("alerts",),
     ("runs",),
     ("runs", "--run", "1", "--batches"),
     ("failures",),

@@ -38,6 +38,23 @@ WHERE run.destination = $1 AND run.status IN ('running', 'died') AND lease.accou
   AND run.run_id = (SELECT max(run_id) FROM syncengine.sync_run
                     WHERE destination = $1 AND ($2::bigint IS NULL OR run_id < $2))
 
+-- name: died_runs
+-- The same of many destinations; of one whose newest run did not die there is no row.
+SELECT newest.destination, newest.run_id
+FROM unnest($1::text[]) AS asked (destination)
+CROSS JOIN LATERAL (
+    SELECT * FROM syncengine.sync_run AS run WHERE run.destination = asked.destination ORDER BY run.run_id DESC LIMIT 1
+) AS newest
+WHERE newest.status IN ('running', 'died')
+  AND NOT EXISTS (SELECT FROM syncengine.sync_lease AS lease
+                  WHERE lease.account = newest.account AND lease.epoch = newest.epoch AND NOT lease.released
+                    AND lease.expires_at > clock_timestamp())
+
+-- name: lock_deliveries
+-- Two processes that claim at the same moment do it one after the other: else the second one, which leaves out what the
+-- first has locked, could take a younger message of the same target and deliver it first.
+SELECT pg_advisory_xact_lock(hashtextextended('syncengine alerts are delivered', 0))
+
 -- name: claim
 -- The oldest messages of each target that are due. Their next attempt is set before this one is made: should the process
 -- die in it, another one makes the next. So a message may arrive twice, and none is lost. None overtakes an older one of

@@ -39,6 +39,18 @@ class ClaimedMessage:
     body: Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class AlertOverview:
+    """How things stand at many destinations, as one look shows it."""
+
+    states: Mapping[str, Mapping[Concern, AlertState]]
+    """By destination; those that were never watched are not there."""
+    died_runs: Mapping[str, int]
+    """The newest runs of destinations, where their process died."""
+    now: datetime
+    """The database's time."""
+
+
 class AlertTransaction:
     """One look at a destination's alerts, and what changes there."""
 
@@ -99,9 +111,23 @@ class Alerts:
         async with write_state(self._pool) as connection:
             yield AlertTransaction(connection, destination)
 
+    async def overview(self, destinations: Sequence[str]) -> AlertOverview:
+        """Return how things stand at these destinations. Locks and writes nothing."""
+        async with read_state(self._pool) as connection:
+            rows = await connection.fetch(_SQL["states"], list(destinations))
+            died = await connection.fetch(_SQL["died_runs"], list(destinations))
+            now: datetime = await connection.fetchval(_SQL["now"])
+        states: dict[str, dict[Concern, AlertState]] = {}
+        for row in rows:
+            state = _state(row)
+            states.setdefault(state.destination, {})[state.concern] = state
+        died_runs = {row["destination"]: row["run_id"] for row in died}
+        return AlertOverview(states, died_runs, now)
+
     async def claim(self, targets: Sequence[str]) -> Sequence[ClaimedMessage]:
         """Return messages that are due, oldest first; nobody else gets them now."""
         async with write_state(self._pool) as connection:
+            await connection.execute(_SQL["lock_deliveries"])
             rows = await connection.fetch(_SQL["claim"], list(targets), _AT_ONCE)
             await connection.execute(_SQL["prune"])
         claimed = [
