@@ -16,6 +16,9 @@ from syncengine.model.reports import Progress, PruneReport
 def prune(*, older_than: str | None = None, json: Flag = False) -> int:
     """Delete old runs from the state; other runs may be under way meanwhile.
 
+    What runs changed at contacts is deleted once it is older than the setting
+    keep_changes says.
+
     Parameters
     ----------
     older_than

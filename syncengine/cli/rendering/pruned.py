@@ -24,7 +24,7 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
         print_line(
             f"Deleted what is older than {days}: {report.runs} runs with "
             f"{report.batches} batches and {report.outcomes} outcomes, "
-            f"{report.changes} kept changes, and "
+            f"{report.changes} changes older than keep_changes says, and "
             f"{report.quota_minutes} minutes of request counts. "
             f"It took {duration(report.seconds)}."
         )
