@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         RunStatus,
     )
     from syncengine.model.status import LastRun, LeaseHolder, StatusReport
+    from syncengine.model.undo_plan import UndoPlan
     from syncengine.model.work import RunKind, Standing
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "StatusReport",
     "StorageError",
     "SyncEngineError",
+    "UndoPlan",
     "VerifyReport",
     "WaitReason",
     "__version__",
@@ -114,6 +116,7 @@ _MODULES = {
         "RunStatus",
     ),
     "syncengine.model.status": ("LastRun", "LeaseHolder", "StatusReport"),
+    "syncengine.model.undo_plan": ("UndoPlan",),
     "syncengine.model.work": ("RunKind", "Standing"),
 }
 """Module to the public names that it defines."""

@@ -32,6 +32,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from syncengine.model.calls import Answer, Call
 from syncengine.model.capabilities import Capabilities
+from syncengine.model.change import ContactChange
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Fields, MatchKey, Page, Pending, Remote
 from syncengine.model.costs import Cost
@@ -44,6 +45,7 @@ from syncengine.model.desk_pages import (
 )
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.run_record import ChangeCounts, MinuteFacts, RunFacts
+from syncengine.model.undo import LaterChange, TakenBack
 from syncengine.model.work import (
     Batch,
     BatchKind,
@@ -238,6 +240,14 @@ class ContactStore(Protocol):
         """
         ...
 
+    async def taken_back(self, contact_ids: Sequence[str]) -> Mapping[str, TakenBack]:
+        """Return what undos have taken back of these contacts, by contact id."""
+        ...
+
+    async def drop_taken_back(self, contact_ids: Sequence[str]) -> None:
+        """Forget what was taken back of contacts whose row or mapping has changed."""
+        ...
+
     async def is_erasing(self, external_id: str, within: float) -> bool:
         """Return whether the deletion of a vendor contact is under way.
 
@@ -324,6 +334,22 @@ class ContactStore(Protocol):
         is left out, and so are contacts that this run created, or an earlier one that
         did not come to its end. Those that a re-sync distrusts count as in step.
         """
+        ...
+
+
+class ChangeStore(Protocol):
+    """What former runs of one destination altered."""
+
+    async def changes(
+        self, run_id: int, contact_ids: Sequence[str]
+    ) -> Mapping[str, ContactChange]:
+        """Return what a run altered at these contacts, by contact id."""
+        ...
+
+    async def later(
+        self, run_id: int, contact_ids: Sequence[str]
+    ) -> Mapping[str, tuple[LaterChange, ...]]:
+        """Return what later runs altered at these contacts, the first run first."""
         ...
 
 

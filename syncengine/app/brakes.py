@@ -6,7 +6,7 @@ becomes a BrakeApplied with the command that lets the run pass.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.app.databases import Databases
@@ -27,6 +27,7 @@ from syncengine.planning.brakes import (
     are_rewritten,
     brakes_of_diff,
     brakes_of_survey,
+    brakes_of_undo,
     has_grown,
 )
 from syncengine.planning.survey import Survey
@@ -94,13 +95,7 @@ async def brake_on_survey(
     They are judged together. Returns whether most of them are other people than before.
     """
     limits = brake_limits_of(destination)
-    # How many contacts have a value is counted only for fields that the brake may stop.
-    emptied = [
-        name for name, number in survey.nulls.items() if number >= limits.nulls.at_least
-    ]
-    had: dict[str, int] = {}
-    if emptied:
-        had = await contacts_with_value(databases.state, destination.name, emptied)
+    had = await _holders(destination, databases, survey, limits)
     brakes = brakes_of_survey(survey, scope, had, limits, request.accept)
     _apply(destination, brakes, request)
     # Whoever accepted that is asked about suppressions that no longer name anybody.
@@ -112,6 +107,38 @@ async def brake_on_survey(
         return False
     await refuse_stranded(destination, databases, request, why)
     return True
+
+
+async def brake_on_undo(
+    destination: DestinationConfig,
+    databases: Databases,
+    survey: Survey,
+    known: int,
+    request: RunRequest,
+) -> None:
+    """Raise BrakeApplied when an undo would change its contacts drastically.
+
+    ``known`` is the number of contacts that the vendor is known to hold.
+    """
+    limits = brake_limits_of(destination)
+    had = await _holders(destination, databases, survey, limits)
+    brakes = brakes_of_undo(survey, Scope(known=known), had, limits, request.accept)
+    _apply(destination, brakes, request)
+
+
+async def _holders(
+    destination: DestinationConfig,
+    databases: Databases,
+    survey: Survey,
+    limits: BrakeLimits,
+) -> Mapping[str, int]:
+    """Count the contacts that have a value, for fields that the brake may stop."""
+    emptied = [
+        name for name, number in survey.nulls.items() if number >= limits.nulls.at_least
+    ]
+    if not emptied:
+        return {}
+    return await contacts_with_value(databases.state, destination.name, emptied)
 
 
 def compared_as_a_whole(

@@ -17,6 +17,7 @@ from syncengine.storage.state.destinations import compared_rows
 from syncengine.storage.state.refusals import all_dead_letters
 from syncengine.storage.state.removals import RemovedCounts, count_removed, moved_away
 from syncengine.storage.state.runs import unsuccessful_contacts
+from syncengine.storage.state.taken_back import changed_contacts
 
 
 class Candidates:
@@ -56,6 +57,8 @@ class Candidates:
 
     def _found(self) -> AsyncIterator[DiffSlice]:
         state, request = self._databases.state, self._request
+        if request.undo is not None:
+            return changed_contacts(state, request.undo.run_id, request.undo.contacts)
         if request.retry_of is not None:
             return self._again(
                 unsuccessful_contacts(state, request.retry_of, request.batch)

@@ -70,6 +70,8 @@ class Forecast:
     """The requests by HTTP method, where one of them has a limit of its own."""
     watchers: tuple[PlanWatcher, ...] = ()
     probes: int = 0
+    reads: int = 0
+    """Contacts of an undo that are read first; their requests are counted, too."""
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -146,6 +148,10 @@ class Forecast:
             gone=job.gone,
             recreates=job.recreates,
         )
+        if job.undo is not None and self._shows_contacts:
+            # Read right before, to see whether somebody has changed it.
+            self.reads += 1
+            spent = replace(spent, requests=spent.requests + exactly(1))
         self.look_ups += spent.look_ups
         self.requests += spent.requests
         if self.methods is not None:
@@ -156,6 +162,12 @@ class Forecast:
             self.standing[Standing.UNSUPPORTED] += 1
         if job.refusal:
             self._add_rejection(job.refusal.code, job.refusal.message)
+
+    @property
+    def _shows_contacts(self) -> bool:
+        """Return whether the vendor shows a contact when it is asked for it."""
+        capabilities = self.prices.capabilities
+        return capabilities.reads or bool(capabilities.find_by)
 
     def _add_methods(
         self, methods: RequestMethods, job: Job, plan: Plan, spent: Expense

@@ -12,15 +12,22 @@ from pathlib import Path
 from syncengine.app import arguments
 from syncengine.app.blocking import run_blocking
 from syncengine.app.event_log import Listener, listening
-from syncengine.app.run_request import RunRequest, retry_request
+from syncengine.app.run_request import (
+    KEEP_CREATED,
+    RunRequest,
+    retry_request,
+    undo_request,
+)
 from syncengine.app.verbs.check import check
 from syncengine.app.verbs.plan import plan
 from syncengine.app.verbs.run import run
 from syncengine.app.verbs.status import status
+from syncengine.app.verbs.undo import plan_undo
 from syncengine.app.verbs.verify import verify
 from syncengine.config.earlier import read_earlier
 from syncengine.config.loading import read_config
 from syncengine.config.project import Config
+from syncengine.errors import ConfigError, Problem
 from syncengine.model.copies import VerifyReport
 from syncengine.model.plans import PlanReport
 from syncengine.model.reports import (
@@ -30,6 +37,7 @@ from syncengine.model.reports import (
     RunReport,
 )
 from syncengine.model.status import StatusReport
+from syncengine.model.undo_plan import UndoPlan
 
 
 class Project:
@@ -329,6 +337,107 @@ class Project:
             stop,
         )
 
+    async def aplan_undo(
+        self,
+        run_id: int,
+        /,
+        *,
+        destinations: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
+        fields: Iterable[str] = (),
+        created: str = "keep",
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+    ) -> Reports[UndoPlan]:
+        """Return what ``aundo`` with the same arguments would put back. Sends nothing."""
+        names = arguments.names("destinations", destinations)
+        arguments.refuse_other_calls(on_event=on_event)
+        request = _undo_request(run_id, contacts, fields, created, accept)
+        with listening(on_event):
+            return Reports(await plan_undo(self._config, names, request))
+
+    def plan_undo(
+        self,
+        run_id: int,
+        /,
+        *,
+        destinations: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
+        fields: Iterable[str] = (),
+        created: str = "keep",
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+    ) -> Reports[UndoPlan]:
+        """Do what ``aplan_undo`` does, and block until it is done."""
+        return run_blocking(
+            lambda _: self.aplan_undo(
+                run_id,
+                destinations=destinations,
+                contacts=contacts,
+                fields=fields,
+                created=created,
+                accept=accept,
+                on_event=on_event,
+            )
+        )
+
+    async def aundo(
+        self,
+        run_id: int,
+        /,
+        *,
+        destinations: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
+        fields: Iterable[str] = (),
+        created: str = "keep",
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Reports[RunReport]:
+        """Put back at the vendor what a run changed there.
+
+        ``run_id`` is its number; ``contacts`` and ``fields`` (or ``tags``) restrict what
+        is put back. With ``created="delete"`` the contacts that the run created are
+        deleted. What somebody or a later run has changed since stays, and is named in
+        the report. What was put back is not sent again until its row or mapping
+        changes. ``destinations`` refuses a run of any other one.
+        """
+        names = arguments.names("destinations", destinations)
+        request = _undo_request(run_id, contacts, fields, created, accept)
+        return await self._arun(names, request, on_event, progress, stop)
+
+    def undo(
+        self,
+        run_id: int,
+        /,
+        *,
+        destinations: Iterable[str] = (),
+        contacts: Iterable[str | int] = (),
+        fields: Iterable[str] = (),
+        created: str = "keep",
+        accept: Iterable[str] = (),
+        on_event: Listener | None = None,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> Reports[RunReport]:
+        """Do what ``aundo`` does, and block until it is done. See ``run``."""
+        arguments.refuse_other_stop(stop)
+        return run_blocking(
+            lambda stop_run: self.aundo(
+                run_id,
+                destinations=destinations,
+                contacts=contacts,
+                fields=fields,
+                created=created,
+                accept=accept,
+                on_event=on_event,
+                progress=progress,
+                stop=stop_run,
+            ),
+            stop,
+        )
+
     async def averify(
         self,
         *destinations: str,
@@ -429,6 +538,26 @@ class Project:
                 stop=stop,
             )
         return Reports(reports)
+
+
+def _undo_request(
+    run_id: int,
+    contacts: Iterable[str | int],
+    fields: Iterable[str],
+    created: str,
+    accept: Iterable[str],
+) -> RunRequest:
+    """Return the options of an undo. Raises ConfigError for others."""
+    number = arguments.at_least_one("run_id", run_id)
+    if number is None:
+        raise ConfigError([Problem("run_id", "names the run to take back")])
+    return undo_request(
+        number,
+        contacts=arguments.contact_ids(contacts),
+        fields=arguments.names("fields", fields),
+        created=arguments.text("created", created) or KEEP_CREATED,
+        accept=frozenset(arguments.names("accept", accept)),
+    )
 
 
 def _run_request(

@@ -17,7 +17,7 @@ from syncengine.app.stranded import refuse_stranded
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.paths import quoted
 from syncengine.config.project import Config
-from syncengine.errors import BrakeApplied, StorageError
+from syncengine.errors import BrakeApplied, ConfigError, Problem, StorageError
 from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.http import Json
@@ -207,6 +207,22 @@ def resyncing(
     if recognised.resync or request.resync:
         recognised = replace(recognised, looks_up=True)
     return recognised, request
+
+
+def refuse_unsure_undo(destination: DestinationConfig, recognised: Recognised) -> None:
+    """Raise ConfigError where what is known of the contacts may be wrong.
+
+    That is so after a restore, and in another account: what a run changed before says
+    nothing about what is there now.
+    """
+    if not recognised.resync and not recognised.is_anew:
+        return
+    what = (
+        "nothing can be taken back before a run has looked at all contacts there, "
+        "since what is known of them may be out of date: run "
+        f"`{RunRequest().command(destination.name)}` first"
+    )
+    raise ConfigError([Problem(destination.name, what)])
 
 
 async def refuse_empty_state(

@@ -52,7 +52,9 @@ async def remarks(
     """
     state = databases.state
     lines: list[str] = []
-    if total == 0 and request.kind is not RunKind.RETRY:
+    if total == 0 and request.undo is not None:
+        lines.append(f"run {request.undo.run_id} changed none of these contacts")
+    elif total == 0 and request.kind is not RunKind.RETRY:
         lines += await _on_empty_source(destination, databases, source)
     for contact_id in await still_open(state, destination.name):
         lines.append(_on_open_erasure(contact_id))

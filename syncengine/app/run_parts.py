@@ -15,11 +15,13 @@ from syncengine.app.vendor_access import task_of
 from syncengine.engine.approval import Approval
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.task import Job, Task
+from syncengine.engine.undoing import UndoPreparer
 from syncengine.engine.waiting import Waiting
 from syncengine.planning.causes import CauseCounter
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state.keys import Keys
 from syncengine.storage.state.refusals import Refusals
+from syncengine.storage.state.taken_back import PastChanges
 from syncengine.storage.state.waits import Waits
 
 
@@ -67,21 +69,28 @@ async def run_parts(s: Session, progress: RunProgress) -> RunParts:
     if request.plan is not None:
         approved = request.plan.part(s.name)
         approval = Approval(approved, task, capabilities, s.contacts)
+    neighbours = s.others.neighbours
+    preparer = Preparer(
+        task, capabilities, rows, s.contacts, keys, neighbours, approval
+    )
+    if request.undo is not None:
+        preparer = UndoPreparer(
+            task,
+            destination.vendor,
+            rows,
+            s.contacts,
+            keys,
+            neighbours,
+            PastChanges(fence, s.name),
+            request.undo,
+        )
     return RunParts(
         session=s,
         task=task,
         others=s.others,
         keys=keys,
         rows=rows,
-        preparer=Preparer(
-            task,
-            capabilities,
-            rows,
-            s.contacts,
-            keys,
-            s.others.neighbours,
-            approval,
-        ),
+        preparer=preparer,
         refusals=Refusals(fence, s.name, s.run_id),
         waiting=Waiting(
             s.name, Waits(fence, s.name), brings_back=request.about_everybody

@@ -15,6 +15,7 @@ from syncengine.app.brakes import (
     Removed,
     brake_on_scope,
     brake_on_survey,
+    brake_on_undo,
     compared_as_a_whole,
     judge_scope,
 )
@@ -58,6 +59,8 @@ class PreparedWork:
 async def prepare(run: RunParts) -> PreparedWork:
     """Find the contacts of the run and judge it. Raises RunRefused."""
     s = run.session
+    if s.request.undo is not None:
+        return await _prepare_undo(run)
     await _release_without_file(run)
     approved: ApprovedCandidates | None = None
     if run.approved is not None:
@@ -79,6 +82,23 @@ async def prepare(run: RunParts) -> PreparedWork:
     await preparation.judge_consent()
     beyond_limit = max(0, candidates.found - preparation.batched)
     return PreparedWork(contacts, beyond_limit, refusal_groups, probes, approved)
+
+
+async def _prepare_undo(run: RunParts) -> PreparedWork:
+    """Find the contacts of an undo and judge it. Raises RunRefused."""
+    s = run.session
+    candidates = Candidates(s.destination, s.databases, s.source, s.request)
+    preparation = _Preparation(run, candidates, Survey())
+    refusal_groups, probes = await preparation.probe()
+    contacts = await preparation.add_batches(len(probes))
+    await claim_keys(run.preparer, run.keys, s.batches)
+    survey = Survey()
+    async for batch in s.batches.waiting():
+        await run.preparer.survey(batch, survey)
+    known = await known_contacts(s.databases.state, s.name)
+    await brake_on_undo(s.destination, s.databases, survey, known, s.request)
+    await preparation.judge_consent()
+    return PreparedWork(contacts, 0, refusal_groups, probes)
 
 
 class _Preparation:

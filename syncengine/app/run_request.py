@@ -9,7 +9,8 @@ from datetime import datetime
 
 from syncengine.app.plan_file import PlanFile
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.contact_ids import as_argument
+from syncengine.model.contact_ids import as_argument, contact_id_of
+from syncengine.model.undo import UndoScope
 from syncengine.model.work import RunKind
 from syncengine.planning.brakes import NAMES
 
@@ -27,6 +28,10 @@ RESTORED = "restored"
 EMPTY_STATE = "empty_state"
 """Name to accept that nothing is known of a destination's contacts, and that they are
 created without a look-up."""
+KEEP_CREATED = "keep"
+"""What an undo does with contacts that the run created: they stay."""
+DELETE_CREATED = "delete"
+"""What it does if they are to be deleted."""
 _ACCEPTABLE = (
     *NAMES,
     CONSENT,
@@ -78,6 +83,8 @@ class RunRequest:
     for_file: bool = False
     """Of a plan only: it is written to a file, so nothing is planned in it that depends
     on how other contacts end (probes)."""
+    undo: UndoScope | None = None
+    """Only what a former run changed: it is taken back."""
 
     def __post_init__(self) -> None:
         refuse_unknown_brakes(self.accept)
@@ -114,6 +121,8 @@ class RunRequest:
 
     @property
     def kind(self) -> RunKind:
+        if self.undo is not None:
+            return RunKind.UNDO
         if self.retry_of is not None or self.dead:
             return RunKind.RETRY
         if self.resync:
@@ -129,7 +138,7 @@ class RunRequest:
             return False
         if self.plan is not None:
             return False
-        return self.kind is not RunKind.RETRY
+        return self.kind not in (RunKind.RETRY, RunKind.UNDO)
 
     @property
     def probes(self) -> bool:
@@ -160,6 +169,9 @@ class RunRequest:
 
     def _verb(self, destination: str) -> Iterator[str]:
         """Yield the verb and the options that choose destination and contacts."""
+        if self.undo is not None:
+            yield from undo_words(self.undo)
+            return
         if self.retry_of is not None:
             yield from ("retry", str(self.retry_of))
             return
@@ -187,6 +199,45 @@ class RunRequest:
             yield from ("--limit", str(self.limit))
         for contact_id in self.contacts:
             yield from ("--contact", contact_id)
+
+
+def undo_words(scope: UndoScope) -> Iterator[str]:
+    """Yield the words of the command that takes back what a scope contains."""
+    yield from ("undo", str(scope.run_id), "--yes")
+    for contact_id in scope.contacts:
+        yield from ("--contact", contact_id)
+    for name in sorted(scope.fields):
+        yield from ("--field", name)
+    if scope.deletes_created:
+        yield from ("--created", DELETE_CREATED)
+
+
+def undo_request(
+    run_id: int,
+    *,
+    contacts: Sequence[str],
+    fields: Sequence[str],
+    created: str,
+    accept: frozenset[str],
+) -> RunRequest:
+    """Return the request to take back what a run changed.
+
+    Raises ConfigError for options that do not go together.
+    """
+    if created not in (KEEP_CREATED, DELETE_CREATED):
+        what = f'must be "{KEEP_CREATED}" or "{DELETE_CREATED}"'
+        raise ConfigError([Problem("--created", what)])
+    deletes_created = created == DELETE_CREATED
+    if deletes_created and fields:
+        what = "deletes whole contacts: leave out --field, or undo in two steps"
+        raise ConfigError([Problem(f"--created {DELETE_CREATED}", what)])
+    scope = UndoScope(
+        run_id,
+        fields=frozenset(fields),
+        contacts=tuple(map(contact_id_of, contacts)),
+        deletes_created=deletes_created,
+    )
+    return RunRequest(undo=scope, accept=accept)
 
 
 def retry_request(

@@ -24,6 +24,7 @@ from syncengine.app.recognition import (
     refuse_changes,
     refuse_empty_state,
     refuse_new_name,
+    refuse_unsure_undo,
     resyncing,
 )
 from syncengine.app.run_request import RunRequest
@@ -51,8 +52,14 @@ from syncengine.storage.state.runs import NO_RUN, finish_run, start_run
 from syncengine.storage.state.shares import Shares
 from syncengine.storage.state.waits import Waits
 
-_SYNCING = (RunKind.SYNC, RunKind.BACKFILL, RunKind.RESYNC, RunKind.RETRY)
-"""Kinds of runs that send what differs."""
+_SYNCING = (
+    RunKind.SYNC,
+    RunKind.BACKFILL,
+    RunKind.RESYNC,
+    RunKind.RETRY,
+    RunKind.UNDO,
+)
+"""Kinds of runs that send changes to contacts."""
 _READING_SOURCE = (*_SYNCING, RunKind.ADOPT)
 """Kinds of runs that look at every contact of the source."""
 
@@ -226,7 +233,9 @@ class _Opening:
         recognised = await refuse_changes(*where, request)
         if request.plan is not None:
             await refuse_other_basis(destination, recognised, request.plan)
-        if kind in _SYNCING:
+        if kind is RunKind.UNDO:
+            refuse_unsure_undo(destination, recognised)
+        elif kind in _SYNCING:
             recognised, request = resyncing(recognised, request)
             kind = request.kind
             await refuse_empty_state(destination, databases, request, recognised)
@@ -294,6 +303,7 @@ class _Opening:
         if not prepared.is_sync:
             return await start_run(fence, name, recognised.at_start, kind)
         plan = prepared.request.plan
+        undo = prepared.request.undo
         return await start_run(
             fence,
             name,
@@ -301,6 +311,7 @@ class _Opening:
             kind,
             retry_of=prepared.request.retry_of,
             plan_id=plan.plan_id if plan is not None else None,
+            undo_of=None if undo is None else undo.run_id,
             moving=recognised.moving,
             starting_anew=recognised.starting_anew,
             beside=self.account.beside,

@@ -38,11 +38,21 @@ def task_of(destination: DestinationConfig, request: RunRequest | None = None) -
         source_key=destination.source.key,
         on_removed=options.on_removed,
         find_first=options.find_first,
-        recreates=options.on_gone is OnGone.RECREATE or request.names_contacts,
+        recreates=_recreates(options.on_gone, request),
         gone_accepted=GONE in request.accept,
         in_flight=options.in_flight,
         retry_policy=RetryPolicy(attempts=options.attempts, max_wait=options.max_wait),
     )
+
+
+def _recreates(on_gone: OnGone, request: RunRequest) -> bool:
+    """Return whether a run creates contacts again that were deleted at the vendor.
+
+    An undo creates nobody.
+    """
+    if request.undo is not None:
+        return False
+    return on_gone is OnGone.RECREATE or request.names_contacts
 
 
 def distrust_by(destination: DestinationConfig) -> Distrust:

@@ -20,6 +20,7 @@ VERBS = {
     "plan": "Show what a run would send, and how long it would take; sends nothing.",
     "run": "Send what changed in the source, so that the vendors' copies agree with it.",
     "retry": "Try again, with fresh values, what failed in an earlier run, or all dead letters.",
+    "undo": "Put back at the vendor what a run changed there; shows first what that would be.",
     "status": "Show each destination's last run, who works on it now, and contacts left alone.",
     "alerts": "Show what is wrong where, look for what no run notices, or try the targets.",
     "runs": "List the last runs, newest first, or the batches of one run.",
@@ -64,6 +65,13 @@ DETAILS = {
         "`~/.local/share/bash-completion/completions/syncengine`; for fish, to "
         "`~/.config/fish/completions/syncengine.fish`; for zsh, to a file `_syncengine` "
         "in a folder of your `fpath`. Write it anew after an upgrade."
+    ),
+    "undo": (
+        "What somebody or a later run has changed since stays, and is named. Values that "
+        "nobody knows are not cleared, opt-outs are not taken back, and nobody is "
+        "created again. What was put back is not sent again until its row or the "
+        "mapping changes. Without --yes nothing is sent, with exit code 2, unless you "
+        "say yes in a terminal."
     ),
     "suppress": (
         "Phones and addresses come from files or standard input, since every user of "

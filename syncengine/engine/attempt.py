@@ -80,6 +80,9 @@ class Attempt:
     missing: str | None = None
     """External id of its known contact at the vendor, once that turned out to be gone.
     It is looked for only once in an attempt."""
+    has_other_plan: bool = False
+    """True where the vendor showed something that changed the plan of an undo: its
+    intent is not written down yet."""
     moved: bool = False
     """True where its contact at the vendor turned out to be another one than the known
     one. It is followed only once in an attempt."""

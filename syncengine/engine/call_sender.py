@@ -72,6 +72,7 @@ from syncengine.planning.learning import (
 )
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal, unknown_after_removal
+from syncengine.planning.undo import Skip
 from syncengine.ports import ContactStore, Vendor
 
 _ACTIONS_THAT_GIVE_IDS = (Action.CREATE, Action.UPSERT)
@@ -189,7 +190,7 @@ class CallSender:
         return plan_removal(
             attempt.contact_id,
             attempt.known,
-            self._task.on_removed,
+            job.on_removed or self._task.on_removed,
             self._capabilities,
             job.wanted,
         )
@@ -201,14 +202,18 @@ class CallSender:
         removed, or it was gone at the vendor.
         """
         job = attempt.job
+        if attempt.has_other_plan:
+            return True
         if plan is job.plan or not plan.calls:
             return False
         return job.desired is None or job.gone or attempt.missing is not None
 
     async def _write_intent(self, attempt: Attempt, plan: Plan) -> None:
         """Write down what is about to be sent."""
-        pending = intent_of_plan(attempt.job.desired, attempt.known, plan)
-        await self._store.intend([Intent(attempt.contact_id, pending)])
+        job = attempt.job
+        pending = intent_of_plan(job.desired, attempt.known, plan)
+        note = None if job.target is None else job.target.note
+        await self._store.intend([Intent(attempt.contact_id, pending, note)])
 
     def _left_unknown(self, attempt: Attempt, plan: Plan) -> Pending | None:
         """Return what stays unknown once the plan is carried out."""
@@ -217,7 +222,9 @@ class CallSender:
             return still_unknown(
                 attempt.known, plan, manages_tags=job.desired.manages_tags
             )
-        policy = self._task.on_removed if job.wanted is None else OnRemoved.IGNORE
+        policy = job.on_removed or self._task.on_removed
+        if job.wanted is not None:
+            policy = OnRemoved.IGNORE
         return unknown_after_removal(attempt.known, policy, self._capabilities)
 
     async def _send_call(
@@ -320,7 +327,13 @@ class CallSender:
     async def _plan_without(
         self, attempt: Attempt, missing: str
     ) -> AttemptEnding | Next:
-        """Look up a contact whose known vendor contact is gone, and plan it anew."""
+        """Look up a contact whose known vendor contact is gone, and plan it anew.
+
+        An undo ends there: it creates nobody, and takes no other contact for this one.
+        """
+        if attempt.job.undo is not None:
+            attempt.note_unknown(attempt.job.state.known.pending)
+            return endings.undo_skipped(attempt, Skip.GONE)
         ending = await self._settlement.look_for_missing(attempt, missing)
         return Next.PLAN if ending is None else ending
 
@@ -462,7 +475,8 @@ class CallSender:
         refusal = rejected_other_id(asked, named)
         # Once only: a vendor that names another contact each time would be followed
         # for ever.
-        if attempt.moved or attempt.job.desired is None:
+        is_undo = attempt.job.undo is not None
+        if attempt.moved or attempt.job.desired is None or is_undo:
             return endings.rejected(attempt, refusal)
         if call.action is Action.UPSERT:
             attempt.moved = True

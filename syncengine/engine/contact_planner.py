@@ -15,12 +15,14 @@ from dataclasses import dataclass, field, replace
 from syncengine.engine import records
 from syncengine.engine.consent import OPTED_OUT
 from syncengine.engine.task import Job, Task
+from syncengine.engine.undo_jobs import with_target
 from syncengine.errors import SourceError, SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.undo import TakenBack
 from syncengine.model.work import (
     Batch,
     BatchKind,
@@ -43,6 +45,8 @@ from syncengine.planning.merges import has_open_merge
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal, unknown_after_removal
 from syncengine.planning.sharing import WantedByOthers
+from syncengine.planning.taken_back import without_taken_back
+from syncengine.planning.undo import UndoTarget
 
 _NOT_SHARED = SharedContact()
 
@@ -69,6 +73,8 @@ class BatchFacts:
     to settle something in its own run first; each with that destination."""
     recreated: frozenset[str] = frozenset()
     """Contacts that were deleted at the vendor, and are created again now."""
+    taken_back: Mapping[str, TakenBack] = field(default_factory=dict)
+    """What undos have taken back of contacts whose rows are still the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,8 @@ class _Selected:
     key_owner: str | None
     """The contact that has its match key (``BatchFacts.key_owners``)."""
     shared: SharedContact
+    taken_back: TakenBack | None
+    """What an undo has taken back of it."""
 
 
 class ContactPlanner:
@@ -90,11 +98,26 @@ class ContactPlanner:
         self._task = task
         self._capabilities = capabilities
 
-    def desired(self, row: SourceRow) -> Desired | Rejected:
+    def desired(
+        self,
+        row: SourceRow,
+        known: Known | None = None,
+        taken_back: TakenBack | None = None,
+    ) -> Desired | Rejected:
         """Return the desired contact, or a rejection.
 
-        A row at which anything unforeseen happens is rejected.
+        A row at which anything unforeseen happens is rejected. What an undo has taken
+        back of the contact is left as it is known to be.
         """
+        desired = self._mapped(row)
+        if taken_back is None or isinstance(desired, Rejected):
+            return desired
+        return without_taken_back(
+            desired, known or Known(), taken_back, self._capabilities
+        )
+
+    def _mapped(self, row: SourceRow) -> Desired | Rejected:
+        """Return the contact that a row asks for, or a rejection."""
         try:
             return map_row(
                 row,
@@ -138,6 +161,8 @@ class ContactPlanner:
         if row is not None:
             return self._plan_selected(state or ContactState(contact_id), row, facts)
         if state is not None and facts.batch.kind is BatchKind.REMOVALS:
+            if contact_id in facts.taken_back:
+                return _defer_to_undo(facts.batch.number, state, facts)
             return self._plan_removed(facts.batch.number, state, facts.wanted)
         # It left the source after the diff: nothing is sent, and its removal is the
         # next run's business, brakes included.
@@ -159,6 +184,7 @@ class ContactPlanner:
             row,
             facts.key_owners.get(contact_id),
             facts.shared.get(contact_id, _NOT_SHARED),
+            facts.taken_back.get(contact_id),
         )
         other = facts.not_let_go.get(contact_id)
         if other is not None:
@@ -166,9 +192,34 @@ class ContactPlanner:
             # Otherwise the other destination has nothing that is in the way here.
             if has_key_there or contact.shared.owner == other:
                 return self._defer_until_let_go(contact, other)
+        if contact.taken_back is not None and contact.taken_back.whole:
+            return self._plan_deleted_again(contact, contact.taken_back)
         if state.gone:
             return self._plan_gone(contact)
         return self._plan_change(contact)
+
+    def _plan_deleted_again(
+        self, contact: _Selected, note: TakenBack
+    ) -> Job | Record | None:
+        """Plan a contact that an undo has deleted, or was about to delete.
+
+        It is not created again before its row changes. A deletion of which the outcome
+        is unknown is finished.
+        """
+        state, source_hash = contact.state, contact.row.source_hash
+        known = state.known
+        if known.external_id is None and known.pending is None:
+            if _is_acknowledged(state, contact.row):
+                return None
+            desired = Desired(state.contact_id, {})
+            job = Job(contact.batch, state, desired, source_hash, Plan())
+            return records.in_step(job, known, (), 0, ())
+        blank = Job(contact.batch, state, None, source_hash, Plan())
+        job_or_refusal = with_target(
+            blank, UndoTarget(None, known, note), self._capabilities
+        )
+        assert isinstance(job_or_refusal, Job), "nothing refuses a deletion"
+        return job_or_refusal
 
     def _may_be_overwritten(self, state: ContactState, facts: BatchFacts) -> bool:
         """Return whether another destination may have written to a returning contact.
@@ -193,7 +244,7 @@ class ContactPlanner:
         state = self._with_open_create_and_deletion(contact.state)
         contact = replace(contact, state=state)
         known = state.known
-        desired = self.desired(contact.row)
+        desired = self.desired(contact.row, known, contact.taken_back)
         if isinstance(desired, Rejected):
             return self._refused(contact, None, desired)
         refusal = self._own_refusal(contact, desired, known)
@@ -259,7 +310,7 @@ class ContactPlanner:
             return None
         state = contact.state
         source_hash = contact.row.source_hash
-        desired = self.desired(contact.row)
+        desired = self.desired(contact.row, state.known, contact.taken_back)
         refusal: Rejected | None
         if isinstance(desired, Rejected):
             refusal = desired
@@ -335,6 +386,17 @@ class ContactPlanner:
             return True
         # It may have tags of ours that are not known.
         return policy is OnRemoved.UNTAG and should_read_back(known, self._capabilities)
+
+
+def _defer_to_undo(batch: int, state: ContactState, facts: BatchFacts) -> Record:
+    """Defer the removal of a contact that an undo has begun to write to."""
+    job = Job(batch, state, None, None, Plan())
+    undone = facts.taken_back[state.contact_id].undone
+    message = (
+        f"an undo of run {undone} had begun to write to it and did not come to its "
+        f"end: `syncengine undo {undone} --yes` finishes that"
+    )
+    return records.deferred(job, state.known, "undo_unfinished", message)
 
 
 def _is_acknowledged(state: ContactState, row: SourceRow) -> bool:

@@ -6,7 +6,9 @@ knowledge, and returns its ``AttemptEnding``. The record in it is made by ``reco
 
 from __future__ import annotations
 
-from syncengine.engine import records
+from dataclasses import replace
+
+from syncengine.engine import records, records_of_undo
 from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, AttemptEnding
 from syncengine.engine.conclusions import gone_message
 from syncengine.engine.consent import LEFT_SOURCE, OPTED_OUT
@@ -14,10 +16,11 @@ from syncengine.errors import AccountStopped, VendorUnavailable, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.contact import Pending
 from syncengine.model.contact_ids import name_of, name_of_owner
-from syncengine.model.work import KeyWait
+from syncengine.model.work import KeyWait, Record
 from syncengine.planning.intents import intent_of_plan
 from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import weight
+from syncengine.planning.undo import Skip
 
 UNSETTLED_CREATE = (
     "a create was sent and its answer was lost; it could not be found yet, and a "
@@ -42,6 +45,8 @@ def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> AttemptEnding
     """
     # A contact that was just deleted has nothing at the vendor that could be unknown.
     was_deleted = not attempt.known.external_id and bool(plan.calls)
+    if attempt.job.target is not None:
+        return AttemptEnding(_taken_back(attempt, plan, None if was_deleted else left))
     record = records.in_step(
         attempt.job,
         attempt.known,
@@ -56,9 +61,42 @@ def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> AttemptEnding
     return AttemptEnding(record)
 
 
+def _taken_back(attempt: Attempt, plan: Plan, left: Pending | None) -> Record:
+    """Return the record of a contact of which an undo has done what can be done."""
+    job = attempt.job
+    assert job.target is not None, "an undo has a target"
+    return records_of_undo.taken_back(
+        job,
+        job.target,
+        replace(attempt.known, pending=left),
+        attempt.actions,
+        attempt.meter.requests,
+        plan.unsupported + attempt.dropped,
+        attempt.receipt,
+    )
+
+
+def undo_skipped(attempt: Attempt, skip: Skip) -> AttemptEnding:
+    """Return the end of a contact that an undo leaves alone after all.
+
+    Its intent is written down by then: so the state is put back as it was before.
+    """
+    job = attempt.job
+    assert job.undo is not None, "only an undo skips contacts"
+    record = records_of_undo.put_back(
+        job, job.undo, attempt.known, skip, attempt.actions, attempt.meter.requests
+    )
+    return AttemptEnding(record)
+
+
 def rejected(attempt: Attempt, refusal: Rejected) -> AttemptEnding:
     """Return the end of a contact that the vendor refused, or our own check."""
     job = attempt.job
+    if job.undo is not None:
+        record = records_of_undo.refused(
+            job, attempt.known, refusal, attempt.actions, attempt.meter.requests
+        )
+        return AttemptEnding(record, refused=refusal.by_vendor, weight=1)
     record = records.rejected(
         job.state,
         attempt.known,

@@ -23,8 +23,9 @@ from syncengine.engine.task import Job, Task
 from syncengine.errors import SourceError
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Subject, SubjectFinder
-from syncengine.model.contact import Desired
+from syncengine.model.contact import Desired, Known
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.undo import NO_ROW, TakenBack
 from syncengine.model.work import (
     Batch,
     BatchKind,
@@ -39,6 +40,7 @@ from syncengine.planning.intents import intent_of_plan
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.sharing import WantedByOthers
 from syncengine.planning.survey import Survey
+from syncengine.planning.taken_back import Versions
 from syncengine.ports import ContactStore, KeyStore, SourceReader
 
 _AT_A_STRETCH = 20
@@ -54,7 +56,17 @@ States: TypeAlias = Mapping[str, ContactState]
 
 
 @dataclass(frozen=True, slots=True)
-class _BatchAttempt:
+class TakenBackNotes:
+    """What undos have taken back of some contacts."""
+
+    current: Mapping[str, TakenBack]
+    """By contact id, for as long as the row is what it was."""
+    outdated: tuple[str, ...]
+    """Contacts whose row, or its mapping, has changed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAttempt:
     """One attempt of a batch, with the rows that it has by now."""
 
     batch: Batch
@@ -86,6 +98,7 @@ class Preparer:
         self._subject_finder = SubjectFinder(task.mapping)
         self._capabilities = capabilities
         self._planner = ContactPlanner(task, capabilities)
+        self._versions = Versions(task.mapping)
         self._source = source
         self._store = store
         self._keys = keys
@@ -131,10 +144,13 @@ class Preparer:
         survey.creates += len(set(batch.contact_ids)) - len(linked)
         if not linked:
             return
-        for row in await self._source.load(linked):
-            desired = self._planner.desired(row)
+        rows = {row.contact_id: row for row in await self._source.load(linked)}
+        taken_back = await self._taken_back(rows, linked)
+        for contact_id, row in rows.items():
+            known = known_before_distrust(states[contact_id].known)
+            note = taken_back.current.get(contact_id)
+            desired = self._planner.desired(row, known, note)
             if isinstance(desired, Desired) and not self._planner.opted_out(row):
-                known = known_before_distrust(states[row.contact_id].known)
                 survey.add(desired, known, self._capabilities)
 
     async def prepare(
@@ -151,8 +167,12 @@ class Preparer:
             # A row that changed or vanished since the diff would keep others from a key
             # that no row asks for any more.
             await self._claim(self._keys, batch, rows)
+        taken_back = await self._taken_back(rows, batch.contact_ids)
+        # Before anything new is noted or sent: should a row return to what it was, it
+        # is another version all the same.
+        await self._store.drop_taken_back(taken_back.outdated)
         prepared = await self._plan(
-            _BatchAttempt(batch, rows, attempt, recreates, hands_over=True)
+            BatchAttempt(batch, rows, attempt, recreates, hands_over=True)
         )
         # The jobs leave here only when their intents are committed: a request that goes
         # out before would, after a crash, be a change at the vendor that is known
@@ -163,27 +183,49 @@ class Preparer:
     async def plan(self, batch: Batch, *, recreates: bool = False) -> Prepared:
         """Load and plan a batch; writes nothing."""
         rows = await self._rows(batch)
-        return await self._plan(_BatchAttempt(batch, rows, recreates=recreates))
+        return await self._plan(BatchAttempt(batch, rows, recreates=recreates))
 
     async def _rows(self, batch: Batch) -> Rows:
         """Return the batch's rows as they are now; some may have left the source."""
         rows = await self._source.load(batch.contact_ids)
         return {row.contact_id: row for row in rows}
 
+    async def _taken_back(
+        self, rows: Rows, contact_ids: Sequence[str]
+    ) -> TakenBackNotes:
+        """Return what undos have taken back of these contacts."""
+        notes = await self._store.taken_back(contact_ids)
+        current: dict[str, TakenBack] = {}
+        outdated: list[str] = []
+        for contact_id, note in notes.items():
+            row = rows.get(contact_id)
+            version = NO_ROW if row is None else self._versions.of(row)
+            if note.version == version:
+                current[contact_id] = note
+            elif row is not None:
+                outdated.append(contact_id)
+        return TakenBackNotes(current, tuple(outdated))
+
     async def _claim(self, keys: KeyStore, batch: Batch, rows: Rows) -> None:
         """Claim the keys of the batch's rows; a contact without a row claims none."""
         claims: dict[str, Sequence[bytes]] = {}
+        taken_back = await self._taken_back(rows, batch.contact_ids)
+        states: States = {}
+        if taken_back.current:
+            states = await self._store.load(list(taken_back.current))
         for contact_id in batch.contact_ids:
             claims[contact_id] = ()
             row = rows.get(contact_id)
             if row is None:
                 continue
-            desired = self._planner.desired(row)
+            note = taken_back.current.get(contact_id)
+            known = states[contact_id].known if contact_id in states else Known()
+            desired = self._planner.desired(row, known, note)
             if isinstance(desired, Desired):
                 claims[contact_id] = hashes(desired.keys)
         await keys.claim(claims)
 
-    async def _plan(self, attempt: _BatchAttempt) -> Prepared:
+    async def _plan(self, attempt: BatchAttempt) -> Prepared:
         """Plan the contacts of a batch, and take out those that are suppressed."""
         facts = await self._facts(attempt)
         jobs: dict[str, Job] = {}
@@ -204,7 +246,7 @@ class Preparer:
             return prepared
         return await self._approval.judge(facts, prepared)
 
-    async def _facts(self, attempt: _BatchAttempt) -> BatchFacts:
+    async def _facts(self, attempt: BatchAttempt) -> BatchFacts:
         """Collect what the planning of a batch has to know."""
         batch = attempt.batch
         rows = attempt.rows
@@ -227,6 +269,7 @@ class Preparer:
             key_owners = await self._keys.losers(batch.contact_ids)
         shared = await self._shared(batch)
         wanted = await self._wanted(batch, rows, states)
+        taken_back = await self._taken_back(rows, batch.contact_ids)
         return BatchFacts(
             batch,
             attempt.number,
@@ -237,6 +280,7 @@ class Preparer:
             shared=_shared_after_move(shared, moved),
             not_let_go=_not_settled(leaving),
             recreated=recreated,
+            taken_back=taken_back.current,
         )
 
     async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:
@@ -318,7 +362,8 @@ def _intents(jobs: Sequence[Job]) -> list[Intent]:
     for job in jobs:
         if job.plan.calls:
             pending = intent_of_plan(job.desired, job.state.known, job.plan)
-            intents.append(Intent(job.state.contact_id, pending))
+            note = None if job.target is None else job.target.note
+            intents.append(Intent(job.state.contact_id, pending, note))
     return intents
 
 

@@ -16,6 +16,8 @@ from syncengine.engine.contact_finder import ContactFinder, Found
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import StopFlag, sleep_unless_stopped
 from syncengine.engine.task import Task
+from syncengine.engine.undo_jobs import with_target
+from syncengine.model.calls import Rejected
 from syncengine.model.contact import Remote
 from syncengine.planning.change_log import pieces_of_link, pieces_of_lost_deletion
 from syncengine.planning.distrust import known_from_read_back, should_read_back
@@ -25,6 +27,7 @@ from syncengine.planning.found_contacts import (
 )
 from syncengine.planning.look_up import LookUp, plan_look_up
 from syncengine.planning.merges import after_merge, has_open_merge, merge_wait
+from syncengine.planning.undo import ContactUndo, Skip, undo_target
 from syncengine.ports import Vendor
 
 
@@ -56,6 +59,8 @@ class Settlement:
 
         Returns the end of the attempt, or None when the contact is ready to be planned.
         """
+        if attempt.job.undo is not None:
+            return await self._compare_for_undo(attempt, attempt.job.undo)
         ending = await self._settle_known_contact(attempt)
         if ending is not None:
             return ending
@@ -118,6 +123,45 @@ class Settlement:
             return None
         in_the_way = result if isinstance(result, AttemptEnding) else None
         return endings.gone(attempt, self._task.destination, in_the_way)
+
+    async def _compare_for_undo(
+        self, attempt: Attempt, undo: ContactUndo
+    ) -> AttemptEnding | None:
+        """Read the contact whose changes are to be taken back, and judge them anew.
+
+        What somebody has changed at the vendor since stays. A vendor that shows nothing
+        is believed to have what was sent.
+        """
+        external_id = attempt.known.external_id
+        assert external_id is not None, "an undo is about contacts at the vendor"
+        remote: Remote | None = None
+        if self._capabilities.reads:
+            remote = await self._finder.read(attempt, external_id)
+            if remote is None:
+                return endings.undo_skipped(attempt, Skip.GONE)
+        elif self._capabilities.find_by:
+            remote = await self._finder.find_known(attempt, external_id)
+        if remote is not None:
+            self._account.seen()
+        target = undo_target(
+            undo, attempt.known, self._capabilities, self._vendor.same, remote
+        )
+        if isinstance(target, Skip):
+            return endings.undo_skipped(attempt, target)
+        if remote is not None and attempt.known.pending is not None:
+            # What an interrupted undo is shown to have done is a change of its own.
+            attempt.note_changes(
+                pieces_of_link(
+                    attempt.known, remote, self._capabilities, self._vendor.same
+                )
+            )
+        job = with_target(attempt.job, target, self._capabilities)
+        attempt.known = target.known
+        if isinstance(job, Rejected):
+            return endings.rejected(attempt, job)
+        attempt.has_other_plan = job.plan != attempt.job.plan
+        attempt.job = job
+        return None
 
     async def _settle_known_contact(self, attempt: Attempt) -> AttemptEnding | None:
         """Settle what can be read of the contact without a look-up by match key."""

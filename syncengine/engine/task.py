@@ -15,6 +15,7 @@ from syncengine.model.work import ContactState
 from syncengine.planning.plan import Plan
 from syncengine.planning.plan_file import ApprovedContact
 from syncengine.planning.sharing import WantedByOthers
+from syncengine.planning.undo import ContactUndo, UndoTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,14 @@ class Job:
     found none."""
     approved: ApprovedContact | None = None
     """What may be sent about it, in the run of a plan file; None: whatever differs."""
+
+    undo: ContactUndo | None = None
+    """What is to be taken back of the contact; None where the run is no undo."""
+    target: UndoTarget | None = None
+    """Of an undo: the copy to bring about, as far as it is known by now. Its contact is
+    ``desired``, too."""
+    on_removed: OnRemoved | None = None
+    """Rule for this contact, in place of the task's; None: the task's counts."""
 
     @property
     def takes_over(self) -> bool:

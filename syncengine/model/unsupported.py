@@ -61,6 +61,27 @@ _WORDS = {
         "that it has there, and correct the row or the mapping"
     ),
     "tag_not_shown": "the vendor did not take {what}: " + _DEFINE_OR_UNMAP,
+    "old_value_unknown": (
+        "nobody knows what {what} was before that run, and what the vendor has stays: "
+        + _DO_IT_THERE
+    ),
+    "changed_since": "a later run has changed {what}, so it stays as it is now",
+    "changed_there": "somebody has changed {what} at the vendor, so it stays as it is",
+    "created_stays": (
+        "that run created the contact, which stays: `--created delete` deletes such "
+        "contacts"
+    ),
+    "deleted_before": "that run deleted the contact, and an undo creates nobody again",
+    "gone_since": "the contact is not at the vendor any more, and stays so",
+    "other_contact_since": "another contact of the vendor's is linked now: it stays",
+    "left_source": (
+        "nothing is sent about the contact: its row is not selected any more, and may "
+        "have opted out"
+    ),
+    "selected_elsewhere": "another destination selects the contact, so it stays",
+    "key_taken_since": (
+        "another contact has the former match key now, so this one stays as it is"
+    ),
 }
 """Sentences by the code of a change: what it means, and what to do."""
 _OTHER = "the vendor does not take {what} as it is wanted: look at it there"

@@ -20,6 +20,7 @@ from syncengine.model.calls import Action, OutcomeKind, Unsupported
 from syncengine.model.change import ContactChange
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
+from syncengine.model.undo import TakenBack
 
 RunChanges: TypeAlias = Mapping[int, ContactChange | None]
 """Changes of one contact by run (``contact.THIS_RUN``). None: that run has changed
@@ -36,6 +37,7 @@ class RunKind(StrEnum):
     VERIFY = "verify"
     ADOPT = "adopt"
     FORGET = "forget"
+    UNDO = "undo"
 
 
 class BatchKind(StrEnum):
@@ -165,6 +167,8 @@ class ContactState:
     about this contact alone."""
     changes: RunChanges = field(default_factory=dict)
     """Changes so far of this run and of the runs that sent what is pending."""
+    standing: Standing | None = None
+    """Why it is not tried any more; None where it is in step, or planned again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,8 @@ class Intent:
 
     contact_id: str
     pending: Pending
+    taken_back: TakenBack | None = None
+    """What is about to be taken back; None where the run is no undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +241,13 @@ class Record:
     """What the vendor refused it with, as in ``ContactState``."""
     changes: RunChanges = field(default_factory=dict)
     """Changes to write, each in place of what that run's change was before."""
+    taken_back: TakenBack | None = None
+    """What was taken back by an undo, maybe nothing; None where the run is no undo."""
+    stood: Standing | None = None
+    """Of an undo: why the contact was not tried any more before. That stays so."""
+    keeps_state: bool = False
+    """True where nothing is written but the outcome: an undo leaves the contact as it
+    is."""
 
     @property
     def standing(self) -> Standing | None:
@@ -242,6 +255,8 @@ class Record:
 
         None where it is in step, or planned again.
         """
+        if self.taken_back is not None:
+            return self.stood
         if self.status is Status.GONE:
             return Standing.GONE
         if self.outcome is None or self.status in (Status.PENDING, Status.REJECTED):
@@ -273,7 +288,7 @@ class Record:
 
         That includes a vendor contact that is in step without a call.
         """
-        if self.removal:
+        if self.removal or self.keeps_state:
             return False
         if self.outcome is not None and self.outcome.actions:
             return True

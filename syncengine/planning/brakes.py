@@ -134,6 +134,41 @@ def brakes_of_survey(
     return [brake for brake in tripped if brake.name not in accepted]
 
 
+def brakes_of_undo(
+    survey: Survey,
+    scope: Scope,
+    had: Mapping[str, int],
+    limits: BrakeLimits,
+    accepted: AbstractSet[str],
+) -> list[Brake]:
+    """Return the brakes that an undo trips, without those accepted by name.
+
+    They are those of any run that writes as much. An undo creates nobody, and looks at
+    no size of the source.
+    """
+    tripped = [
+        *_brakes_of_deletions(survey, scope, limits),
+        *_brakes_of_rewrites(survey, scope, limits),
+        *_brakes_of_nulls(survey, had, limits),
+        *_brakes_of_tags(survey, scope, limits),
+        *_brakes_of_lists(survey, scope, limits),
+    ]
+    return [brake for brake in tripped if brake.name not in accepted]
+
+
+def _brakes_of_deletions(
+    survey: Survey, scope: Scope, limits: BrakeLimits
+) -> Iterator[Brake]:
+    if limits.removals.exceeded(survey.deletions, scope.known):
+        share = survey.deletions / scope.known
+        yield Brake(
+            REMOVALS,
+            f"the undo would have deleted {survey.deletions} of {scope.known} known "
+            f"contacts ({share:.1%}), which the run had created. "
+            f"{limits.removals.in_words}",
+        )
+
+
 def brake_of_recreations(
     gone: int, known: int, limits: BrakeLimits, accepted: AbstractSet[str]
 ) -> Brake | None:

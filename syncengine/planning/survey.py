@@ -37,6 +37,8 @@ class Survey:
     lists: Counter[str] = field(default_factory=Counter)
     """The same for lists that would be joined or left."""
 
+    deletions: int = 0
+    """Number of contacts that an undo would delete."""
     rewritten: int = 0
     """Number of contacts that would become another person: most of their fields would
     change, or everything by which a person is known."""

@@ -48,12 +48,16 @@ NAMES = (
     "StatusReport",
     "StorageError",
     "SyncEngineError",
+    "UndoPlan",
     "VerifyReport",
     "WaitReason",
     "__version__",
 )
 
 RUN_OPTIONS = "*destinations, backfill=, resync=, removed=, limit=, contacts=, accept="
+UNDO_OPTIONS = (
+    "run_id, /, *, destinations=, contacts=, fields=, created=, accept=, on_event="
+)
 SIGNATURES = {
     "load": "path=, *, environ=",
     "check": "*, on_event=",
@@ -63,6 +67,8 @@ SIGNATURES = {
         "run_id=, /, *, batch=, dead=, code=, since=, destinations=, accept=, on_event=, progress=, "
         "stop="
     ),
+    "plan_undo": UNDO_OPTIONS,
+    "undo": f"{UNDO_OPTIONS}, progress=, stop=",
     "verify": (
         "*destinations, sample=, contacts=, repair=, fields=, recreate=, accept=, on_event=, progress=, stop="
     ),

@@ -684,6 +684,7 @@ _TABLES = (
     "outcomes",
     "changes",
     "waits",
+    "notes",
     "suppressed",
     "erasing",
 )

@@ -59,7 +59,7 @@ _EMPTY = (
     "syncengine.sync_run, syncengine.sync_batch, "
     "syncengine.sync_state, syncengine.sync_known, syncengine.sync_key, "
     "syncengine.sync_wait, syncengine.sync_outcome, syncengine.sync_change, "
-    "syncengine.sync_run_minute"
+    "syncengine.sync_run_minute, syncengine.sync_taken_back"
 )
 
 

@@ -20,6 +20,7 @@ from syncengine.app.plan_file import PlanFile
 from syncengine.app.run_progress import RunProgress
 from syncengine.app.run_request import RunRequest
 from syncengine.app.session import session
+from syncengine.app.undoable import destination_to_undo
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem, SyncEngineError
@@ -78,10 +79,11 @@ async def _run(
     stop: asyncio.Event | None,
 ) -> list[RunReport]:
     config = await settled(config)
-    # Which destination a run to retry belongs to is known only from the state, so the
-    # databases of all are opened.
+    # Which destination a run to retry or to undo belongs to is known only from the
+    # state, so the databases of all are opened.
     destinations = config.destinations
-    if request.retry_of is None:
+    finds_destination = request.retry_of is not None or request.undo is not None
+    if not finds_destination:
         destinations = config.chosen(tuple(names))
     async with (
         open_databases(config, destinations) as databases,
@@ -94,6 +96,10 @@ async def _run(
         await warn_where_new(databases)
         if request.retry_of is not None:
             destinations = await _retried(config, databases, request)
+        if request.undo is not None:
+            destinations = await destination_to_undo(
+                config, databases, request.undo.run_id, names
+            )
         started: dict[str, RunProgress] = {}
 
         async def work(

@@ -11,6 +11,9 @@ WHERE d.destination = $1 AND e.destination = $1 AND e.status = 'open'
 -- name: drop_known
 DELETE FROM syncengine.sync_known WHERE destination = $1
 
+-- name: drop_taken_back
+DELETE FROM syncengine.sync_taken_back WHERE destination = $1
+
 -- name: drop_keys
 DELETE FROM syncengine.sync_key WHERE destination = $1
 

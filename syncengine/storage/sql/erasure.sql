@@ -81,6 +81,9 @@ ORDER BY r.run_id DESC LIMIT 1
 -- name: forget_known
 DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
 
+-- name: forget_taken_back
+DELETE FROM syncengine.sync_taken_back WHERE destination = $1 AND contact_id = $2
+
 -- name: forget_keys
 DELETE FROM syncengine.sync_key WHERE destination = $1 AND contact_id = $2
 

@@ -12,6 +12,9 @@ DELETE FROM syncengine.sync_state WHERE destination = $1
 -- name: drop_known
 DELETE FROM syncengine.sync_known WHERE destination = $1
 
+-- name: drop_taken_back
+DELETE FROM syncengine.sync_taken_back WHERE destination = $1
+
 -- name: drop_keys
 DELETE FROM syncengine.sync_key WHERE destination = $1
 
@@ -42,6 +45,9 @@ UPDATE syncengine.sync_state SET destination = $2 WHERE destination = $1
 
 -- name: rename_known
 UPDATE syncengine.sync_known SET destination = $2 WHERE destination = $1
+
+-- name: rename_taken_back
+UPDATE syncengine.sync_taken_back SET destination = $2 WHERE destination = $1
 
 -- name: rename_keys
 UPDATE syncengine.sync_key SET destination = $2 WHERE destination = $1

@@ -42,8 +42,8 @@ WHERE s.destination = $1 AND s.contact_id = unmade.contact_id
   AND s.status <> 'removed' AND (s.source_hash IS NOT NULL OR s.status = 'dead')
 
 -- name: start
-INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch, plan_id)
-VALUES ($1, $2, $3, $4, $5, $6) RETURNING run_id
+INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch, plan_id, undo_of)
+VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING run_id
 
 -- name: forecast
 UPDATE syncengine.sync_run SET forecast = $2::jsonb WHERE run_id = $1
@@ -53,7 +53,7 @@ UPDATE syncengine.sync_run SET status = $2, ended_at = clock_timestamp(), totals
 WHERE run_id = $1
 
 -- name: run
-SELECT run_id, destination, kind, status FROM syncengine.sync_run WHERE run_id = $1
+SELECT run_id, destination, kind, status, undo_of FROM syncengine.sync_run WHERE run_id = $1
 
 -- name: unsuccessful_contacts
 -- The contacts of a run that did not succeed: without an outcome, or with one that is to be tried again.

@@ -61,6 +61,7 @@ async def former_owners(
 _START_ANEW = (
     "ask_former_vendor",
     "drop_known",
+    "drop_taken_back",
     "drop_keys",
     "drop_waits",
     "drop_ids",

@@ -86,7 +86,7 @@ def changes_from_json(stored: str | None, run_id: int) -> RunChanges:
         number = THIS_RUN if sent_by == run_id else sent_by
         changes[number] = ContactChange(
             Effect(effect),
-            {name: _field_change(each) for name, each in fields.items()},
+            {name: changed_field(each) for name, each in fields.items()},
             frozenset(tags_added),
             frozenset(tags_removed),
             external_id,
@@ -104,7 +104,8 @@ def _fields_as_json(change: ContactChange) -> str:
     return orjson.dumps(stored).decode()
 
 
-def _field_change(stored: Json) -> ChangedField:
+def changed_field(stored: Json) -> ChangedField:
+    """Return a field as it is stored. Without ``old``, nobody knows what it had."""
     return ChangedField(stored["new"], stored.get("old"), "old" in stored)
 
 

@@ -18,6 +18,7 @@ from syncengine.model.consent import Subject
 from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
+from syncengine.model.undo import TakenBack
 from syncengine.model.unknown_parts import with_nobodys
 from syncengine.model.work import (
     ContactOutcome,
@@ -26,6 +27,7 @@ from syncengine.model.work import (
     LinkResult,
     Record,
     Refusal,
+    Standing,
     Status,
 )
 from syncengine.storage.connect import Connection
@@ -41,6 +43,12 @@ from syncengine.storage.state.consent import find_suppressed
 from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.state.notes import note_as_json, note_from_json
 from syncengine.storage.state.runs import NO_RUN
+from syncengine.storage.state.taken_back import (
+    drop_notes,
+    has_notes,
+    keep_notes,
+    load_notes,
+)
 from syncengine.storage.statements import statements
 
 _SQL = statements("contacts")
@@ -80,6 +88,8 @@ class Contacts(FencedStore):
         self._destination = destination
         self._run_id = run_id
         self._numbered = numbered
+        self._has_notes: bool | None = None
+        """Whether anything was taken back at the destination; None: not asked yet."""
         self.taken_over: Counter[str] = Counter()
         """By destination: the number of vendor contacts taken over from it."""
 
@@ -113,6 +123,26 @@ class Contacts(FencedStore):
             return await find_suppressed(connection, asked)
 
     @patient
+    async def taken_back(self, contact_ids: Sequence[str]) -> Mapping[str, TakenBack]:
+        """Return what undos have taken back of these contacts, by contact id."""
+        if self._has_notes is False:
+            return {}
+        async with self._fence.reading() as connection:
+            if self._has_notes is None:
+                self._has_notes = await has_notes(connection, self._destination)
+            if not self._has_notes:
+                return {}
+            return await load_notes(connection, self._destination, contact_ids)
+
+    @patient
+    async def drop_taken_back(self, contact_ids: Sequence[str]) -> None:
+        """Forget what was taken back of contacts whose row or mapping has changed."""
+        if not contact_ids:
+            return
+        async with self._fence.writing() as connection:
+            await drop_notes(connection, self._destination, contact_ids)
+
+    @patient
     async def intend(self, intents: Sequence[Intent]) -> None:
         """Note what is about to be sent, and clear the acknowledged source hashes."""
         if not intents:
@@ -120,6 +150,11 @@ class Contacts(FencedStore):
         ids = [intent.contact_id for intent in intents]
         pending = [self._dump_note(intent.pending) for intent in intents]
         deleted = [intent.contact_id for intent in intents if intent.pending.deletes]
+        notes = {
+            intent.contact_id: intent.taken_back
+            for intent in intents
+            if intent.taken_back is not None
+        }
         # One transaction clears the acknowledged hash and notes what is about to be
         # sent. Nothing is sent before it is committed, durably
         # (``connect.transaction``). So after a crash at any later moment, the next diff
@@ -131,6 +166,11 @@ class Contacts(FencedStore):
             await connection.execute(
                 _SQL["intend_known"], self._destination, ids, pending
             )
+            # In the same transaction: should an undo die behind it, the next run finds
+            # both, and sends nothing again of what was about to be taken back.
+            if notes:
+                await keep_notes(connection, self._destination, self._run_id, notes)
+                self._has_notes = True
             # A vendor may show a deleted contact for a while. It is noted by its id, so
             # that no run takes it over meanwhile, as if it were somebody's.
             if deleted:
@@ -154,13 +194,25 @@ class Contacts(FencedStore):
         """Write states, known values and outcomes, in one transaction."""
         # A contact may have several records in one flush. The last one holds its state,
         # and a statement may not write the same row twice.
-        latest = {record.contact_id: record for record in records}
+        latest = {
+            record.contact_id: record for record in records if not record.keeps_state
+        }
         nothing_known = Known()
         kept = [each for each in latest.values() if each.known != nothing_known]
         forgotten = [
             each.contact_id for each in latest.values() if each.known == nothing_known
         ]
         finished = [record for record in records if record.outcome]
+        notes = {
+            record.contact_id: record.taken_back
+            for record in records
+            if record.taken_back is not None
+        }
+        removed = [
+            each.contact_id
+            for each in latest.values()
+            if each.removal and each.status is Status.REMOVED
+        ]
         written_to = _written_to(records)
         changes = changes_to_write(latest.values(), self._run_id)
         if not self._keeps_changes:
@@ -172,12 +224,13 @@ class Contacts(FencedStore):
         async with self._fence.writing() as connection:
             # Tables always in this order, and rows in the order of their keys (the
             # statements sort them). In order of arrival, two flushes would deadlock.
-            await connection.execute(
-                _SQL["record_state"],
-                self._destination,
-                *self._state_columns(latest.values()),
-                self._run_id,
-            )
+            if latest:
+                await connection.execute(
+                    _SQL["record_state"],
+                    self._destination,
+                    *self._state_columns(latest.values()),
+                    self._run_id,
+                )
             if kept:
                 await connection.execute(
                     _SQL["record_known"], self._destination, *self._known_columns(kept)
@@ -186,6 +239,10 @@ class Contacts(FencedStore):
                 await connection.execute(
                     _SQL["forget_known"], self._destination, forgotten
                 )
+            if notes:
+                await keep_notes(connection, self._destination, self._run_id, notes)
+            # What was taken back of a contact counts as long as it has its row.
+            await drop_notes(connection, self._destination, removed)
             if finished or changes.written:
                 await connection.execute(
                     _SQL["record_outcome"],
@@ -493,6 +550,7 @@ class Contacts(FencedStore):
             given_up=row["given_up"],
             taken_by=row["taken_by"],
             refusal=_refusal(row),
+            standing=None if row["standing"] is None else Standing(row["standing"]),
             changes=changes_from_json(row["changes"], self._run_id),
         )
 

@@ -18,6 +18,7 @@ from syncengine.storage.statements import statements
 _SQL = statements("erasure")
 _TRACES = (
     "forget_known",
+    "forget_taken_back",
     "forget_keys",
     "forget_waits",
     "forget_outcomes",

@@ -18,6 +18,7 @@ _SQL = statements("renaming")
 _DROP_NEW_NAME = (
     "drop_state",
     "drop_known",
+    "drop_taken_back",
     "drop_keys",
     "drop_waits",
     "drop_alerts",
@@ -28,6 +29,7 @@ _RENAME = (
     "rename_destination",
     "rename_state",
     "rename_known",
+    "rename_taken_back",
     "rename_keys",
     "rename_runs",
     "rename_erasures",

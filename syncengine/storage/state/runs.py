@@ -32,6 +32,8 @@ class FormerRun:
     destination: str
     status: str
     """Status as it is stored (``model.reports.RunStatus``)."""
+    kind: str = ""
+    """Kind as it is stored (``model.work.RunKind``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,26 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
             "that run was stopped before it sent anything, so nothing is to be "
             "retried: start a new `run`",
         )
-    return FormerRun(row["run_id"], row["destination"], row["status"])
+    if row["undo_of"] is not None:
+        raise _retry_error(
+            run_id,
+            f"that run took back what run {row['undo_of']} had changed: "
+            f"`syncengine undo {row['undo_of']} --yes` goes on with what is left of it",
+        )
+    return FormerRun(row["run_id"], row["destination"], row["status"], row["kind"])
+
+
+async def run_to_undo(pool: Pool, run_id: int) -> FormerRun:
+    """Return the run whose changes are to be taken back.
+
+    Raises ConfigError for a run that is not there.
+    """
+    async with read_state(pool) as connection:
+        row = await connection.fetchrow(_SQL["run"], run_id)
+        last = await connection.fetchval(_SQL["last_run"])
+    if row is None:
+        raise ConfigError([Problem(f"undo {run_id}", _no_run(run_id, last))])
+    return FormerRun(row["run_id"], row["destination"], row["status"], row["kind"])
 
 
 def _retry_error(run_id: int, what: str) -> ConfigError:
@@ -116,6 +137,7 @@ async def start_run(
     *,
     retry_of: int | None = None,
     plan_id: str | None = None,
+    undo_of: int | None = None,
     moving: Sequence[str] = (),
     starting_anew: Sequence[str] = (),
     beside: Collection[str] = (),
@@ -153,6 +175,7 @@ async def start_run(
             retry_of,
             fence.epoch,
             plan_id,
+            undo_of,
         )
         return run_id
 

@@ -13,6 +13,7 @@ from syncengine.model.calls import Action
 from syncengine.model.change import ContactChange
 from syncengine.model.consent import Subject
 from syncengine.model.contact import THIS_RUN, Fields, Known, MatchKey, Pending
+from syncengine.model.undo import TakenBack
 from syncengine.model.unknown_parts import with_nobodys
 from syncengine.model.work import (
     BatchKind,
@@ -85,6 +86,7 @@ class Contacts:
             given_up=None if taker else row.given_up,
             taken_by=self._taken_by(database, row.given_up),
             refusal=refusal,
+            standing=row.standing,
             changes=self._changes(database, contact_id, known),
         )
 
@@ -103,6 +105,25 @@ class Contacts:
                     found[contact_id] = reasons[0]
             return found
 
+    async def taken_back(self, contact_ids: Sequence[str]) -> Mapping[str, TakenBack]:
+        database = self._fence.database
+        if not any(place == self._destination for place, _ in database.notes):
+            return {}
+        async with self._fence.reading("load notes") as database:
+            places = {each: (self._destination, each) for each in contact_ids}
+            return {
+                contact_id: database.notes[place]
+                for contact_id, place in places.items()
+                if place in database.notes
+            }
+
+    async def drop_taken_back(self, contact_ids: Sequence[str]) -> None:
+        if not contact_ids:
+            return
+        async with self._fence.writing("drop notes") as database:
+            for contact_id in contact_ids:
+                database.notes.pop((self._destination, contact_id), None)
+
     async def intend(self, intents: Sequence[Intent]) -> None:
         if not intents:
             return
@@ -114,6 +135,7 @@ class Contacts:
                 known = self._known(database, intent.contact_id)
                 known.pending = stored_note(intent.pending, self._run_id)
                 known.pending_at = None
+                self._write_note(database, intent.contact_id, intent.taken_back)
                 if intent.pending.deletes and state.external_id is not None:
                     database.erasing[state.external_id] = database.clock()
 
@@ -129,10 +151,15 @@ class Contacts:
     ) -> None:
         # Nothing here needs the batch: the store in Postgres links outcomes to it.
         async with self._fence.writing("record") as database:
-            for record in {record.contact_id: record for record in records}.values():
+            latest = {each.contact_id: each for each in records if not each.keeps_state}
+            for record in latest.values():
                 self._write_state(database, record)
                 self._write_known(database, record)
                 self._write_changes(database, record)
+            for record in records:
+                self._write_note(database, record.contact_id, record.taken_back)
+                if record.removal and record.status is Status.REMOVED:
+                    database.notes.pop((self._destination, record.contact_id), None)
             for record in records:
                 if record.known.external_id and record.has_written:
                     self._written_to(database, record.known.external_id)
@@ -422,6 +449,16 @@ class Contacts:
         row.refusal = None
         if record.refusal is not None:
             row.refusal, row.tried_in = record.refusal.fingerprint, self._run_id
+
+    def _write_note(
+        self, database: Database, contact_id: str, note: TakenBack | None
+    ) -> None:
+        """Write what was taken back; an empty note is dropped."""
+        place = (self._destination, contact_id)
+        if note:
+            database.notes[place] = note
+        elif note is not None:
+            database.notes.pop(place, None)
 
     def _write_known(self, database: Database, record: Record) -> None:
         known, place = record.known, (self._destination, record.contact_id)

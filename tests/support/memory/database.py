@@ -17,6 +17,7 @@ from syncengine.model.calls import OutcomeKind
 from syncengine.model.change import ContactChange
 from syncengine.model.contact import THIS_RUN, Known, MatchKey, Pending, SendingRun
 from syncengine.model.http import Json
+from syncengine.model.undo import TakenBack
 from syncengine.model.work import BatchKind, ContactOutcome, KeyWait, Standing, Status
 
 Hop = Callable[[str], Awaitable[None]]
@@ -108,6 +109,8 @@ class Database:
     """By run and contact (``sync_change``)."""
     waits: dict[tuple[str, str], tuple[KeyWait, str]] = field(default_factory=dict)
     """The wait of a contact, and a text of what the owner had when it began."""
+    notes: dict[tuple[str, str], TakenBack] = field(default_factory=dict)
+    """``sync_taken_back``, by destination and contact."""
     suppressed: dict[str, str] = field(default_factory=dict)
     """A subject's text to the reason."""
     erasing: dict[str, float] = field(default_factory=dict)

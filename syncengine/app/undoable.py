@@ -1,0 +1,72 @@
+"""The run that an undo takes back: whether it can be taken back, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.app.databases import Databases
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.work import RunKind
+from syncengine.storage.state.runs import FormerRun, run_to_undo
+from syncengine.storage.state.taken_back import is_under_way, keeps_changes
+
+_CHANGES_NOTHING = {
+    RunKind.VERIFY: "only compared contacts with the vendor's",
+    RunKind.ADOPT: "only linked contacts to those at the vendor",
+}
+"""Kinds of runs that change nothing at the vendor, with what they did."""
+
+
+async def destination_to_undo(
+    config: Config, databases: Databases, run_id: int, names: Sequence[str]
+) -> tuple[DestinationConfig, ...]:
+    """Return the destination of the run to take back.
+
+    ``names`` are those that somebody asked for; none: whichever it was. Raises
+    ConfigError where the run cannot be taken back, StorageError.
+    """
+    former = await run_to_undo(databases.state, run_id)
+    why = _problem_with(config, former, names)
+    if why is None:
+        why = await _problem_with_changes(databases, run_id)
+    if why is not None:
+        raise ConfigError([Problem(f"undo {run_id}", why)])
+    return config.chosen((former.destination,))
+
+
+def _problem_with(
+    config: Config, former: FormerRun, names: Sequence[str]
+) -> str | None:
+    """Return why a run cannot be taken back here, by what it was."""
+    destination = former.destination
+    if names and destination not in names:
+        return f'that run was for destination "{destination}": leave out -d, or name it'
+    if former.kind == RunKind.FORGET:
+        return "that run erased a contact, which nobody can take back"
+    if former.kind in _CHANGES_NOTHING:
+        did = _CHANGES_NOTHING[RunKind(former.kind)]
+        return f"that run {did}: there is nothing to take back"
+    configured = [*(each.name for each in config.destinations), *config.broken]
+    if destination not in configured:
+        return (
+            f'that run was for destination "{destination}", which has no file here '
+            "now: put it back for the undo"
+        )
+    return None
+
+
+async def _problem_with_changes(databases: Databases, run_id: int) -> str | None:
+    """Return why there is nothing to take back of a run; None where there is."""
+    if await is_under_way(databases.state, run_id):
+        return "that run is under way: stop it, or let it come to its end, and undo it then"
+    is_kept, did_something = await keeps_changes(databases.state, run_id)
+    if is_kept:
+        return None
+    if did_something:
+        return (
+            "what that run changed is not kept (any more): `keep_changes` in the "
+            "configuration says for how long it is"
+        )
+    return "that run changed nothing at the vendor"

@@ -1,0 +1,261 @@
+"""Preparation of an undo: from the changes of a former run to jobs.
+
+It takes the place of the ``Preparer`` in an undo, whose batches hold the contacts that
+the run altered. Rows are read as well: whether a contact has opted out, and what its
+row would have sent again, is asked of them. What becomes of each contact is decided in
+``planning.undo``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from syncengine.engine import records, records_of_undo
+from syncengine.engine.consent import OPTED_OUT
+from syncengine.engine.neighbours import Neighbours
+from syncengine.engine.prepare import BatchAttempt, Preparer, Rows, States
+from syncengine.engine.prepared import Prepared
+from syncengine.engine.task import Job, Task
+from syncengine.engine.undo_jobs import with_target
+from syncengine.errors import SourceError
+from syncengine.model.calls import Rejected
+from syncengine.model.change import ContactChange, Effect
+from syncengine.model.contact import Desired, Known, MatchKey
+from syncengine.model.undo import NO_ROW, LaterChange, TakenBack, UndoScope
+from syncengine.model.work import Batch, ContactState, Record, SourceRow
+from syncengine.planning.distrust import known_before_distrust
+from syncengine.planning.match_keys import hashes
+from syncengine.planning.plan import Plan
+from syncengine.planning.sharing import WantedByOthers
+from syncengine.planning.survey import Survey
+from syncengine.planning.undo import (
+    ContactUndo,
+    Skip,
+    UndoTarget,
+    match_fields,
+    undo_target,
+)
+from syncengine.ports import (
+    ChangeStore,
+    ContactStore,
+    KeyStore,
+    SourceReader,
+    Vendor,
+)
+
+
+class UndoPreparer(Preparer):
+    """Loads and plans batches of an undo."""
+
+    def __init__(
+        self,
+        task: Task,
+        vendor: Vendor,
+        source: SourceReader,
+        store: ContactStore,
+        keys: KeyStore | None,
+        neighbours: Neighbours | None,
+        changes: ChangeStore,
+        scope: UndoScope,
+    ) -> None:
+        """Take the parts of a preparer, the vendor, and what is to be taken back."""
+        super().__init__(task, vendor.capabilities, source, store, keys, neighbours)
+        self._same = vendor.same
+        self._changes = changes
+        self._scope = scope
+
+    async def look_ahead(self, batches: AsyncIterator[Batch]) -> None:
+        """Look at what other destinations want of the contacts about to be deleted."""
+        if self._neighbours is None or not self._scope.deletes_created:
+            return
+        run_id = self._scope.run_id
+        async for batch in batches:
+            changes = await self._changes.changes(run_id, batch.contact_ids)
+            created = [
+                contact_id
+                for contact_id, change in changes.items()
+                if change.effect is Effect.CREATED
+            ]
+            states = await self._store.load(created)
+            self._neighbours.note({each: state.known for each, state in states.items()})
+        await self._neighbours.look_ahead()
+
+    async def survey(self, batch: Batch, survey: Survey) -> None:
+        """Count the changes of the batch's contacts that brakes judge."""
+        for job in (await self.plan(batch)).jobs:
+            if job.desired is None:
+                survey.deletions += 1
+            else:
+                known = known_before_distrust(job.state.known)
+                survey.add(job.desired, known, self._capabilities)
+
+    async def _claim(self, keys: KeyStore, batch: Batch, rows: Rows) -> None:
+        """Claim the match keys that contacts had before the run to take back.
+
+        Whoever has one of them by now keeps it. All other contacts keep their claims.
+        """
+        undos, states = await self._undos(batch, rows)
+        claims: dict[str, Sequence[bytes]] = {}
+        for contact_id, undo in undos.items():
+            known = states[contact_id].known
+            target = undo_target(undo, known, self._capabilities, self._same)
+            if isinstance(target, UndoTarget) and target.desired is not None:
+                former = self._former_keys(target.desired, known)
+                if former:
+                    claims[contact_id] = hashes(former)
+        if claims:
+            await keys.claim(claims)
+
+    def _former_keys(self, target: Desired, known: Known) -> list[MatchKey]:
+        """Return all match keys of a contact, where one of them is put back."""
+        match_on = self._task.mapping.match_on
+        if not match_fields(target, match_on):
+            return []
+        values = {**known.fields, **target.fields}
+        regions = self._task.mapping.regions
+        return [
+            MatchKey(name, str(values[name]), regions.get(name))
+            for name in match_on
+            if values.get(name) not in (None, "")
+        ]
+
+    async def _plan(self, attempt: BatchAttempt) -> Prepared:
+        """Plan the contacts of a batch, and take out those that are suppressed."""
+        batch = attempt.batch
+        undos, states = await self._undos(batch, attempt.rows)
+        losers: Mapping[str, str] = {}
+        if self._keys is not None:
+            losers = await self._keys.losers(batch.contact_ids)
+        jobs: dict[str, Job] = {}
+        finished: list[Record] = []
+        for contact_id, undo in undos.items():
+            item = self._plan_contact(
+                batch.number,
+                states[contact_id],
+                attempt.rows.get(contact_id),
+                undo,
+                loses_key=contact_id in losers,
+            )
+            if isinstance(item, Job):
+                jobs[contact_id] = item
+            else:
+                finished.append(item)
+        for kept in await self._selected_elsewhere(jobs):
+            job = jobs.pop(kept)
+            finished.append(
+                records_of_undo.left_alone(job.state, undos[kept], Skip.SHARED)
+            )
+        withheld = await self._withheld(jobs)
+        allowed = [job for each, job in jobs.items() if each not in withheld]
+        return Prepared(tuple(allowed), (*finished, *withheld.values()))
+
+    async def _undos(
+        self, batch: Batch, rows: Rows
+    ) -> tuple[dict[str, ContactUndo], States]:
+        """Return what there is to take back of the batch's contacts, and their states.
+
+        A contact of which nothing is left here, since it was forgotten, is left out.
+        """
+        contact_ids, run_id = batch.contact_ids, self._scope.run_id
+        states = await self._store.load(contact_ids)
+        changes = await self._changes.changes(run_id, contact_ids)
+        later = await self._changes.later(run_id, contact_ids)
+        notes = await self._store.taken_back(contact_ids)
+        undos: dict[str, ContactUndo] = {}
+        for contact_id in dict.fromkeys(contact_ids):
+            if contact_id in states and contact_id in changes:
+                undos[contact_id] = self._undo_of(
+                    states[contact_id],
+                    rows.get(contact_id),
+                    changes[contact_id],
+                    later.get(contact_id, ()),
+                    notes.get(contact_id),
+                )
+        return undos, states
+
+    def _undo_of(
+        self,
+        state: ContactState,
+        row: SourceRow | None,
+        change: ContactChange,
+        later: tuple[LaterChange, ...],
+        note: TakenBack | None,
+    ) -> ContactUndo:
+        wanted: Desired | None = None
+        version = NO_ROW
+        is_in_step = False
+        if row is not None:
+            version = self._versions.of(row)
+            is_in_step = state.source_hash == row.source_hash
+            desired = self._planner.desired(row)
+            if not isinstance(desired, Rejected):
+                wanted = desired
+        if note is not None and note.version != version:
+            note = None
+        return ContactUndo(
+            state.contact_id,
+            change,
+            self._scope,
+            later=later,
+            wanted=wanted,
+            is_in_step=is_in_step,
+            version=version,
+            note=note,
+        )
+
+    def _plan_contact(
+        self,
+        batch: int,
+        state: ContactState,
+        row: SourceRow | None,
+        undo: ContactUndo,
+        *,
+        loses_key: bool,
+    ) -> Job | Record:
+        """Return the job of one contact, or its record where it needs no request."""
+        source_hash = None if row is None else row.source_hash
+        if row is not None and self._planner.opted_out(row):
+            return records.suppressed(state, state.known, source_hash, OPTED_OUT)
+        target = undo_target(undo, state.known, self._capabilities, self._same)
+        if not isinstance(target, Skip):
+            if row is None and self._task.mapping.opted_out is not None:
+                target = Skip.LEFT_SOURCE
+            elif loses_key and self._puts_key_back(target):
+                target = Skip.KEY_TAKEN
+        if isinstance(target, Skip):
+            return records_of_undo.left_alone(state, undo, target)
+        blank = Job(batch, state, target.desired, source_hash, Plan(), undo=undo)
+        job = with_target(blank, target, self._capabilities)
+        if isinstance(job, Rejected):
+            return records_of_undo.refused(blank, state.known, job, (), 0)
+        if not job.plan.calls:
+            return records_of_undo.taken_back(
+                job, target, target.known, (), 0, job.plan.unsupported
+            )
+        return job
+
+    def _puts_key_back(self, target: UndoTarget) -> bool:
+        desired = target.desired
+        if desired is None:
+            return False
+        return bool(match_fields(desired, self._task.mapping.match_on))
+
+    async def _selected_elsewhere(self, jobs: Mapping[str, Job]) -> Sequence[str]:
+        """Return contacts to be deleted that other destinations of the account select.
+
+        Where one of these cannot be asked, none is deleted.
+        """
+        deleted = {
+            contact_id: job.state.known
+            for contact_id, job in jobs.items()
+            if job.desired is None
+        }
+        if self._neighbours is None or not deleted:
+            return ()
+        try:
+            wanted: Mapping[str, WantedByOthers] = await self._neighbours.wanting(
+                deleted
+            )
+        except SourceError:
+            return tuple(deleted)
+        return tuple(wanted)

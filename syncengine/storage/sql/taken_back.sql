@@ -1,0 +1,54 @@
+-- name: any
+-- Whether anything was taken back at the destination: else no contact is asked for.
+SELECT EXISTS (SELECT FROM syncengine.sync_taken_back WHERE destination = $1)
+
+-- name: load
+SELECT contact_id, undone, version, fields, tags_off, tags_on, whole
+FROM syncengine.sync_taken_back WHERE destination = $1 AND contact_id = ANY ($2::text[])
+
+-- name: keep
+-- Several names are one text each, since ``unnest`` would flatten an array of arrays.
+INSERT INTO syncengine.sync_taken_back
+    (destination, contact_id, undone, run_id, version, fields, tags_off, tags_on, whole)
+SELECT $1, contact_id, undone, $2, version,
+       ARRAY(SELECT jsonb_array_elements_text(fields::jsonb)), ARRAY(SELECT jsonb_array_elements_text(tags_off::jsonb)),
+       ARRAY(SELECT jsonb_array_elements_text(tags_on::jsonb)), whole
+FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::boolean[])
+     AS t (contact_id, undone, version, fields, tags_off, tags_on, whole)
+ORDER BY contact_id
+ON CONFLICT (destination, contact_id) DO UPDATE SET
+    undone = excluded.undone, run_id = excluded.run_id, version = excluded.version, fields = excluded.fields,
+    tags_off = excluded.tags_off, tags_on = excluded.tags_on, whole = excluded.whole
+
+-- name: drop
+DELETE FROM syncengine.sync_taken_back WHERE destination = $1 AND contact_id = ANY ($2::text[])
+
+-- name: changes
+-- What a run altered at these contacts.
+SELECT contact_id, effect, fields, tags_added, tags_removed, external_id
+FROM syncengine.sync_change WHERE run_id = $1 AND contact_id = ANY ($2::text[])
+
+-- name: later
+-- What runs of the same destination altered at these contacts after that one, by name alone.
+SELECT c.contact_id, c.run_id, r.undo_of AS undone,
+       ARRAY(SELECT jsonb_object_keys(c.fields)) AS fields, c.tags_added || c.tags_removed AS tags
+FROM syncengine.sync_change AS c JOIN syncengine.sync_run AS r USING (run_id)
+WHERE c.contact_id = ANY ($3::text[]) AND c.run_id > $2 AND r.destination = $1
+ORDER BY c.contact_id, c.run_id
+
+-- name: contacts
+-- Contacts that a run altered, in the order of their ids, after $2.
+SELECT contact_id FROM syncengine.sync_change
+WHERE run_id = $1 AND ($2::text IS NULL OR contact_id > $2)
+  AND ($3::text[] IS NULL OR contact_id = ANY ($3))
+ORDER BY contact_id LIMIT $4
+
+-- name: has_changes
+SELECT EXISTS (SELECT FROM syncengine.sync_change WHERE run_id = $1) AS kept,
+       EXISTS (SELECT FROM syncengine.sync_outcome WHERE run_id = $1 AND actions <> '{}') AS did_something
+
+-- name: is_under_way
+-- Whether the process of a run may still be at work: it has the lease of its account.
+SELECT EXISTS (SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_lease AS l USING (account)
+               WHERE r.run_id = $1 AND r.status = 'running' AND l.epoch = r.epoch
+                 AND NOT l.released AND l.expires_at > clock_timestamp())

@@ -1,0 +1,175 @@
+"""Changes of former runs, as an undo reads them, and notes of what was taken back.
+
+The notes are written by ``Contacts``, in the transactions of its intents and records:
+what is about to be taken back must never be sent again by a run in between.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import asyncpg
+import orjson
+
+from syncengine.model.change import ContactChange, Effect
+from syncengine.model.undo import LaterChange, TakenBack
+from syncengine.model.work import BatchKind, DiffSlice
+from syncengine.storage.connect import Connection, Pool
+from syncengine.storage.patience import patient
+from syncengine.storage.state.access import read_state
+from syncengine.storage.state.changes import changed_field
+from syncengine.storage.state.fence import Fence, FencedStore
+from syncengine.storage.statements import statements
+
+_SQL = statements("taken_back")
+_SLICE = 1000
+"""Number of contacts that are read at a time."""
+
+
+class PastChanges(FencedStore):
+    """What a run and those after it altered (``ports.ChangeStore``)."""
+
+    def __init__(self, fence: Fence, destination: str) -> None:
+        super().__init__(fence)
+        self._destination = destination
+
+    @patient
+    async def changes(
+        self, run_id: int, contact_ids: Sequence[str]
+    ) -> Mapping[str, ContactChange]:
+        """Return what a run altered at these contacts, by contact id."""
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["changes"], run_id, list(contact_ids))
+        return {row["contact_id"]: _change(row) for row in rows}
+
+    @patient
+    async def later(
+        self, run_id: int, contact_ids: Sequence[str]
+    ) -> Mapping[str, tuple[LaterChange, ...]]:
+        """Return what later runs altered at these contacts, the first run first."""
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(
+                _SQL["later"], self._destination, run_id, list(contact_ids)
+            )
+        found: defaultdict[str, tuple[LaterChange, ...]] = defaultdict(tuple)
+        for row in rows:
+            change = LaterChange(
+                run_id=row["run_id"],
+                undone=row["undone"],
+                fields=frozenset(row["fields"]),
+                tags=frozenset(row["tags"]),
+            )
+            found[row["contact_id"]] += (change,)
+        return found
+
+
+async def changed_contacts(
+    pool: Pool, run_id: int, only: Sequence[str] = ()
+) -> AsyncIterator[DiffSlice]:
+    """Yield the contacts that a run altered, in order; ``only`` restricts them."""
+    after: str | None = None
+    wanted = list(only) or None
+    while True:
+        async with read_state(pool) as connection:
+            rows = await connection.fetch(
+                _SQL["contacts"], run_id, after, wanted, _SLICE
+            )
+        contact_ids = tuple(row["contact_id"] for row in rows)
+        if contact_ids:
+            yield DiffSlice(BatchKind.CHANGES, contact_ids)
+            after = contact_ids[-1]
+        if len(contact_ids) < _SLICE:
+            return
+
+
+async def keeps_changes(pool: Pool, run_id: int) -> tuple[bool, bool]:
+    """Return whether a run's changes are kept, and whether it did anything at all."""
+    async with read_state(pool) as connection:
+        row = await connection.fetchrow(_SQL["has_changes"], run_id)
+    assert row is not None, "the statement always returns one row"
+    return row["kept"], row["did_something"]
+
+
+async def is_under_way(pool: Pool, run_id: int) -> bool:
+    """Return whether the process of a run may still be at work."""
+    async with read_state(pool) as connection:
+        return bool(await connection.fetchval(_SQL["is_under_way"], run_id))
+
+
+async def has_notes(connection: Connection, destination: str) -> bool:
+    """Return whether anything was taken back at the destination."""
+    return bool(await connection.fetchval(_SQL["any"], destination))
+
+
+async def load_notes(
+    connection: Connection, destination: str, contact_ids: Sequence[str]
+) -> dict[str, TakenBack]:
+    """Return what was taken back of these contacts, by contact id."""
+    rows = await connection.fetch(_SQL["load"], destination, list(contact_ids))
+    return {
+        row["contact_id"]: TakenBack(
+            undone=row["undone"],
+            version=row["version"],
+            fields=frozenset(row["fields"]),
+            tags_off=frozenset(row["tags_off"]),
+            tags_on=frozenset(row["tags_on"]),
+            whole=row["whole"],
+        )
+        for row in rows
+    }
+
+
+async def keep_notes(
+    connection: Connection,
+    destination: str,
+    run_id: int,
+    notes: Mapping[str, TakenBack],
+) -> None:
+    """Write what is taken back of these contacts; an empty note is dropped."""
+    kept = {contact_id: note for contact_id, note in notes.items() if note}
+    if kept:
+        columns = zip(
+            *(
+                (
+                    contact_id,
+                    note.undone,
+                    note.version,
+                    _names(note.fields),
+                    _names(note.tags_off),
+                    _names(note.tags_on),
+                    note.whole,
+                )
+                for contact_id, note in kept.items()
+            ),
+            strict=True,
+        )
+        await connection.execute(
+            _SQL["keep"], destination, run_id, *(list(column) for column in columns)
+        )
+    await drop_notes(
+        connection, destination, [each for each in notes if each not in kept]
+    )
+
+
+async def drop_notes(
+    connection: Connection, destination: str, contact_ids: Sequence[str]
+) -> None:
+    """Forget what was taken back of these contacts."""
+    if contact_ids:
+        await connection.execute(_SQL["drop"], destination, list(contact_ids))
+
+
+def _names(names: frozenset[str]) -> str:
+    return orjson.dumps(sorted(names)).decode()
+
+
+def _change(row: asyncpg.Record) -> ContactChange:
+    stored = orjson.loads(row["fields"])
+    return ContactChange(
+        Effect(row["effect"]),
+        {name: changed_field(each) for name, each in stored.items()},
+        frozenset(row["tags_added"]),
+        frozenset(row["tags_removed"]),
+        row["external_id"],
+    )
