@@ -44,15 +44,13 @@ def history(
     json
         Print one JSON array.
     """
-    columns = [*COLUMNS]
     names = [*EVENT_NAMES]
     if show_values:
-        columns.append(VALUES)
-        names.append(VALUES.name)
+        names.append(VALUES)
     print_pages(
         app.history(options.load(), destination, contact),
         chosen_format(format_, json=json),
-        columns,
+        COLUMNS,
         names,
         empty=f"No run that is kept touched contact {name_of(contact)}.",
         public=lambda event: event.public(show_values=show_values),

@@ -21,7 +21,7 @@ SUPPRESSIONS = (
     TableColumn("since", words=local_time),
     TableColumn("kind"),
     TableColumn("reason"),
-    TableColumn("subject", "salted hash"),
+    TableColumn("subject", "salted hash", is_folded=True),
 )
 ASKED = (
     TableColumn("asked"),
@@ -36,6 +36,6 @@ ERASURES = (
     TableColumn("status"),
     TableColumn("requested_at", "asked for", words=local_time),
     TableColumn("ended_at", "ended", words=local_time),
-    TableColumn("receipt", is_wide=True),
-    TableColumn("next", "what to do"),
+    TableColumn("receipt", is_wide=True, is_folded=True),
+    TableColumn("next", "what to do", is_folded=True),
 )

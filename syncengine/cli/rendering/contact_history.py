@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from syncengine.cli.rendering.rows import TableColumn, in_words
+from collections.abc import Iterator
+
+from syncengine.cli.rendering.rows import Row, TableColumn, in_words
 from syncengine.cli.rendering.run_list import local_time
-from syncengine.model.http import Json
 
 
-def _values(value: Json) -> str:
-    """Return such as ``city: Bonn -> Köln``; a question mark for what was not known."""
-    pairs: list[str] = []
-    for name, pair in value.items():
+def _result(row: Row) -> str:
+    """Return such as ``rejected (http_422): the vendor refused it``."""
+    result: str = row["outcome"] or "changed"
+    if row["code"] and row["code"] != row["outcome"]:
+        result += f" ({row['code']})"
+    if row["message"]:
+        result += f": {row['message']}"
+    return result
+
+
+def _change(row: Row) -> str:
+    """Return such as ``updated: city, +vip``; with values where the row has them."""
+    if row["effect"] is None:
+        return ""
+    parts = ", ".join(_parts(row))
+    return f"{row['effect']}: {parts}" if parts else str(row["effect"])
+
+
+def _parts(row: Row) -> Iterator[str]:
+    """Yield each field and tag that changed."""
+    values = row.get("values") or {}
+    for name in row["changed"]:
+        pair = values.get(name)
+        if pair is None:
+            yield name
+            continue
+        # A question mark stands for what was not known.
         old = in_words(pair["old"]) or "(none)" if "old" in pair else "?"
-        new = in_words(pair.get("new")) or "(none)"
-        pairs.append(f"{name}: {old} -> {new}")
-    return ", ".join(pairs)
+        yield f"{name}: {old} -> {in_words(pair['new']) or '(none)'}"
+    for tag in row["tags_added"]:
+        yield f"+{tag}"
+    for tag in row["tags_removed"]:
+        yield f"-{tag}"
 
 
 COLUMNS = (
     TableColumn("at", "when", words=local_time),
     TableColumn("run_id", "run", side="right"),
-    TableColumn("destination"),
     TableColumn("kind", is_wide=True),
-    TableColumn("outcome"),
-    TableColumn("code"),
-    TableColumn("effect"),
-    TableColumn("changed"),
-    TableColumn("tags_added", "tags added", is_wide=True),
-    TableColumn("tags_removed", "tags removed", is_wide=True),
-    TableColumn("message"),
+    TableColumn("destination"),
+    TableColumn("outcome", "result", of_row=_result, is_folded=True),
+    TableColumn("changed", of_row=_change, is_folded=True),
 )
-VALUES = TableColumn("values", words=_values)
+VALUES = "values"
+"""Public name of the values of fields, which are shown only if asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncengine.cli.rendering.rows import TableColumn
+from syncengine.cli.rendering.rows import Row, TableColumn
 from syncengine.cli.rendering.run_list import local_time
 from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Json
@@ -12,14 +12,24 @@ def _name(value: Json) -> str:
     return name_of(value)
 
 
+def _left_alone(row: Row) -> str:
+    """Return such as ``dead_letter (http_422)``; the code alone if it is tried again."""
+    standing, code = row["standing"], row["code"]
+    if standing is None or code in (None, standing):
+        return standing or code or ""
+    return f"{standing} ({code})"
+
+
 COLUMNS = (
     TableColumn("destination"),
-    TableColumn("contact", words=_name),
+    TableColumn("contact", words=_name, is_folded=True),
     TableColumn("external_id", "external id"),
     TableColumn("status"),
-    TableColumn("code"),
-    TableColumn("standing"),
+    TableColumn("standing", "why", of_row=_left_alone, is_folded=True),
     TableColumn("since_run_id", "since run", side="right", is_wide=True),
-    TableColumn("synced_at", "last in step", words=local_time),
+    TableColumn("synced_at", "last in step", words=local_time, is_wide=True),
 )
-VALUES = (TableColumn("fields"), TableColumn("tags"))
+VALUES = (
+    TableColumn("fields", is_folded=True),
+    TableColumn("tags", is_folded=True),
+)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from syncengine.cli.rendering.layout import contacts, print_line
 from syncengine.cli.rendering.rows import TableColumn
+from syncengine.model.calls import ADVICE
 from syncengine.model.contact_ids import name_of
 from syncengine.model.desk import Failure
 from syncengine.model.http import Json
@@ -18,9 +19,15 @@ def contact_name(value: Json) -> str:
     return name_of(value)
 
 
+def _reason(value: Json) -> str:
+    """Return a message without the advice at its end: the lines below say more."""
+    reason: str = value.partition(ADVICE)[0]
+    return reason
+
+
 COLUMNS = (
     TableColumn("destination"),
-    TableColumn("contact", words=contact_name),
+    TableColumn("contact", words=contact_name, is_folded=True),
     TableColumn("outcome"),
     TableColumn("code"),
     TableColumn("http_status", "http", side="right", is_wide=True),
@@ -28,7 +35,7 @@ COLUMNS = (
     TableColumn("since_run_id", "since", side="right", is_wide=True),
     TableColumn("rejections", "times", side="right", is_wide=True),
     TableColumn("standing", is_wide=True),
-    TableColumn("message"),
+    TableColumn("message", words=_reason, is_folded=True),
 )
 _MOST_STEPS = 20
 """Different things to do that are listed below the table."""

@@ -71,6 +71,18 @@ class TableColumn:
     """Function that turns the value into the text of a cell."""
     is_wide: bool = False
     """True for a column that a narrow terminal has no room for."""
+    is_folded: bool = False
+    """True for a column of long texts: where room is short, its cells have several
+    lines, and those of the others stay on one."""
+    of_row: Callable[[Row], str] | None = None
+    """Function that makes the text of a cell of several values, in place of
+    ``words``."""
+
+    def cell(self, row: Row) -> Text:
+        """Return the cell of a row: Text, in which rich looks for no markup."""
+        if self.of_row is not None:
+            return Text(self.of_row(row))
+        return Text(self.words(row.get(self.name)))
 
 
 class RowWriter(ABC):
@@ -115,9 +127,13 @@ class _TableWriter(RowWriter):
             collapse_padding=True,
             show_header=self._is_first,
         )
-        # Cells are Text, in which rich looks for no markup: they hold what others
-        # wrote.
-        lines = [self._cells(row) for row in rows]
+        if self._is_first and len(rows) < _AT_A_TIME:
+            # These are all rows: what none of them has needs no room.
+            self._columns = [
+                each for each in self._columns if any(map(each.cell, rows))
+            ]
+            self._widths = self._widths[: len(self._columns)]
+        lines = [[each.cell(row) for each in self._columns] for row in rows]
         for index, column in enumerate(self._columns):
             longest = max(cells[index].cell_len for cells in lines)
             title = column.title or column.name
@@ -126,6 +142,7 @@ class _TableWriter(RowWriter):
                 title,
                 justify=column.side,
                 overflow="fold",
+                no_wrap=not column.is_folded,
                 # On a page of a terminal rich shares the width out; elsewhere there is
                 # room for all.
                 min_width=None if out.is_terminal else self._widths[index],
@@ -134,9 +151,6 @@ class _TableWriter(RowWriter):
             table.add_row(*cells)
         print_table(table)
         self._is_first = False
-
-    def _cells(self, row: Row) -> list[Text]:
-        return [Text(each.words(row.get(each.name))) for each in self._columns]
 
 
 class _CsvWriter(RowWriter):

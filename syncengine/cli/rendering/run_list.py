@@ -36,15 +36,15 @@ RUN_COLUMNS = (
     TableColumn("status"),
     TableColumn("started_at", "started", words=local_time),
     TableColumn("seconds", "took", side="right", words=taken),
-    TableColumn("contacts", words=counted_contacts),
+    TableColumn("contacts", words=counted_contacts, is_folded=True),
     TableColumn("requests", side="right", is_wide=True),
-    TableColumn("error"),
+    TableColumn("error", is_folded=True),
 )
 BATCH_COLUMNS = (
     TableColumn("batch", side="right"),
     TableColumn("kind"),
     TableColumn("status"),
     TableColumn("contacts", side="right"),
-    TableColumn("outcomes", words=counted_contacts),
-    TableColumn("error"),
+    TableColumn("outcomes", words=counted_contacts, is_folded=True),
+    TableColumn("error", is_folded=True),
 )
