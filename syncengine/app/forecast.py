@@ -64,6 +64,8 @@ class Forecast:
     invalid: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
     standing: Counter[Standing] = field(default_factory=Counter)
+    standing_codes: Mapping[Standing, Mapping[str, int]] = field(default_factory=dict)
+    """Those that stand before the run, by reason and code."""
     causes: CauseCounter = field(default_factory=CauseCounter)
     changes: ChangeCounter = field(default_factory=ChangeCounter)
     methods: RequestMethods | None = None
@@ -219,6 +221,7 @@ class Forecast:
             invalid=dict(self.invalid.most_common(_MOST_INVALID)),
             suppressed=dict(sorted(self.suppressed.items())),
             standing=self.standing,
+            standing_codes=self.standing_codes,
             causes=counted_causes(self.causes),
             why={why.value: number for why, number in self.causes.by_why().items()},
             fields=fields,

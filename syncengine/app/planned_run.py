@@ -50,6 +50,7 @@ from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.planned_keys import PlannedKeys
 from syncengine.storage.state.runs import NO_RUN
 from syncengine.storage.state.standing import number_standing
+from syncengine.storage.state.status import standing_by_code
 
 _NUMBER = 0
 """Number of the batches, which are not written down."""
@@ -104,6 +105,8 @@ async def _recognise(
     # First, so that a forecast that is refused shows them, too.
     forecast.causes = await causes_since(destination, databases)
     forecast.standing = await number_standing(databases.state, destination.name)
+    codes = await standing_by_code(databases.state, destination.name)
+    forecast.standing_codes = codes
     await look_for_second_name(*where)
     recognised = await refuse_changes(*where, request)
     await refuse_new_name(*where, request)

@@ -13,7 +13,7 @@ from syncengine.app.run_progress import RunOutlook
 from syncengine.model.run_forecast import RunForecast
 from syncengine.model.work import Batch, BatchKind, KeyWait
 from syncengine.planning.timing import timing
-from syncengine.storage.state.runs import note_forecast
+from syncengine.storage.state.runs import measured_round_trip, note_forecast
 from syncengine.storage.state.waits import Waits
 
 _MOST_WITHOUT_LIMIT = 1000
@@ -43,6 +43,7 @@ async def make_forecast(run: RunParts, work: PreparedWork) -> RunOutlook | None:
         by_method=counted.by_method(),
         quotas=await quotas_of(s.destination, s.databases),
         wait=wait,
+        round_trip=await measured_round_trip(s.databases.state, s.name),
     )
     forecast = RunForecast(
         at=datetime.now(UTC),

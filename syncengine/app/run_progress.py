@@ -29,12 +29,19 @@ class RunOutlook:
         """Note that nothing more is sent."""
         self._ended = time.monotonic()
 
-    def scored(self, calls: int, requests: int) -> RunForecast:
-        """Return the forecast beside what the run did."""
+    def scored(
+        self, calls: int, requests: int, round_trip: float | None
+    ) -> RunForecast:
+        """Return the forecast beside what the run did.
+
+        ``round_trip`` is the number of seconds that it waited for an answer.
+        """
         ended = self._ended or time.monotonic()
         seconds = ended - self._began
         return self._forecast.scored(
-            MadeByRun(calls=calls, requests=requests, seconds=seconds)
+            MadeByRun(
+                calls=calls, requests=requests, seconds=seconds, round_trip=round_trip
+            )
         )
 
 
@@ -78,7 +85,9 @@ class RunProgress:
         """Return the report of what was counted."""
         forecast: RunForecast | None = None
         if self.outlook is not None:
-            forecast = self.outlook.scored(self.tally.calls, self.requests)
+            forecast = self.outlook.scored(
+                self.tally.calls, self.requests, self.pacing.ledger.mean_round_trip
+            )
         return RunReport(
             destination=self.destination,
             run_id=self.run_id,

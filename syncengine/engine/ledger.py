@@ -107,11 +107,18 @@ class Ledger:
         self._settles_within = settles_within
         self._tight = tight
         self._answers = 0
+        self._waited = 0.0
+        """Seconds that all answers together were waited for."""
         self._round_trip = inf
         self._late = -inf
         """Time at which the last abandoned request may arrive at the latest, or the
         last scheduled work be done."""
         self._by_method: dict[str, tuple[_Page, ...]] = {}
+
+    @property
+    def mean_round_trip(self) -> float | None:
+        """Seconds from a slot to its answer on average; None before any answer."""
+        return self._waited / self._answers if self._answers else None
 
     def room(self, method: str, now: float) -> bool:
         """Return whether ``take`` would give a slot."""
@@ -145,6 +152,7 @@ class Ledger:
     def answered(self, slot: Slot, now: float) -> None:
         """Note the response: the request arrived before ``now``."""
         self._answers += 1
+        self._waited += now - slot.taken
         self._round_trip = min(self._round_trip, now - slot.taken)
         arrival = now
         if self._tight and self._answers > LEARNING:

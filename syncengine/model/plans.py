@@ -123,6 +123,8 @@ class PlanReport:
     ``opted_out``."""
     standing: Mapping[Standing, int] = field(default_factory=dict)
     """Contacts that are not in step and not tried any more, once the run is through."""
+    standing_codes: Mapping[Standing, Mapping[str, int]] = field(default_factory=dict)
+    """Contacts that stand before the run, by reason and code, where they have one."""
     causes: tuple[CauseCount, ...] = ()
     """Why contacts are worked on; one contact may have several causes."""
     why: Mapping[str, int] = field(default_factory=dict)
@@ -202,6 +204,10 @@ class PlanReport:
             "tags": {name: dict(each) for name, each in self.tags.items()},
             "tags_left_out": self.tags_left_out,
             "standing": public_standing(self.standing),
+            "standing_codes": {
+                reason.value: dict(codes)
+                for reason, codes in sorted(self.standing_codes.items())
+            },
             "look_ups": self.look_ups,
             "requests": self.requests,
             "requests_least": self.requests_least,

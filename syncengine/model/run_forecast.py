@@ -25,6 +25,8 @@ class MadeByRun:
     requests: int
     seconds: float
     """Seconds from the moment of the forecast until all was sent and recorded."""
+    round_trip: float | None
+    """Seconds until an answer, on average; None where no limit counted a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,4 +76,9 @@ class RunForecast:
             "calls_made": None if made is None else made.calls,
             "requests_made": None if made is None else made.requests,
             "seconds_made": None if made is None else round(made.seconds, 1),
+            "round_trip": None if made is None else _rounded(made.round_trip),
         }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)

@@ -51,6 +51,7 @@ def timing(
     by_method: Mapping[str, int] | None = None,
     quotas: Sequence[QuotaUse] = (),
     wait: float = 0.0,
+    round_trip: float = 0.0,
 ) -> Timing:
     """Return the time that requests take when they are sent as the limits allow.
 
@@ -60,8 +61,14 @@ def timing(
         by_method: the usual number by HTTP method; None where that is not known.
         quotas: those of the limits with long windows.
         wait: seconds before the first request, for what was sent earlier.
+        round_trip: seconds until an answer, on average. A place in a limit is free
+            again one window after the answer, so the windows are longer by that.
     """
-    paced = [limit for limit in limits if limit.per <= LONGEST_PACED]
+    paced = [
+        _PacedLimit(limit, limit.calls / (limit.per + round_trip))
+        for limit in limits
+        if limit.per <= LONGEST_PACED
+    ]
     seconds, limit = _paced(requests, paced, by_method)
     for quota in quotas:
         longer = Duration(
@@ -78,8 +85,16 @@ def timing(
     return Timing(waited, limit, tuple(_shortages(requests.usual, quotas)))
 
 
+@dataclass(frozen=True, slots=True)
+class _PacedLimit:
+    """A limit with a short window, and the requests a second that it really allows."""
+
+    limit: Limit
+    rate: float
+
+
 def _paced(
-    requests: Cost, limits: Sequence[Limit], by_method: Mapping[str, int] | None
+    requests: Cost, limits: Sequence[_PacedLimit], by_method: Mapping[str, int] | None
 ) -> tuple[Duration, Limit | None]:
     """Return the time under paced limits, and the slowest of these for the usual time.
 
@@ -89,33 +104,29 @@ def _paced(
     """
     if not limits:
         return Duration(), None
-    usual, limit = -1.0, limits[0]
-    for each in sorted(limits, key=rate_of):
+    usual, limit = -1.0, limits[0].limit
+    for each in sorted(limits, key=lambda paced: paced.rate):
         number = requests.usual
-        if by_method is not None and each.method is not None:
-            number = by_method.get(each.method, 0)
-        seconds = _seconds(number, rate_of(each))
+        method = each.limit.method
+        if by_method is not None and method is not None:
+            number = by_method.get(method, 0)
+        seconds = _seconds(number, each.rate)
         if seconds > usual:
-            usual, limit = seconds, each
-    slowest = min(rate_of(each) for each in limits)
+            usual, limit = seconds, each.limit
+    slowest = min(each.rate for each in limits)
     least = _least_seconds(requests.least, limits)
     most = _seconds(requests.most, slowest)
     return Duration(min(least, usual), usual, max(usual, most)), limit
 
 
-def rate_of(limit: Limit) -> float:
-    """Return the number of requests a second that a limit allows."""
-    return limit.calls / limit.per
-
-
-def _least_seconds(requests: int, limits: Sequence[Limit]) -> float:
+def _least_seconds(requests: int, limits: Sequence[_PacedLimit]) -> float:
     """Return the seconds of requests that are spread over all methods."""
-    common = [rate_of(limit) for limit in limits if limit.method is None]
+    common = [each.rate for each in limits if each.limit.method is None]
     by_method: dict[str, float] = {}
-    for limit in limits:
-        if limit.method is not None:
-            slower = min(rate_of(limit), by_method.get(limit.method, inf))
-            by_method[limit.method] = slower
+    for each in limits:
+        method = each.limit.method
+        if method is not None:
+            by_method[method] = min(each.rate, by_method.get(method, inf))
     seconds = [_seconds(requests, rate) for rate in common]
     if by_method:
         # The first request of each method goes out at once.

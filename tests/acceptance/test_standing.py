@@ -32,6 +32,7 @@ KEYS = [
     "probes",
     "throttled",
     "seconds",
+    "forecast",
     "error",
 ]
 OUTCOMES = [

@@ -100,10 +100,12 @@ async def _clean(
     """
     sample = EVERYBODY if exact else None
     plan = (await here.plan(sample=sample, accept=frozenset({"removals"})))[vendor]
+    before = here.sandbox.journal(vendor).total
     if file is None:
         report = await _run(here, vendor)
     else:
         report = await _run_file(here, vendor, file)
+    assert here.sandbox.journal(vendor).total - before == report.requests
     assert plan.requests_least <= report.requests <= plan.requests_most
     if exact:
         assert report.requests == plan.requests

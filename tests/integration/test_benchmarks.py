@@ -29,7 +29,7 @@ TINY = {
     ),
     "forecast": (
         ["--contacts", "3", "--vendor", "charles"],
-        ["First runs of up to 3 contacts", "charles", "3 / 3", "5 a second"],
+        ["Runs over up to 3 new contacts", "charles", "3 / 3", "5 a second"],
     ),
     "pacing": (
         ["--contacts", "10", "--calls", "5", "--per", "0.2"],

@@ -31,6 +31,7 @@ from syncengine.model.plans import PlanReport
 from syncengine.planning.timing import timing
 from syncengine.storage.connect import Connection
 from syncengine.storage.state.planned_keys import planned_claims
+from syncengine.storage.state.runs import measured_round_trip
 
 
 async def plan(
@@ -201,6 +202,7 @@ async def _report(
         destination.limits,
         by_method=forecast.by_method(),
         quotas=await quotas_of(destination, reader.databases),
+        round_trip=await measured_round_trip(reader.databases.state, destination.name),
     )
     starts_at = datetime.now().astimezone() + timedelta(seconds=wait)
     return forecast.report(lasting, starts_at, cause)

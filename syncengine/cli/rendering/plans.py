@@ -95,6 +95,9 @@ def _print_details(report: PlanReport) -> None:
         codes = with_numbers(report.unsupported_codes)
         print_line(f"{name}: unsupported, by kind of change: {codes}")
     print_standing(name, report.standing)
+    for reason, by_code in sorted(report.standing_codes.items()):
+        told = with_numbers(by_code)
+        print_line(f"{name}: {reason.value} before the run, by code: {told}")
     _print_remarks(report)
 
 

@@ -48,6 +48,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING run_id
 -- name: forecast
 UPDATE syncengine.sync_run SET forecast = $2::jsonb WHERE run_id = $1
 
+-- name: round_trip
+-- Of the newest run that has measured it.
+SELECT (totals #>> '{forecast,round_trip}')::float8
+FROM (SELECT run_id, totals FROM syncengine.sync_run WHERE destination = $1 ORDER BY run_id DESC LIMIT 20) AS newest
+WHERE totals #>> '{forecast,round_trip}' IS NOT NULL ORDER BY run_id DESC LIMIT 1
+
 -- name: finish
 UPDATE syncengine.sync_run SET status = $2, ended_at = clock_timestamp(), totals = $3::jsonb, error = $4
 WHERE run_id = $1

@@ -190,6 +190,18 @@ def printable_error(error: str | None) -> str | None:
     return printable(error, lines=True)
 
 
+async def measured_round_trip(pool: Pool, destination: str) -> float:
+    """Return the seconds until an answer, as the newest run has measured them.
+
+    0 where none has. Raises StorageError.
+    """
+    async with read_state(pool) as connection:
+        seconds: float | None = await connection.fetchval(
+            _SQL["round_trip"], destination
+        )
+    return seconds or 0.0
+
+
 async def note_forecast(fence: Fence, run_id: int, forecast: Json) -> None:
     """Record what a run expects of itself. Raises LeaseLost, StorageError."""
     stored = orjson.dumps(forecast).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 import orjson
@@ -43,16 +43,9 @@ async def read_status(
         concern = Concern(row["concern"])
         alerts[row["destination"]][concern] = AlertKind(row["state"])
     standing: defaultdict[str, Counter[Standing]] = defaultdict(Counter)
-    by_code: defaultdict[str, dict[Standing, Counter[str]]] = defaultdict(dict)
     for row in standing_rows:
-        name, reason, number = (
-            row["destination"],
-            Standing(row["standing"]),
-            row["number"],
-        )
-        standing[name][reason] += number
-        if row["code"]:
-            by_code[name].setdefault(reason, Counter())[row["code"]] = number
+        standing[row["destination"]][Standing(row["standing"])] += row["number"]
+    by_code = _by_code(standing_rows)
     found = {row["destination"]: row for row in rows}
     reports: list[StatusReport] = []
     for name, account in destinations:
@@ -72,6 +65,31 @@ async def read_status(
         )
         reports.append(report)
     return reports
+
+
+async def standing_by_code(
+    pool: Pool, destination: str
+) -> Mapping[Standing, Mapping[str, int]]:
+    """Return the standing contacts of a destination that have a code, by reason.
+
+    Raises StorageError.
+    """
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["standing"], [destination])
+    return _by_code(rows)[destination]
+
+
+def _by_code(
+    rows: Sequence[asyncpg.Record],
+) -> defaultdict[str, dict[Standing, Counter[str]]]:
+    """Return the numbers of standing contacts by destination, reason and code."""
+    found: defaultdict[str, dict[Standing, Counter[str]]] = defaultdict(dict)
+    for row in rows:
+        if row["code"]:
+            reason = Standing(row["standing"])
+            codes = found[row["destination"]].setdefault(reason, Counter())
+            codes[row["code"]] = row["number"]
+    return found
 
 
 def _in_step(sent_status: str | None) -> bool | None:
