@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 
 from syncengine import app
 from syncengine.cli.execution import execute
-from syncengine.cli.options import AtLeastOne, Destinations, Flag
+from syncengine.cli.options import AtLeastOne, Destinations, Flag, FormatOption
 from syncengine.cli.rendering.adopted import print_adopted
 from syncengine.config.project import Config
 from syncengine.model.copies import AdoptReport
@@ -18,6 +18,7 @@ def adopt(
     *,
     destination: Destinations = (),
     limit: AtLeastOne | None = None,
+    format_: FormatOption = None,
     json: Flag = False,
 ) -> int:
     """Link the source's contacts to those that exist at the vendor; changes none there.
@@ -37,4 +38,4 @@ def adopt(
     ) -> Awaitable[Sequence[AdoptReport]]:
         return app.adopt(config, destination, limit=limit, progress=progress, stop=stop)
 
-    return execute(work, print_adopted, json=json)
+    return execute(work, print_adopted, json=json, format_=format_)

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from syncengine.cli import exits
 from syncengine.cli.engine import logging_events
-from syncengine.cli.options import options
+from syncengine.cli.options import Format, chosen_format, options
 from syncengine.cli.progress import shown_progress
-from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.rendering.rows import print_reports as print_in_form
 from syncengine.cli.signals import ReceivedSignal, run_stoppable
 from syncengine.config.project import Config
 from syncengine.model.copies import AdoptReport, VerifyReport
@@ -28,12 +28,14 @@ def execute(
     print_reports: Callable[[Sequence[R]], None],
     *,
     json: bool,
+    format_: Format | None = None,
 ) -> int:
-    """Do the work, print its reports, and return the exit code.
+    """Do the work, print its reports in this form, and return the exit code.
 
     The work is given the configuration, the progress to report to, and an event that is
     set when it is to stop. Raises ConfigError, RunRefused.
     """
+    chosen = chosen_format(format_, json=json)
     config = options.load()
     received = ReceivedSignal()
 
@@ -46,10 +48,7 @@ def execute(
         reports = run_stoppable(work_with_progress, received)
         if reports is None:
             return received.exit_code or 1
-        if json:
-            print_json(reports)
-        else:
-            print_reports(reports)
+        print_in_form(reports, chosen, print_reports)
     codes = [exits.exit_code(report) for report in reports]
     code = exits.worst(codes)
     # A refusal (2) or another run's lease (3) had nothing to do with the signal.

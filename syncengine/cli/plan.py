@@ -7,9 +7,17 @@ from pathlib import Path
 from syncengine.app.project import Project
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
-from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names, options
-from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.options import (
+    AtLeastOne,
+    Destinations,
+    Flag,
+    FormatOption,
+    Names,
+    chosen_format,
+    options,
+)
 from syncengine.cli.rendering.plans import print_plans
+from syncengine.cli.rendering.rows import print_reports
 
 
 def plan(
@@ -25,6 +33,7 @@ def plan(
     since_config: str | None = None,
     out: Path | None = None,
     show_values: Flag = False,
+    format_: FormatOption = None,
     json: Flag = False,
 ) -> int:
     """Show what a run would send, and how long it would take; sends nothing.
@@ -65,6 +74,7 @@ def plan(
     json
         Print one JSON object for each destination.
     """
+    chosen = chosen_format(format_, json=json)
     reports = run_engine(
         Project(options.load()).aplan(
             *destination,
@@ -80,8 +90,5 @@ def plan(
             show_values=show_values,
         )
     )
-    if json:
-        print_json(reports)
-    else:
-        print_plans(reports)
+    print_reports(reports, chosen, print_plans)
     return exits.worst(map(exits.exit_code, reports))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Sequence
 from syncengine.app.project import Project
 from syncengine.cli.execution import execute
 from syncengine.cli.moments import moment
-from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
+from syncengine.cli.options import AtLeastOne, Destinations, Flag, FormatOption, Names
 from syncengine.cli.rendering.runs import print_runs
 from syncengine.config.project import Config
 from syncengine.model.reports import Progress, RunReport
@@ -24,6 +24,7 @@ def retry(
     since: str | None = None,
     batch: AtLeastOne | None = None,
     accept: Names = (),
+    format_: FormatOption = None,
     json: Flag = False,
 ) -> int:
     """Try again, with fresh values, what failed in an earlier run, or all dead letters.
@@ -67,4 +68,4 @@ def retry(
             stop=stop,
         )
 
-    return execute(work, print_runs, json=json)
+    return execute(work, print_runs, json=json, format_=format_)

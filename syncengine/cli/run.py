@@ -8,7 +8,7 @@ from pathlib import Path
 
 from syncengine.app.project import Project
 from syncengine.cli.execution import execute
-from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
+from syncengine.cli.options import AtLeastOne, Destinations, Flag, FormatOption, Names
 from syncengine.cli.rendering.runs import print_runs
 from syncengine.config.project import Config
 from syncengine.model.reports import Progress, RunReport
@@ -24,6 +24,7 @@ def run(
     contact: Names = (),
     accept: Names = (),
     plan: Path | None = None,
+    format_: FormatOption = None,
     json: Flag = False,
 ) -> int:
     """Send what changed in the source, so that the vendors' copies agree with it.
@@ -73,4 +74,4 @@ def run(
             stop=stop,
         )
 
-    return execute(work, print_runs, json=json)
+    return execute(work, print_runs, json=json, format_=format_)

@@ -5,12 +5,25 @@ from __future__ import annotations
 from syncengine import app
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
-from syncengine.cli.options import Destinations, Flag, options
-from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.options import (
+    Destinations,
+    Flag,
+    FormatOption,
+    chosen_format,
+    options,
+)
+from syncengine.cli.rendering.rows import print_reports
 from syncengine.cli.rendering.shown import print_shown
 
 
-def show(contact: str, /, *, destination: Destinations = (), json: Flag = False) -> int:
+def show(
+    contact: str,
+    /,
+    *,
+    destination: Destinations = (),
+    format_: FormatOption = None,
+    json: Flag = False,
+) -> int:
     """Show one contact: its row, what is known of its copies, what the vendors hold.
 
     Parameters
@@ -22,9 +35,7 @@ def show(contact: str, /, *, destination: Destinations = (), json: Flag = False)
     json
         Print one JSON object for each destination.
     """
+    chosen = chosen_format(format_, json=json)
     reports = run_engine(app.show(options.load(), destination, contact))
-    if json:
-        print_json(reports)
-    else:
-        print_shown(reports)
+    print_reports(reports, chosen, print_shown)
     return exits.worst(map(exits.exit_code, reports))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 
 from syncengine.app.project import Project
 from syncengine.cli.execution import execute
-from syncengine.cli.options import AtLeastOne, Destinations, Flag, Names
+from syncengine.cli.options import AtLeastOne, Destinations, Flag, FormatOption, Names
 from syncengine.cli.rendering.verified import print_verified
 from syncengine.config.project import Config
 from syncengine.model.copies import VerifyReport
@@ -23,6 +23,7 @@ def verify(
     field: Names = (),
     recreate: Flag = False,
     accept: Names = (),
+    format_: FormatOption = None,
     json: Flag = False,
 ) -> int:
     """Read contacts back from the vendors; report where they differ from what was sent.
@@ -65,4 +66,4 @@ def verify(
             stop=stop,
         )
 
-    return execute(work, print_verified, json=json)
+    return execute(work, print_verified, json=json, format_=format_)

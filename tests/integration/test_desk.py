@@ -351,3 +351,21 @@ async def _check_failures(desk: Desk) -> None:
         "failures", "4", "-d", "charles"
     )
     assert "contradicts" in await desk.refused("failures", "--csv", "--format=table")
+
+
+@pytest.mark.asyncio
+async def test_runs_and_plans_print_in_each_form(desk: Desk) -> None:
+    await desk.here.add([1, 2])
+    code, text, _ = await desk.say("plan", "-d", "charles", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert (code, row["destination"], row["contacts"]) == (0, "charles", "2")
+    # A run listens to signals, so it has a process of its own.
+    code, text = await desk.here.command("run", "-d", "charles", "--format", "csv")
+    names = next(line for line in text.splitlines() if line.startswith("destination,"))
+    assert (code, "contacts.applied" in names.split(",")) == (0, True), text
+    code, text, _ = await desk.say("show", "1", "-d", "charles", "--format", "json")
+    assert (code, json.loads(text)["status"]) == (0, "synced")
+    # Refused before anything is sent.
+    code, text, _ = await desk.say("run", "--format", "csv", "--json")
+    assert (code, json.loads(text)["status"]) == (2, "refused")
+    assert "contradicts --format csv" in text
