@@ -7,6 +7,7 @@ import stat
 import time
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -333,3 +334,66 @@ async def test_command_and_python_say_the_same(database: str, tmp_path: Path) ->
         assert (code, said.count('{"destination":"')) == (0, 1)
         assert set(here.held(NAME)) == {1, 2}
         assert here.requests("charles") == 0
+
+
+@pytest.mark.asyncio
+async def test_whatever_moves_a_plan_sends_what_it_says_or_names_why_not(
+    database: str, tmp_path: Path
+) -> None:
+    """Rows, people, runs and the vendor move at random between plan and run."""
+    random, file = Random(1), tmp_path / "plan.json"
+    refused = sent_some = 0
+    async with people(database, tmp_path / "config", BOTH) as here:
+        await here.add(range(1, 13), tags=["a"])
+        await here.runs()
+        for night in range(4):
+            first = 20 + 4 * night
+            await here.add(range(first, first + 4))
+            for number in random.sample(range(1, 13), 4):
+                await here.change(number, name=f"N {random.random()}", tags=["b"])
+            await here.plan_file(file, shows_values=True)
+            lines = contacts_of(file)
+            moved = await _move(here, random, first)
+            with sent_calls(here.config) as sent:
+                reports = await here.run_file(file)
+            assert list(not_as_planned(lines, sent)) == []
+            for name, report in reports.items():
+                sent_there = [each for each in sent if each[0] == name]
+                if report.status == "refused":
+                    refused += 1
+                    assert sent_there == []
+                    assert "contact " in str(report.error)
+                    continue
+                sent_some += 1
+                named = {each.contact_id for each in report.noteworthy}
+                silent = {
+                    contact
+                    for vendor, contact in not_sent(lines, sent)
+                    if vendor == name
+                }
+                # A contact that a look-up finds in step needs no call.
+                assert silent <= named | {str(each) for each in moved}, report
+            await here.runs()
+    assert refused, "every plan was sent"
+    assert sent_some, "every plan was refused"
+
+
+async def _move(here: People, random: Random, newcomer: int) -> set[int]:
+    """Let something happen; return the contacts that are at a vendor already now."""
+    match random.choice(["nothing", "row", "left", "no", "run", "met", "stranger"]):
+        case "row":
+            await here.change(newcomer, name="Moved")
+        case "left":
+            await here.remove([newcomer])
+        case "no":
+            subject = Subject(SubjectKind.CONTACT, str(newcomer))
+            await app.suppress(here.config, [subject])
+        case "run":
+            await here.runs(contacts=(str(newcomer),))
+        case "met":
+            seed = Seed({"crm_id": str(newcomer), "firstName": "Theirs"}, ())
+            here.sandbox.twin(NAME).seed([seed], 0.0)
+            return {newcomer}
+        case "stranger":
+            await here.add([1000 + newcomer])
+    return set()
