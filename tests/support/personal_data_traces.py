@@ -141,7 +141,7 @@ class Noise:
             "SELECT table_name AS name FROM information_schema.tables "
             "WHERE table_schema = 'syncengine'"
         )
-        for name in (row["name"] for row in tables if row["name"] != "sync_known"):
+        for name in (row["name"] for row in tables):
             rows = await self.database.fetch(
                 f"SELECT t::text AS line FROM syncengine.{name} AS t"
             )
@@ -150,11 +150,19 @@ class Noise:
             report = self.sandbox.journal(name).report(self.sandbox.twin(name).limiter)
             self.heard[f"journal of {name}"] = orjson.dumps(report).decode()
 
-    def traces(self, texts: Iterable[str]) -> set[tuple[str, str]]:
-        """Return the texts that can be found in any form, each with where."""
+    def traces(
+        self, texts: Iterable[str], besides: Iterable[str] = ()
+    ) -> set[tuple[str, str]]:
+        """Return the texts that can be found in any form, each with where.
+
+        ``besides`` are the places where they may be.
+        """
+        searched = {
+            where: said for where, said in self.heard.items() if where not in besides
+        }
         return {
             (where, text)
-            for where, said in self.heard.items()
+            for where, said in searched.items()
             for text in texts
             if any(needle in said for needle in needles(text))
         }
