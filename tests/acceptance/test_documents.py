@@ -180,7 +180,7 @@ def test_tests_that_play_a_page_are_there() -> None:
 
 
 _REPORTS = {
-    "run, retry": "RunReport",
+    "run, retry, undo": "RunReport",
     "plan": "PlanReport",
     "verify": "VerifyReport",
     "adopt": "AdoptReport",
@@ -247,7 +247,7 @@ def test_the_page_on_the_api_names_every_argument() -> None:
     rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
     described = {name for names, _ in rows for name in re.findall(r"`(\w+)`", names)}
     arguments: set[str] = set()
-    for method in ("check", "plan", "run", "retry", "verify", "status"):
+    for method in ("check", "plan", "run", "retry", "undo", "verify", "status"):
         signature = inspect.signature(getattr(Project, method))
         arguments |= signature.parameters.keys()
     assert described == arguments - {"self"}
