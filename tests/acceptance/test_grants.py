@@ -269,13 +269,16 @@ _LOOKING = (
     ("suppressions", "--contact", "1"),
     ("erasures",),
     ("export",),
+    ("metrics", "--out", "/dev/null"),
 )
 """Verbs that read, and show no value of a contact."""
 _WITH_VALUES = (
     ("why", "2"),
     ("history", "2", "--show-values"),
     ("export", "--show-values"),
+    ("report", "1", "--out", "/dev/null"),
 )
+"""Verbs that read tables with values of contacts."""
 
 
 @pytest.mark.asyncio

@@ -9,12 +9,13 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import backfill, forecast, pacing, unchanged
+from tests.benchmarks import backfill, desk, forecast, pacing, unchanged
 
 BENCHMARKS: dict[str, Callable[[list[str]], None]] = {
     "unchanged": unchanged.main,
     "backfill": backfill.main,
     "pacing": pacing.main,
+    "desk": desk.main,
     "forecast": forecast.main,
 }
 
