@@ -14,7 +14,7 @@ from syncengine.desk import words
 from syncengine.desk.report import OUTCOME_TONES, figures, limit_a_minute
 from syncengine.desk.timeline import outcomes_of, slots
 from syncengine.desk.words import Tone
-from syncengine.model.desk import RunSummary
+from syncengine.model.desk import Failure, RunSummary
 from syncengine.model.desk_pages import (
     ContactAtDestination,
     DestinationFacts,
@@ -29,8 +29,12 @@ from syncengine.ports import DeskState
 _ROWS = 50
 """Rows of a page."""
 _BATCHES = 20
+_NAMES = 12
+"""Fields that are named of one change of a contact."""
 _BARS = 60
 """Bars of the small chart of a run."""
+_LEAST_HEIGHT = 1.5
+"""Hundredths of the chart's height."""
 _REFRESH = 10
 """Seconds after which the page of a run in progress is loaded again."""
 _OUTCOMES = ("rejected", "unknown", "deferred", "unsupported")
@@ -102,6 +106,7 @@ class DeskPages:
             ],
             "alerts": alerts,
             "standing_words": words.STANDING_WORDS,
+            "one_standing": words.ONE_STANDING,
             "next": _link("/", after=found[-1].destination) if found else None,
             "is_first": not query.get("after"),
         }
@@ -205,6 +210,7 @@ class DeskPages:
             "with_values": self._with_values,
             "tones": OUTCOME_TONES,
             "one_standing": words.ONE_STANDING,
+            "most_names": _NAMES,
             "steps": words.STANDING_STEPS,
         }
         public = {
@@ -265,7 +271,7 @@ class DeskPages:
     ) -> dict[str, object]:
         return {
             "destination": destination,
-            "failures": page.failures,
+            "groups": _alike(page.failures),
             "code": query.get("code", ""),
             "tones": OUTCOME_TONES,
             "standing_words": words.STANDING_WORDS,
@@ -312,13 +318,26 @@ def _shown(run: RunSummary) -> _Shown:
     )
 
 
+def _alike(failures: Sequence[Failure]) -> list[tuple[Failure, list[str]]]:
+    """Return failures that ended alike as one, with the ids of all their contacts."""
+    groups: dict[tuple[str, ...], tuple[Failure, list[str]]] = {}
+    for each in failures:
+        key = (each.outcome, each.code, each.message, each.next_step)
+        groups.setdefault(key, (each, []))[1].append(each.contact_id)
+    return list(groups.values())
+
+
 def _bars(minutes: Sequence[MinuteFacts], limit: float | None) -> list[_Bar]:
     """Return the pace of a run as the bars of a small chart."""
     joined = slots(minutes, _BARS)
     highest = max([limit or 0.0, 1.0, *(slot.pace for slot in joined)])
     return [
         _Bar(
-            height=round(100 * slot.pace / highest, 1),
+            # One request of thousands that are allowed is still to be seen.
+            height=max(
+                _LEAST_HEIGHT if slot.requests else 0.0,
+                round(100 * slot.pace / highest, 1),
+            ),
             words=f"{words.clock(slot.begins_at)}: {words.number(slot.pace)} a minute",
         )
         for slot in joined

@@ -34,6 +34,8 @@ from syncengine.model.work import Standing
 _INDENTATION = re.compile(r"\n\s+")
 _MOST_POINTS = 180
 """Slots of a chart."""
+_LEAST_POINTS = 2
+"""Slots without which a chart shows nothing that a table does not."""
 _MOST_ROWS = 36
 """Rows of the table with the same numbers: it fits on a printed page."""
 
@@ -90,6 +92,7 @@ def render_report(record: RunRecord, *, version: str, with_values: bool) -> str:
             limit=limit,
             pace_words=_pace_words(timeline, limit),
             charts=_charts(record, limit),
+            lacks_charts=len(timeline) >= _LEAST_POINTS and not charts.can_draw(),
             tones=OUTCOME_TONES,
             steps=OUTCOME_STEPS,
             failures=_by_outcome(record.failures),
@@ -178,9 +181,9 @@ def _pace_words(timeline: Sequence[TimeSlot], limit: float | None) -> str:
 
 
 def _charts(record: RunRecord, limit: float | None) -> _Charts | None:
-    """Return the charts; None without matplotlib, or without minutes to draw."""
+    """Return the charts; None without matplotlib, or for a single minute."""
     points = slots(record.minutes, _MOST_POINTS)
-    if not points or not charts.can_draw():
+    if len(points) < _LEAST_POINTS or not charts.can_draw():
         return None
     outcomes: list[str] = []
     if any(slot.contacts for slot in points):

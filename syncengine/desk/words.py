@@ -135,6 +135,9 @@ CODE_WORDS = {
     "other_id": "the vendor answered with the id of another contact",
     "not_found": "the vendor does not know the contact",
     "same_person": "a phone or address of somebody who was suppressed",
+    "account_stopped": "the account was halted before it was judged",
+    "stopped": "the run ended before its turn",
+    "remove_tag": "the vendor cannot take a tag away",
     "moved": "the phone or address belongs to another contact now",
 }
 """What codes mean that are no sentence by themselves."""

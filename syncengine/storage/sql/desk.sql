@@ -27,15 +27,19 @@ SELECT minute, requests, throttled, outcomes, codes
 FROM syncengine.sync_run_minute WHERE run_id = $1 ORDER BY minute DESC LIMIT $2
 
 -- name: changes
--- What the first $2 changes of a run were about, by kind and name, and how many changes that are. Names, no values.
+-- What the first $2 changes of a run were about, by kind and name. Names, no values. Fields named tags.NAME are tags of
+-- which it was not known whether they were there before.
 WITH first AS MATERIALIZED (
     SELECT effect, fields, tags_added, tags_removed FROM syncengine.sync_change
     WHERE run_id = $1 ORDER BY contact_id LIMIT $2
 )
 SELECT 'effect' AS kind, effect AS name, count(*) AS contacts, 0 AS cleared FROM first GROUP BY effect
 UNION ALL
-SELECT 'field', field.key, count(*), count(*) FILTER (WHERE field.value -> 'new' = 'null')
-FROM first CROSS JOIN LATERAL jsonb_each(first.fields) AS field GROUP BY field.key
+SELECT CASE WHEN NOT starts_with(field.key, 'tags.') THEN 'field'
+            WHEN field.value -> 'new' = 'true' THEN 'tag_added' ELSE 'tag_removed' END,
+       CASE WHEN starts_with(field.key, 'tags.') THEN substr(field.key, 6) ELSE field.key END,
+       count(*), count(*) FILTER (WHERE field.value -> 'new' = 'null')
+FROM first CROSS JOIN LATERAL jsonb_each(first.fields) AS field GROUP BY 1, 2
 UNION ALL
 SELECT 'tag_added', tag, count(*), 0 FROM first CROSS JOIN LATERAL unnest(first.tags_added) AS tag GROUP BY tag
 UNION ALL

@@ -14,20 +14,30 @@ SELECT max(run_id) FROM syncengine.sync_run
 SELECT effect, count(*) AS contacts FROM syncengine.sync_change WHERE run_id = $1 GROUP BY effect
 
 -- name: changed_fields
--- Where the new value is null, the field is empty now.
+-- Where the new value is null, the field is empty now. Fields named tags.NAME are tags of which it was not known whether
+-- they were there before.
 SELECT field.key AS name, count(*) AS contacts, count(*) FILTER (WHERE field.value -> 'new' = 'null') AS cleared
 FROM syncengine.sync_change AS change CROSS JOIN LATERAL jsonb_each(change.fields) AS field
-WHERE change.run_id = $1 GROUP BY field.key ORDER BY contacts DESC, name LIMIT $2
+WHERE change.run_id = $1 AND NOT starts_with(field.key, 'tags.')
+GROUP BY field.key ORDER BY contacts DESC, name LIMIT $2
 
 -- name: tags_added
-SELECT tag AS name, count(*) AS contacts
-FROM syncengine.sync_change AS change CROSS JOIN LATERAL unnest(change.tags_added) AS tag
-WHERE change.run_id = $1 GROUP BY tag ORDER BY contacts DESC, name LIMIT $2
+SELECT added.tag AS name, count(*) AS contacts
+FROM syncengine.sync_change AS change CROSS JOIN LATERAL (
+    SELECT unnest(change.tags_added)
+    UNION SELECT substr(key, 6) FROM jsonb_each(change.fields)
+    WHERE starts_with(key, 'tags.') AND value -> 'new' = 'true'
+) AS added (tag)
+WHERE change.run_id = $1 GROUP BY added.tag ORDER BY contacts DESC, name LIMIT $2
 
 -- name: tags_removed
-SELECT tag AS name, count(*) AS contacts
-FROM syncengine.sync_change AS change CROSS JOIN LATERAL unnest(change.tags_removed) AS tag
-WHERE change.run_id = $1 GROUP BY tag ORDER BY contacts DESC, name LIMIT $2
+SELECT removed.tag AS name, count(*) AS contacts
+FROM syncengine.sync_change AS change CROSS JOIN LATERAL (
+    SELECT unnest(change.tags_removed)
+    UNION SELECT substr(key, 6) FROM jsonb_each(change.fields)
+    WHERE starts_with(key, 'tags.') AND value -> 'new' IS DISTINCT FROM 'true'
+) AS removed (tag)
+WHERE change.run_id = $1 GROUP BY removed.tag ORDER BY contacts DESC, name LIMIT $2
 
 -- name: changed_contacts
 -- With values: only for whoever asked for them.

@@ -7,6 +7,7 @@ reach far enough, the page says so (``ChangeCounts.is_complete``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import asyncpg
@@ -27,7 +28,12 @@ from syncengine.model.run_record import (
 from syncengine.model.work import Standing
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
-from syncengine.storage.state.report import json_object, minute_facts, run_facts
+from syncengine.storage.state.report import (
+    MOST_NAMES,
+    json_object,
+    minute_facts,
+    run_facts,
+)
 from syncengine.storage.statements import statements
 
 _SQL = statements("desk")
@@ -72,18 +78,29 @@ async def first_changes(pool: Pool, run_id: int) -> ChangeCounts:
     """Count what the first changes of a run were about; no values."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["changes"], run_id, MOST_COUNTED)
-    by_kind: dict[str, list[ChangedName]] = {}
+    by_kind: dict[str, Counter[str]] = {}
+    cleared: Counter[str] = Counter()
     for row in rows:
-        changed = ChangedName(row["name"], row["contacts"], row["cleared"])
-        by_kind.setdefault(row["kind"], []).append(changed)
-    effects = {each.name: each.contacts for each in by_kind.get("effect", [])}
+        # A tag may come twice: known not to be there before, and not known.
+        by_kind.setdefault(row["kind"], Counter())[row["name"]] += row["contacts"]
+        if row["kind"] == "field":
+            cleared[row["name"]] = row["cleared"]
+    effects = by_kind.get("effect", Counter())
     contacts = sum(effects.values())
+
+    def named(kind: str) -> tuple[ChangedName, ...]:
+        frequent = by_kind.get(kind, Counter()).most_common(MOST_NAMES)
+        return tuple(
+            ChangedName(name, number, cleared[name] if kind == "field" else 0)
+            for name, number in frequent
+        )
+
     return ChangeCounts(
         contacts=contacts,
         effects=effects,
-        fields=tuple(by_kind.get("field", [])),
-        tags_added=tuple(by_kind.get("tag_added", [])),
-        tags_removed=tuple(by_kind.get("tag_removed", [])),
+        fields=named("field"),
+        tags_added=named("tag_added"),
+        tags_removed=named("tag_removed"),
         is_complete=contacts < MOST_COUNTED,
     )
 
