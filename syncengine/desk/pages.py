@@ -29,7 +29,7 @@ from syncengine.ports import DeskState
 _ROWS = 50
 """Rows of a page."""
 _BATCHES = 20
-_NAMES = 12
+_NAMES = 8
 """Fields that are named of one change of a contact."""
 _BARS = 60
 """Bars of the small chart of a run."""
