@@ -177,7 +177,7 @@ class Preparer:
         # The jobs leave here only when their intents are committed: a request that goes
         # out before would, after a crash, be a change at the vendor that is known
         # nowhere. An intent whose request never went out costs one look at the contact.
-        await self._store.intend(_intents(prepared.jobs))
+        await self._store.intend(intents_of(prepared.jobs))
         return prepared
 
     async def plan(self, batch: Batch, *, recreates: bool = False) -> Prepared:
@@ -356,7 +356,7 @@ class Preparer:
         return self._task.on_removed is not OnRemoved.IGNORE
 
 
-def _intents(jobs: Sequence[Job]) -> list[Intent]:
+def intents_of(jobs: Sequence[Job]) -> list[Intent]:
     """Return the intents of the jobs that are going to send anything."""
     intents: list[Intent] = []
     for job in jobs:

@@ -13,7 +13,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from syncengine.engine import records, records_of_undo
 from syncengine.engine.consent import OPTED_OUT
 from syncengine.engine.neighbours import Neighbours
-from syncengine.engine.prepare import BatchAttempt, Preparer, Rows, States
+from syncengine.engine.prepare import (
+    BatchAttempt,
+    Preparer,
+    Rows,
+    States,
+    intents_of,
+)
 from syncengine.engine.prepared import Prepared
 from syncengine.engine.task import Job, Task
 from syncengine.engine.undo_jobs import with_target
@@ -31,7 +37,6 @@ from syncengine.planning.survey import Survey
 from syncengine.planning.undo import (
     ContactUndo,
     Skip,
-    UndoTarget,
     match_fields,
     undo_target,
 )
@@ -89,22 +94,66 @@ class UndoPreparer(Preparer):
                 known = known_before_distrust(job.state.known)
                 survey.add(job.desired, known, self._capabilities)
 
-    async def _claim(self, keys: KeyStore, batch: Batch, rows: Rows) -> None:
-        """Claim the match keys that contacts had before the run to take back.
+    async def claim(self, batch: Batch) -> None:
+        """Claim nothing yet: which former match keys are put back is known later."""
+        del batch
 
-        Whoever has one of them by now keeps it. All other contacts keep their claims.
+    async def prepare(
+        self, batch: Batch, attempt: int = 1, *, recreates: bool = False
+    ) -> Prepared:
+        """Load and plan a batch, claim its former match keys, and write its intents.
+
+        Raises SourceError, StorageError, LeaseLost.
         """
-        undos, states = await self._undos(batch, rows)
-        claims: dict[str, Sequence[bytes]] = {}
-        for contact_id, undo in undos.items():
-            known = states[contact_id].known
-            target = undo_target(undo, known, self._capabilities, self._same)
-            if isinstance(target, UndoTarget) and target.desired is not None:
-                former = self._former_keys(target.desired, known)
-                if former:
-                    claims[contact_id] = hashes(former)
-        if claims:
-            await keys.claim(claims)
+        del recreates
+        rows = await self._rows(batch)
+        prepared = await self._plan(BatchAttempt(batch, rows, attempt))
+        if self._keys is not None:
+            prepared = await self._claimed(self._keys, prepared, rows)
+        await self._store.intend(intents_of(prepared.jobs))
+        return prepared
+
+    async def _claimed(
+        self, keys: KeyStore, prepared: Prepared, rows: Rows
+    ) -> Prepared:
+        """Claim the match keys that are put back.
+
+        Whoever has one of them by now keeps it: the other contact is left alone, and
+        has the keys again that its row asks for.
+        """
+        former: dict[str, Sequence[bytes]] = {}
+        for job in prepared.jobs:
+            if job.desired is not None:
+                found = self._former_keys(job.desired, job.state.known)
+                if found:
+                    former[job.state.contact_id] = hashes(found)
+        if not former:
+            return prepared
+        await keys.claim(former)
+        losers = await keys.losers(list(former))
+        jobs: list[Job] = []
+        left_alone: list[Record] = []
+        present: dict[str, Sequence[bytes]] = {}
+        for job in prepared.jobs:
+            contact_id = job.state.contact_id
+            if contact_id not in losers or contact_id not in former:
+                jobs.append(job)
+                continue
+            assert job.undo is not None, "all jobs of an undo have one"
+            left_alone.append(
+                records_of_undo.left_alone(job.state, job.undo, Skip.KEY_TAKEN)
+            )
+            present[contact_id] = self._present_keys(rows.get(contact_id))
+        if present:
+            await keys.claim(present)
+        return Prepared(tuple(jobs), (*prepared.records, *left_alone))
+
+    def _present_keys(self, row: SourceRow | None) -> Sequence[bytes]:
+        """Return the match keys that a row asks for; none without one."""
+        if row is None:
+            return ()
+        desired = self._planner.desired(row)
+        return () if isinstance(desired, Rejected) else hashes(desired.keys)
 
     def _former_keys(self, target: Desired, known: Known) -> list[MatchKey]:
         """Return all match keys of a contact, where one of them is put back."""
@@ -123,9 +172,6 @@ class UndoPreparer(Preparer):
         """Plan the contacts of a batch, and take out those that are suppressed."""
         batch = attempt.batch
         undos, states = await self._undos(batch, attempt.rows)
-        losers: Mapping[str, str] = {}
-        if self._keys is not None:
-            losers = await self._keys.losers(batch.contact_ids)
         jobs: dict[str, Job] = {}
         finished: list[Record] = []
         for contact_id, undo in undos.items():
@@ -134,7 +180,6 @@ class UndoPreparer(Preparer):
                 states[contact_id],
                 attempt.rows.get(contact_id),
                 undo,
-                loses_key=contact_id in losers,
             )
             if isinstance(item, Job):
                 jobs[contact_id] = item
@@ -209,19 +254,15 @@ class UndoPreparer(Preparer):
         state: ContactState,
         row: SourceRow | None,
         undo: ContactUndo,
-        *,
-        loses_key: bool,
     ) -> Job | Record:
         """Return the job of one contact, or its record where it needs no request."""
         source_hash = None if row is None else row.source_hash
         if row is not None and self._planner.opted_out(row):
             return records.suppressed(state, state.known, source_hash, OPTED_OUT)
         target = undo_target(undo, state.known, self._capabilities, self._same)
-        if not isinstance(target, Skip):
-            if row is None and self._task.mapping.opted_out is not None:
-                target = Skip.LEFT_SOURCE
-            elif loses_key and self._puts_key_back(target):
-                target = Skip.KEY_TAKEN
+        may_have_opted_out = row is None and self._task.mapping.opted_out is not None
+        if may_have_opted_out and not isinstance(target, Skip):
+            target = Skip.LEFT_SOURCE
         if isinstance(target, Skip):
             return records_of_undo.left_alone(state, undo, target)
         blank = Job(batch, state, target.desired, source_hash, Plan(), undo=undo)
@@ -233,12 +274,6 @@ class UndoPreparer(Preparer):
                 job, target, target.known, (), 0, job.plan.unsupported
             )
         return job
-
-    def _puts_key_back(self, target: UndoTarget) -> bool:
-        desired = target.desired
-        if desired is None:
-            return False
-        return bool(match_fields(desired, self._task.mapping.match_on))
 
     async def _selected_elsewhere(self, jobs: Mapping[str, Job]) -> Sequence[str]:
         """Return contacts to be deleted that other destinations of the account select.

@@ -23,6 +23,7 @@ from tests.simulation.history import (
     Standstill,
     Stop,
     Suppress,
+    Undo,
 )
 from tests.simulation.life import Point
 from tests.simulation.manual_edits import Act, AtVendor
@@ -104,6 +105,7 @@ def draw_history(vendor: str, seed: int) -> History:
         _night(random, repertoire) for _ in range(random.choice((1, 1, 2, 2, 3)))
     )
     # Drawn apart, so that everything else about a seed stays as it was.
+    undo = _undo(Random(f"{vendor} {seed} undo"), len(nights))
     visit = _visit(Random(f"{vendor} {seed} at the vendor"), repertoire, len(nights))
     return History(
         pair=pair.name,
@@ -119,7 +121,20 @@ def draw_history(vendor: str, seed: int) -> History:
             _person_event(random, repertoire)
             for _ in range(random.choice((0, 0, 0, 1, 2)))
         ),
+        undo=undo,
     )
+
+
+def _undo(random: Random, nights: int) -> Undo | None:
+    """Draw an undo of one of the nights, if there is one."""
+    night = random.randrange(nights)
+    undo = Undo(
+        night=night,
+        after=random.randrange(night, nights),
+        dies_at=_point(random),
+        deletes_created=random.random() < 0.5,
+    )
+    return undo if random.random() < 0.4 else None
 
 
 @dataclass(frozen=True)

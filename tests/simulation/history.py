@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.undo import UndoScope
 from tests.simulation.change_oracle import unexplained
 from tests.simulation.life import Life, Point, elsewhere
 from tests.simulation.manual_edits import AtVendor
@@ -101,6 +102,18 @@ class Night:
 
 
 @dataclass(frozen=True)
+class Undo:
+    """An undo of what one of the nights changed, repeated when all goes well again."""
+
+    night: int
+    """The night whose run is taken back, right behind it or later."""
+    after: int
+    """The night behind which it is taken back first."""
+    dies_at: Point = 0
+    deletes_created: bool = False
+
+
+@dataclass(frozen=True)
 class History:
     """Nights and their repair.
 
@@ -122,6 +135,7 @@ class History:
     """True if contacts deleted at the vendor are created again."""
     keeps_removed: bool = False
     """True if removed contacts are kept, whatever the scene says."""
+    undo: Undo | None = None
 
 
 @dataclass(frozen=True)
@@ -195,11 +209,22 @@ class _Play:
         history = self._history
         world = self._world = self._prepared_world()
         runs: list[RunResult] = []
-        for night in history.nights:
+        first_runs: list[int] = []
+        undo = history.undo
+        for number, night in enumerate(history.nights):
+            first_runs.append(max(world.database.runs, default=0) + 1)
             runs += await self._night(night)
+            if undo is not None and undo.after == number:
+                scope = UndoScope(
+                    first_runs[undo.night], deletes_created=undo.deletes_created
+                )
+                runs.append(await world.run(dies_at=undo.dies_at, undo=scope))
         # From here on nothing goes wrong any more.
         world.weather.faults = world.weather.ends = world.database_stalled_until = 0.0
         await world.settle()
+        if undo is not None:
+            runs.append(await world.run(undo=scope))
+            await world.settle()
         if history.final_events:
             runs += await self._make_dead_letters()
             for event in history.final_events:

@@ -13,6 +13,7 @@ from syncengine.model.contact import LISTS as LIST_FIELDS
 from syncengine.model.contact import Remote
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.undo import TakenBack
 from syncengine.model.work import Status
 from tests.simulation.pair import LISTS, OPTED_OUT, TAGS
 from tests.simulation.reasons import at_vendor, reasons
@@ -221,6 +222,10 @@ def _shared_keys(world: World) -> Iterator[str]:
         return
     in_step: dict[int, list[str]] = {}
     for contact_id, state in sorted(world.states().items()):
+        note = world.taken_back(contact_id)
+        if note.whole or world.pair.key in note.fields:
+            # It has its former match key, or none.
+            continue
         if contact_id in world.desired_rows and state.status is Status.SYNCED:
             key = world.desired_rows[contact_id].key
             in_step.setdefault(key, []).append(contact_id)
@@ -238,17 +243,19 @@ def _differences(
     """Yield how a contact's copy differs from its row."""
     remote = remotes.get(world.external_ids().get(contact_id, ""))
     if remote is None:
-        yield "is not there"
+        if not world.taken_back(contact_id).whole:
+            yield "is not there"
         return
     row = world.rows()[contact_id]
-    yield from _tag_differences(world, set(row[TAGS]), remote)
+    note = world.taken_back(contact_id)
+    tags = (set(row[TAGS]) - note.tags_off) | note.tags_on
+    yield from _tag_differences(world, tags, remote)
     if world.pair.lists:
         made_by_hand = remote.external_id in world.manual_edits.made
-        yield from _list_differences(
-            set(row[LISTS]), remote, may_have_more=made_by_hand
-        )
+        lists = _lists_beside(set(row[LISTS]), note, remote)
+        yield from _list_differences(lists, remote, may_have_more=made_by_hand)
     for name, value in row.items():
-        if name in (TAGS, LISTS, OPTED_OUT):
+        if name in (TAGS, LISTS, OPTED_OUT) or name in note.fields:
             continue
         if value is None:
             if _was_not_cleared(world, name, remote):
@@ -258,6 +265,15 @@ def _differences(
             is_same = _is_same(world, name, value, theirs)
             if not is_same and _may_change(world.pair.capabilities, name, row):
                 yield f"{name} is {theirs!r}, not {value!r}"
+
+
+def _lists_beside(lists: set[str], note: TakenBack, remote: Remote) -> set[str]:
+    """Return the lists of a contact; those that were taken back are as they are."""
+    for name in note.fields:
+        if name.startswith(LIST_FIELDS):
+            is_there = name in remote.fields
+            (lists.add if is_there else lists.discard)(name.removeprefix(LIST_FIELDS))
+    return lists
 
 
 def _was_not_cleared(world: World, name: str, remote: Remote) -> bool:

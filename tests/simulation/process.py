@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
@@ -23,11 +23,19 @@ from syncengine.engine.refusal_groups import RefusalGroups, choose
 from syncengine.engine.retry import Retrier
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Task
+from syncengine.engine.undoing import UndoPreparer
 from syncengine.engine.waiting import Waiting
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import Mapping as DestinationMapping
-from syncengine.model.work import BatchKind, LeaseGrant, SourceRow, Status
+from syncengine.model.undo import UndoScope
+from syncengine.model.work import (
+    BatchKind,
+    LeaseGrant,
+    RefusalGroup,
+    SourceRow,
+    Status,
+)
 from syncengine.planning.match_keys import may_collide
 from syncengine.ports import SendCheck, Vendor
 from syncengine.storage.state.contacts import MOVED
@@ -37,6 +45,7 @@ from tests.support.memory.contacts import Contacts
 from tests.support.memory.database import Database, Fence
 from tests.support.memory.keys import Keys
 from tests.support.memory.leases import Leases
+from tests.support.memory.past_changes import PastChanges
 from tests.support.memory.refusals import Refusals
 from tests.support.memory.runs import Batches, finish_run, start_run
 from tests.support.memory.shares import Shares
@@ -72,6 +81,7 @@ class Process:
         life: Life,
         random: Random,
         sends: Callable[[int, SendCheck | None, bool], None],
+        undo: UndoScope | None = None,
     ) -> None:
         self.run_ids: list[int] = []
         self.requests = 0
@@ -83,6 +93,7 @@ class Process:
         self._life = life
         self._random = random
         self._sends = sends
+        self._undo = undo
 
     async def run(self) -> None:
         """Do what ``app.accounts.leased_account`` and the work in it do."""
@@ -113,7 +124,7 @@ class Process:
                 wire = Wire(
                     self._network, pacing, self._life, partial(self._sends, grant.epoch)
                 )
-                for task in settings.tasks:
+                for task in self._tasks():
                     await self._work(task, fence, pacing, wire)
                     self.stopped = pacing.stopped
                 keeper.check()
@@ -124,7 +135,10 @@ class Process:
     async def _work(self, task: Task, fence: Fence, pacing: Pacing, wire: Wire) -> None:
         """Do what ``app.destination_run`` does."""
         vendor, table = self._settings.vendor, self._tables[task.destination]
-        run_id = await start_run(fence, task.destination)
+        undo = self._undo
+        run_id = await start_run(
+            fence, task.destination, None if undo is None else undo.run_id
+        )
         self.run_ids.append(run_id)
         store = Contacts(fence, task.destination, run_id, numbered=False)
         keys = (
@@ -137,18 +151,34 @@ class Process:
         neighbours = self._neighbours(task, fence)
         preparer = Preparer(task, vendor.capabilities, source, store, keys, neighbours)
         refusals = Refusals(fence, task.destination, run_id)
-        groups = await refusals.groups()
+        groups: Sequence[RefusalGroup] = ()
+        if undo is None:
+            groups = await refusals.groups()
+        else:
+            preparer = UndoPreparer(
+                task,
+                vendor,
+                source,
+                store,
+                keys,
+                neighbours,
+                PastChanges(fence, task.destination),
+                undo,
+            )
         refusal_groups = RefusalGroups(
-            refusals, batches, preparer, groups, brings_back=True
+            refusals, batches, preparer, groups, brings_back=undo is None
         )
         await refusal_groups.add(await choose(groups, refusals, preparer))
         await self._fill(batches, table, task.destination)
         await preparer.look_ahead(batches.waiting())
         waiting = Waiting(
-            task.destination, Waits(fence, task.destination), brings_back=True
+            task.destination,
+            Waits(fence, task.destination),
+            brings_back=undo is None,
         )
-        await _claim(preparer, keys, batches)
-        await _bring_back(await waiting.moved(), batches)
+        await _claim(preparer, keys, batches, frees=undo is None)
+        if undo is None:
+            await _bring_back(await waiting.moved(), batches)
         recorder = Recorder(store)
         async with recorder.running():
             retrier = Retrier(wire, pacing, task.retry_policy, self._random)
@@ -196,7 +226,33 @@ class Process:
         ]
         return Neighbours(task.destination, found, Shares(fence))
 
+    def _tasks(self) -> Sequence[Task]:
+        """Return the tasks of the destinations that the run is about."""
+        tasks, undo = self._settings.tasks, self._undo
+        if undo is None:
+            return tasks
+        destination = self._database.destinations.get(undo.run_id)
+        return [
+            replace(each, recreates=False)
+            for each in tasks
+            if each.destination == destination
+        ]
+
+    async def _fill_undo(self, batches: Batches, undo: UndoScope) -> None:
+        await self._life.hop("changes: asked")
+        changed = sorted(
+            contact_id
+            for run_id, contact_id in self._database.changes
+            if run_id == undo.run_id
+        )
+        await self._life.hop("changes: read")
+        for ids in _chunks(changed):
+            await batches.add(BatchKind.CHANGES, ids)
+
     async def _fill(self, batches: Batches, table: Table, destination: str) -> None:
+        if self._undo is not None:
+            await self._fill_undo(batches, self._undo)
+            return
         await self._life.hop("diff: asked")
         found, _ = diff(table, self._database, destination)
         await self._life.hop("diff: read")
@@ -247,12 +303,15 @@ class _OtherDestination:
                 yield piece.contact_ids
 
 
-async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> None:
+async def _claim(
+    preparer: Preparer, keys: Keys | None, batches: Batches, *, frees: bool
+) -> None:
     if keys is None:
         return
     async for batch in batches.waiting():
         await preparer.claim(batch)
-    await _bring_back(await keys.freed(), batches)
+    if frees:
+        await _bring_back(await keys.freed(), batches)
 
 
 async def _bring_back(contact_ids: Sequence[str], batches: Batches) -> None:

@@ -64,7 +64,21 @@ def _own_reason(world: World, contact_id: str) -> str:
             "nobody is looked up, and a contact of the vendor's had its match key "
             "when it was refused for good"
         )
+    if "duplicate_match_key" in codes and _has_former_key(world, contact_id):
+        return "an undo has given another contact its former match key"
     return _flaw_reason(world, contact_id)
+
+
+def _has_former_key(world: World, contact_id: str) -> bool:
+    """Return whether another contact has a match key that its row does not ask for.
+
+    It was put back by an undo; or its vendor contact was deleted by one, and its row
+    asks for the key still.
+    """
+    others = (
+        world.taken_back(each) for each in world.desired_rows if each != contact_id
+    )
+    return any(note.whole or world.pair.key in note.fields for note in others)
 
 
 def _flaw_reason(world: World, contact_id: str) -> str:

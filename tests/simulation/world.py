@@ -24,6 +24,7 @@ from syncengine.model.contact import Pending, Remote
 from syncengine.model.http import Json, Request
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.undo import TakenBack, UndoScope
 from syncengine.model.work import Status
 from syncengine.ports import SendCheck
 from syncengine.sandbox.limits import TwinLimit
@@ -325,6 +326,7 @@ class World:
         *,
         dies_at: Point = 0,
         events: Mapping[int, Callable[[Life], None]] | None = None,
+        undo: UndoScope | None = None,
     ) -> RunResult:
         """Run in a process of its own; it dies at the given point if it gets there."""
         # The order of these three draws is part of what a seed means.
@@ -352,6 +354,7 @@ class World:
             life,
             Random(self.random.random()),
             self._check_request,
+            undo,
         )
         gone_before, ids_before = self._gone(), self._ids_there()
         stopped = await self._live(life, process)
@@ -607,6 +610,13 @@ class World:
             if row.external_id is not None
         }
 
+    def taken_back(self, contact_id: str) -> TakenBack:
+        """Return what was taken back of a contact; maybe nothing."""
+        for (_, each), note in self.database.notes.items():
+            if each == contact_id:
+                return note
+        return TakenBack(0)
+
     def written_down(self) -> set[str]:
         """Return the external ids that any row of the state names."""
         rows = self.database.states.values()
@@ -679,6 +689,8 @@ _TABLES = (
     "known",
     "keys",
     "runs",
+    "undone_by",
+    "destinations",
     "last_runs",
     "batches",
     "outcomes",

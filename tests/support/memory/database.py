@@ -99,6 +99,10 @@ class Database:
     """Destination, contact id and hash to the contact's number and the claim's time."""
     runs: dict[int, str] = field(default_factory=dict)
     """The status of every run."""
+    undone_by: dict[int, int] = field(default_factory=dict)
+    """An undo to the run that it takes back."""
+    destinations: dict[int, str] = field(default_factory=dict)
+    """A run to its destination."""
     last_runs: dict[str, int] = field(default_factory=dict)
     """By destination."""
     batches: dict[tuple[int, int], BatchRow] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from syncengine.model.work import Batch, BatchKind, Status
 from tests.support.memory.database import BatchRow, Database, Fence
 
 
-async def start_run(fence: Fence, destination: str) -> int:
+async def start_run(fence: Fence, destination: str, undo_of: int | None = None) -> int:
     async with fence.writing("start run", sending=True) as database:
         database.accounts[destination] = fence.account
         _judge_again(database, destination)
@@ -20,6 +20,9 @@ async def start_run(fence: Fence, destination: str) -> int:
         run_id = max(database.runs, default=0) + 1
         database.runs[run_id] = "running"
         database.last_runs[destination] = run_id
+        database.destinations[run_id] = destination
+        if undo_of is not None:
+            database.undone_by[run_id] = undo_of
     return run_id
 
 
