@@ -40,6 +40,7 @@ from syncengine.planning.look_up import plan_look_up
 from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import DEAD_AFTER, version
+from syncengine.planning.taken_back import Versions
 from syncengine.ports import ContactStore, SourceReader
 from syncengine.storage.state import consent, erasure
 from syncengine.storage.state.outcomes import last_ended
@@ -113,6 +114,7 @@ async def look_ahead(
         left_alone = await _unsupported(destination, databases, seen)
     if left_alone is not None:
         return Outlook(None, remarks, left_alone, kept=pending)
+    remarks += await _taken_back(destination, store, seen)
     prepared = await _plan(destination, store, source, seen, neighbours)
     nothing = _nothing_because(seen, prepared)
     if nothing:
@@ -127,6 +129,25 @@ async def look_ahead(
         kept=_kept(seen, prepared),
         job=prepared.jobs[0] if prepared.jobs else None,
     )
+
+
+async def _taken_back(
+    destination: DestinationConfig, store: ContactStore, seen: Seen
+) -> tuple[str, ...]:
+    """Return a remark on what an undo took back, and no run sends again."""
+    contact_id = seen.state.contact_id
+    note = (await store.taken_back([contact_id])).get(contact_id)
+    if note is None or seen.row is None:
+        return ()
+    if note.version != Versions(destination.mapping).of(seen.row):
+        return ()
+    what = "the contact itself, which was deleted" if note.whole else ""
+    named = what or ", ".join(note.names)
+    told = (
+        f"an undo of run {note.undone} took back {named}: that is not sent again "
+        "before its row or the mapping changes"
+    )
+    return (told,)
 
 
 async def _plan(

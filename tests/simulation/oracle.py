@@ -78,9 +78,14 @@ def _marked(world: World) -> dict[str, list[Remote]]:
     """
     delete = world.pair.capabilities.delete
     empties = delete is not None and bool(delete.keeps)
+    owners = {external_id: each for each, external_id in world.external_ids().items()}
     found: dict[str, list[Remote]] = {}
     for remote in vendor_contacts(world):
         mark = remote.fields.get(world.pair.mark)
+        owner = owners.get(remote.external_id, "")
+        if world.pair.mark in world.taken_back(owner).fields:
+            # An undo has put back what another contact had written there.
+            mark = owner
         may_be_unmarked = empties or remote.external_id in world.strangers
         if may_be_unmarked and world.pair.vendor.same(world.pair.mark, None, mark):
             continue
@@ -360,6 +365,12 @@ def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]
     """Yield what is wrong with the copies of removed contacts."""
     stays = {*world.rows(), *world.suppressed, *world.possible_duplicates}
     stays |= world.manual_edits.merged
+    # What a removal took away may have been put back.
+    stays |= {
+        contact_id
+        for run_id, contact_id in world.database.changes
+        if run_id in world.database.undone_by
+    }
     for contact_id, remotes in _marked(world).items():
         if contact_id in stays:
             continue

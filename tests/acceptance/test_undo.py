@@ -1,0 +1,110 @@
+"""``undo RUN``: what it asks for, refuses, skips by name, and what runs do after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from syncengine import app
+from syncengine.app.run_request import undo_request
+from syncengine.errors import ConfigError
+from syncengine.model.reports import RunReport
+from syncengine.sandbox.faults import FaultKind, Rule
+from tests.support.people_project import RESPOND_IO, People, people
+
+_VENDOR = "respond_io"
+
+
+async def _undo(here: People, run_id: int | None, **options: object) -> RunReport:
+    chosen: dict[str, object] = {"contacts": (), "fields": (), "created": "keep"}
+    chosen |= {"accept": frozenset(), **options}
+    assert run_id is not None
+    (report,) = await app.run(
+        here.config,
+        (),
+        undo_request(run_id, **chosen),  # type: ignore[arg-type]
+    )
+    return report
+
+
+def _names(here: People) -> dict[int, str]:
+    held = here.held(_VENDOR)
+    return {number: each["fields"]["firstName"] for number, each in held.items()}
+
+
+@pytest.mark.asyncio
+async def test_a_wrong_mapping_is_taken_back_and_stays_so(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {_VENDOR: RESPOND_IO}, [_VENDOR]) as here:
+        await here.add(range(1, 7), company="Acme")
+        await here.run(_VENDOR)
+        good = _names(here)
+        fields = RESPOND_IO["fields"]
+        here.configure(_VENDOR, fields={**fields, "firstName": "company"})
+        wrong = await here.run(_VENDOR)
+        assert set(_names(here).values()) == {"Acme"}
+
+        code, said = await here.command("undo", str(wrong.run_id), "--json")
+        plan = orjson.loads(said.strip().splitlines()[-1])
+        assert (code, plan["contacts"], plan["reads"]) == (2, 6, 6)
+        assert plan["fields"]["firstName"]["changed"] == 6
+        assert set(_names(here).values()) == {"Acme"}, "it was not told to"
+
+        await here.change(2, company="Later")
+        later = await here.run(_VENDOR)
+        # The vendor carries out what it does not answer.
+        here.fail(_VENDOR, Rule(FaultKind.RESET, when="after", method="PUT"))
+        broken = await _undo(here, wrong.run_id)
+        assert broken.status == "incomplete"
+        here.heal(_VENDOR)
+        await here.run(_VENDOR)
+        undone = await _undo(here, wrong.run_id)
+        assert undone.status == "done"
+        assert _names(here) == {**good, 2: "Later"}
+        skipped = (await here.outcomes(undone.run_id))[2]
+        assert skipped["code"] == "changed_since"
+        assert f"run {later.run_id} has changed it since" in skipped["message"]
+
+        for options in ({}, {"backfill": True}, {"resync": True}):
+            assert (await here.run(_VENDOR, **options)).actions == {}
+        _, said = await here.command("show", "1")
+        assert f"an undo of run {wrong.run_id} took back firstName" in said
+
+        await here.change(3, company="New")
+        here.configure(_VENDOR, fields=fields)
+        await here.run(_VENDOR)
+        assert _names(here) == good, "a mended mapping sends what it asks for"
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_undone_is_refused_by_name(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {_VENDOR: RESPOND_IO}, [_VENDOR]) as here:
+        await here.add(range(1, 4))
+        first = await here.run(_VENDOR)
+        silent = await here.run(_VENDOR)
+        created = await _undo(here, first.run_id)
+        assert (created.status, created.actions) == ("done", {})
+        codes = {
+            each["code"] for each in (await here.outcomes(created.run_id)).values()
+        }
+        assert codes == {"created_stays"}
+        words = {
+            silent.run_id: "changed nothing",
+            created.run_id: "changed nothing",
+            99: "there is no run 99",
+        }
+        for run_id, told in words.items():
+            with pytest.raises(ConfigError, match=told):
+                await _undo(here, run_id)
+        with pytest.raises(ConfigError, match=f"undo {first.run_id} --yes"):
+            await here.run(_VENDOR, retry_of=created.run_id)
+        with pytest.raises(ConfigError, match="leave out --field"):
+            await _undo(here, first.run_id, created="delete", fields=("firstName",))
+        await here.source.execute("DELETE FROM syncengine.sync_change")
+        with pytest.raises(ConfigError, match="keep_changes"):
+            await _undo(here, first.run_id)
