@@ -16,6 +16,7 @@ from syncengine.errors import LeaseHeld, LeaseLost
 from syncengine.model.calls import Action, OutcomeKind, Unsupported
 from syncengine.model.change import ChangedField, ContactChange, Effect
 from syncengine.model.contact import THIS_RUN, Known, MatchKey, Pending, SendingRun
+from syncengine.model.undo import TakenBack
 from syncengine.model.unknown_parts import parts_of, sender_of
 from syncengine.model.work import (
     Batch,
@@ -165,6 +166,24 @@ async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
         KNOWN.tags,
         "ext-7",
     )
+
+
+@pytest.mark.asyncio
+async def test_what_is_taken_back_is_noted_with_the_intent(stores: Stores) -> None:
+    """It is kept until an undo notes nothing any more, or the contact is removed."""
+    contacts = stores.contacts
+    note = TakenBack(3, -5, frozenset({"a,b"}), frozenset({'"'}), frozenset({"c"}))
+    intents = [Intent(each, Pending(), note) for each in ("6", "7", "8")]
+    await contacts.intend([*intents, Intent("9", Pending())])
+    every = ["6", "7", "8", "9"]
+    assert await contacts.taken_back(every) == dict.fromkeys(("6", "7", "8"), note)
+    undone = Record("6", KNOWN, Status.SYNCED, 1, taken_back=TakenBack(3))
+    removed = Record("7", KNOWN, Status.REMOVED, None, removal=True)
+    ordinary = Record("8", KNOWN, Status.SYNCED, 1)
+    await contacts.record(1, [undone, removed, ordinary])
+    assert await contacts.taken_back(every) == {"8": note}
+    await contacts.drop_taken_back(["8"])
+    assert await contacts.taken_back(every) == {}
 
 
 @pytest.mark.asyncio
