@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from syncengine.desk.report import render_report
-from tests.support.desk_records import night_record, with_changed_contacts
+from tests.support.desk_records import short_record, with_changed_contacts
 from tests.support.desk_state import fill
 from tests.support.people_project import RESPOND_IO, people
 
@@ -60,7 +60,7 @@ async def test_a_report_is_written_for_everybody_or_with_values_for_its_owner(
 def test_a_browser_finds_nothing_wrong_with_the_report(
     chromium: Chromium, tmp_path: Path
 ) -> None:
-    record = with_changed_contacts(night_record())
+    record = with_changed_contacts(short_record())
     file = tmp_path / "report.html"
     file.write_text(
         render_report(record, version="1.0", with_values=True), encoding="utf-8"

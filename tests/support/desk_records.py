@@ -102,6 +102,21 @@ def night_record(run: RunFacts | None = None, *, minutes: int = 52) -> RunRecord
     )
 
 
+def short_record() -> RunRecord:
+    """Return a record with everything in it, and little of each."""
+    record = night_record()
+    changes = record.changes
+    return replace(
+        record,
+        changes=replace(
+            changes, fields=changes.fields[:6], tags_added=changes.tags_added[:3]
+        ),
+        failures=record.failures[:3],
+        standing=record.standing[:3],
+        batches=record.batches[:4],
+    )
+
+
 def with_changed_contacts(record: RunRecord) -> RunRecord:
     """Return the record with values, as somebody asked for them."""
     changed = ChangedContact(
