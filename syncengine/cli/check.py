@@ -5,12 +5,17 @@ from __future__ import annotations
 from syncengine.app.project import Project
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
-from syncengine.cli.options import Flag, options
+from syncengine.cli.options import (
+    Flag,
+    FormatOption,
+    chosen_format,
+    options,
+)
 from syncengine.cli.rendering.checks import print_checks
-from syncengine.cli.rendering.layout import print_json_object
+from syncengine.cli.rendering.rows import print_reports
 
 
-def check(*, json: Flag = False) -> int:
+def check(*, format_: FormatOption = None, json: Flag = False) -> int:
     """Check configuration, database, source and keys; sends each vendor one request.
 
     Parameters
@@ -18,11 +23,8 @@ def check(*, json: Flag = False) -> int:
     json
         Print one JSON object for each check.
     """
+    chosen = chosen_format(format_, json=json)
     project = Project(options.load())
     report = run_engine(project.acheck())
-    if json:
-        for each in report.public():
-            print_json_object(each)
-    else:
-        print_checks(report.checks)
+    print_reports(report.checks, chosen, print_checks)
     return exits.IN_STEP if report.ok else exits.NOTHING_SENT

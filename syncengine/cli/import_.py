@@ -7,13 +7,24 @@ from pathlib import Path
 
 from syncengine import app
 from syncengine.cli.engine import run_engine
-from syncengine.cli.options import FileOrStream, Flag, options
+from syncengine.cli.options import (
+    FileOrStream,
+    Flag,
+    FormatOption,
+    chosen_format,
+    options,
+)
 from syncengine.cli.rendering.consent import print_imported
-from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.rendering.rows import print_reports
 from syncengine.errors import ConfigError, Problem
 
 
-def import_(*, consent: FileOrStream, json: Flag = False) -> int:
+def import_(
+    *,
+    consent: FileOrStream,
+    format_: FormatOption = None,
+    json: Flag = False,
+) -> int:
     """Add the suppressions and erasures of an exported file to the state.
 
     Parameters
@@ -23,6 +34,7 @@ def import_(*, consent: FileOrStream, json: Flag = False) -> int:
     json
         Print one JSON object.
     """
+    chosen = chosen_format(format_, json=json)
     config = options.load()
     try:
         content = _content(consent)
@@ -30,10 +42,7 @@ def import_(*, consent: FileOrStream, json: Flag = False) -> int:
         what = f"cannot be read: {error.strerror}"
         raise ConfigError([Problem(str(consent), what)]) from None
     report = run_engine(app.import_consent(config, str(consent), content))
-    if json:
-        print_json([report])
-    else:
-        print_imported(report)
+    print_reports([report], chosen, lambda reports: print_imported(reports[0]))
     return 1 if report.forgotten_here else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,8 +10,14 @@ from cyclopts import Parameter
 from syncengine import app
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
-from syncengine.cli.options import Flag, options
-from syncengine.cli.rendering.layout import print_json, print_line
+from syncengine.cli.options import (
+    Flag,
+    FormatOption,
+    chosen_format,
+    options,
+)
+from syncengine.cli.rendering.layout import print_line
+from syncengine.cli.rendering.rows import print_reports
 from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import MergeReport
 from syncengine.model.reports import RunStatus
@@ -22,6 +29,7 @@ def merge(
     /,
     *,
     destination: Annotated[str, Parameter(name=["--destination", "-d"])],
+    format_: FormatOption = None,
     json: Flag = False,
 ) -> int:
     """Merge two contacts at a vendor that can. This cannot be undone.
@@ -39,14 +47,21 @@ def merge(
     json
         Print one JSON object.
     """
+    chosen = chosen_format(format_, json=json)
     report = run_engine(app.merge(options.load(), destination, into, other))
-    if json:
-        print_json([report])
-    elif report.status is RunStatus.DONE:
-        print_line(_merged(report, into, other))
-    else:
-        print_line(f"{report.destination}: {report.status}: {report.error}")
+
+    def print_merges(reports: Sequence[MergeReport]) -> None:
+        for each in reports:
+            print_line(_in_words(each, into, other))
+
+    print_reports([report], chosen, print_merges)
     return exits.exit_code(report)
+
+
+def _in_words(report: MergeReport, into: str, other: str) -> str:
+    if report.status is RunStatus.DONE:
+        return _merged(report, into, other)
+    return f"{report.destination}: {report.status}: {report.error}"
 
 
 def _merged(report: MergeReport, into: str, other: str) -> str:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from syncengine import app
 from syncengine.cli.engine import run_engine
-from syncengine.cli.options import FileOrStream, Flag, Names, options
-from syncengine.cli.rendering.layout import print_json
+from syncengine.cli.options import (
+    FileOrStream,
+    Flag,
+    Format,
+    FormatOption,
+    Names,
+    chosen_format,
+    options,
+)
+from syncengine.cli.rendering.rows import print_reports
 from syncengine.cli.rendering.suppressed import print_suppressed, print_suppressions
 from syncengine.cli.text_files import lines_of
 from syncengine.config.project import Config
@@ -20,6 +28,7 @@ def suppress(
     emails: FileOrStream | None = None,
     lift: Flag = False,
     forgotten: Flag = False,
+    format_: FormatOption = None,
     json: Flag = False,
 ) -> int:
     """Send nothing about somebody any more, to any vendor, from this moment on.
@@ -44,6 +53,7 @@ def suppress(
     json
         Print one JSON object.
     """
+    chosen = chosen_format(format_, json=json)
     if forgotten and not lift:
         what = "goes with --lift only; `syncengine forget ID` erases a contact"
         raise ConfigError([Problem("--forgotten", what)])
@@ -63,26 +73,24 @@ def suppress(
         if lift or contacts or phones or emails:
             what = "nobody is named: neither by --contact nor in the files"
             raise ConfigError([Problem("suppress", what)])
-        return _list(config, json=json)
+        return _list(config, chosen)
 
     if lift:
         report = run_engine(app.lift(config, subjects, forgotten=forgotten))
     else:
         report = run_engine(app.suppress(config, subjects))
-    if json:
-        print_json([report])
-    else:
-        all_lines = (*contact_lines, *phone_lines, *email_lines)
-        given = len(contact) + sum(bool(line.strip()) for line in all_lines)
-        print_suppressed(report, given=given, read=len(subjects))
+    all_lines = (*contact_lines, *phone_lines, *email_lines)
+    given = len(contact) + sum(bool(line.strip()) for line in all_lines)
+    print_reports(
+        [report],
+        chosen,
+        lambda reports: print_suppressed(reports[0], given=given, read=len(subjects)),
+    )
     return 0
 
 
-def _list(config: Config, *, json: bool) -> int:
+def _list(config: Config, chosen: Format) -> int:
     """Print the numbers of suppressions."""
     found = run_engine(app.suppressions(config))
-    if json:
-        print_json(found)
-    else:
-        print_suppressions(found)
+    print_reports(found, chosen, print_suppressions)
     return 0

@@ -291,6 +291,10 @@ class Check:
     note: bool = False
     """True where nothing was checked, and the text is information only."""
 
+    def public(self) -> dict[str, Json]:
+        """Return one line of ``check --json``."""
+        return {"area": self.area, "ok": self.ok, "message": self.message}
+
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
@@ -310,10 +314,7 @@ class CheckReport:
 
     def public(self) -> list[dict[str, Json]]:
         """Return the objects that ``check --json`` prints, one for each check."""
-        return [
-            {"area": check.area, "ok": check.ok, "message": check.message}
-            for check in self.checks
-        ]
+        return [check.public() for check in self.checks]
 
     def raise_for_status(self) -> None:
         """Raise ReportError unless every check passed."""
