@@ -1,4 +1,4 @@
-"""A first user's path, through the installed command: from a table to the first run."""
+"""A first user's path, through the installed command: from a table to a run and back."""
 
 from __future__ import annotations
 
@@ -76,9 +76,20 @@ class FirstUser:
         assert not [value for value in _VALUES if value in self.said], self.said
         return code
 
+    def contacts(self) -> object:
+        """Return the contacts that the vendor has."""
+        return self.sandbox.contacts("respond_io")
+
     def held(self) -> int:
         """Return the number of contacts that the vendor has."""
         return len(self.sandbox.contacts("respond_io"))
+
+    async def rename_second(self, name: str) -> None:
+        """Change the first name of contact 2 in the table."""
+        connection = await asyncpg.connect(self.dsn)
+        change = 'UPDATE crm.kunden SET "Vorname" = $1 WHERE kundennr = 2'
+        await connection.execute(change, name)
+        await connection.close()
 
 
 @asynccontextmanager
@@ -91,7 +102,7 @@ async def _first_user(dsn: str, folder: Path) -> AsyncIterator[FirstUser]:
 
 
 @pytest.mark.asyncio
-async def test_from_a_table_to_the_first_run(
+async def test_from_a_table_to_the_first_run_and_back(
     empty_database: str, tmp_path: Path
 ) -> None:
     async with _first_user(empty_database, tmp_path) as user:
@@ -102,10 +113,21 @@ async def test_from_a_table_to_the_first_run(
         assert await user.call("check") == 0, user.said
         assert await user.call("plan") == 0, user.said
         assert "5 create" in user.said
+        assert await user.call("run", "--contact", "1") == 0, user.said
+        assert user.held() == 1
         assert await user.call("run") == 0, user.said
         assert user.held() == 5, "the sixth has opted out"
+        await user.rename_second("Vorname1x")
+        assert await user.call("run") == 0, user.said
+        assert "Vorname1x" in str(user.contacts())
+        assert await user.call("why", "2") == 0, user.said
+        assert await user.call("history", "2") == 0, user.said
+        assert "firstName" in user.said
+        assert await user.call("undo", "3", "--yes") == 0, user.said
+        assert "Vorname1x" not in str(user.contacts())
+        assert "Vorname2" in str(user.contacts())
         page = tmp_path / "night.html"
-        assert await user.call("report", "1", "--out", str(page)) == 0, user.said
+        assert await user.call("report", "3", "--out", str(page)) == 0, user.said
         written = page.read_text(encoding="utf-8")
         assert "whatsapp_de" in written
         assert not [value for value in _VALUES if value in written]
