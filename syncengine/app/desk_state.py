@@ -34,12 +34,14 @@ _LOOKED_THROUGH = 400
 class PagedState:
     """Reads a page at a time, with statements that may not take long."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, configured: Sequence[DestinationFacts] = ()) -> None:
         self._pool = pool
+        self._configured = configured
 
     async def destinations(self, after: str | None) -> Sequence[DestinationFacts]:
         with limited_statements(_SECONDS):
-            return await desk.destinations_page(self._pool, after)
+            known = await desk.destinations_page(self._pool, after)
+        return with_configured(known, self._configured, after, desk.DESTINATIONS)
 
     async def runs(
         self, destination: str | None, before: int | None, most: int
@@ -127,6 +129,28 @@ class PagedState:
     async def require_answer(self) -> None:
         with limited_statements(_SECONDS):
             await desk.require_answer(self._pool)
+
+
+def with_configured(
+    known: Sequence[DestinationFacts],
+    configured: Sequence[DestinationFacts],
+    after: str | None,
+    most: int,
+) -> list[DestinationFacts]:
+    """Return a page of the state's destinations with those that never ran among them.
+
+    ``known`` is a page of at most ``most`` that the state has behind ``after``.
+    """
+    # Both are ordered alike: the state compares names by their bytes.
+    end = known[-1].destination if len(known) == most else None
+    by_name = {
+        each.destination: each
+        for each in configured
+        if (after is None or each.destination > after)
+        and (end is None or each.destination <= end)
+    }
+    by_name |= {each.destination: each for each in known}
+    return [by_name[name] for name in sorted(by_name)][:most]
 
 
 def _page(

@@ -10,6 +10,7 @@ from syncengine.app.desk_state import PagedState
 from syncengine.config.project import Config
 from syncengine.desk.metrics import exposition, read_facts
 from syncengine.desk.server import DeskAddress, serve_desk
+from syncengine.model.desk_pages import DestinationFacts
 from syncengine.storage.connect import open_pool
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.state.migrate import require_current
@@ -63,4 +64,8 @@ async def _readable_state(config: Config) -> AsyncIterator[PagedState]:
         with storage_errors():
             async with pool.acquire() as connection:
                 await require_current(connection)
-        yield PagedState(pool)
+        configured = [
+            DestinationFacts(each.name, each.account, each.vendor.name)
+            for each in config.readable
+        ]
+        yield PagedState(pool, configured)
