@@ -128,6 +128,8 @@ def _differences(
             if not is_same and not is_blind and not _is_stuck(members, name, old):
                 yield f"{contact_id}: {name} is {new!r}, and was {old!r}"
         lost, more = set(was["tags"]) - {*now["tags"]}, {*now["tags"]} - {*was["tags"]}
+        # A tag of which nobody knows whether it was there before stays.
+        more = {tag for tag in more if (contact_id, f"tags.{tag}") not in sent.blind}
         if lost or (more and members.removes_tags):
             yield f"{contact_id}: tags {sorted(lost)} are missing, {sorted(more)} new"
 

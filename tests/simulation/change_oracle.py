@@ -129,10 +129,11 @@ def _replay(world: World, copy: _Copy, change: ContactChange) -> Iterator[str]:
         if each.is_old_known and not _may_be(world, copy, name, each.old, was):
             yield f"{name} was {copy.fields.get(name)!r}, not {each.old!r}"
         copy.fields[name] = each.new
-    yield from (f"tag {tag} was there" for tag in change.tags_added & copy.tags)
-    yield from (
-        f"tag {tag} was not there" for tag in sorted(change.tags_removed - copy.tags)
-    )
+    # As for fields: a tag may have come or gone by a call whose answer was lost.
+    wrongly_added = (change.tags_added & copy.tags) - _maybe_removed(copy)
+    wrongly_removed = change.tags_removed - copy.tags - _maybe_added(copy)
+    yield from (f"tag {tag} was there" for tag in sorted(wrongly_added))
+    yield from (f"tag {tag} was not there" for tag in sorted(wrongly_removed))
     copy.tags |= change.tags_added
     copy.tags -= change.tags_removed
 
@@ -157,11 +158,25 @@ def _differences(world: World, copy: _Copy, now: Remote | None) -> Iterator[str]
         explained, real = copy.fields.get(name), now.fields.get(name)
         if not _may_be(world, copy, name, real, explained):
             yield f"{name} is {real!r}, not {explained!r}"
-    maybe: set[str] = set()
-    for each in copy.unknown:
-        maybe |= each.add_tags | each.remove_tags
+    maybe = _maybe_added(copy) | _maybe_removed(copy)
     if copy.tags - maybe != set(now.tags) - maybe:
         yield f"tags are {sorted(now.tags)}, not {sorted(copy.tags)}"
+
+
+def _maybe_added(copy: _Copy) -> set[str]:
+    """Return tags that were sent, and of which nobody found out what became of them."""
+    added: set[str] = set()
+    for each in copy.unknown:
+        added |= each.add_tags
+    return added
+
+
+def _maybe_removed(copy: _Copy) -> set[str]:
+    """Return tags whose removal was sent, and of which nobody found out likewise."""
+    removed: set[str] = set()
+    for each in copy.unknown:
+        removed |= each.remove_tags
+    return removed
 
 
 def _may_be(world: World, copy: _Copy, name: str, real: Json, explained: Json) -> bool:
