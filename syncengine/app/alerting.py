@@ -221,9 +221,13 @@ class AlertDesk:
         # Where each run is killed, none comes to its end: so what died is looked for
         # beside a run, too. A call that begins late is no reason to call it stale.
         await self.look_at_all(at_time=False)
-        while not self._is_closing:
+        is_last = False
+        while not is_last:
             await self._written.wait()
             self._written.clear()
+            # Looked at before the round: what was noted during the one before, which
+            # has not found it, is delivered in this one.
+            is_last = self._is_closing
             await self.deliver()
 
     def close(self) -> None:

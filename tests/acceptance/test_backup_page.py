@@ -26,7 +26,14 @@ from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "backup-restore-loss.md"
 NAME = "whatsapp_de"
-FAILING = ["sync_batch", "sync_migration", "sync_outcome", "sync_salt", "sync_self"]
+FAILING = [
+    "sync_batch",
+    "sync_change",
+    "sync_migration",
+    "sync_outcome",
+    "sync_salt",
+    "sync_self",
+]
 """Tables that a restore of the data alone leaves out."""
 CONTACT_3 = Subject(SubjectKind.CONTACT, "3")
 
