@@ -6,6 +6,7 @@ the loader refuses never gets into the folder.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -18,7 +19,6 @@ from syncengine.config.models import EngineFile
 from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.planning.proposal import MappingProposal, ProposedField
-from syncengine.shipped import shipped
 
 _PLAIN = re.compile(r"[^\W\d](?:[\w./-]|:(?=[\w/]))*")
 """A text that YAML reads as itself, inside brackets too."""
@@ -176,10 +176,14 @@ def elsewhere(
     )
 
 
+EXAMPLE_DIGEST = "50bc0ee377b350c9852ad5caa1d9f28de2a3f54daa8cb8632b60ff8a94c42089"
+"""SHA-256 of the shipped ``syncengine.yaml``. In a checkout that is the very file that
+people edit, so it cannot be compared with itself."""
+
+
 def is_untouched_example(file: Path) -> bool:
     """Return whether a file is the shipped ``syncengine.yaml``, which nobody wrote."""
-    example = shipped("config") / "syncengine.yaml"
-    return example.is_file() and file.read_bytes() == example.read_bytes()
+    return hashlib.sha256(file.read_bytes()).hexdigest() == EXAMPLE_DIGEST
 
 
 def refuse_to_overwrite(file: Path, *, force: bool) -> None:
@@ -247,9 +251,12 @@ def _selection(draft: DestinationDraft) -> Iterator[str]:
     if draft.where is not None:
         yield f"where: {scalar(draft.where)}"
     elif draft.mapping.conditions:
-        columns = ", ".join(map(_in_comment, draft.mapping.conditions))
+        conditions = draft.mapping.conditions
+        columns = ", ".join(_in_comment(each.column) for each in conditions)
         yield f"# {columns}: should this decide who is written to?"
-        yield f"#where: {_in_comment(draft.mapping.conditions[0])}"
+        known = [each.sql for each in conditions if each.sql is not None]
+        if known:
+            yield f"#where: {_in_comment(scalar(' AND '.join(known)))}"
     else:
         yield "#where: country = 'DE'"
     yield ""

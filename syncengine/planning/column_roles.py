@@ -107,6 +107,16 @@ _NAMES = {
         sessionid otp sessiontoken resettoken
         """,
 }
+_NO_INSIDE = re.compile(
+    "unsubscri|opt(?:ed)?out|donot(?:call|contact|disturb|e?mail|sms|text|write)"
+    "|abgemeldet|widerruf|werbesperre|desabonn|desinscri|nocontact"
+)
+"""Words for a no that may stand inside of a longer name, such as ``Unsubscribed from
+all email``. Whoever said no must not be overlooked."""
+_YES_INSIDE = re.compile(
+    "opt(?:ed)?in(?![a-z]*g)|consent|einwillig|werbungerlaubt|accepts?market|acceptepub"
+)
+"""Words for a yes likewise."""
 _ROLES: Mapping[str, Role] = MappingProxyType(
     {name: role for role, names in _NAMES.items() for name in names.split()}
 )
@@ -142,7 +152,11 @@ def role_of(name: str) -> Role | None:
         words = words[1:]
     while len(words) > 1 and (words[-1] in _OWNERS or words[-1].isdigit()):
         words = words[:-1]
-    return _ROLES.get("".join(words))
+    if "".join(words) in _ROLES:
+        return _ROLES["".join(words)]
+    if _NO_INSIDE.search(whole):
+        return Role.OPTED_OUT
+    return Role.OPTED_IN if _YES_INSIDE.search(whole) else None
 
 
 def is_plain_name(name: str) -> bool:

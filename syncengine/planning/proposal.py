@@ -7,6 +7,7 @@ or as a note beside the proposal.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -137,6 +138,16 @@ class ProposedField:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedCondition:
+    """A column that looks like a consent or a deletion."""
+
+    column: str
+    sql: str | None
+    """Condition that leaves out who is not to be written to; None where the column's
+    type does not tell how it would read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wishes:
     """What a person has said already; a proposal keeps to it."""
 
@@ -161,7 +172,7 @@ class MappingProposal:
     opted_out: str | None = None
     further: tuple[ProposedField, ...] = ()
     """More columns, under a name that the vendor may not have: for a comment."""
-    conditions: tuple[str, ...] = ()
+    conditions: tuple[ProposedCondition, ...] = ()
     """Columns that look like a consent or a deletion, which ``where`` may name."""
     questions: tuple[OpenQuestion, ...] = ()
     notes: tuple[str, ...] = ()
@@ -295,7 +306,8 @@ def _fields(
     source: SampledSource, key: str, vendor: VendorFields, wishes: Wishes
 ) -> tuple[ProposedField, ...]:
     """Return the mapped fields: what was wished, then what is proposed."""
-    wished = {each.field: each for each in wishes.fields}
+    wished = {each.field: _with_usual_form(each, source) for each in wishes.fields}
+    chosen_by_a_person = set(wished)
     fields: dict[str, ProposedField] = {}
     names = dict.fromkeys((*vendor.required, *vendor.usual))
     for name in names:
@@ -305,11 +317,25 @@ def _fields(
         # A column goes to one field, unless somebody says otherwise. Required fields
         # come first, and are filled by the next best column.
         taken = {each.column for each in fields.values()}
-        if found is None or (found not in wishes.fields and found.column in taken):
+        if found is None:
+            continue
+        if name not in chosen_by_a_person and found.column in taken:
             continue
         fields[name] = found
     ordered = {name: fields[name] for name in vendor.usual if name in fields}
     return (*{**ordered, **fields}.values(), *wished.values())
+
+
+def _with_usual_form(wished: ProposedField, source: SampledSource) -> ProposedField:
+    """Return a field that somebody chose the column of, in the form of its kind.
+
+    Without ``as: e164`` a phone would be sent, and looked up, as it is written.
+    """
+    role = role_of_field(wished.field)
+    column = source.column(wished.column)
+    if wished.form is not None or role is None or column is None or column.is_array:
+        return wished
+    return replace(wished, form=_FORMS.get(role))
 
 
 def _proposed(
@@ -548,14 +574,33 @@ def _is_worth_sending(column: SourceColumn) -> bool:
     return is_plain and not is_empty and role_of(column.name) not in _NEVER_SENT
 
 
-def _conditions(source: SampledSource, used: set[str | None]) -> Iterator[str]:
+def _conditions(
+    source: SampledSource, used: set[str | None]
+) -> Iterator[ProposedCondition]:
     """Yield columns that say whether somebody is to be written to at all."""
     for column in source.columns:
         role = role_of(column.name)
         if column.name in used or not column.readable:
             continue
         if role in (Role.OPTED_IN, Role.DELETED):
-            yield column.name
+            yield ProposedCondition(column.name, _condition_on(column, role))
+
+
+def _condition_on(column: SourceColumn, role: Role | None) -> str | None:
+    """Return the SQL that selects who may be written to, by a column of this role."""
+    name = column.name
+    if not re.fullmatch("[a-z_][a-z0-9_]*", name):
+        name = '"' + name.replace('"', '""') + '"'
+    if column.is_array:
+        return None
+    if role is Role.DELETED:
+        if column.kind is ColumnKind.BOOLEAN:
+            # A NULL means that nobody has deleted it.
+            return f"{name} IS NOT TRUE"
+        if column.kind in (ColumnKind.DATE, ColumnKind.TIMESTAMP):
+            return f"{name} IS NULL"
+        return None
+    return name if column.kind is ColumnKind.BOOLEAN else None
 
 
 def _notes(
@@ -579,14 +624,30 @@ def _notes(
             yield from _notes_of(each, column, each.field in match_on, vendor)
     for column in source.columns:
         role = role_of(column.name)
-        if role is Role.OPTED_OUT and not opted_out and opted_out != "":
-            yield (
-                f'"{column.name}" looks like an opt-out, but has type '
-                f"{column.type_name}: make a boolean of it in a view, and name it with "
-                "--opted-out"
-            )
+        if role is Role.OPTED_OUT and opted_out not in (column.name, ""):
+            yield _note_of_opt_out(column, opted_out)
         if not column.readable and role in _CONTACT_ROLES:
             yield f'"{column.name}" is not proposed: this role may not select it'
+
+
+def _note_of_opt_out(column: SourceColumn, opted_out: str | None) -> str:
+    """Return the note about a column that may hold people's no, and is not used."""
+    if column.kind is not ColumnKind.BOOLEAN or column.is_array:
+        return (
+            f'"{column.name}" looks like an opt-out, but has type '
+            f"{column.type_name}, so whoever said no there is sent: make a boolean of "
+            "it in a view, and name it with --opted-out"
+        )
+    if opted_out:
+        return (
+            f'"{column.name}" looks like an opt-out beside "{opted_out}", and only one '
+            "can be named, so whoever said no only there is sent: make one boolean of "
+            "both in a view, and name it with --opted-out"
+        )
+    return (
+        f'"{column.name}" looks like an opt-out, and is not used: name it with '
+        "--opted-out, or whoever said no there is sent"
+    )
 
 
 def _notes_of(

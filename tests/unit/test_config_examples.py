@@ -26,6 +26,7 @@ from syncengine.config.models import (
     LimitModel,
     MembersModel,
 )
+from syncengine.config.new_files import is_untouched_example
 from syncengine.config.project import Config
 from syncengine.config.schema import as_text
 from syncengine.config.yaml_files import read_yaml
@@ -205,3 +206,13 @@ def test_the_schema_finds_the_place_of_a_mistake(
 
 def test_the_schema_finds_the_place_of_a_mistake_in_the_common_file() -> None:
     assert places({"batch_size": 0, "sauce": {}}) == ["", "batch_size"]
+
+
+def test_only_the_example_itself_counts_as_untouched(tmp_path: Path) -> None:
+    # In a checkout the example is the very file that people edit.
+    file = tmp_path / "syncengine.yaml"
+    text = (CONFIG / "syncengine.yaml").read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    assert is_untouched_example(file), "EXAMPLE_DIGEST is that of an older example"
+    file.write_text(f"{text}keep_outcomes: 90d\n", encoding="utf-8")
+    assert not is_untouched_example(file)

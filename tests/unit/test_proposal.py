@@ -124,7 +124,7 @@ def mapped(found: MappingProposal) -> dict[str, str]:
     [
         (
             *(HUBSPOT, "First Name", "Last Name", "Phone Number", "Email"),
-            *(None, None),
+            *("Unsubscribed from all email", None),
         ),
         (
             *(SALESFORCE, "FirstName", "LastName", "MobilePhone", "Email"),
@@ -278,10 +278,70 @@ def test_a_persons_words_go_before_what_is_proposed() -> None:
 
 def test_consent_is_left_to_a_person() -> None:
     found = proposal(SHOPIFY, "respond_io")
-    assert found.conditions == ("accepts_marketing",)
+    assert [(each.column, each.sql) for each in found.conditions] == [
+        ("accepts_marketing", "accepts_marketing")
+    ]
     assert "accepts_marketing" not in {each.column for each in found.further}
     text = "id:int, email, unsubscribed"
     assert "looks like an opt-out" in " ".join(proposal(text, "respond_io").notes)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "Unsubscribed from all email",
+        "HasOptedOutOfEmail",
+        "DoNotCall",
+        "OPT_OUT",
+        "unsubscribed_at",
+        "marketing opt-out",
+        "do_not_disturb",
+    ],
+)
+def test_no_column_that_may_hold_a_no_is_passed_over_in_silence(column: str) -> None:
+    as_flag = proposal(f"id:int, email, {column}:bool", "respond_io")
+    assert as_flag.opted_out == column
+    as_text = proposal(f"id:int, email, {column}", "respond_io")
+    assert as_text.opted_out is None
+    assert f'"{column}" looks like an opt-out' in " ".join(as_text.notes)
+    assert column not in {each.column for each in (*as_text.fields, *as_text.further)}
+    beside = proposal(f"id:int, email, dnc:bool, {column}:bool", "respond_io")
+    assert beside.opted_out == "dnc"
+    assert f'"{column}" looks like an opt-out beside "dnc"' in " ".join(beside.notes)
+
+
+@pytest.mark.parametrize("column", ["adoption", "Options", "option_info", "adopting"])
+def test_a_word_inside_of_another_is_no_consent(column: str) -> None:
+    found = proposal(f"id:int, email, {column}:bool", "respond_io")
+    assert (found.opted_out, found.conditions) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("column", "sql"),
+    [
+        ("deleted:bool", "deleted IS NOT TRUE"),
+        ("Is Archived:bool", '"Is Archived" IS NOT TRUE'),
+        ("deleted_at:time", "deleted_at IS NULL"),
+        ("opt_in:bool", "opt_in"),
+        ("opt_in:int", None),
+        ("deleted", None),
+    ],
+)
+def test_an_offered_condition_leaves_out_whoever_is_gone(
+    column: str, sql: str | None
+) -> None:
+    (found,) = proposal(f"id:int, email, {column}", "respond_io").conditions
+    assert found.sql == sql
+
+
+def test_a_column_that_somebody_chose_is_brought_into_the_usual_form() -> None:
+    fields, left_out = wished_fields(["phone=nick", "email=mail2:text"])
+    wishes = Wishes(fields, left_out, region="DE")
+    found = proposal("id:int, nick, mail2, tel", "respond_io", wishes)
+    by_field = {each.field: each for each in found.fields}
+    assert (by_field["phone"].column, by_field["phone"].form) == ("nick", Form.E164)
+    assert by_field["phone"].region == "DE"
+    assert by_field["email"].form is Form.TEXT
 
 
 def test_two_hundred_columns_are_a_proposal_too() -> None:
