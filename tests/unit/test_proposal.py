@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.app.verbs.add import NewDestination, propose, vendor_spec, wished_fields
+from syncengine.cli.rendering.proposals import print_mapping
 from syncengine.config.new_files import scalar
 from syncengine.config.yaml_files import read_yaml
 from syncengine.errors import ConfigError
@@ -276,8 +277,10 @@ def test_a_persons_words_go_before_what_is_proposed() -> None:
         wished_fields(["lastName"])
 
 
-def test_consent_is_left_to_a_person() -> None:
+def test_consent_is_left_to_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     found = proposal(SHOPIFY, "respond_io")
+    print_mapping(found)
+    assert 'note: "accepts_marketing" may say whether' in capsys.readouterr().out
     assert [(each.column, each.sql) for each in found.conditions] == [
         ("accepts_marketing", "accepts_marketing")
     ]

@@ -45,10 +45,10 @@ def print_mapping(mapping: MappingProposal) -> None:
         print_line(f"contacts are found by: {', '.join(mapping.match_on)}")
     if mapping.opted_out is not None:
         print_line(f'nothing is sent where "{mapping.opted_out}" is true')
-    for name in mapping.conditions:
+    for condition in mapping.conditions:
         print_line(
-            f'note: "{name}" may say whether somebody is to be written to; --where '
-            "decides who is sent"
+            f'note: "{condition.column}" may say whether somebody is to be written to; '
+            "--where decides who is sent"
         )
     for note in mapping.notes:
         print_line(f"note: {note}")
