@@ -31,6 +31,7 @@ from syncengine.config.paths import quoted, relative_to_here
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.columns import SampledSource
 from syncengine.planning.proposal import (
+    ANY_FIELD,
     MappingProposal,
     OpenQuestion,
     ProposedField,
@@ -189,14 +190,19 @@ def _answered(
 ) -> NewDestination:
     """Return the destination with the answers to open questions."""
     for question in questions:
-        answer = ask(_sentence(question.words), question.default)
         wishes = new.wishes
-        option, _, name = question.option.partition(" ")
+        option, _, value = question.option.partition(" ")
+        field = value.partition("=")[0]
+        if field == ANY_FIELD:
+            # A column alone is no answer. The other answers may settle it: what is
+            # still open after them is refused.
+            continue
+        answer = ask(_sentence(question.words), question.default)
         if option == "--region":
             wishes = replace(wishes, region=answer)
         else:
             _refuse_column(source, answer)
-            wished = ProposedField(name.partition("=")[0], answer)
+            wished = ProposedField(field, answer)
             wishes = replace(wishes, fields=(*wishes.fields, wished))
         new = replace(new, wishes=wishes)
     return new

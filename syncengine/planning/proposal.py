@@ -77,6 +77,8 @@ _MAPPABLE = frozenset(ColumnKind) - {
     ColumnKind.JSON,
     ColumnKind.OTHER,
 }
+ANY_FIELD = "FIELD"
+"""Stands in a question's option for a field that the person has to choose."""
 _NEVER_SENT = frozenset({Role.DELETED, Role.OPTED_IN, Role.OPTED_OUT, Role.SECRET})
 """Roles of columns that decide about a contact, or are nobody else's business."""
 
@@ -539,12 +541,13 @@ def _missing(
         )
         keys = "a field of your own" if keys == "NAME" else keys
         yield OpenQuestion(
-            "--field FIELD=COLUMN",
+            f"--field {ANY_FIELD}=COLUMN",
             f"{vendor.name} recognises contacts by {keys}, and no column of "
             f"{source.label} looks like that: map one, and name it with --match-on",
         )
     elif not fields:
-        yield OpenQuestion("--field FIELD=COLUMN", "no field is mapped: name one")
+        option = f"--field {ANY_FIELD}=COLUMN"
+        yield OpenQuestion(option, "no field is mapped: name one")
 
 
 def _further(

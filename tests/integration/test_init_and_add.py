@@ -141,3 +141,28 @@ def test_what_is_written_can_be_loaded_and_is_never_overwritten(
         "crm.customers",
         "number",
     )
+
+
+def test_only_what_a_column_answers_is_asked_for(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"name": "email", "phoneNumber": "number"}
+    asked: list[str] = []
+
+    def answer(words: str, _: str | None = None) -> str:
+        asked.append(words)
+        return next(
+            column for field, column in answers.items() if f"without {field}:" in words
+        )
+
+    monkeypatch.setattr("syncengine.cli.add.may_ask", lambda: True)
+    monkeypatch.setattr("syncengine.cli.add.ask", answer)
+    monkeypatch.setattr("syncengine.cli.add.agree", lambda _: True)
+    assert call("init", "--table", "crm.people", "--key", "id")[0] == 0
+    vendor = ("--vendor", "whautomate", "--setting", "location_id=1")
+    source = ("--table", "crm.customers", "--key", "number", "--region", "DE")
+    code, said = call("add", "wa", *vendor, *source)
+    assert code == 0, said
+    assert len(asked) == len(answers)
+    written = (tmp_path / "destinations" / "wa.yaml").read_text(encoding="utf-8")
+    assert "match_on: [phoneNumber]" in written
