@@ -197,7 +197,7 @@ class AlertDesk:
     async def _deliver_to(
         self, target: str, messages: Sequence[ClaimedMessage]
     ) -> str | None:
-        """Deliver messages to one target, in order; return why it took one not."""
+        """Deliver messages to one target, in order; return why one was not taken."""
         why: str | None = None
         try:
             for message in messages:
@@ -292,7 +292,7 @@ def targets_of(
 def _is_whole(request: RunRequest) -> bool:
     """Return whether a run says something about its destination as a whole.
 
-    Somebody who sends a few contacts by hand is at the screen, and is not to be told.
+    Somebody who sends a few contacts by hand is at the screen, and needs no message.
     """
     if request.kind is RunKind.RETRY:
         return request.batch is None

@@ -202,7 +202,7 @@ class _Comparison:
 
 
 def _not_in_step(moved: Mapping[str, Moved]) -> dict[str, Moved]:
-    """Return those that moved; whoever this plan has brought in step did not."""
+    """Return those that moved; one that this plan has brought in step did not."""
     return {each: why for each, why in moved.items() if why is not Moved.IN_STEP}
 
 

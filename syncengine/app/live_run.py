@@ -2,7 +2,7 @@
 
 The caller's ``Progress`` is in the same process; what is written into the state is read
 by ``watch``, ``status`` and the desk, from wherever they are. Neither delays a request
-or fails the run: where a write fails, the next one tells it all.
+or fails the run: where a write fails, the next one contains everything.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LONGEST_LAST_WRITE = 1.0
 """Seconds after which the last write is given up: the end of the run waits for it."""
 
 _COUNTS_AS = {RunKind.VERIFY: "compared", RunKind.ADOPT: "looked_up"}
-"""What becomes of the contacts in runs whose contacts have no outcomes."""
+"""Word under which the contacts are counted, in runs that give them no outcome."""
 
 _logger = logging.getLogger("syncengine")
 
@@ -82,7 +82,7 @@ class LiveRun:
             self._store = ProgressStore(fence, run_id)
         self._is_over = False
         self._writing = asyncio.Lock()
-        """Held during a write, so that the last one is written last."""
+        """Locked during a write, so that the last one is written last."""
         self._has_news = asyncio.Event()
         """Set when something is worth a write before the next one is due."""
 
@@ -149,7 +149,7 @@ class LiveRun:
                 next_write = loop.time() + _pause_between_writes(LiveRun._under_way)
 
     async def _wait(self, seconds: float) -> None:
-        """Wait so long, or until there are news."""
+        """Wait so long, or until there is news."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._has_news.wait(), max(0.0, seconds))
 

@@ -11,7 +11,7 @@ line by line, however many contacts it has, and ``jq`` reads it as well::
     ],
     "checksum": "...", "seal": "..."}
 
-The checksum is that of all lines before it, and tells a damaged file from a whole one.
+The checksum is that of all lines before it, and shows that the file is whole.
 The seal is the checksum's digest with the key of the state: no editor can make one. A
 reader keeps an index in memory, a few bytes a contact, and reads the contacts again
 when they are needed.
@@ -50,7 +50,7 @@ from syncengine.planning.plan_file import Digests
 from syncengine.version import __version__
 
 FORMAT = 1
-"""Version of the form."""
+"""Version of the file format."""
 _START = b'{"syncengine_plan":'
 _CONTACTS = b',"contacts":[\n'
 _DESTINATIONS = b'],"destinations":[\n'
@@ -269,7 +269,7 @@ class _Index:
     lines: array[int] = field(default_factory=lambda: array("Q"))
     """Hashes of the lines, by which a line that was changed since is found out."""
     flags: bytearray = field(default_factory=bytearray)
-    """One byte a contact: see the flags of ``PlanPart``."""
+    """One byte a contact: ``_REMOVAL`` and the other flags below."""
     sorted_keys: array[int] = field(default_factory=lambda: array("Q"))
     order: array[int] = field(default_factory=lambda: array("Q"))
     """Places in these arrays, in the order of ``sorted_keys``."""
@@ -303,6 +303,8 @@ class _Index:
             at += 1
 
 
+# The flags of a contact, one bit each: it left the source; it is created again; a former
+# run has brought it to its end; a former run may have sent a part; the file has it twice.
 _REMOVAL, _RECREATES, _DONE, _REST, _TWICE = 1, 2, 4, 8, 16
 
 

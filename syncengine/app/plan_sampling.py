@@ -17,7 +17,7 @@ class ContactSampler:
     """Keeps some contacts of a plan, spread over reasons and actions.
 
     Of each combination the first ones are kept, so that memory does not grow with the
-    plan. At the end the combinations take turns.
+    plan. In the end one of each combination is taken in rotation.
     """
 
     def __init__(self, most: int, preview: RequestPreview | None) -> None:

@@ -2,8 +2,8 @@
 
 Some calls take several requests, of which later ones depend on the answers: a vendor
 whose update replaces the contact is read first. So the adapter's exchange is played
-against the vendor's twin, in this process, which holds what is known of the contact.
-What else the vendor may hold is not known, and so it is missing in these requests.
+against the vendor's twin, in this process, which has what is known of the contact.
+What else the vendor may have is not known, and so it is missing in these requests.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Rehearsal:
     def later_requests(self, call: Call, known: Known) -> Sequence[Request]:
         """Return the requests of a call after its first; none where it cannot be played.
 
-        ``known`` is what the vendor is known to hold of the contact.
+        ``known`` is what the vendor is known to have of the contact.
         """
         try:
             return self._played(call, known)
@@ -59,7 +59,7 @@ class Rehearsal:
         return ()
 
     def _prefixes(self) -> Iterator[str]:
-        """Yield what may stand before a path at the twin: a part of the address."""
+        """Yield what may come before a path at the twin: a part of the address."""
         parts = urlsplit(self.base_url).path.strip("/").split("/")
         for start in range(len(parts)):
             yield "/" + "/".join(parts[start:]) if parts[start] else ""
@@ -120,7 +120,7 @@ def _with_id(request: Request, twin_id: str, external_id: str) -> Request:
 
 
 def _with_value(value: Json, old: str, new: str) -> Json:
-    """Return a body with one value replaced wherever it stands alone."""
+    """Return a body in which one value is replaced, where it is a whole value."""
     if isinstance(value, dict):
         return {name: _with_value(each, old, new) for name, each in value.items()}
     if isinstance(value, list):

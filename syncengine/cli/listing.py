@@ -28,7 +28,7 @@ def print_pages(
 ) -> int:
     """Print all rows in this form; return their number.
 
-    ``empty`` is said to a person where there are none. ``seen`` is called with each
+    ``empty`` is printed for a person where there are none. ``seen`` is called with each
     page. Raises what reading them raises.
     """
     with row_writer(chosen, columns, names, sink) as writer:

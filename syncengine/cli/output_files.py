@@ -15,7 +15,7 @@ from syncengine.errors import ConfigError, Problem
 OWNER_ONLY = 0o600
 """Rights of a file that nobody but its owner may read."""
 _EVERYBODY = 0o666
-"""Rights of a file that holds nothing personal, before the umask takes some away."""
+"""Rights of a file without personal data, before the umask takes some away."""
 
 
 def is_stream(path: Path) -> bool:
@@ -43,7 +43,7 @@ def write_output(path: Path, content: bytes, *, owner_only: bool) -> None:
 
 @contextmanager
 def whole_file(path: Path, rights: int) -> Iterator[IO[bytes]]:
-    """Write a file, which stands under its name once this block has ended well.
+    """Write a file, which gets its name once this block has ended well.
 
     Raises ConfigError where it cannot be written.
     """

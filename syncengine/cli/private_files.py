@@ -10,7 +10,7 @@ from syncengine.cli.output_files import OWNER_ONLY, whole_file
 
 
 def private_file(path: Path) -> AbstractContextManager[IO[bytes]]:
-    """Write a file, which stands under its name once this block has ended well.
+    """Write a file, which gets its name once this block has ended well.
 
     Raises ConfigError where it cannot be written.
     """

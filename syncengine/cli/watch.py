@@ -148,7 +148,7 @@ class _LiveScreen:
 
     def show(self, moment: WatchedMoment) -> None:
         self._last = watched_rows(moment.reports)
-        # A database that is away is said in the place of the footer.
+        # Where the database is away, that is shown in the place of the footer.
         footer = moment.problem or self._footer
         height = max(1, out.height - 1)
         view = LiveRows(self._last, footer=footer, height=height)

@@ -61,7 +61,7 @@ class RunMonitor:
         self._counts_as = counts_as
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        # This machine's clock will do until the database has told its time.
+        # This machine's clock has to do until the database's time is known.
         self._database_ahead = time.time() - self._began
         self._requests_before = pacing.requests
         self._throttled_before = pacing.throttled

@@ -1,7 +1,7 @@
 """Alerts: what is wrong at a destination, and the message about each change of that.
 
 A *concern* is something that is watched: how the last whole run ended, how many
-contacts stand, how long ago the last success was. It is in one state at a time: ok, or
+contacts are left alone, how long ago the last success was. It is in one state at a time: ok, or
 one kind of alert. Every change of state is one message.
 """
 
@@ -53,7 +53,7 @@ class AlertState:
     destination: str
     concern: Concern
     state: str = OK
-    """``ok``, or the kind of the alert that stands."""
+    """``ok``, or the kind of the alert that is not over."""
     since: datetime | None = None
     """When it came into this state; None: it is new."""
     run_id: int | None = None

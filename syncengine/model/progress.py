@@ -1,4 +1,4 @@
-"""Progress of a run: what it tells about itself while it is under way.
+"""Progress of a run: what it writes about itself while it is under way.
 
 A run writes its ``RunSnapshot`` into the state every few seconds, where other processes
 read it, and hands it to the ``Progress`` of its caller.

@@ -16,7 +16,7 @@ from syncengine.model.reports import RunStatus
 from syncengine.model.work import Standing
 
 _LEFT_ALONE = (Standing.DEAD_LETTER, Standing.GONE, Standing.UNSUPPORTED)
-"""Reasons to stand that somebody should look at. The others were asked for."""
+"""Reasons for leaving a contact alone that need a look; others were asked for."""
 _STAND = "are out of step and not tried any more"
 _KIND_OF_STATUS = {
     RunStatus.INCOMPLETE: AlertKind.PARTLY_FAILED,
@@ -71,10 +71,10 @@ def after_count(
     most: int,
     run_id: int | None,
 ) -> AlertChange:
-    """Return what the number of contacts that stand changes.
+    """Return what the number of contacts that are left alone changes.
 
-    ``most`` more than the smallest number seen are no alert, one more is. Where nobody
-    mends them, the alert comes again once as many have been added to it.
+    ``most`` more than the smallest number seen are no alert, one more is. Where the
+    number goes on growing, the alert comes again after every ``most`` more.
     """
     number = sum(standing.get(reason, 0) for reason in _LEFT_ALONE)
     lowest = number if before.lowest is None else min(before.lowest, number)

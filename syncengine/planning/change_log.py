@@ -6,7 +6,7 @@ somebody else changed at the vendor is no change of ours. The rules:
 
 - All steps of a contact in a run (create, then tag call; several attempts; a wait for
   another contact) are one change: the first old value, the last new one. What ends
-  where it began is no change (``merged``). It is told of the vendor contact that the
+  where it began is no change (``merged``). It is about the vendor contact that the
   contact has in the end.
 - An old value is written only where it is known: the vendor acknowledged it, or showed
   it, and nothing has been unknown of it since; or the field was certainly empty
@@ -24,8 +24,8 @@ somebody else changed at the vendor is no change of ours. The rules:
   for the run that sent it; where the vendor does prove later that it is new, an earlier
   create cannot have arrived, and the later run has created it.
 - A tag that is added to a contact whose tags nobody has seen (``Known.empty``), or that
-  was unknown, may have been there: it is a field ``tags.NAME`` without an old value, and not among the
-  tags added.
+  was unknown, may have been there: it is a field ``tags.NAME`` without an old value,
+  and not among the tags added.
 """
 
 from __future__ import annotations
@@ -350,7 +350,7 @@ def deletion_of(known: Known) -> ContactChange:
 def pieces_of_link(
     before: Known, remote: Remote, capabilities: Capabilities, same: Same
 ) -> list[Piece]:
-    """Return what is settled by a vendor contact that was found, and now is linked.
+    """Return the pieces that are settled by linking a vendor contact that was found.
 
     What a lost call was to set, and the vendor shows, is a change of its run. The link
     is one of the run that sent the create, or else of this run. ``before`` is what was

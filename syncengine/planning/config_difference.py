@@ -96,7 +96,7 @@ def _hashes(
 ) -> Iterator[tuple[tuple[str, str], bytes]]:
     """Yield each change with the hash of what it sends.
 
-    Fields and tags are told apart by the first part of the name.
+    The first part of the name is "tag" for tags, and empty for fields.
     """
     for name, change in fields.items():
         yield ("", name), _hash(name, change.new)

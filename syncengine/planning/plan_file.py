@@ -1,4 +1,4 @@
-"""Plans in a file: what is stated of a contact, and whether that still holds.
+"""Plans in a file: what is stated of a contact, and whether it is still so.
 
 ``planned_contact`` states what a run would send about a contact. When the plan is run,
 each contact is planned anew, and ``movement`` compares: the run sends nothing unless
@@ -7,7 +7,7 @@ the first call of a contact goes out ``objection`` asks once more, whether the c
 among the stated alternatives.
 
 Values are compared by their digests: hashes with the key of the state, which the file
-does not hold. So a file without values cannot be made to tell them.
+does not contain. So nobody gets a value out of a file that was made without values.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Propose which table holds the contacts, what its key is, and how it is mapped.
 
 The proposals rest on names, types, indexes and numbers of values in a sample, never on
-a value. What cannot be told is left open: as a question that a person has to answer,
+a value. What they do not show is left open: as a question that a person has to answer,
 or as a note beside the proposal.
 """
 
@@ -46,6 +46,7 @@ _LIKELY = 0.5
 _SURE = 0.8
 """Share of the values by which a column is recognised whatever its name is."""
 _MANY_EMPTY = 0.2
+"""Share of empty rows that speaks against a column as a match key."""
 _FURTHER = 12
 """Number of further columns that are suggested at most."""
 _SOURCES_OF: Mapping[Role, tuple[Role, ...]] = {
@@ -85,7 +86,7 @@ _NEVER_SENT = frozenset({Role.DELETED, Role.OPTED_IN, Role.OPTED_OUT, Role.SECRE
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """Something that only a person can tell, with the option that answers it."""
+    """Something that only a person knows, with the option that answers it."""
 
     option: str
     """The option with its value's name: ``--region CC``."""
@@ -197,7 +198,7 @@ def propose_table(tables: Sequence[SourceTable]) -> SourceTable | None:
     if not ranked:
         return None
     first, *others = ranked
-    # By somebody who is reached nowhere, nobody is meant.
+    # Without an e-mail address or a phone a table is hardly one of contacts to reach.
     if not any(role_of(name) in _REACHES for name in first.columns):
         return None
     if any(_weight(other) >= _weight(first) for other in others):
@@ -388,7 +389,7 @@ def _name_rank(column: SourceColumn) -> tuple[bool, float]:
 
 
 def _fits(column: SourceColumn, role: Role, *, takes_lists: bool) -> bool:
-    """Return whether a column's type can hold what a role means."""
+    """Return whether a column's type fits the values that a role means."""
     kinds = _KINDS_OF.get(role, frozenset({ColumnKind.TEXT}))
     is_right_type = column.kind in kinds and (takes_lists or not column.is_array)
     return is_right_type and column.readable
@@ -407,7 +408,7 @@ def _contradicts(column: SourceColumn, role: Role) -> bool:
 
 
 def _is_surely(column: SourceColumn, role: Role) -> bool:
-    """Return whether the values alone tell what a column is."""
+    """Return whether the values alone show what a column is."""
     counts = column.counts
     if counts is None or counts.values == 0 or column.is_array or not column.readable:
         return False

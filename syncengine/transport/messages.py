@@ -80,7 +80,7 @@ async def notify(address: str, text: str) -> None:
 
 @contextmanager
 def _silenced(name: str) -> Iterator[None]:
-    """Drop what a logger is told in this block.
+    """Drop what goes to a logger in this block.
 
     apprise logs parts of its URLs, which Python prints where no logging is set up.
     """

@@ -1,4 +1,4 @@
-"""Alerts without a run: what stands, a look at all destinations, a message to try."""
+"""Alerts without a run: their states, a look at all destinations, a test message."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ async def failures(
     """Yield the contacts that fell short, page by page.
 
     With ``run_id`` those of that run; without it those of the last run of each named
-    destination (or of all) that is over, and those that stand since earlier runs. With
+    destination (or of all) that is over, and those that are left alone since earlier runs. With
     ``code`` only those refused with it. Runs may be under way meanwhile. Raises
     ConfigError, StorageError.
     """

@@ -6,8 +6,8 @@
       waits 25 s: the vendor refused requests for its rate limit
 
 ``run`` shows it of its own runs, and ``watch`` of those that others have started. No
-line is wider than the terminal. Where the lines of all destinations are too many, the
-first line of each has to do, and of those under way come first.
+line is wider than the terminal. Where the lines of all destinations are too many, only
+the first line of each is shown, those of runs under way first.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class _LiveLayout:
     def _head(self, row: LiveRow, *, is_alone: bool = False) -> Text:
         """Return the first line: name, bar, numbers, and time left.
 
-        Where it ``is_alone``, a wait stands in the place of the time left.
+        Where it ``is_alone``, a wait takes the place of the time left.
         """
         name = self._shortened(row.destination, self._label)
         head = Text(set_cell_size(name, self._label), "bold", end="")
@@ -209,7 +209,7 @@ class _LiveLayout:
         snapshot = row.snapshot
         if snapshot is None or snapshot.total is None:
             return ""
-        # Of numbers that grow in width the whole line would move.
+        # Padded, since the line would move with each digit that is added.
         done = f"{snapshot.done:,}".rjust(len(f"{snapshot.total:,}"))
         return f"{done} of {snapshot.total:,}"
 
@@ -254,7 +254,7 @@ class _LiveLayout:
         return self.cut(Text(" " * _INDENT).append_text(line))
 
     def _shortened(self, name: str, width: int) -> str:
-        """Return a name cut in its middle: often only its end tells it from others."""
+        """Return a name cut in its middle: often names differ only at their ends."""
         if cell_len(name) <= width:
             return name
         kept = max(0, width - len(self._dots))
@@ -280,7 +280,7 @@ def _is_over(row: LiveRow) -> bool:
 
 
 def _state(row: LiveRow) -> str:
-    """Return what stands at the end of a row's first line."""
+    """Return the end of a row's first line: the state, or the time left."""
     snapshot = row.snapshot
     if row.state or snapshot is None:
         return row.state
@@ -398,7 +398,7 @@ def _wait_in_words(wait: RunWait) -> str:
 def _short_wait(wait: RunWait) -> str:
     if wait.seconds is None:
         return "waits"
-    # A wait of half a second is no wait of none.
+    # Rounded down, half a second would read "waits 0 s".
     return f"waits {duration(max(1.0, wait.seconds))}"
 
 

@@ -65,7 +65,7 @@ class TableColumn:
     name: str
     """The row's key."""
     title: str = ""
-    """What stands above it; its name if empty."""
+    """The heading; its name if empty."""
     side: Literal["left", "right"] = "left"
     words: Callable[[Json], str] = in_words
     """Function that turns the value into the text of a cell."""

@@ -48,7 +48,9 @@ MOST_COUNTED = 900
 MOST_DESTINATIONS = 400
 """Destinations at which a contact is looked for."""
 MOST_MINUTES = 240
+"""Minutes of a run that are shown: its newest ones."""
 MOST_ALERTS = 500
+"""Alerts that are read at a time."""
 
 
 async def destinations_page(

@@ -1,6 +1,6 @@
-"""What became of one contact: in every run, and by field.
+"""History of one contact: what every run did to it, and the changes of its fields.
 
-Runs are asked one by one for it, newest first, a page of them at a time.
+Each run is looked up for it, the newest first, a page of runs at a time.
 """
 
 from __future__ import annotations

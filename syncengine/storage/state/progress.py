@@ -30,8 +30,8 @@ class ProgressStore:
         Returns the database's time; None where the run is over. Raises StorageError,
         LeaseLost.
         """
-        # Not ``sending``: nothing is announced, and what happened may be told as long
-        # as no other run took over.
+        # Not ``sending``: nothing is announced, and what happened may be written as
+        # long as no other run took over.
         async with self._fence.writing() as connection:
             stored = orjson.dumps(snapshot.public()).decode()
             now: datetime | None = await connection.fetchval(

@@ -1,6 +1,6 @@
 """Everything that the report of one run shows, read from the state.
 
-Other than the pages of ``serve`` (``state.desk``) it counts all that the run did,
+Unlike the pages of ``serve`` (``state.desk``) it counts all that the run did,
 however much that is: a report is written once, and read often.
 """
 
@@ -41,6 +41,7 @@ MOST_KINDS = 40
 MOST_IDS = 8
 """Contacts that are named of each kind."""
 MOST_BATCHES = 50
+"""Batches that are listed; all are counted."""
 MOST_CHANGED = 200
 """Contacts whose changes are listed with their values."""
 
