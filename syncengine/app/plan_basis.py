@@ -114,8 +114,10 @@ def _meaning(destination: DestinationConfig, digests: Digests) -> dict[str, str]
         "on_removed": options.on_removed.value,
         "on_gone": options.on_gone.value,
     }
-    told = {_OPTION + name: digests.of(value) for name, value in parts.items()}
-    return {**meaning_of(destination), **told}
+    options_by_name = {
+        _OPTION + name: digests.of(value) for name, value in parts.items()
+    }
+    return {**meaning_of(destination), **options_by_name}
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

@@ -197,27 +197,27 @@ def _json_of(contact: PlannedContact) -> dict[str, Json]:
 
 
 def _json_of_alternative(alternative: Alternative) -> dict[str, Json]:
-    told: dict[str, Json] = {"case": alternative.case.value}
+    element: dict[str, Json] = {"case": alternative.case.value}
     if alternative.case is not Case.FOUND:
-        told["calls"] = [_json_of_call(call) for call in alternative.calls]
+        element["calls"] = [_json_of_call(call) for call in alternative.calls]
     elif alternative.removal is not None:
-        told["removal"] = alternative.removal.value
+        element["removal"] = alternative.removal.value
     else:
-        told["differing"] = list(alternative.differing)
-    return told
+        element["differing"] = list(alternative.differing)
+    return element
 
 
 def _json_of_call(call: PlannedCall) -> dict[str, Json]:
-    told: dict[str, Json] = {"action": call.action.value}
+    element: dict[str, Json] = {"action": call.action.value}
     if call.at:
-        told["at"] = call.at
+        element["at"] = call.at
     if call.fields:
-        told["fields"] = dict(call.fields)
+        element["fields"] = dict(call.fields)
     if call.add_tags:
-        told["add_tags"] = list(call.add_tags)
+        element["add_tags"] = list(call.add_tags)
     if call.remove_tags:
-        told["remove_tags"] = list(call.remove_tags)
-    return told
+        element["remove_tags"] = list(call.remove_tags)
+    return element
 
 
 def _contact_of(line: Json) -> PlannedContact:
@@ -235,23 +235,23 @@ def _contact_of(line: Json) -> PlannedContact:
     )
 
 
-def _alternative_of(told: Json) -> Alternative:
-    removal = told.get("removal")
+def _alternative_of(element: Json) -> Alternative:
+    removal = element.get("removal")
     return Alternative(
-        case=Case(told["case"]),
-        calls=tuple(_call_of(call) for call in told.get("calls", ())),
-        differing=tuple(told.get("differing", ())),
+        case=Case(element["case"]),
+        calls=tuple(_call_of(call) for call in element.get("calls", ())),
+        differing=tuple(element.get("differing", ())),
         removal=OnRemoved(removal) if removal else None,
     )
 
 
-def _call_of(told: Json) -> PlannedCall:
+def _call_of(element: Json) -> PlannedCall:
     return PlannedCall(
-        action=Action(told["action"]),
-        at=told.get("at"),
-        fields=told.get("fields", {}),
-        add_tags=tuple(told.get("add_tags", ())),
-        remove_tags=tuple(told.get("remove_tags", ())),
+        action=Action(element["action"]),
+        at=element.get("at"),
+        fields=element.get("fields", {}),
+        add_tags=tuple(element.get("add_tags", ())),
+        remove_tags=tuple(element.get("remove_tags", ())),
     )
 
 
@@ -274,13 +274,13 @@ class _Index:
     order: array[int] = field(default_factory=lambda: array("Q"))
     """Places in these arrays, in the order of ``sorted_keys``."""
 
-    def add(self, offset: int, line: bytes, told: Json) -> None:
-        """Add a contact by its line; ``told`` is what the line says."""
+    def add(self, offset: int, line: bytes, element: Json) -> None:
+        """Add a contact by its line; ``element`` is what the line says."""
         self.offsets.append(offset)
-        self.keys.append(_hash(told["contact_id"].encode()))
+        self.keys.append(_hash(element["contact_id"].encode()))
         self.lines.append(_hash(line))
-        flags = _REMOVAL if told["row"] is None else 0
-        if told.get("recreates"):
+        flags = _REMOVAL if element["row"] is None else 0
+        if element.get("recreates"):
             flags |= _RECREATES
         self.flags.append(flags)
 
@@ -329,9 +329,9 @@ class PlanPart:
     def of(self, contact_id: str) -> PlannedContact | None:
         """Return what is stated of a contact; None where that is unreadable."""
         for place in self._index.places(contact_id):
-            told = self._told(place)
-            if told is not None and told["contact_id"] == contact_id:
-                return _contact_of(told)
+            element = self._element_at(place)
+            if element is not None and element["contact_id"] == contact_id:
+                return _contact_of(element)
         return None
 
     def ids(self, *, recreated: bool = False) -> Iterator[tuple[str, bool]]:
@@ -342,9 +342,9 @@ class PlanPart:
         for place, flags in enumerate(self._index.flags):
             if flags & (_DONE | _TWICE) or bool(flags & _RECREATES) != recreated:
                 continue
-            told = self._told(place)
-            if told is not None:
-                yield told["contact_id"], bool(flags & _REMOVAL)
+            element = self._element_at(place)
+            if element is not None:
+                yield element["contact_id"], bool(flags & _REMOVAL)
 
     def has(self, contact_id: str) -> bool:
         """Return whether the plan is about a contact, almost certainly.
@@ -369,7 +369,7 @@ class PlanPart:
         for place in self._index.places(contact_id):
             self._index.flags[place] |= flag
 
-    def _told(self, place: int) -> Json | None:
+    def _element_at(self, place: int) -> Json | None:
         """Return a contact's line; None where it is not the one that was checked."""
         self._file.seek(self._index.offsets[place])
         line = self._file.readline()
@@ -447,15 +447,15 @@ class PlanFile:
         head = self._file.readline()
         if not head.startswith(_START):
             raise _problem(self.path, "is no plan file (`syncengine plan --out`)")
-        told = orjson.loads(head.removesuffix(_CONTACTS) + b"}")
-        if told["syncengine_plan"] != FORMAT:
+        opening = orjson.loads(head.removesuffix(_CONTACTS) + b"}")
+        if opening["syncengine_plan"] != FORMAT:
             raise _problem(
                 self.path,
-                f"has form {told['syncengine_plan']}, and this version knows form "
+                f"has form {opening['syncengine_plan']}, and this version knows form "
                 f"{FORMAT}: make a new plan (`syncengine plan --out`)",
             )
-        self.plan_id, self.made_at = told["id"], told["made_at"]
-        self._state_id = told["state"]
+        self.plan_id, self.made_at = opening["id"], opening["made_at"]
+        self._state_id = opening["state"]
         checksum.update(head)
         self._read_contacts(checksum)
         self._read_destinations(checksum)
@@ -473,9 +473,9 @@ class PlanFile:
             if line == _DESTINATIONS:
                 return
             if line.strip():
-                told = orjson.loads(_element_of(line))
-                index = self._indexes.setdefault(told["destination"], _Index())
-                index.add(offset, line, told)
+                element = orjson.loads(_element_of(line))
+                index = self._indexes.setdefault(element["destination"], _Index())
+                index.add(offset, line, element)
             offset += len(line)
 
     def _read_destinations(self, checksum: hashlib._Hash) -> None:

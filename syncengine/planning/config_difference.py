@@ -105,5 +105,5 @@ def _hashes(
 
 
 def _hash(*parts: object) -> bytes:
-    told = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(told, digest_size=_LENGTH).digest()
+    content = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(content, digest_size=_LENGTH).digest()

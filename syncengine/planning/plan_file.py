@@ -51,8 +51,8 @@ class Digests:
 
     def of(self, *parts: Json) -> str:
         """Return the digest of some JSON values."""
-        told = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
-        return hashlib.blake2b(told, key=self._key, digest_size=_LENGTH).hexdigest()
+        content = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(content, key=self._key, digest_size=_LENGTH).hexdigest()
 
     def row(self, contact_id: str, source_hash: int | None) -> str | None:
         """Return the digest of a row's version; None for a contact without a row."""
@@ -328,9 +328,9 @@ class ApprovedContact:
 
         ``known`` is what is known after the look-ups.
         """
-        told = [self.digests.call(call) for call in calls]
+        planned = [self.digests.call(call) for call in calls]
         is_exact = [
-            _fits(told, each.calls, is_rest=self.is_rest)
+            _fits(planned, each.calls, is_rest=self.is_rest)
             for each in self.alternatives
             if each.case is not Case.FOUND
         ]
