@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from syncengine import app
+from syncengine.app.counted import counted
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
 from syncengine.cli.options import (
@@ -107,9 +108,9 @@ def _print_states(
     if all(state.state == OK for state in states):
         print_line("No alert stands.")
     for each in undelivered:
-        messages = "message" if each.number == 1 else "messages"
+        messages = counted(each.number, "message", "messages")
         print_line(
-            f"{each.target}: {each.number} {messages} not delivered yet, the oldest "
+            f"{each.target}: {messages} not delivered yet, the oldest "
             f"since {each.oldest.astimezone():%Y-%m-%d %H:%M} "
             f"({each.error or 'not tried yet'})"
         )

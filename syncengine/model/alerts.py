@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from syncengine.model.desk import iso
 from syncengine.model.http import Json
 
 
@@ -71,9 +72,9 @@ class AlertState:
             "destination": self.destination,
             "concern": self.concern.value,
             "state": self.state,
-            "since": _text(self.since),
+            "since": iso(self.since),
             "run_id": self.run_id,
-            "succeeded_at": _text(self.succeeded_at),
+            "succeeded_at": iso(self.succeeded_at),
         }
 
 
@@ -120,7 +121,7 @@ class UndeliveredAlerts:
         return {
             "target": self.target,
             "undelivered": self.number,
-            "oldest": _text(self.oldest),
+            "oldest": iso(self.oldest),
             "attempts": self.attempts,
             "error": self.error,
         }
@@ -137,7 +138,3 @@ class AlertTest:
     def public(self) -> dict[str, Json]:
         """Return the object that ``alerts test --json`` prints."""
         return {"target": self.target, "error": self.error}
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds")

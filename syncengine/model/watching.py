@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from syncengine.model.desk import iso
 from syncengine.model.http import Json
 from syncengine.model.progress import RunSnapshot
 from syncengine.model.reports import RunStatus
@@ -76,14 +77,10 @@ class WatchReport:
             "run_id": self.run_id,
             "kind": None if self.kind is None else self.kind.value,
             "status": None if self.status is None else self.status.value,
-            "started_at": _as_text(self.started_at),
-            "ended_at": _as_text(self.ended_at),
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
             "holder": self.holder,
             "progress": None if self.snapshot is None else self.snapshot.public(),
             "contacts": dict(self.contacts),
             "error": self.error,
         }
-
-
-def _as_text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds")

@@ -7,7 +7,9 @@ from syncengine.app.databases import open_databases
 from syncengine.config.project import Config
 from syncengine.desk.report import render_report
 from syncengine.errors import ConfigError, Problem
-from syncengine.storage.state.report import newest_run, read_record
+from syncengine.storage.state.report import read_record
+from syncengine.storage.state.run_list import last_run_id
+from syncengine.storage.state.runs import no_run_in_words
 from syncengine.version import __version__
 
 
@@ -21,15 +23,6 @@ async def report(config: Config, run_id: int, *, with_values: bool) -> str:
     async with open_databases(config, ()) as databases:
         record = await read_record(databases.state, run_id, with_values=with_values)
         if record is None:
-            newest = await newest_run(databases.state)
-            raise ConfigError([Problem(f"report {run_id}", _no_run(run_id, newest))])
+            what = no_run_in_words(run_id, await last_run_id(databases.state))
+            raise ConfigError([Problem(f"report {run_id}", what)])
     return render_report(record, version=__version__, with_values=with_values)
-
-
-def _no_run(run_id: int, newest: int | None) -> str:
-    if newest is None:
-        return "no run has taken place yet"
-    return (
-        f"there is no run {run_id} (`syncengine prune` deletes old ones); the last one "
-        f"was {newest}"
-    )

@@ -9,6 +9,7 @@ from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.desk import BatchSummary, RunSummary
 from syncengine.storage.state import run_list
+from syncengine.storage.state.runs import no_run_in_words
 
 
 async def runs(
@@ -70,13 +71,4 @@ async def known_run(databases: Databases, place: str, run_id: int) -> RunSummary
     if run is not None:
         return run
     last = await run_list.last_run_id(databases.state)
-    if last is None:
-        what = "no run has taken place yet"
-    elif run_id < last:
-        what = (
-            f"there is no run {run_id} (`syncengine prune` deletes old ones); the last "
-            f"one was {last}"
-        )
-    else:
-        what = f"there is no run {run_id}; the last one was {last}"
-    raise ConfigError([Problem(place, what)])
+    raise ConfigError([Problem(place, no_run_in_words(run_id, last))])

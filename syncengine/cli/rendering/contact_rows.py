@@ -5,11 +5,6 @@ from __future__ import annotations
 from syncengine.cli.rendering.rows import Row, TableColumn
 from syncengine.cli.rendering.run_list import local_time
 from syncengine.model.contact_ids import name_of
-from syncengine.model.http import Json
-
-
-def _name(value: Json) -> str:
-    return name_of(value)
 
 
 def _left_alone(row: Row) -> str:
@@ -22,7 +17,7 @@ def _left_alone(row: Row) -> str:
 
 COLUMNS = (
     TableColumn("destination"),
-    TableColumn("contact", words=_name, is_folded=True),
+    TableColumn("contact", words=name_of, is_folded=True),
     TableColumn("external_id", "external id"),
     TableColumn("status"),
     TableColumn("standing", "why", of_row=_left_alone, is_folded=True),

@@ -14,11 +14,6 @@ from syncengine.model.desk import Failure
 from syncengine.model.http import Json
 
 
-def contact_name(value: Json) -> str:
-    """Return a contact's id on one line."""
-    return name_of(value)
-
-
 def _reason(value: Json) -> str:
     """Return a message without the advice at its end: the lines below say more."""
     reason: str = value.partition(ADVICE)[0]
@@ -27,7 +22,7 @@ def _reason(value: Json) -> str:
 
 COLUMNS = (
     TableColumn("destination"),
-    TableColumn("contact", words=contact_name, is_folded=True),
+    TableColumn("contact", words=name_of, is_folded=True),
     TableColumn("outcome"),
     TableColumn("code"),
     TableColumn("http_status", "http", side="right", is_wide=True),

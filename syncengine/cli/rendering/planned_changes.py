@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rich.padding import Padding
 
+from syncengine.app.counted import counted
 from syncengine.cli.rendering.layout import print_line, print_table, table_with
 from syncengine.model.plans import ConfigChange, PlanReport
 
@@ -20,10 +21,14 @@ def print_changes(report: PlanReport | ConfigChange) -> None:
     _print_counts("field", report.fields, ("set", "changed", "cleared"))
     left_out = len(report.fields) - _MOST_ROWS
     if left_out > 0:
-        print_line(f"  and {_number(left_out, 'field')} more, which --json lists")
+        print_line(
+            f"  and {counted(left_out, 'field', 'fields')} more, which --json lists"
+        )
     _print_counts("tag", report.tags, ("added", "removed"))
     if report.tags_left_out:
-        print_line(f"  and {_number(report.tags_left_out, 'tag')} more, or lists")
+        print_line(
+            f"  and {counted(report.tags_left_out, 'tag', 'tags')} more, or lists"
+        )
 
 
 def _print_counts(
@@ -45,7 +50,3 @@ def _by_contacts(item: tuple[str, Mapping[str, int]]) -> tuple[int, str]:
     """Return the sort key of a row: most contacts first, then by name."""
     name, numbers = item
     return -sum(numbers.values()), name
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

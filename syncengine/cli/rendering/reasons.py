@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from syncengine.app.counted import counted
 from syncengine.cli.rendering.layout import explain_left_out, print_line, print_table
 from syncengine.cli.rendering.rows import in_words
 from syncengine.cli.rendering.run_list import local_time
@@ -46,7 +47,7 @@ def _facts(report: WhyReport) -> list[str]:
     if report.since_run_id is not None:
         since = f"not in step since run {report.since_run_id}"
         if report.rejections:
-            since += f", rejected {report.rejections} times"
+            since += f", rejected {counted(report.rejections, 'time', 'times')}"
         if report.code:
             since += f" ({report.code})"
         facts.append(since)

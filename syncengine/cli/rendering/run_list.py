@@ -16,11 +16,6 @@ def local_time(value: Json) -> str:
     return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def taken(value: Json) -> str:
-    """Return seconds as a person says them."""
-    return duration(value)
-
-
 def counted_contacts(value: Json) -> str:
     """Return contacts by outcome, without those that there are none of."""
     shown = {name: number for name, number in value.items() if number}
@@ -35,7 +30,7 @@ RUN_COLUMNS = (
     TableColumn("kind"),
     TableColumn("status"),
     TableColumn("started_at", "started", words=local_time),
-    TableColumn("seconds", "took", side="right", words=taken),
+    TableColumn("seconds", "took", side="right", words=duration),
     TableColumn("contacts", words=counted_contacts, is_folded=True),
     TableColumn("requests", side="right", is_wide=True),
     TableColumn("error", is_folded=True),

@@ -7,9 +7,6 @@ LEFT JOIN syncengine.sync_lease AS lease
     AND run.status = 'running' AND lease.epoch = run.epoch
 WHERE run.run_id = $1
 
--- name: last_run
-SELECT max(run_id) FROM syncengine.sync_run
-
 -- name: effects
 SELECT effect, count(*) AS contacts FROM syncengine.sync_change WHERE run_id = $1 GROUP BY effect
 

@@ -83,13 +83,6 @@ async def read_record(
         )
 
 
-async def newest_run(pool: Pool) -> int | None:
-    """Return the number of the newest run; None where none has taken place."""
-    async with read_state(pool) as connection:
-        newest: int | None = await connection.fetchval(_SQL["last_run"])
-    return newest
-
-
 async def _change_counts(connection: Connection, run_id: int) -> ChangeCounts:
     rows = await connection.fetch(_SQL["effects"], run_id)
     effects = {row["effect"]: row["contacts"] for row in rows}

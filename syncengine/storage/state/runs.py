@@ -54,7 +54,7 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
         last = await connection.fetchval(_SQL["last_run"])
         batches = await connection.fetchval(_SQL["last_batch"], run_id)
     if row is None:
-        raise _retry_error(run_id, _no_run(run_id, last))
+        raise _retry_error(run_id, no_run_in_words(run_id, last))
     if batch is not None and not 1 <= batch <= batches:
         raise _retry_error(run_id, _no_batch(run_id, batch, batches))
     # A run that was stopped after its batches were written has contacts that it did not
@@ -84,7 +84,7 @@ async def run_to_undo(pool: Pool, run_id: int) -> FormerRun:
         row = await connection.fetchrow(_SQL["run"], run_id)
         last = await connection.fetchval(_SQL["last_run"])
     if row is None:
-        raise ConfigError([Problem(f"undo {run_id}", _no_run(run_id, last))])
+        raise ConfigError([Problem(f"undo {run_id}", no_run_in_words(run_id, last))])
     return FormerRun(row["run_id"], row["destination"], row["status"], row["kind"])
 
 
@@ -92,7 +92,8 @@ def _retry_error(run_id: int, what: str) -> ConfigError:
     return ConfigError([Problem(f"retry {run_id}", what)])
 
 
-def _no_run(run_id: int, last: int | None) -> str:
+def no_run_in_words(run_id: int, last: int | None) -> str:
+    """Return that there is no run of this number; ``last`` is the newest run."""
     if last is None:
         return "no run has taken place yet"
     if 0 < run_id < last:
