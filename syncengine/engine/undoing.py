@@ -39,6 +39,7 @@ from syncengine.planning.undo import (
     Skip,
     match_fields,
     undo_target,
+    with_the_rest,
 )
 from syncengine.ports import (
     ChangeStore,
@@ -92,7 +93,8 @@ class UndoPreparer(Preparer):
                 survey.deletions += 1
             else:
                 known = known_before_distrust(job.state.known)
-                survey.add(job.desired, known, self._capabilities)
+                whole = with_the_rest(job.desired, known)
+                survey.add(whole, known, self._capabilities)
 
     async def claim(self, batch: Batch) -> None:
         """Claim nothing yet: which former match keys are put back is known later."""

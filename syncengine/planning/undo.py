@@ -145,6 +145,22 @@ def undo_target(
     return judge.target()
 
 
+def with_the_rest(target: Desired, known: Known) -> Desired:
+    """Return the copy that an undo brings about, with the fields that it leaves alone.
+
+    Brakes judge by them whether a contact becomes another person: a target names what
+    is taken back alone, and of that everything changes. What is unknown is left out,
+    since it would be sent.
+    """
+    pending = known.pending or Pending()
+    rest = {
+        name: value
+        for name, value in known.fields.items()
+        if name not in pending.fields
+    }
+    return replace(target, fields={**rest, **target.fields})
+
+
 def last_of(undo: ContactUndo) -> int:
     """Return the last run that changed the contact after the one to take back."""
     return max((each.run_id for each in _by_others(undo)), default=undo.scope.run_id)

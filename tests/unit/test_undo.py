@@ -13,6 +13,7 @@ from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
 from syncengine.model.undo import LaterChange, TakenBack, UndoScope
 from syncengine.planning.changes import equal_as_json
+from syncengine.planning.survey import Survey
 from syncengine.planning.taken_back import without_taken_back
 from syncengine.planning.undo import (
     ContactUndo,
@@ -20,6 +21,7 @@ from syncengine.planning.undo import (
     UndoTarget,
     skip_in_words,
     undo_target,
+    with_the_rest,
 )
 
 RUN, LATER, AGAIN = 7, 9, 10
@@ -502,3 +504,26 @@ MASKED: dict[str, Masked] = {
 def test_what_a_row_asks_for_beside_what_was_taken_back(case: Masked) -> None:
     left = without_taken_back(case.desired, case.known, case.note, CAPABILITIES)
     assert left == case.left
+
+
+@pytest.mark.parametrize(
+    ("fields", "rewritten"),
+    [
+        ({"city": "Bonn", "name": "Ann"}, 0),
+        ({"city": "Bonn", "name": "Ann", "plan": "pro"}, 1),
+    ],
+)
+def test_brakes_compare_what_is_taken_back_with_the_whole_contact(
+    fields: dict[str, Json], rewritten: int
+) -> None:
+    known = there(
+        {"city": "Ulm", "name": "Bob", "plan": "max", "team": "a", "score": 1}
+    )
+    survey = Survey()
+    survey.add(with_the_rest(Desired("1", fields), known), known, CAPABILITIES)
+    assert survey.rewritten == rewritten
+
+
+def test_what_is_unknown_is_no_part_of_the_rest() -> None:
+    known = there({"city": "Ulm", "name": "Bob"}, pending=Pending(fields={"city": "X"}))
+    assert with_the_rest(Desired("1", {"name": "Ann"}), known).fields == {"name": "Ann"}
