@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -64,6 +64,7 @@ class Crm:
         default_factory=lambda: defaultdict(set)
     )
     """The tags that each contact's row ever asked for."""
+    _verb: tuple[str, ...] = ("run",)
     _runs: count[int] = field(default_factory=count)
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
@@ -72,7 +73,7 @@ class Crm:
         return self.pair.subject.spec.name
 
     def start(self, *arguments: str, **environ: str) -> Command:
-        """``syncengine run ARGUMENTS``."""
+        """``syncengine run ARGUMENTS``, or another verb than ``run`` (``doing``)."""
         config = str(self.folder / "syncengine.yaml")
         variables = {
             **_environ(self.pair),
@@ -82,8 +83,17 @@ class Crm:
         }
         output = self.folder / f"run-{next(self._runs)}"
         return Command(
-            ("--config", config, "run", "--json", *arguments), variables, output
+            ("--config", config, *self._verb, "--json", *arguments), variables, output
         )
+
+    @contextmanager
+    def doing(self, *verb: str) -> Iterator[None]:
+        """Let every command that starts within the block be another verb's."""
+        before, self._verb = self._verb, verb
+        try:
+            yield
+        finally:
+            self._verb = before
 
     async def finish(self) -> int:
         """Run until a run reports that all is in step; return that run's requests."""
@@ -107,6 +117,11 @@ class Crm:
                 number, replace(self._somebody(3), key=self.people[number].key)
             )
         await self.remove(left)
+
+    async def change_everybody(self) -> None:
+        """Give every contact other values and other tags, and the key that it has."""
+        for number, person in list(self.people.items()):
+            await self.put(number, replace(self._somebody(3), key=person.key))
 
     async def add(self, newcomers: int) -> None:
         for _ in range(newcomers):
