@@ -51,6 +51,21 @@ def unexplained(world: World, remotes: Collection[Remote]) -> Iterator[str]:
             yield f"{external_id}: {difference}, after {_in_words(changes)}"
 
 
+def not_sent(world: World) -> Iterator[str]:
+    """Yield changes of runs that cannot have sent a write about the contact.
+
+    A link alone is found by a look-up.
+    """
+    for (run_id, contact_id), change in sorted(world.database.changes.items()):
+        is_bare = not (change.fields or change.tags_added or change.tags_removed)
+        if run_id <= world.beginning.last_run:
+            continue
+        if is_bare and change.effect is Effect.LINKED:
+            continue
+        if world.written.get(run_id, set()).isdisjoint({contact_id, ""}):
+            yield f"{contact_id}: run {run_id} has sent nothing, and changed something"
+
+
 def _unknown_values(world: World, external_id: str) -> list[Pending]:
     """Return what was unknown, after some run, of the contacts that had the copy."""
     return [

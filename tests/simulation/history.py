@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.undo import UndoScope
-from tests.simulation.change_oracle import unexplained
+from tests.simulation.change_oracle import not_sent, unexplained
 from tests.simulation.life import Life, Point, elsewhere
 from tests.simulation.manual_edits import AtVendor
 from tests.simulation.network import Fate
@@ -19,6 +19,13 @@ from tests.simulation.oracle import safety, vendor_contacts, violations
 from tests.simulation.pair import contact_id, pair
 from tests.simulation.row_changes import SourceEdit, Sources
 from tests.simulation.scenes import SCENES, SECOND_DESTINATION, fill
+from tests.simulation.undo_oracle import (
+    PutBack,
+    distrust_rows,
+    put_back,
+    sent_again,
+    wrongly_taken_back,
+)
 from tests.simulation.world import LONGEST_WINDOW, RunResult, World
 from tests.support.virtual_time import Deadlock, run
 
@@ -222,9 +229,11 @@ class _Play:
         # From here on nothing goes wrong any more.
         world.weather.faults = world.weather.ends = world.database_stalled_until = 0.0
         await world.settle()
+        kept: list[PutBack] = []
         if undo is not None:
             runs.append(await world.run(undo=scope))
             await world.settle()
+            kept = put_back(world, scope)
         if history.final_events:
             runs += await self._make_dead_letters()
             for event in history.final_events:
@@ -235,9 +244,20 @@ class _Play:
         found += violations(world)
         found += _shortcomings(clean)
         found += unexplained(world, vendor_contacts(world))
+        found += not_sent(world)
+        found += wrongly_taken_back(world)
+        found += await self._sent_again(kept)
         return HistoryResult(
             tuple(dict.fromkeys(found)), (*runs, *clean), tuple(self._happened)
         )
+
+    async def _sent_again(self, kept: list[PutBack]) -> list[str]:
+        """Return what a backfill at the end sends again of what was taken back."""
+        if kept:
+            distrust_rows(self._world)
+            await self._world.run()
+            await self._world.settle()
+        return list(sent_again(self._world, kept))
 
     def _prepared_world(self) -> World:
         """Return a copy of the base with the history's sources and settings."""

@@ -141,6 +141,9 @@ class World:
         """True if contacts deleted at the vendor are created again."""
         self.manual_edits = ManualEdits()
         self.last_sent: dict[str, float] = {}
+        self.written: dict[int, set[str]] = {}
+        """The contacts that each run has sent a write about, or may have: it left an
+        intent. Empty: about nobody knows whom."""
         """Contact to the loop's time when the last write about it went out."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
@@ -346,6 +349,14 @@ class World:
             self.misdirected,
         )
         life.on_death = network.abandon
+
+        def sends(epoch: int, allowed: SendCheck | None, writes: bool) -> None:  # noqa: FBT001 - as the wire calls it
+            self._check_request(epoch, allowed, writes)
+            if writes:
+                self.written.setdefault(process.run_ids[-1], set()).add(
+                    _contact_of(allowed)
+                )
+
         process = Process(
             AccountSettings(self.pair.vendor, self._tasks(), ACCOUNT, self.limits),
             self.database,
@@ -353,11 +364,13 @@ class World:
             network,
             life,
             Random(self.random.random()),
-            self._check_request,
+            sends,
             undo,
         )
         gone_before, ids_before = self._gone(), self._ids_there()
+        unknown_before = self._unknown()
         stopped = await self._live(life, process)
+        self._note_intents(process.run_ids, unknown_before)
         self.note_owners()
         self._check_recreations(gone_before, ids_before)
         self._note_unknown_tags(network)
@@ -392,6 +405,23 @@ class World:
         except* (LeaseHeld, AccountStopped, StorageError) as errors:
             stopped = next(_leaves(errors))
         return stopped or process.stopped
+
+    def _unknown(self) -> dict[tuple[str, str], Pending]:
+        """Return what is unknown now, by contact."""
+        known = self.database.known.items()
+        return {place: row.pending for place, row in known if row.pending is not None}
+
+    def _note_intents(
+        self, run_ids: list[int], before: Mapping[tuple[str, str], Pending]
+    ) -> None:
+        """Note the contacts of which a run has left another intent than there was.
+
+        Whether it had sent it when it died, no later run can tell.
+        """
+        for place, pending in self._unknown().items():
+            if before.get(place) != pending:
+                for run_id in run_ids:
+                    self.written.setdefault(run_id, set()).add(place[1])
 
     def _check_recreations(
         self, gone_before: set[tuple[str, str]], ids_before: set[str]
@@ -630,6 +660,11 @@ class World:
             for (name, contact_id), row in sorted(self.database.states.items())
             if contact_id not in rows or contact_id in self.tables[name].rows
         }
+
+
+def _contact_of(allowed: SendCheck | None) -> str:
+    """Return the contact that a question about consent names; empty without one."""
+    return str(allowed.args[0]) if isinstance(allowed, partial) else ""
 
 
 def contacts_of(twin: Twin, now: float) -> list[Remote]:
