@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import orjson
 
@@ -78,9 +79,19 @@ def _bomb(body: bytes) -> bytes:
     return answer(gzip.compress(body), headers="Content-Encoding: gzip\r\n")
 
 
-_MANY_NUMBERS = _bomb(b'{"items": [' + b"1," * 5_000_000 + b"1]}")
-_MANY_OBJECTS = _bomb(b'{"items": [' + b"{}," * 60_000 + b"{}]}")
-_MUCH_TEXT = _bomb(b'{"contactId": "' + "😀".encode() + b"x" * 200_000_000 + b'"}')
+@cache
+def _many_numbers() -> bytes:
+    return _bomb(b'{"items": [' + b"1," * 5_000_000 + b"1]}")
+
+
+@cache
+def _many_objects() -> bytes:
+    return _bomb(b'{"items": [' + b"{}," * 60_000 + b"{}]}")
+
+
+@cache
+def _much_text() -> bytes:
+    return _bomb(b'{"contactId": "' + "😀".encode() + b"x" * 200_000_000 + b'"}')
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:
@@ -154,9 +165,9 @@ WAYS: Mapping[str, Way] = {
     "unhashable_tags": _to_looks(
         lambda asked: _json(_person(phone=_phone(asked), tags=[["x"], {}]))
     ),
-    "numbers_bomb": _to_looks(lambda _: _MANY_NUMBERS),
-    "objects_bomb": _to_looks(lambda _: _MANY_OBJECTS),
-    "text_bomb": _to_writes(lambda _: _MUCH_TEXT),
+    "numbers_bomb": _to_looks(lambda _: _many_numbers()),
+    "objects_bomb": _to_looks(lambda _: _many_objects()),
+    "text_bomb": _to_writes(lambda _: _much_text()),
     "cycle": _to_looks(
         lambda asked: _json(
             {
@@ -231,6 +242,10 @@ class HostileVendor:
 
 @asynccontextmanager
 async def hostile_vendor() -> AsyncIterator[HostileVendor]:
+    # Not at import, which every process of a test session pays for, and not when asked:
+    # while the vendor makes one, it answers nobody, and clients would time out.
+    for make_bomb in (_many_numbers, _many_objects, _much_text):
+        make_bomb()
     vendor = HostileVendor()
     async with serving(vendor.talk) as url:
         vendor.url = url
