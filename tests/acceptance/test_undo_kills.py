@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -106,10 +106,11 @@ async def _noted(here: Crm, run_id: int) -> set[str]:
 
 def _copies(here: Crm) -> dict[str, _Copy]:
     """Return everything that the vendor holds, by its ids."""
+    contacts: list[dict[str, Any]] = here.sandbox.contacts(here.vendor)
     return {
         contact["id"]: _Copy(
             {name: each for name, each in contact["fields"].items() if each},
             frozenset(contact["tags"]),
         )
-        for contact in here.sandbox.contacts(here.vendor)
+        for contact in contacts
     }

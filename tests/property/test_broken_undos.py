@@ -37,7 +37,7 @@ def _who_settles_has_sent(patch: pytest.MonkeyPatch) -> None:
 
 def _what_is_unknown_was_empty(patch: pytest.MonkeyPatch) -> None:
     def known(new: object, old: object = None, **_: object) -> ChangedField:
-        return ChangedField(new, old, is_old_known=True)  # type: ignore[arg-type]
+        return ChangedField(new, old, is_old_known=True)
 
     patch.setattr(change_log, "ChangedField", known)
 

@@ -54,16 +54,23 @@ def unexplained(world: World, remotes: Collection[Remote]) -> Iterator[str]:
 def not_sent(world: World) -> Iterator[str]:
     """Yield changes of runs that cannot have sent a write about the contact.
 
-    A link alone is found by a look-up.
+    A link alone is found by a look-up. A field whose old value nobody knows may have
+    had the new one before: an update that reads first then has nothing to write.
     """
     for (run_id, contact_id), change in sorted(world.database.changes.items()):
-        is_bare = not (change.fields or change.tags_added or change.tags_removed)
-        if run_id <= world.beginning.last_run:
-            continue
-        if is_bare and change.effect is Effect.LINKED:
+        if run_id <= world.beginning.last_run or not _is_certain(change):
             continue
         if world.written.get(run_id, set()).isdisjoint({contact_id, ""}):
             yield f"{contact_id}: run {run_id} has sent nothing, and changed something"
+
+
+def _is_certain(change: ContactChange) -> bool:
+    """Return whether a change says that the vendor contact was otherwise before."""
+    if change.effect in (Effect.CREATED, Effect.DELETED):
+        return True
+    if change.tags_added or change.tags_removed:
+        return True
+    return any(each.is_old_known for each in change.fields.values())
 
 
 def _unknown_values(world: World, external_id: str) -> list[Pending]:

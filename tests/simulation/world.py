@@ -141,10 +141,10 @@ class World:
         """True if contacts deleted at the vendor are created again."""
         self.manual_edits = ManualEdits()
         self.last_sent: dict[str, float] = {}
-        self.written: dict[int, set[str]] = {}
-        """The contacts that each run has sent a write about, or may have: it left an
-        intent. Empty: about nobody knows whom."""
         """Contact to the loop's time when the last write about it went out."""
+        self.written: dict[int, set[str]] = {}
+        """By run: the contacts that it has sent a write about, or may have, since it
+        left an intent. The empty text stands for a write that names no contact."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
         self.desired_rows: Mapping[str, DesiredRow] = {}
