@@ -78,6 +78,8 @@ def without_taken_back(
 
     A field or list that was taken back is left as it is at the vendor. What an
     interrupted undo was about to write is desired: so any run finishes what it began.
+    Desired is also what a re-sync distrusts of it: it is compared, or sent again, in the
+    form in which the undo had put it back, and stays known.
     """
     pending = known.pending or Pending()
     needed: frozenset[str] = frozenset()
@@ -87,10 +89,12 @@ def without_taken_back(
     withheld = note.fields - needed
     fields = dict(desired.fields)
     for name in withheld:
-        if name in pending.fields and not pending.distrusted:
-            fields[name] = pending.fields[name]
-        elif name.startswith(LISTS) and known.fields.get(name):
+        is_list = name.startswith(LISTS)
+        unknown = pending.fields.get(name)
+        if is_list and (unknown or known.fields.get(name)):
             fields[name] = True
+        elif name in pending.fields and not is_list:
+            fields[name] = unknown
         else:
             fields.pop(name, None)
     mapped = desired.mapped

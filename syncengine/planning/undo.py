@@ -234,7 +234,10 @@ class _Judge:
         self._add: set[str] = set()
         self._remove: set[str] = set()
         self._back_fields: set[str] = set()
-        """Fields that are taken back, by this undo or before it."""
+        """Fields that are back, and that the row would have sent again."""
+        self._judged_back: set[str] = set()
+        """Fields and tags that are back, by this undo or before it, whatever the row
+        asks for. An earlier note says nothing about them any more."""
         self._off: set[str] = set()
         self._on: set[str] = set()
         self._skipped: list[Unsupported] = []
@@ -312,6 +315,7 @@ class _Judge:
         if verdict is _Verdict.TAKE_BACK:
             self._fields[name] = value.old
         if verdict in (_Verdict.TAKE_BACK, _Verdict.IS_BACK):
+            self._judged_back.add(name)
             self._note_field(name, value)
         else:
             is_list = name.startswith(LISTS)
@@ -380,7 +384,9 @@ class _Judge:
             (self._add if had_before else self._remove).add(tag)
         if verdict not in taken:
             self._skip(verdict, tag, "tag", f"{_UNSURE_TAG}{tag}")
-        elif self._is_asked_for_anew(tag, had_before=had_before):
+            return
+        self._judged_back.add(f"{_UNSURE_TAG}{tag}")
+        if self._is_asked_for_anew(tag, had_before=had_before):
             (self._on if had_before else self._off).add(tag)
 
     def _verdict_on_tag(self, tag: str, *, had_before: bool) -> _Verdict:
@@ -472,16 +478,26 @@ class _Judge:
         return equal_as_json(ours, other) or self._same(name, ours, other)
 
     def _is_asked_for_anew(self, tag: str, *, had_before: bool) -> bool:
-        """Return whether the row would have a tag removed, or added, once more."""
+        """Return whether the row would have a tag removed, or added, once more.
+
+        A row, or mapping, that was mended since the run does not ask for the run's own
+        tags any more. That it does not ask for those of before either is then what it
+        means, and no mistake to be taken back.
+        """
         wanted = self._undo.wanted
-        return wanted is None or (tag in wanted.tags) != had_before
+        if wanted is None:
+            return True
+        if had_before and not self._undo.is_in_step:
+            added = self._undo.change.tags_added
+            if added and not added & wanted.tags:
+                return False
+        return (tag in wanted.tags) != had_before
 
     def _note(self) -> TakenBack:
         """Return what counts as taken back, with what did before."""
         before = self._undo.note
-        change, scope = self._undo.change, self._undo.scope
         note = TakenBack(
-            scope.run_id,
+            self._undo.scope.run_id,
             self._undo.version,
             frozenset(self._back_fields),
             frozenset(self._off),
@@ -489,14 +505,12 @@ class _Judge:
         )
         if before is not None:
             # What this undo puts back is judged anew: to take an undo back means that
-            # the row has its way again.
-            fields = {each for each in change.fields if scope.includes(each)}
-            tags: frozenset[str] = frozenset()
-            if scope.includes(TAGS):
-                tags = change.tags_added | change.tags_removed
+            # the row has its way again. What it skips is held back as before.
+            is_judged = self._judged_back
+            tags = {name.removeprefix(_UNSURE_TAG) for name in is_judged}
             note = replace(
                 note,
-                fields=note.fields | (before.fields - fields),
+                fields=note.fields | (before.fields - is_judged),
                 tags_off=note.tags_off | (before.tags_off - tags),
                 tags_on=note.tags_on | (before.tags_on - tags),
             )

@@ -366,6 +366,7 @@ class Noted(NamedTuple):
     """Names of fields, and of tags with the sign of what happened to them."""
     in_step: bool = False
     before: TakenBack | None = None
+    later: tuple[LaterChange, ...] = ()
 
 
 def row(
@@ -400,6 +401,35 @@ NOTES: dict[str, Noted] = {
         row(tags="a d"),
         "-a +c",
     ),
+    "but not once a mended mapping asks for other tags": Noted(
+        ContactChange(
+            Effect.UPDATED,
+            tags_added=frozenset("ab"),
+            tags_removed=frozenset("cd"),
+        ),
+        there({}, "a b"),
+        row(tags="e"),
+        "",
+    ),
+    "as it does where the row is in step": Noted(
+        ContactChange(
+            Effect.UPDATED,
+            tags_added=frozenset("ab"),
+            tags_removed=frozenset("c"),
+        ),
+        there({}, "a b"),
+        row(tags="e"),
+        "+c",
+        in_step=True,
+    ),
+    "what is skipped stays held back": Noted(
+        UPDATED,
+        ULM,
+        row(city="Ulm"),
+        "city",
+        before=TakenBack(5, VERSION, frozenset({"city"})),
+        later=(LaterChange(6, fields=frozenset({"city"})),),
+    ),
     "what was taken back before stays so": Noted(
         UPDATED,
         ULM,
@@ -420,6 +450,7 @@ def test_what_is_noted(case: Noted) -> None:
         case.change,
         UndoScope(RUN),
         wanted=case.wanted,
+        later=case.later,
         is_in_step=case.in_step,
         version=VERSION,
         note=case.before,
@@ -466,10 +497,22 @@ MASKED: dict[str, Masked] = {
         noted("city"),
         row(city="Bonn"),
     ),
-    "but not what is merely distrusted": Masked(
+    "so is what a re-sync distrusts: the value that was put back": Masked(
         row(city="Ulm"),
         there({}, pending=replace(SENT, distrusted=True)),
         noted("city"),
+        row(city="Bonn"),
+    ),
+    "a distrusted list is kept": Masked(
+        row(),
+        there({}, pending=Pending(fields={"lists.a": True}, distrusted=True)),
+        noted("lists.a"),
+        row(lists__a=True),
+    ),
+    "a distrusted list that was left stays so": Masked(
+        row(lists__a=True),
+        there({}, pending=Pending(fields={"lists.a": None}, distrusted=True)),
+        noted("lists.a"),
         row(),
     ),
     "tags": Masked(row(tags="a b"), there({}, "b"), noted("", "a", "c"), row(tags="b c")),
