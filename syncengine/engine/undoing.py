@@ -210,11 +210,17 @@ class UndoPreparer(Preparer):
         notes = await self._store.taken_back(contact_ids)
         undos: dict[str, ContactUndo] = {}
         for contact_id in dict.fromkeys(contact_ids):
-            if contact_id in states and contact_id in changes:
+            if contact_id not in states:
+                continue
+            change = changes.get(contact_id)
+            if change is None and states[contact_id].known.pending is not None:
+                # What was sent about it has no outcome: nothing is known to be changed.
+                change = ContactChange(Effect.UPDATED)
+            if change is not None:
                 undos[contact_id] = self._undo_of(
                     states[contact_id],
                     rows.get(contact_id),
-                    changes[contact_id],
+                    change,
                     later.get(contact_id, ()),
                     notes.get(contact_id),
                 )

@@ -177,6 +177,8 @@ class RunReport:
     forecast: RunForecast | None = None
     """What the run expected of itself, and how right it was; None where its contacts
     were not planned beforehand."""
+    undo_of: int | None = None
+    """The run that this one takes back; None where it is no undo."""
     error: str | None = None
     noteworthy: tuple[Noteworthy, ...] = ()
     """Contacts worth a look, as many as are shown."""
@@ -225,6 +227,7 @@ class RunReport:
             "throttled": self.throttled,
             "seconds": round(self.seconds, 3),
             "forecast": None if self.forecast is None else self.forecast.public(),
+            "undo_of": self.undo_of,
             "error": self.error,
         }
 

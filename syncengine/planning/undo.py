@@ -25,7 +25,7 @@ before. The undo itself, repeated, finds what is back already, and does the rest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from itertools import starmap
@@ -163,14 +163,32 @@ def with_the_rest(target: Desired, known: Known) -> Desired:
 
 def last_of(undo: ContactUndo) -> int:
     """Return the last run that changed the contact after the one to take back."""
-    return max((each.run_id for each in _by_others(undo)), default=undo.scope.run_id)
+    others = _by_others(undo, lambda _: True)
+    return max((each.run_id for each in others), default=undo.scope.run_id)
 
 
-def _by_others(undo: ContactUndo) -> Iterator[LaterChange]:
-    """Yield the later changes that are not those of a former try of this undo."""
-    for each in undo.later:
-        if each.undone != undo.scope.run_id:
-            yield each
+def _by_others(
+    undo: ContactUndo, concerns: Callable[[LaterChange], bool]
+) -> list[LaterChange]:
+    """Return the later changes of a part that count, those that it ``concerns``.
+
+    The tries of this undo do not. Nor does what was itself taken back since, with the
+    undo that did: after it the part is what it was before. So wrong nights can be taken
+    back one after the other, the newest first.
+    """
+    touching = [each for each in undo.later if concerns(each)]
+    numbers = {each.run_id for each in touching}
+    taken_back: set[int] = set()
+    others: list[LaterChange] = []
+    # The newest first: an undo that was taken back has taken nothing back.
+    for each in sorted(touching, key=lambda change: change.run_id, reverse=True):
+        if each.run_id in taken_back:
+            continue
+        if each.undone is not None and each.undone in numbers:
+            taken_back.add(each.undone)
+        elif each.undone != undo.scope.run_id:
+            others.append(each)
+    return others
 
 
 def _reason_to_skip(undo: ContactUndo, known: Known) -> Skip | None:
@@ -194,7 +212,7 @@ def _deletion(
     undo: ContactUndo, known: Known, same: Same, remote: Remote | None
 ) -> UndoTarget | Skip:
     """Return the deletion of a contact that the run created."""
-    if any(True for _ in _by_others(undo)):
+    if _by_others(undo, lambda _: True):
         return Skip.CHANGED
     if remote is not None and _differs(undo.change, same, remote):
         return Skip.CHANGED_THERE
@@ -329,7 +347,7 @@ class _Judge:
             return _Verdict.IS_BACK
         if self._capabilities.lowers_opt_out(name, value.old):
             return _Verdict.OPT_OUT
-        if any(name in each.fields for each in _by_others(self._undo)):
+        if _by_others(self._undo, lambda each: name in each.fields):
             return _Verdict.CHANGED
         if self._has(name, value.new) or self._is_under_way(name):
             return _Verdict.TAKE_BACK
@@ -400,7 +418,7 @@ class _Judge:
         is_unknown = not is_certain and tag in sent
         if not is_unknown and has_it == had_before:
             return _Verdict.IS_BACK
-        if any(tag in each.tags for each in _by_others(self._undo)):
+        if _by_others(self._undo, lambda each: tag in each.tags):
             return _Verdict.CHANGED
         is_ours = tag in self._known.tags or tag in sent
         if not had_before and not is_ours:
@@ -527,14 +545,13 @@ class _Judge:
     def _changed_by(self, subject: str) -> str:
         """Return who has changed a field or tag since, in words."""
         tag = subject.removeprefix(_UNSURE_TAG)
-        runs = [
-            each.run_id
-            for each in _by_others(self._undo)
-            if subject in each.fields or tag in each.tags
-        ]
+        runs = _by_others(
+            self._undo, lambda each: subject in each.fields or tag in each.tags
+        )
         if not runs:
             return "it is not what the run sent any more"
-        return f"run {max(runs)} has changed it since"
+        # The newest is the first.
+        return f"run {runs[0].run_id} has changed it since"
 
 
 def _named(reason: str, names: Sequence[str]) -> str:

@@ -108,3 +108,74 @@ async def test_what_cannot_be_undone_is_refused_by_name(
         await here.source.execute("DELETE FROM syncengine.sync_change")
         with pytest.raises(ConfigError, match="keep_changes"):
             await _undo(here, first.run_id)
+
+
+@pytest.mark.asyncio
+async def test_what_has_no_outcome_is_named_and_its_changes_are_the_sender_s(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {_VENDOR: RESPOND_IO}, [_VENDOR]) as here:
+        await here.add(range(1, 4))
+        await here.run(_VENDOR)
+        await here.source.execute("UPDATE crm.people SET name = 'Wrong'")
+        # The vendor carries out what it does not answer.
+        here.fail(_VENDOR, Rule(FaultKind.RESET, when="after", method="PUT"))
+        lost = await here.run(_VENDOR)
+        here.heal(_VENDOR)
+        assert lost.contacts["unknown"] == 3
+        assert set(_names(here).values()) == {"Wrong"}
+
+        undone = await _undo(here, lost.run_id)
+        assert (undone.status, undone.contacts["deferred"]) == ("incomplete", 3)
+        assert {each.code for each in undone.noteworthy} == {"unsettled"}
+        code, said = await here.command("undo", str(lost.run_id), "--yes")
+        assert code == 1
+        assert f"`syncengine undo {lost.run_id} --yes` again" in " ".join(said.split())
+        assert "syncengine retry" not in said
+
+        settled = await here.run(_VENDOR)
+        assert settled.ok
+        with pytest.raises(ConfigError, match=f"syncengine undo {lost.run_id}`"):
+            await _undo(here, settled.run_id)
+        assert (await _undo(here, lost.run_id)).ok
+        assert set(_names(here).values()) == {"Name 1", "Name 2", "Name 3"}
+
+
+@pytest.mark.asyncio
+async def test_wrong_nights_are_taken_back_one_after_the_other(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {_VENDOR: RESPOND_IO}, [_VENDOR]) as here:
+        await here.add(range(1, 4), company="One")
+        await here.run(_VENDOR)
+        good = _names(here)
+        fields = RESPOND_IO["fields"]
+        here.configure(_VENDOR, fields={**fields, "firstName": "company"})
+        first = await here.run(_VENDOR)
+        await here.source.execute("UPDATE crm.people SET company = 'Two'")
+        second = await here.run(_VENDOR)
+        early = await _undo(here, first.run_id)
+        assert early.actions == {}
+        why = (await here.outcomes(early.run_id))[1]["message"]
+        assert f"run {second.run_id} has changed it since" in why
+        for wrong, left in ((second, {"One"}), (first, {*good.values()})):
+            assert (await _undo(here, wrong.run_id)).ok
+            assert set(_names(here).values()) == left
+            assert (await here.run(_VENDOR, backfill=True)).requests == 0
+        assert _names(here) == good
+
+
+@pytest.mark.asyncio
+async def test_a_field_that_the_run_did_not_change_is_refused_by_name(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {_VENDOR: RESPOND_IO}, [_VENDOR]) as here:
+        await here.add(range(1, 3), tags=["a"])
+        await here.run(_VENDOR)
+        await here.source.execute("UPDATE crm.people SET name = 'Wrong', tags = '{b}'")
+        wrong = await here.run(_VENDOR)
+        told = "did not change nonsense; --field takes .*: firstName, tags"
+        with pytest.raises(ConfigError, match=told):
+            await _undo(here, wrong.run_id, fields=("nonsense", "tags"))
+        assert (await _undo(here, wrong.run_id, fields=("firstName",))).ok
+        assert set(_names(here).values()) == {"Name 1", "Name 2"}

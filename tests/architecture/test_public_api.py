@@ -79,7 +79,7 @@ SIGNATURES = {
 FIELDS = {
     "RunReport": """
         destination run_id status contacts standing left_alone actions calls requests
-        probes throttled seconds forecast error noteworthy remarks cause
+        probes throttled seconds forecast undo_of error noteworthy remarks cause
     """,
     "StatusReport": """
         destination account last_run standing standing_codes in_step progress lease

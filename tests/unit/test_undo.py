@@ -68,6 +68,12 @@ class Part(NamedTuple):
 
 
 CITY = {"city": value("Ulm", "Bonn")}
+_ITS_CITY = frozenset({"city"})
+UNDONE = (
+    LaterChange(RUN + 1, None, _ITS_CITY),
+    LaterChange(RUN + 2, RUN + 1, _ITS_CITY),
+)
+REDONE = (*UNDONE, LaterChange(RUN + 3, RUN + 2, _ITS_CITY))
 BY_LATER_RUN = (LaterChange(LATER, fields=frozenset({"city"})),)
 BY_THIS_UNDO = (LaterChange(AGAIN, undone=RUN, fields=frozenset({"city"})),)
 BY_OTHER_UNDO = (LaterChange(AGAIN, undone=LATER, fields=frozenset({"city"})),)
@@ -115,6 +121,12 @@ FIELDS: dict[str, Part] = {
     ),
     "a former try of this undo is no later change": Part(
         CITY, {"city": "Ulm"}, {"city": "Bonn"}, later=BY_THIS_UNDO
+    ),
+    "a later run that was taken back since does not count": Part(
+        CITY, {"city": "Ulm"}, {"city": "Bonn"}, later=UNDONE
+    ),
+    "but for one whose undo was taken back in turn": Part(
+        CITY, {"city": "Ulm"}, skips="changed_since", later=REDONE
     ),
     "a value that nobody here sent stays": Part(
         CITY, {"city": "Köln"}, skips="changed_since"

@@ -98,7 +98,7 @@ async def _run(
             destinations = await _retried(config, databases, request)
         if request.undo is not None:
             destinations = await destination_to_undo(
-                config, databases, request.undo.run_id, names
+                config, databases, request.undo, names
             )
         started: dict[str, RunProgress] = {}
 
@@ -128,6 +128,8 @@ async def _run(
 
         async def finished(report: RunReport) -> RunReport:
             whole = await with_standing(databases, report)
+            if request.undo is not None:
+                whole = replace(whole, undo_of=request.undo.run_id)
             event_log()(Event.RUN_FINISHED, **whole.public())
             await desk.note_run(whole, request)
             return whole

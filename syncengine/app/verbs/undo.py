@@ -50,9 +50,7 @@ async def plan_undo(
     config = await settled(config)
     async with open_databases(config, config.destinations) as databases:
         await warn_where_new(databases)
-        destinations = await destination_to_undo(
-            config, databases, request.undo.run_id, names
-        )
+        destinations = await destination_to_undo(config, databases, request.undo, names)
         return [
             await _plan(Reader(destination, config, databases), request)
             for destination in destinations

@@ -108,7 +108,13 @@ def _print_retry(report: RunReport) -> None:
     numbers = {kind: report.contacts.get(kind, 0) for kind in FELL_SHORT}
     numbers["rejected"] -= left_alone
     again = [f"{number} {kind}" for kind, number in numbers.items() if number > 0]
-    if again:
+    if again and report.undo_of is not None:
+        print_line(
+            f"  {name}: not taken back yet: {', '.join(again)}. Let a run settle what "
+            "was sent about them (mend the mapping first), then call `syncengine undo "
+            f"{report.undo_of} --yes` again."
+        )
+    elif again:
         print_line(
             f"  {name}: the next run tries again: {', '.join(again)}. "
             f"`syncengine retry {report.run_id}` tries all of them now."

@@ -43,9 +43,42 @@ WHERE run_id = $1 AND ($2::text IS NULL OR contact_id > $2)
   AND ($3::text[] IS NULL OR contact_id = ANY ($3))
 ORDER BY contact_id LIMIT $4
 
+-- name: unsettled_contacts
+-- Contacts about which a run sent something that has no outcome yet, and of which nothing is known to be changed.
+SELECT open.contact_id
+FROM syncengine.sync_run AS r
+CROSS JOIN LATERAL (
+    SELECT o.contact_id FROM syncengine.sync_outcome AS o WHERE o.run_id = r.run_id AND o.outcome = 'unknown'
+    UNION
+    SELECT unnest(b.contact_ids) FROM syncengine.sync_batch AS b WHERE b.run_id = r.run_id AND b.status = 'waiting'
+) AS open
+JOIN syncengine.sync_known AS k ON (k.destination, k.contact_id) = (r.destination, open.contact_id)
+WHERE r.run_id = $1 AND (k.pending ->> 'run')::bigint = $1
+  AND ($2::text IS NULL OR open.contact_id > $2) AND ($3::text[] IS NULL OR open.contact_id = ANY ($3))
+  AND NOT EXISTS (SELECT FROM syncengine.sync_change AS c WHERE (c.run_id, c.contact_id) = ($1, open.contact_id))
+ORDER BY open.contact_id LIMIT $4
+
 -- name: has_changes
 SELECT EXISTS (SELECT FROM syncengine.sync_change WHERE run_id = $1) AS kept,
        EXISTS (SELECT FROM syncengine.sync_outcome WHERE run_id = $1 AND actions <> '{}') AS did_something
+
+-- name: names
+-- The names of the fields that a run changed, and whether it changed tags.
+SELECT coalesce(array_agg(DISTINCT name ORDER BY name) FILTER (WHERE name NOT LIKE 'tags.%'), '{}') AS fields,
+       coalesce(bool_or(name LIKE 'tags.%'), false)
+       OR EXISTS (SELECT FROM syncengine.sync_change AS c
+                  WHERE c.run_id = $1 AND (c.tags_added <> '{}' OR c.tags_removed <> '{}')) AS tags
+FROM syncengine.sync_change AS change CROSS JOIN LATERAL jsonb_object_keys(change.fields) AS name
+WHERE change.run_id = $1
+
+-- name: owners_of_changes
+-- The earlier runs to which belongs what this run sent again: their answers had been lost.
+SELECT DISTINCT c.run_id
+FROM syncengine.sync_run AS r
+JOIN syncengine.sync_outcome AS o USING (run_id)
+JOIN syncengine.sync_change AS c ON c.contact_id = o.contact_id AND c.run_id < r.run_id AND c.at >= r.started_at
+JOIN syncengine.sync_run AS owner ON owner.run_id = c.run_id AND owner.destination = r.destination
+WHERE r.run_id = $1 ORDER BY c.run_id LIMIT 5
 
 -- name: is_under_way
 -- Whether the process of a run may still be at work: it has the lease of its account.

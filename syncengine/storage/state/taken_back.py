@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import asyncpg
 import orjson
 
 from syncengine.model.change import ContactChange, Effect
-from syncengine.model.undo import LaterChange, TakenBack
+from syncengine.model.undo import TAGS, LaterChange, TakenBack
 from syncengine.model.work import BatchKind, DiffSlice
 from syncengine.storage.connect import Connection, Pool
 from syncengine.storage.patience import patient
@@ -67,28 +68,68 @@ class PastChanges(FencedStore):
 async def changed_contacts(
     pool: Pool, run_id: int, only: Sequence[str] = ()
 ) -> AsyncIterator[DiffSlice]:
-    """Yield the contacts that a run altered, in order; ``only`` restricts them."""
-    after: str | None = None
+    """Yield the contacts that a run altered, or may have; ``only`` restricts them.
+
+    Those about which something was sent that has no outcome yet come last.
+    """
+    for statement in ("contacts", "unsettled_contacts"):
+        after: str | None = None
+        is_last = False
+        while not is_last:
+            contact_ids = await _page_of(pool, statement, run_id, after, only)
+            if contact_ids:
+                yield DiffSlice(BatchKind.CHANGES, contact_ids)
+                after = contact_ids[-1]
+            is_last = len(contact_ids) < _SLICE
+
+
+async def _page_of(
+    pool: Pool, statement: str, run_id: int, after: str | None, only: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the next contacts that a statement finds, in the order of their ids."""
     wanted = list(only) or None
-    while True:
-        async with read_state(pool) as connection:
-            rows = await connection.fetch(
-                _SQL["contacts"], run_id, after, wanted, _SLICE
-            )
-        contact_ids = tuple(row["contact_id"] for row in rows)
-        if contact_ids:
-            yield DiffSlice(BatchKind.CHANGES, contact_ids)
-            after = contact_ids[-1]
-        if len(contact_ids) < _SLICE:
-            return
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL[statement], run_id, after, wanted, _SLICE)
+    return tuple(row["contact_id"] for row in rows)
 
 
-async def keeps_changes(pool: Pool, run_id: int) -> tuple[bool, bool]:
-    """Return whether a run's changes are kept, and whether it did anything at all."""
+@dataclass(frozen=True, slots=True)
+class KeptChanges:
+    """What the state keeps of a run's changes."""
+
+    is_kept: bool
+    """True where there is a change to take back."""
+    is_unsettled: bool
+    """True where something that the run sent has no outcome yet."""
+    did_something: bool
+    owners: tuple[int, ...]
+    """Earlier runs to which belongs what this run sent again."""
+
+
+async def kept_changes(pool: Pool, run_id: int) -> KeptChanges:
+    """Return what is kept of a run's changes."""
+    unsettled = await _page_of(pool, "unsettled_contacts", run_id, None, ())
     async with read_state(pool) as connection:
         row = await connection.fetchrow(_SQL["has_changes"], run_id)
-    assert row is not None, "the statement always returns one row"
-    return row["kept"], row["did_something"]
+        assert row is not None, "the statement always returns one row"
+        owners: tuple[int, ...] = ()
+        if not row["kept"]:
+            rows = await connection.fetch(_SQL["owners_of_changes"], run_id)
+            owners = tuple(each["run_id"] for each in rows)
+    return KeptChanges(
+        is_kept=row["kept"],
+        is_unsettled=bool(unsettled),
+        did_something=row["did_something"],
+        owners=owners,
+    )
+
+
+async def names_changed(pool: Pool, run_id: int) -> tuple[str, ...]:
+    """Return the fields that a run changed, and ``tags`` where it changed some."""
+    async with read_state(pool) as connection:
+        row = await connection.fetchrow(_SQL["names"], run_id)
+    assert row is not None, "an aggregate always returns one row"
+    return (*row["fields"], *((TAGS,) if row["tags"] else ()))
 
 
 async def is_under_way(pool: Pool, run_id: int) -> bool:
