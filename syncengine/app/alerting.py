@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncengine.app.event_log import event_log
@@ -21,7 +22,6 @@ from syncengine.model.alerts import AlertMessage, AlertState, Concern
 from syncengine.model.events import Event
 from syncengine.model.http import Json
 from syncengine.model.reports import RunReport, RunStatus
-from syncengine.model.work import RunKind
 from syncengine.planning.alerts import (
     AlertChange,
     EndedRun,
@@ -62,17 +62,19 @@ class AlertDesk:
 
     async def note_run(self, report: RunReport, request: RunRequest) -> None:
         """Note what the end of a run changes. Does not raise."""
-        if not self.is_on or not _is_whole(request):
+        if not self.is_on or _is_by_hand(request):
             return
         with _contained(report.destination):
             async with (
                 asyncio.timeout(_LONGEST_LOOK),
                 self._store.looking_at(report.destination) as look,
             ):
-                await self._note(look, report)
+                await self._note(look, report, is_whole=request.about_everybody)
         self._written.set()
 
-    async def _note(self, look: AlertTransaction, report: RunReport) -> None:
+    async def _note(
+        self, look: AlertTransaction, report: RunReport, *, is_whole: bool
+    ) -> None:
         states, now = await look.states()
         changes: list[AlertChange] = []
         before = states[Concern.RUN]
@@ -83,7 +85,8 @@ class AlertDesk:
             ended = EndedRun(report.destination, died, RunStatus.DIED)
             changes.append(after_run(before, ended, now))
             before = changes[0].state
-        after = after_run(before, _ended_run(report), now)
+        this_one = replace(_ended_run(report), is_whole=is_whole)
+        after = after_run(before, this_one, now)
         changes += [after, self._after_time(states, after.state.succeeded_at, now)]
         if report.standing is not None:
             change = after_count(
@@ -289,14 +292,14 @@ def targets_of(
     return wanted
 
 
-def _is_whole(request: RunRequest) -> bool:
-    """Return whether a run says something about its destination as a whole.
+def _is_by_hand(request: RunRequest) -> bool:
+    """Return whether somebody sends a few contacts by hand.
 
-    Somebody who sends a few contacts by hand is at the screen, and needs no message.
+    Whoever does is at the screen, and needs no message.
     """
-    if request.kind is RunKind.RETRY:
-        return request.batch is None
-    return request.about_everybody
+    is_chosen = bool(request.contacts) or request.removed or request.limit is not None
+    # ``retry RUN --batch N`` is one piece of a night.
+    return is_chosen or request.batch is not None
 
 
 def _ended_run(report: RunReport) -> EndedRun:

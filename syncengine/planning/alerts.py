@@ -17,15 +17,19 @@ from syncengine.model.work import Standing
 
 _LEFT_ALONE = (Standing.DEAD_LETTER, Standing.GONE, Standing.UNSUPPORTED)
 """Reasons for leaving a contact alone that need a look; others were asked for."""
+_FELL_SHORT = ("rejected", "deferred", "unknown")
+"""Outcomes of contacts that a run left behind."""
 _STAND = "are out of step and not tried any more"
 _KIND_OF_STATUS = {
     RunStatus.INCOMPLETE: AlertKind.PARTLY_FAILED,
     RunStatus.HALTED: AlertKind.HALTED,
     RunStatus.REFUSED: AlertKind.FAILED,
     RunStatus.DIED: AlertKind.FAILED,
+    # By a person, or by a machine that was shut down: nobody can tell which.
+    RunStatus.STOPPED: AlertKind.PARTLY_FAILED,
 }
-"""Kinds of alerts by how a run ended. Other endings say nothing: somebody stopped the
-run, or another one works on the account."""
+"""Kinds of alerts by how a run ended. Where another run works on the account, that one
+says how it went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,9 @@ class EndedRun:
     """Why it was halted or braked, in words that name no contact."""
     contacts: Mapping[str, int] | None = None
     """Contacts by outcome."""
+    is_whole: bool = True
+    """False where it was about some of the contacts: a retry, an undo, or a run by a
+    plan file. That it went well says nothing about the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,11 @@ class AlertChange:
 
 
 def after_run(before: AlertState, run: EndedRun, now: datetime) -> AlertChange:
-    """Return what the end of a whole run changes."""
+    """Return what the end of a run changes."""
+    if run.status is RunStatus.DONE and not run.is_whole:
+        return AlertChange(before)
+    if run.status is RunStatus.STOPPED and not _left_behind(run.contacts):
+        return AlertChange(before)
     if run.status is RunStatus.DONE:
         recovered = replace(before, succeeded_at=now)
         text = f"{run.destination}: run {run.run_id} brought everything in step again."
@@ -157,6 +168,11 @@ def _text_of(run: EndedRun, kind: AlertKind) -> str:
                 f"than its brakes allow.{why} `syncengine plan -d {name}` shows what it "
                 "would have sent."
             )
+        case AlertKind.PARTLY_FAILED if run.status is RunStatus.STOPPED:
+            return (
+                f"{name}: {run_name} was stopped before it was through "
+                f"({_numbers(run.contacts)}). The next run goes on where it was."
+            )
         case AlertKind.PARTLY_FAILED:
             return (
                 f"{name}: {run_name} left contacts behind ({_numbers(run.contacts)}). "
@@ -172,13 +188,14 @@ def _text_of(run: EndedRun, kind: AlertKind) -> str:
             return f"{name}: {run_name} was refused, and nothing was sent. {more}"
 
 
+def _left_behind(contacts: Mapping[str, int] | None) -> bool:
+    """Return whether a run has contacts that it did not bring in step."""
+    return contacts is not None and any(contacts.get(name) for name in _FELL_SHORT)
+
+
 def _numbers(contacts: Mapping[str, int] | None) -> str:
     """Return the numbers of a run's contacts that fell short, in words."""
     if contacts is None:
         return "it did not count them"
-    parts = [
-        f"{contacts[name]} {name}"
-        for name in ("rejected", "deferred", "unknown")
-        if contacts.get(name)
-    ]
+    parts = [f"{contacts[name]} {name}" for name in _FELL_SHORT if contacts.get(name)]
     return ", ".join(parts) or "it did not count them"

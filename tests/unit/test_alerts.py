@@ -51,6 +51,16 @@ def _run(status: RunStatus, **facts: object) -> EndedRun:
             AlertKind.HALTED,
             "run 7 was halted. the key was refused.",
         ),
+        (
+            _run(RunStatus.STOPPED, contacts={"deferred": 133, "unknown": 8}),
+            AlertKind.PARTLY_FAILED,
+            "was stopped before it was through (133 deferred, 8 unknown)",
+        ),
+        (
+            _run(RunStatus.HALTED, is_whole=False),
+            AlertKind.HALTED,
+            "run 7 was halted",
+        ),
         (_run(RunStatus.REFUSED), AlertKind.FAILED, "nothing was sent"),
         (_run(RunStatus.REFUSED, is_braked=True), AlertKind.BRAKED, "brakes allow"),
         (_run(RunStatus.DIED), AlertKind.FAILED, "ended without a word"),
@@ -70,10 +80,20 @@ def test_a_run_that_did_not_end_well_is_one_message(
     assert again.state.since == _NOW
 
 
-@pytest.mark.parametrize("status", [RunStatus.STOPPED, RunStatus.HELD])
-def test_a_run_that_says_nothing_changes_nothing(status: RunStatus) -> None:
+@pytest.mark.parametrize(
+    "run",
+    [
+        _run(RunStatus.HELD),
+        # Somebody stopped it when everything was through.
+        _run(RunStatus.STOPPED, contacts={"applied": 3, "deferred": 0}),
+        # A retry, of nothing maybe.
+        _run(RunStatus.DONE, is_whole=False),
+    ],
+)
+def test_a_run_that_says_nothing_changes_nothing(run: EndedRun) -> None:
     halted = replace(_RUN, state="halted")
-    assert after_run(halted, _run(status), _NOW).state is halted
+    assert after_run(halted, run, _NOW).state is halted
+    assert after_run(_RUN, run, _NOW).state is _RUN
 
 
 def test_a_success_after_an_alert_is_a_recovery_and_only_then() -> None:

@@ -12,9 +12,9 @@ LEFT JOIN LATERAL (
     SELECT * FROM syncengine.sync_run WHERE destination = d.destination ORDER BY run_id DESC LIMIT 1
 ) AS run ON true
 LEFT JOIN LATERAL (
-    SELECT max(ended_at) FILTER (WHERE status = 'done') AS succeeded_at,
+    SELECT max(ended_at) FILTER (WHERE status = 'done' AND newest.kind IN ('sync', 'backfill', 'resync')) AS succeeded_at,
            max(run_id) FILTER (WHERE jsonb_typeof(totals #> '{standing,dead_letter}') = 'number') AS counted_in
-    FROM (SELECT run_id, status, ended_at, totals FROM syncengine.sync_run
+    FROM (SELECT run_id, kind, status, ended_at, totals FROM syncengine.sync_run
           WHERE destination = d.destination ORDER BY run_id DESC LIMIT $3) AS newest
 ) AS recent ON true
 LEFT JOIN syncengine.sync_lease AS lease
