@@ -24,7 +24,7 @@ from syncengine.storage.source.spec import Source
 from syncengine.storage.state.contact_counts import known_contacts
 from syncengine.storage.state.erasure import still_open
 from syncengine.storage.state.refusals import codes_of_dead_letters
-from syncengine.storage.state.runs import NOTES, notes_left
+from syncengine.storage.state.runs import notes_left
 
 
 async def remarks(
@@ -112,18 +112,17 @@ def _on_open_erasure(contact_id: str) -> str:
 def _on_not_listed(run_id: int, number: int) -> str:
     were = counted(number, "more contact was", "more contacts were")
     return (
-        f"{were} not applied and not listed here. All {NOTES + number} are in the "
-        f"table syncengine.sync_outcome: run_id = {run_id} and outcome <> 'applied'"
+        f"{were} not applied and not listed here. `syncengine failures {run_id}` lists "
+        "those that fell short; the view syncengine.outcomes has all of them"
     )
 
 
 def _on_unreached(run_id: int, number: int) -> str:
-    # They have no row in sync_outcome, which is written for contacts that had a turn.
     were = counted(number, "contact was", "contacts were")
     return (
-        f"{were} not reached before the run ended and counted as deferred; their ids "
-        f"are in syncengine.sync_batch (run_id = {run_id}, status = 'waiting'). "
-        f"`syncengine retry {run_id}` or the next run sends what is not in step"
+        f"{were} not reached before the run ended and counted as deferred: "
+        f"`syncengine failures {run_id}` lists them. `syncengine retry {run_id}` or the "
+        "next run sends what is not in step"
     )
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from syncengine import app
 from syncengine.cli.exits import exit_code
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people_project import RESPOND_IO, people
 
 NAME = "respond_io"
@@ -66,3 +68,28 @@ async def test_removed_contacts_do_not_count_among_those_that_have_a_value(
         assert "emptied field firstName of 5 of the 10 contacts that have it" in str(
             refused.error
         )
+
+
+@pytest.mark.asyncio
+async def test_failures_lists_whom_a_halted_run_did_not_come_to(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        await here.add(range(1, 31))
+        key = Rule(FaultKind.REFUSE, status=401, text="no such key")
+        here.fail("respond_io", key)
+        report = await here.run("respond_io")
+        assert (report.status, report.contacts["deferred"]) == ("halted", 30)
+        for chosen in (report.run_id, None):
+            pages = app.failures(here.config, (), chosen)
+            found = [failure async for page in pages for failure in page]
+            assert {each.contact_id for each in found} == {
+                str(number) for number in range(1, 31)
+            }
+            codes = {each.code for each in found}
+            assert "not_reached" in codes
+        assert any(
+            f"syncengine failures {report.run_id}" in each for each in report.remarks
+        )
+        only = app.failures(here.config, (), report.run_id, "not_reached")
+        assert {each.code async for page in only for each in page} == {"not_reached"}

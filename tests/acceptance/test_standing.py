@@ -33,6 +33,7 @@ KEYS = [
     "throttled",
     "seconds",
     "forecast",
+    "undo_of",
     "error",
 ]
 OUTCOMES = [

@@ -11,11 +11,14 @@ from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.desk import Failure
 from syncengine.storage.state.failures import (
+    NOT_REACHED,
     FailedContact,
     all_failed_in_run,
     all_standing_besides,
+    all_unreached,
     last_run_that_sent,
 )
+from syncengine.storage.state.taken_back import is_under_way
 
 
 async def failures(
@@ -36,9 +39,7 @@ async def failures(
     async with open_databases(config, ()) as databases:
         if run_id is not None:
             destination = await _destination_of(databases, run_id, chosen)
-            async for page in all_failed_in_run(
-                databases.state, destination, run_id, code
-            ):
+            async for page in _of_run(databases, destination, run_id, code):
                 yield _failures(destination, page)
             return
         for name in chosen:
@@ -46,12 +47,25 @@ async def failures(
                 yield _failures(name, page)
 
 
+async def _of_run(
+    databases: Databases, destination: str, run_id: int, code: str | None
+) -> AsyncIterator[list[FailedContact]]:
+    """Yield the contacts that fell short in a run, then those it did not come to."""
+    state = databases.state
+    async for page in all_failed_in_run(state, destination, run_id, code):
+        yield page
+    # A run that is under way has not come to them yet.
+    if code in (None, NOT_REACHED) and not await is_under_way(state, run_id):
+        async for page in all_unreached(state, destination, run_id):
+            yield page
+
+
 async def _of_last_run(
     databases: Databases, destination: str, code: str | None
 ) -> AsyncIterator[list[FailedContact]]:
     last = await last_run_that_sent(databases.state, destination)
     if last is not None:
-        async for page in all_failed_in_run(databases.state, destination, last, code):
+        async for page in _of_run(databases, destination, last, code):
             yield page
     async for page in all_standing_besides(databases.state, destination, last, code):
         yield page

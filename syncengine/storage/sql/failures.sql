@@ -40,3 +40,19 @@ SELECT coalesce(
     (SELECT run_id FROM syncengine.sync_run
      WHERE destination = $1 AND kind <> ALL ($2::text[]) AND status = 'running'
      ORDER BY run_id DESC LIMIT 1))
+
+-- name: waiting_batches
+SELECT number FROM syncengine.sync_batch WHERE run_id = $1 AND status = 'waiting' ORDER BY number
+
+-- name: unreached
+-- The contacts of a batch that a run did not come to. They have no outcome.
+SELECT c.contact_id, s.status, s.standing, s.rejections, s.failing_since, s.grouped
+FROM syncengine.sync_batch AS b
+CROSS JOIN LATERAL unnest(b.contact_ids) AS c (contact_id)
+LEFT JOIN LATERAL (
+    SELECT status, standing, rejections, failing_since, refusal IS NOT NULL AND rejections = 0 AS grouped
+    FROM syncengine.sync_state WHERE destination = $3 AND contact_id = c.contact_id LIMIT 1
+) AS s ON true
+WHERE b.run_id = $1 AND b.number = $2
+  AND NOT EXISTS (SELECT FROM syncengine.sync_outcome AS o WHERE o.run_id = $1 AND o.contact_id = c.contact_id)
+ORDER BY c.contact_id

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import asyncpg
 
+from syncengine.model.calls import OutcomeKind
 from syncengine.model.unsupported import in_words
 from syncengine.model.work import RunKind, Standing
 from syncengine.storage.connect import Pool
@@ -24,6 +25,8 @@ PAGE = 500
 """Rows that are read at a time."""
 STANDING = (Standing.DEAD_LETTER, Standing.GONE, Standing.UNSUPPORTED)
 """Reasons why a contact stands that are failures, in the order of the list."""
+NOT_REACHED = "not_reached"
+"""Code of contacts that a run did not come to before it ended."""
 SEND_NOTHING = (RunKind.VERIFY.value, RunKind.ADOPT.value, RunKind.FORGET.value)
 """Kinds of runs that bring no contact in step."""
 
@@ -132,6 +135,21 @@ async def all_failed_in_run(
         after = page[-1].key
 
 
+async def all_unreached(
+    pool: Pool, destination: str, run_id: int
+) -> AsyncIterator[list[FailedContact]]:
+    """Yield the contacts that a run did not come to before it ended, batch by batch."""
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["waiting_batches"], run_id)
+    for batch in rows:
+        async with read_state(pool) as connection:
+            found = await connection.fetch(
+                _SQL["unreached"], run_id, batch["number"], destination
+            )
+        if found:
+            yield [_unreached(row, run_id) for row in found]
+
+
 async def all_standing_besides(
     pool: Pool, destination: str, run_id: int | None, code: str | None = None
 ) -> AsyncIterator[list[FailedContact]]:
@@ -143,6 +161,24 @@ async def all_standing_besides(
         ):
             yield [each for each in page if not each.is_listed]
             after = page[-1].key
+
+
+def _unreached(row: asyncpg.Record, run_id: int) -> FailedContact:
+    return FailedContact(
+        contact_id=row["contact_id"],
+        outcome=OutcomeKind.DEFERRED.value,
+        code=NOT_REACHED,
+        message="the run ended before it came to this contact",
+        http_status=None,
+        requests=0,
+        at=None,
+        run_id=run_id,
+        status=row["status"] or "",
+        standing=Standing(row["standing"]) if row["standing"] else None,
+        rejections=row["rejections"] or 0,
+        since_run_id=row["failing_since"],
+        is_grouped=bool(row["grouped"]),
+    )
 
 
 def _failed(row: asyncpg.Record, *, is_listed: bool = False) -> FailedContact:
