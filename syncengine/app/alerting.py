@@ -49,7 +49,7 @@ class AlertDesk:
 
     def __init__(self, config: Config, pool: Pool) -> None:
         self._options: AlertsModel = config.engine.alerts
-        self._destinations = [each.name for each in config.destinations]
+        self._destinations = config.named(())
         self._store = Alerts(pool)
         self._written = asyncio.Event()
         """Set once a message may be there that was not delivered."""

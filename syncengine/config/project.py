@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -96,6 +96,28 @@ class Config:
         # A name given twice is asked for once.
         return tuple(usable[name] for name in dict.fromkeys(names))
 
+    def named(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the destinations of these names; without names, all by name.
+
+        For verbs that read the state alone: a file that cannot be used, since a key is
+        not set in this shell, is no reason to say nothing of its runs. Raises
+        ConfigError where there is no such file, or none at all.
+        """
+        known = {*self.broken, *(each.name for each in self.destinations)}
+        if not names:
+            if not known and self.problems:
+                raise ConfigError(list(self.problems))
+            return tuple(sorted(known))
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ConfigError([_no_such_destination(name, known) for name in unknown])
+        return tuple(dict.fromkeys(names))
+
+    def account_of(self, name: str) -> str:
+        """Return the account of a destination; its own name where its file is broken."""
+        accounts = {each.name: each.account for each in self.readable}
+        return accounts.get(name, name)
+
     def _refuse_any_problem(self) -> None:
         """Raise ConfigError where there is any problem in the whole configuration."""
         problems = list(self.problems)
@@ -112,10 +134,12 @@ class Config:
             return self.broken[name]
         if name in usable:
             return ()
-        # In the words of both callers: an option of the command, an argument in Python.
-        known = sorted({*usable, *self.broken})
-        listed = ", ".join(known) or "none"
-        missing = (
-            f"there is no such destination; there are: {listed}{near(name, known)}"
-        )
-        return (Problem(f'destination "{name}"', missing),)
+        return (_no_such_destination(name, {*usable, *self.broken}),)
+
+
+def _no_such_destination(name: str, known: Collection[str]) -> Problem:
+    # In the words of both callers: an option of the command, an argument in Python.
+    there_are = sorted(known)
+    listed = ", ".join(there_are) or "none"
+    what = f"there is no such destination; there are: {listed}{near(name, there_are)}"
+    return Problem(f'destination "{name}"', what)

@@ -62,6 +62,28 @@ async def test_before_the_first_run_everything_says_so(desk: Desk) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_shell_without_the_vendors_keys_sees_the_runs_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.here.add([1])
+    await desk.here.runs()
+    monkeypatch.delenv("RESPOND_IO_TOKEN")
+    for name in ("respond_io", "charles"):
+        assert len(await desk.rows("runs", "-d", name)) == 1
+        assert await desk.rows("failures", "-d", name) == []
+        assert len(await desk.rows("history", "1", "-d", name)) == 1
+        code, results, _ = await desk.say("status", "-d", name, "--json")
+        assert (code, json.loads(results)["last_run"]["status"]) == (0, "done")
+    assert (await desk.say("status"))[0] == 0
+    del desk.here.environ["RESPOND_IO_TOKEN"]
+    code, seen = await desk.here.command("watch", "--once", "--json")
+    assert (code, len(seen.splitlines())) == (0, 2)
+    assert await desk.rows("failures") == []
+    assert await desk.rows("alerts") == []
+    assert "there is no such destination" in await desk.refused("runs", "-d", "x")
+
+
+@pytest.mark.asyncio
 async def test_the_morning_after(desk: Desk) -> None:
     here = desk.here
     await _four_nights(here)

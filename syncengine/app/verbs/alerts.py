@@ -25,9 +25,8 @@ async def alerts(
 
     Only reads. Raises ConfigError, StorageError.
     """
-    destinations = config.chosen(tuple(names))
+    chosen = config.named(tuple(names))
     async with open_databases(config, ()) as databases:
-        chosen = [each.name for each in destinations]
         return await read_alerts(databases.state, chosen)
 
 

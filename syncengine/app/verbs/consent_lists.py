@@ -47,7 +47,7 @@ async def erasures(
     """
     chosen: list[str] = []
     if names:
-        chosen = [each.name for each in config.chosen(tuple(names))]
+        chosen = list(config.named(tuple(names)))
     async with open_databases(config, ()) as databases:
         pool = databases.state
         destinations = chosen or await consent_list.erasing_destinations(pool)

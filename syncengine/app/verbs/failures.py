@@ -34,8 +34,7 @@ async def failures(
     ``code`` only those refused with it. Runs may be under way meanwhile. Raises
     ConfigError, StorageError.
     """
-    destinations = config.chosen(tuple(names)) if names or run_id is None else ()
-    chosen = tuple(each.name for each in destinations)
+    chosen = config.named(tuple(names)) if names or run_id is None else ()
     async with open_databases(config, ()) as databases:
         if run_id is not None:
             destination = await _destination_of(databases, run_id, chosen)

@@ -23,7 +23,7 @@ async def history(
     """
     chosen: list[str] | None = None
     if names:
-        chosen = [each.name for each in config.chosen(tuple(names))]
+        chosen = list(config.named(tuple(names)))
     contact_id = contact_id_of(contact)
     is_known = False
     async with open_databases(config, ()) as databases:

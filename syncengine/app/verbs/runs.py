@@ -22,7 +22,7 @@ async def runs(
     """
     chosen: list[str] | None = None
     if names:
-        chosen = [each.name for each in config.chosen(tuple(names))]
+        chosen = list(config.named(tuple(names)))
     before: int | None = None
     left = most
     async with open_databases(config, ()) as databases:

@@ -17,8 +17,7 @@ async def status(config: Config, names: Sequence[str]) -> list[StatusReport]:
     Runs may be under way meanwhile. Raises ConfigError, StorageError.
     """
     config = await settled(config)
-    destinations = config.chosen(tuple(names))
+    accounts = [(name, config.account_of(name)) for name in config.named(tuple(names))]
     # None of their sources is opened.
     async with open_databases(config, ()) as databases:
-        accounts = [(each.name, each.account) for each in destinations]
         return await read_status(databases.state, accounts)

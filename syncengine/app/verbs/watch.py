@@ -57,7 +57,7 @@ async def watch(
     """
     seconds = _seconds(interval)
     config = await settled(config)
-    watched = [each.name for each in config.chosen(tuple(names))]
+    watched = config.named(tuple(names))
     # None of their sources is opened.
     async with open_databases(config, ()) as databases:
         moment = WatchedMoment(await read_newest_runs(databases.state, watched))
