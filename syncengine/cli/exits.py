@@ -70,14 +70,19 @@ def exit_code(report: Reported) -> int:
         return NOTHING_SENT if report.error or report.brake else IN_STEP
     if isinstance(report, Receipt):
         return IN_STEP if report.is_closed else FELL_SHORT
-    return _CODES[_status_of(report)]
+    return _code_of(_status_of(report))
 
 
 def code_of_watched(report: WatchReport) -> int:
     """Return the exit code of the run that was watched; 0 where there was none."""
     if report.state is WatchState.DIED:
         return FELL_SHORT
-    return IN_STEP if report.status is None else _CODES[report.status]
+    return IN_STEP if report.status is None else _code_of(report.status)
+
+
+def _code_of(status: RunStatus) -> int:
+    # A status of a newer release is no success that is known here.
+    return _CODES.get(status, FELL_SHORT)
 
 
 _CODES = {

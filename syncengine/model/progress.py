@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
+from syncengine.model.open_words import OpenWords
 
 MOST_CODES = 20
 """Number of codes that a snapshot has: the most frequent ones."""
 
 
-class WaitReason(StrEnum):
-    """Why a run sends nothing at the moment."""
+class WaitReason(OpenWords):
+    """Reasons why a run sends nothing at the moment."""
 
     THROTTLED = "throttled"
     """The vendor refused a request for its rate limit, and asked for this wait."""

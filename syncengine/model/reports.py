@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol, TypeVar, runtime_checkable
 
 from syncengine.errors import ReportError, SyncEngineError
 from syncengine.model.http import Json
+from syncengine.model.open_words import OpenWords
 from syncengine.model.progress import RunSnapshot
 from syncengine.model.run_forecast import RunForecast
 from syncengine.model.work import Standing
@@ -36,8 +36,8 @@ FELL_SHORT = ("rejected", "deferred", "unknown")
 """Outcomes that a person should look at."""
 
 
-class RunStatus(StrEnum):
-    """How the work at one destination ended."""
+class RunStatus(OpenWords):
+    """Ways in which the work at one destination ends."""
 
     DONE = "done"
     """Everything was done; contacts that stand are counted elsewhere."""

@@ -20,6 +20,7 @@ from syncengine.model.calls import Action, OutcomeKind, Unsupported
 from syncengine.model.change import ContactChange
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
+from syncengine.model.open_words import OpenWords
 from syncengine.model.undo import TakenBack
 
 RunChanges: TypeAlias = Mapping[int, ContactChange | None]
@@ -27,7 +28,7 @@ RunChanges: TypeAlias = Mapping[int, ContactChange | None]
 nothing in the end, although it had in between."""
 
 
-class RunKind(StrEnum):
+class RunKind(OpenWords):
     """Kinds of runs."""
 
     SYNC = "sync"

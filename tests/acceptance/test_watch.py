@@ -101,6 +101,16 @@ async def test_it_shows_a_run_of_another_process_to_its_end_and_its_death(
         assert "charles: never ran" in said
         assert "respond_io: run 2, died, its process died" in said
 
+        # Another host has a newer release, whose words are not known here.
+        await here.source.execute(
+            "UPDATE syncengine.sync_run SET kind = 'replay', status = 'paused'"
+        )
+        newer = (await _seen(here))["respond_io"].public()
+        assert (newer["kind"], newer["status"]) == ("replay", "paused")
+        code, said = await here.command("status", "-d", "respond_io")
+        assert "replay" in said, said
+        assert "paused" in said
+
 
 @pytest.mark.asyncio
 async def test_it_ends_with_ctrl_c_and_with_its_reader_and_refuses_nonsense(

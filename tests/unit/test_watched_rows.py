@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from syncengine.cli.exits import code_of_watched
 from syncengine.cli.rendering.live import LiveRows
 from syncengine.cli.rendering.watched import watched_line, watched_rows
-from syncengine.model.progress import RunSnapshot, RunWait, WaitReason
+from syncengine.model.progress import RunSnapshot, RunWait, WaitReason, snapshot_from
 from syncengine.model.reports import RunStatus
 from syncengine.model.watching import WatchReport, WatchState, watch_state
 from syncengine.model.work import RunKind
@@ -111,3 +112,21 @@ def test_a_run_of_an_earlier_version_and_one_that_is_no_sync() -> None:
     assert "leads  preparing" in shown(
         seen(WatchState.RUNNING, RunStatus.RUNNING, holder="crm-1")
     )
+
+
+def test_words_of_a_newer_release_are_shown_as_they_are() -> None:
+    report = seen(
+        WatchState.ENDED, RunStatus("paused"), ended_at=NOW, kind=RunKind("replay")
+    )
+    assert "leads (replay)  paused, 0 s ago" in shown(report)
+    assert code_of_watched(report) == 1
+    public = report.public()
+    assert (public["kind"], public["status"]) == ("replay", "paused")
+
+    snapshot = RunSnapshot(at=NOW, total=10, waiting=RunWait(WaitReason.QUOTA, 25.0))
+    stored = snapshot.public()
+    stored["waiting"] = {"reason": "holiday", "until": stored["waiting"]["until"]}
+    read = snapshot_from(stored)
+    assert read is not None
+    assert read.public() == stored
+    assert "holiday" in shown(replace(under_way(0.0), snapshot=read))

@@ -392,7 +392,9 @@ def _by_number(entry: tuple[str, int]) -> tuple[int, str]:
 
 
 def _wait_in_words(wait: RunWait) -> str:
-    return f"{_short_wait(wait)}: {_WAITS[wait.reason]}"
+    # The reason may be one of a newer release, which has no words here.
+    reason = _WAITS.get(wait.reason, wait.reason.value)
+    return f"{_short_wait(wait)}: {reason}"
 
 
 def _short_wait(wait: RunWait) -> str:
