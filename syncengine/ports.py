@@ -338,7 +338,7 @@ class ContactStore(Protocol):
 
 
 class ChangeStore(Protocol):
-    """What former runs of one destination altered."""
+    """Changes by former runs of one destination."""
 
     async def changes(
         self, run_id: int, contact_ids: Sequence[str]
@@ -563,7 +563,7 @@ class QuotaStore(Protocol):
 
 
 class DeskState(Protocol):
-    """What the operator's desk reads of the state: page by page, and nothing else."""
+    """Reader of the state for the operator's desk: page by page, and nothing else."""
 
     async def destinations(self, after: str | None) -> Sequence[DestinationFacts]:
         """Return a page of destinations by name, those behind ``after``."""

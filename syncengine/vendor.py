@@ -1,4 +1,4 @@
-"""Everything that an author of a vendor adapter imports.
+"""Names that an author of a vendor adapter imports.
 
 An adapter translates calls into HTTP requests and responses into answers. It never
 waits, retries, logs or opens a socket: its methods are generators that yield a

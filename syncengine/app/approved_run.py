@@ -148,7 +148,7 @@ class _Comparison:
         self._part = run.approved
         self._former_runs = frozenset(candidates.former_runs)
         self._moved: dict[str, str] = {}
-        """What happened to each, in words."""
+        """Fate of each, in words."""
 
     async def compare(self, batch: Batch, *, recreates: bool = False) -> None:
         """Compare a batch. Raises RunRefused once enough contacts are found."""

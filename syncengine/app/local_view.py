@@ -1,4 +1,4 @@
-"""What is known of a contact without the vendor: its row, its state, its next run.
+"""Local view of a contact, without the vendor: its row, its state, its next run.
 
 A row that cannot be read or worked out becomes a remark, and the rest is shown all the
 same. Only a state that cannot be read is an error.
@@ -38,15 +38,15 @@ class LocalView:
     state: ContactState | None
     """None where the state does not know the contact."""
     desired: Desired | None
-    """What the row asks for; None without a row, or with one that cannot be used."""
+    """Contact that the row asks for; None without a usable row."""
     has_row: bool | None = None
-    """Whether the source selects the contact; None where it could not be read."""
+    """True where the source selects the contact; None where it could not be read."""
     remarks: tuple[str, ...] = ()
     outlook: Outlook = field(default_factory=Outlook)
     vendor: Copy | None = None
     """The contact as the vendor shows it, once it was asked."""
     details: Mapping[str, Json] = field(default_factory=dict)
-    """What else the vendor shows of it, by name."""
+    """Other facts that the vendor shows of it, by name."""
 
     def with_remark(self, remark: str) -> LocalView:
         return replace(self, remarks=(*self.remarks, remark))

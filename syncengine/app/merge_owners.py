@@ -1,4 +1,4 @@
-"""Which contacts of ours two vendor contacts belong to, and whether they may be merged.
+"""Owners of two vendor contacts among our contacts, and whether they may be merged.
 
 A merge must not take a vendor contact away from a contact of ours. So at most one of
 the two may be the copy of one, namely the one that the other is merged into, and it is

@@ -1,4 +1,4 @@
-"""What happens next to a contact that fell short, or what a person can do about it.
+"""Next step of a contact that fell short, by itself or by a person.
 
 The texts name no contact, so that many contacts with one cause have one text.
 """

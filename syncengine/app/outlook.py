@@ -57,22 +57,22 @@ _SENDS_NOTHING = "sends nothing about it"
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What the next run will do with one contact."""
+    """Treatment of one contact by the next run."""
 
     standing: str | None = None
     """``forgotten``, ``suppressed`` or ``opted_out``: no run sends anything about it.
     """
     remarks: tuple[str, ...] = ()
     next_run: str = ""
-    """What the next run does, to be read behind "the next run"; empty where that
+    """Action of the next run, to be read behind "the next run"; empty where that
     cannot be known."""
     nothing_because: str = ""
-    """Why the next run has nothing to send; empty where it sends something or leaves
-    the contact alone."""
+    """Reason why the next run has nothing to send; empty where it sends something or
+    leaves the contact alone."""
     kept: Pending | None = None
-    """What was sent without an outcome, and stays unknown after the next run."""
+    """Calls that were sent without an outcome, and stay unknown after the next run."""
     job: Job | None = None
-    """What the next run does, as it would be planned now; None where it leaves the
+    """Plan of the next run, as it would be made now; None where it leaves the
     contact alone, or has nothing to do for it."""
 
 
@@ -84,7 +84,7 @@ class Seen:
     row: SourceRow | None = None
     """None where the source does not select the contact."""
     desired: Desired | None = None
-    """What the row asks for; None without a row, or with one that cannot be used."""
+    """Contact that the row asks for; None without a usable row."""
 
 
 async def look_ahead(

@@ -1,4 +1,4 @@
-"""What a plan file rests on: the destination, and the meaning of its configuration.
+"""Basis of a plan file: the destination, and the meaning of its configuration.
 
 A plan is sent only where both are what they were when it was made. What is known of the
 contacts, and their rows, are compared contact by contact (``app.approved_run``).

@@ -1,4 +1,4 @@
-"""What a change of the configuration alone would send."""
+"""Plan of that which a change of the configuration alone would send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What else may be made of a plan while its contacts are counted."""
+"""Watchers that make more of a plan while its contacts are counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CountedJob:
     plan: Plan
     """The plan as far as it can be foreseen (``planning.forecast.likely``)."""
     before: Known
-    """What the vendor is expected to have until now."""
+    """Copy that the vendor is expected to have until now."""
     why: Why
     causes: frozenset[Cause]
     prices: Prices

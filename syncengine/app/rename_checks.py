@@ -1,4 +1,4 @@
-"""What has to be so before a destination is renamed.
+"""Conditions that have to be met before a destination is renamed.
 
 The file has the new name already, the state knows the old one, the new one has no
 contacts of its own, and the account stays the same.

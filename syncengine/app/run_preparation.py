@@ -1,4 +1,4 @@
-"""Everything that precedes the first request of a run.
+"""Preparation of a run: all that precedes its first request.
 
 The whole diff comes first: brakes, totals and the progress bar need it. Then the brakes
 judge what the run would do. Whatever refuses the run here refuses it whole, and nothing
@@ -44,7 +44,7 @@ from syncengine.storage.state.shares import Shares
 
 @dataclass(frozen=True, slots=True)
 class PreparedWork:
-    """What a run has to do, once the brakes have let it pass."""
+    """Work of a run, once the brakes have let it pass."""
 
     contacts: int
     beyond_limit: int

@@ -61,7 +61,7 @@ class RunProgress:
     total: int | None = None
     """Number of the run's contacts, once they are known."""
     outlook: RunOutlook | None = None
-    """What the run expects of itself; None until it is known, or where it never is."""
+    """Forecast of the run; None until it is known, or where it never is."""
     _requests_before: int = field(init=False)
     _throttled_before: int = field(init=False)
 

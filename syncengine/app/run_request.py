@@ -66,13 +66,13 @@ class RunRequest:
     retry_of: int | None = None
     """Only contacts that did not make it in this former run."""
     batch: int | None = None
-    """Of them, only those of this batch."""
+    """Batch to which they are restricted."""
     resync: bool = False
     """Distrust what is known of the contacts: read it back, or else send it whole."""
     dead: bool = False
     """Only dead letters: contacts that are left alone since they were refused."""
     code: str | None = None
-    """Of them, those refused with this code."""
+    """Code with which they were refused, to restrict them."""
     since: datetime | None = None
     """Of them, those that a run tried since then, and that were refused."""
     removed: bool = False

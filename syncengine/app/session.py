@@ -1,4 +1,4 @@
-"""What every verb does around its own work, at one destination.
+"""Frame of every verb around its own work, at one destination.
 
 A verb that may send or write works in a ``session``: the destination is recognised, a
 run is started, the verb does its work, and the run is finished with the verb's report.
@@ -77,7 +77,7 @@ class NotStarted(Exception):
 
 @dataclass(slots=True)
 class Ending:
-    """How the work at a destination ended, as far as it is known."""
+    """End of the work at a destination, as far as it is known."""
 
     status: RunStatus = RunStatus.DONE
     error: str | None = None

@@ -96,7 +96,7 @@ def _read_engine_file(
 
 @dataclass(frozen=True, slots=True)
 class _Destinations:
-    """What was found in the folder of the destinations."""
+    """Findings in the folder of the destinations."""
 
     readable: list[DestinationConfig]
     """Destinations whose own files have no problem."""

@@ -214,7 +214,7 @@ class EngineFile(Written):
 
 
 class FieldModel(Written):
-    """Where a vendor field's value comes from. A column's name alone will do."""
+    """Origin of a vendor field's value. A column's name alone will do."""
 
     EMPTY: ClassVar[frozenset[str]] = frozenset({"default"})
 

@@ -32,7 +32,7 @@ _MADE_UP = "made-up-for-this-check"
 
 @dataclass(frozen=True, slots=True)
 class EngineDraft:
-    """What ``syncengine.yaml`` is to say."""
+    """Contents of a new ``syncengine.yaml``."""
 
     table: str
     key: str
@@ -43,7 +43,7 @@ class EngineDraft:
 
 @dataclass(frozen=True, slots=True)
 class DestinationDraft:
-    """What a destination's file is to say."""
+    """Contents of a new destination's file."""
 
     name: str
     vendor: str

@@ -26,7 +26,7 @@ def alert_addresses(engine: EngineFile) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything in the configuration's folder.
+    """Configuration as a whole: all that is in its folder.
 
     A destination is *readable* where its own file has no problem, and *usable* where
     it also fits the other destinations. All others are *broken*.

@@ -23,7 +23,7 @@ _HEALTHY = "ok"
 
 @dataclass(frozen=True, slots=True)
 class MetricFacts:
-    """What the metrics are made of."""
+    """Facts that the metrics are made of."""
 
     destinations: Sequence[DestinationFacts]
     alerts: Sequence[AlertFacts]

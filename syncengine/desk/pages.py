@@ -58,7 +58,7 @@ class PageView:
     template: str
     title: str
     facts: Mapping[str, object]
-    """What the template shows."""
+    """Values that the template shows."""
     public: Json
     """The same for programs."""
     refresh: int | None = None

@@ -45,7 +45,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class DeskAddress:
-    """Where the desk can be reached."""
+    """Address at which the desk can be reached."""
 
     host: str
     port: int

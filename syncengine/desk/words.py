@@ -1,4 +1,4 @@
-"""How the desk says things: numbers, durations, moments, and the state of a run."""
+"""Words of the desk: numbers, durations, moments, and the state of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncengine.model.work import Standing
 
 
 class Tone(StrEnum):
-    """How good a piece of news is. It is shown as a colour beside the words."""
+    """Tone of a piece of news, good or bad; shown as a colour beside the words."""
 
     GOOD = "good"
     INFO = "info"
@@ -22,7 +22,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What happened in a run, whether its copies are in step, and what to do next."""
+    """Verdict on a run: what happened, if its copies are in step, and what to do."""
 
     tone: Tone
     label: str

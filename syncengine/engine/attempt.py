@@ -88,7 +88,7 @@ class Attempt:
     one. It is followed only once in an attempt."""
 
     changes: RunChanges = field(default_factory=dict)
-    """What this run changed at the contact so far, and what is settled of others."""
+    """Changes of this run at the contact so far, and what is settled of others."""
     is_new: bool = False
     """True where the attempt has created the contact, for certain."""
 

@@ -74,7 +74,7 @@ class BatchFacts:
     recreated: frozenset[str] = frozenset()
     """Contacts that were deleted at the vendor, and are created again now."""
     taken_back: Mapping[str, TakenBack] = field(default_factory=dict)
-    """What undos have taken back of contacts whose rows are still the same."""
+    """Parts that undos have taken back of contacts whose rows are still the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class _Selected:
     """The contact that has its match key (``BatchFacts.key_owners``)."""
     shared: SharedContact
     taken_back: TakenBack | None
-    """What an undo has taken back of it."""
+    """Parts of it that an undo has taken back."""
 
 
 class ContactPlanner:

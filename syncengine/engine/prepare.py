@@ -57,7 +57,7 @@ States: TypeAlias = Mapping[str, ContactState]
 
 @dataclass(frozen=True, slots=True)
 class TakenBackNotes:
-    """What undos have taken back of some contacts."""
+    """Parts of some contacts that undos have taken back."""
 
     current: Mapping[str, TakenBack]
     """By contact id, for as long as the row is what it was."""

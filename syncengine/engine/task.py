@@ -74,10 +74,10 @@ class Job:
     """True where it was deleted at the vendor and is created again, once a look-up has
     found none."""
     approved: ApprovedContact | None = None
-    """What may be sent about it, in the run of a plan file; None: whatever differs."""
+    """Calls that may be sent about it, in the run of a plan file; None: any."""
 
     undo: ContactUndo | None = None
-    """What is to be taken back of the contact; None where the run is no undo."""
+    """Parts of the contact to take back; None where the run is no undo."""
     target: UndoTarget | None = None
     """Of an undo: the copy to bring about, as far as it is known by now. Its contact is
     ``desired``, too."""

@@ -32,11 +32,11 @@ class AlertKind(StrEnum):
     STALE = "stale"
     """No run was done for too long."""
     RECOVERED = "recovered"
-    """What an alert was about is over."""
+    """The alert before is over."""
 
 
 class Concern(StrEnum):
-    """What is watched at a destination."""
+    """Subject of alerts: what is watched at a destination."""
 
     RUN = "run"
     STANDING = "standing"
@@ -60,11 +60,11 @@ class AlertState:
     run_id: int | None = None
     """The run that brought it there, where one did."""
     lowest: int | None = None
-    """Of ``standing``: the smallest number of contacts that was seen."""
+    """Smallest number of contacts that was seen; of ``standing`` alone."""
     reported: int | None = None
-    """Of ``standing``: the number that the last alert reported."""
+    """Number that the last alert reported; of ``standing`` alone."""
     succeeded_at: datetime | None = None
-    """Of ``run``: the end of the last whole run that was done."""
+    """End of the last whole run that was done; of ``run`` alone."""
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``alerts --json`` prints."""
@@ -87,7 +87,7 @@ class AlertMessage:
     text: str
     """One or two sentences: what happened, where, and what to do next."""
     over: AlertKind | None = None
-    """Of a recovery: the kind of the alert that is over."""
+    """Kind of the alert that is over; of a recovery alone."""
     run_id: int | None = None
     contacts: Mapping[str, int] | None = None
     """The run's counts of contacts by outcome, where a run is what it is about."""
@@ -114,7 +114,7 @@ class UndeliveredAlerts:
     attempts: int
     """Attempts to deliver the oldest one."""
     error: str
-    """Why the last attempt failed; empty before the first one."""
+    """Reason why the last attempt failed; empty before the first one."""
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``alerts --json`` prints."""
@@ -133,7 +133,7 @@ class AlertTest:
 
     target: str
     error: str | None
-    """Why the target did not take it; None where it did."""
+    """Reason why the target did not take it; None where it did."""
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``alerts test --json`` prints."""

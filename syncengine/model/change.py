@@ -1,4 +1,4 @@
-"""What a run altered at one contact: a row of ``sync_change``."""
+"""Change of one contact by a run: a row of ``sync_change``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ChangedField:
 
 @dataclass(frozen=True, slots=True)
 class ContactChange:
-    """What one run altered at one contact, in all its steps and attempts."""
+    """Change of one contact by one run, in all its steps and attempts."""
 
     effect: Effect
     fields: Mapping[str, ChangedField] = field(default_factory=dict, repr=False)

@@ -94,7 +94,7 @@ class SourceTable:
     name: str
     """The name as in SQL, quoted where that is needed: ``crm.contacts``."""
     kind: str
-    """What it is, in words: ``table``, ``view``."""
+    """Kind of it, in words: ``table``, ``view``."""
     rows: int | None
     """The number of rows by the planner's estimate; None where there is none."""
     size: int

@@ -35,7 +35,7 @@ class RunSummary:
     """None while it is under way, or where its process died and no other run found
     that yet."""
     seconds: float
-    """How long it took, or has taken so far."""
+    """Seconds that it took, or has taken so far."""
     contacts: Mapping[str, int] = field(default_factory=dict)
     """Contacts by outcome; empty where it did not come as far as to count them."""
     requests: int | None = None
@@ -115,7 +115,7 @@ class Failure:
     destination: str
     contact_id: str
     outcome: str
-    """How its last try ended; empty where `prune` has deleted that."""
+    """Outcome of its last try; empty where `prune` has deleted that."""
     code: str
     message: str
     http_status: int | None
@@ -125,12 +125,12 @@ class Failure:
     since_run_id: int | None
     """The run since which the contact is not in step."""
     rejections: int
-    """How often this version of its row was rejected."""
+    """Number of times this version of its row was rejected."""
     standing: str | None
-    """Why it is not tried any more; None where the next run tries it."""
+    """Reason why it is not tried any more; None where the next run tries it."""
     at: datetime | None
     next_step: str = ""
-    """What happens next, or what a person can do."""
+    """Next step, by itself or by a person."""
 
     def public(self) -> dict[str, Json]:
         """Return one row of ``failures --json``."""
@@ -171,7 +171,7 @@ FAILURE_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
-    """What a run altered at a contact."""
+    """Change of a contact by a run."""
 
     effect: str
     """``created``, ``linked``, ``updated`` or ``deleted``."""
@@ -184,7 +184,7 @@ class RecordedChange:
 
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
-    """What one run did to a contact."""
+    """Part of one run in a contact's history."""
 
     run_id: int
     destination: str
@@ -280,7 +280,7 @@ class FieldReason:
 
 @dataclass(frozen=True, slots=True)
 class WhyReport:
-    """Why a contact is at one destination as it is. The names are stable."""
+    """Explanation of a contact's state at one destination. The names are stable."""
 
     destination: str
     contact_id: str
@@ -292,11 +292,11 @@ class WhyReport:
     since_run_id: int | None
     synced_at: datetime | None
     last: ContactEvent | None
-    """What the newest run that touched it did."""
+    """Change by the newest run that touched it."""
     next_run: str
     """To be read behind "the next run"; empty where that cannot be known."""
     reason: str
-    """Why the next run does that."""
+    """Reason why the next run does that."""
     fields: tuple[FieldReason, ...] = ()
     remarks: tuple[str, ...] = ()
     is_known: bool = True
@@ -359,7 +359,7 @@ class AskedPerson:
     """Such as ``contact 7``, or ``--phones, line 3``: the number itself is not
     repeated."""
     kind: str | None = None
-    """What the suppression names; None where there is none."""
+    """Subject of the suppression; None where there is none."""
     reason: str | None = None
     since: datetime | None = None
 
@@ -388,9 +388,9 @@ class ErasureRow:
     status: str
     """``open``, ``scheduled``, ``impossible`` or ``done``."""
     receipt: str
-    """What the vendor said."""
+    """Answer of the vendor, in words."""
     to_ask: str
-    """What a person still has to ask the vendor for; empty where nothing."""
+    """Request that a person still has to make of the vendor; empty: none."""
     requested_at: datetime
     ended_at: datetime | None
     subject: str

@@ -1,4 +1,4 @@
-"""What the pages of ``serve`` and the metrics show beside runs: facts from the state."""
+"""Facts from the state that pages of ``serve`` and the metrics show beside runs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FailurePage:
 
 @dataclass(frozen=True, slots=True)
 class ContactAtDestination:
-    """How one contact stands at one destination."""
+    """State of one contact at one destination."""
 
     destination: str
     status: str
@@ -66,5 +66,5 @@ class ContactAtDestination:
     is_unsettled: bool = False
     """True where something was sent, and its outcome is unknown."""
     fields: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    """What the vendor is known to hold; empty unless values were asked for."""
+    """Fields that the vendor is known to hold; empty unless values were asked for."""
     tags: tuple[str, ...] = ()

@@ -18,10 +18,10 @@ from syncengine.model.mapping import OnRemoved
 
 
 class Case(StrEnum):
-    """What the vendor may turn out to hold of a contact."""
+    """Cases of what the vendor may turn out to hold of a contact."""
 
     AS_KNOWN = "as_known"
-    """What is known of it; nothing is asked first."""
+    """The copy is the known one; nothing is asked first."""
     NOT_FOUND = "not_found"
     """Nothing: the look-up found no contact."""
     FOUND = "found"
@@ -44,7 +44,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What is sent about a contact in one case."""
+    """Calls about a contact in one case."""
 
     case: Case
     calls: tuple[PlannedCall, ...] = ()

@@ -78,7 +78,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class SampledContact:
-    """What a run would do about one contact."""
+    """Plan of a run for one contact."""
 
     contact_id: str
     why: str

@@ -56,7 +56,7 @@ MOST_TAGS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigChange:
-    """What only the present configuration would send, and an earlier one would not."""
+    """Difference to an earlier configuration: what the present one alone would send."""
 
     is_new_destination: bool
     """True where the earlier configuration has no such destination."""
@@ -73,9 +73,9 @@ class ConfigChange:
     tags: Mapping[str, Mapping[str, int]]
     tags_left_out: int
     refused_by: str | None
-    """What would refuse the run under the present configuration alone."""
+    """Refusal of the run under the present configuration alone."""
     refused_before: str | None
-    """What would have refused it under the earlier one, whose plan is not whole then.
+    """Refusal of it under the earlier one, whose plan is not whole then.
     """
 
     def public(self) -> dict[str, Json]:
@@ -126,7 +126,7 @@ class PlanReport:
     standing_codes: Mapping[Standing, Mapping[str, int]] = field(default_factory=dict)
     """Contacts that stand before the run, by reason and code, where they have one."""
     causes: tuple[CauseCount, ...] = ()
-    """Why contacts are worked on; one contact may have several causes."""
+    """Number of contacts by cause; one contact may have several causes."""
     why: Mapping[str, int] = field(default_factory=dict)
     """The contacts that something is sent or looked up about, each under one reason."""
     fields: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -153,12 +153,12 @@ class PlanReport:
     sample: tuple[SampledContact, ...] = ()
     """Single contacts with their values, where they were asked for."""
     since_config: ConfigChange | None = None
-    """What only the present configuration would send, where that was asked for."""
+    """Difference to an earlier configuration, where that was asked for."""
     remarks: tuple[str, ...] = ()
     """Remarks for a person."""
     brake: str | None = None
     brake_name: str | None = None
-    """What lets it pass: ``--accept NAME``."""
+    """Name that lets it pass: ``--accept NAME``."""
     error: str | None = None
     cause: SyncEngineError | None = field(default=None, repr=False, compare=False)
     """The error that would refuse the run, where one would."""

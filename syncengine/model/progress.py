@@ -159,7 +159,7 @@ def public_limit(limit: Limit) -> dict[str, Json]:
 
 @dataclass(slots=True)
 class RunMinute:
-    """What a run did in one minute of the database's clock."""
+    """Work of a run in one minute of the database's clock."""
 
     minute: int
     """Number of the minute since 1970."""

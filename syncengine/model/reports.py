@@ -40,7 +40,7 @@ class RunStatus(OpenWords):
     """Ways in which the work at one destination ends."""
 
     DONE = "done"
-    """Everything was done; contacts that stand are counted elsewhere."""
+    """All was done; contacts that stand are counted elsewhere."""
     INCOMPLETE = "incomplete"
     """Something fell short: contacts were rejected or deferred, or their outcome is
     unknown."""
@@ -84,7 +84,7 @@ def error_of(
 
 
 class DestinationReport(Protocol):
-    """What the reports of all verbs have in common: they are about one destination."""
+    """Report of any verb: it is about one destination."""
 
     @property
     def destination(self) -> str: ...
@@ -175,7 +175,7 @@ class RunReport:
     """Number of times that the vendor refused a request for its rate limit."""
     seconds: float = 0.0
     forecast: RunForecast | None = None
-    """What the run expected of itself, and how right it was; None where its contacts
+    """Forecast of the run, and how right it was; None where its contacts
     were not planned beforehand."""
     undo_of: int | None = None
     """The run that this one takes back; None where it is no undo."""
@@ -301,7 +301,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Everything that ``check`` looked at."""
+    """Report of ``check``: all that it looked at."""
 
     checks: tuple[Check, ...]
 

@@ -1,4 +1,4 @@
-"""What a run expects of itself before its first request, and how right it was.
+"""Forecast of a run, made before its first request, and how right it was.
 
 It is stored with the run (``sync_run.forecast``), and scored in the run's report: calls
 that were planned against calls that were made, and the time that the limits were to
@@ -19,7 +19,7 @@ from syncengine.model.progress import public_limit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeByRun:
-    """What a run did, to be compared with its forecast."""
+    """Facts of a run, to be compared with its forecast."""
 
     calls: int
     requests: int
@@ -31,7 +31,7 @@ class MadeByRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunForecast:
-    """What a run expects of itself."""
+    """Forecast that a run makes of itself."""
 
     at: datetime
     """Moment of the forecast, right before the first request."""
@@ -46,7 +46,7 @@ class RunForecast:
     limit: Limit | None
     """The limit that decides how long it takes; None where none does."""
     made: MadeByRun | None = None
-    """What the run did, once it is over."""
+    """Facts of the run, once it is over."""
 
     @property
     def ends_at(self) -> datetime:

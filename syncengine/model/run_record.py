@@ -1,4 +1,4 @@
-"""What the operator's desk shows of runs: facts as the state has them, nothing else.
+"""Facts of runs for the operator's desk, as the state has them, and nothing else.
 
 They are read by ``storage`` and turned into pages by ``desk``. Names of fields and tags
 are among them, and ids of contacts. Values are only where somebody asked for them.
@@ -37,9 +37,9 @@ class RunFacts:
     holder: str | None = None
     """The process that works on its account right now; None: nobody does."""
     forecast: Mapping[str, Json] | None = None
-    """What it expected of itself before its first request."""
+    """Forecast that it made of itself before its first request."""
     progress: Mapping[str, Json] | None = None
-    """What it last wrote about itself while it was under way."""
+    """Progress that it last wrote while it was under way."""
 
     @property
     def contacts(self) -> Mapping[str, int]:
@@ -119,12 +119,12 @@ class ChangedName:
     name: str
     contacts: int
     cleared: int = 0
-    """Of a field: contacts at which it is empty now."""
+    """Number of contacts at which a field is empty now; 0 for tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeCounts:
-    """What a run changed, by field and tag; no values."""
+    """Changes of a run, counted by field and tag; no values."""
 
     contacts: int = 0
     effects: Mapping[str, int] = field(default_factory=dict)
@@ -149,7 +149,7 @@ class ChangedValue:
 
 @dataclass(frozen=True, slots=True)
 class ChangedContact:
-    """What a run changed at one contact. Personal data."""
+    """Change of one contact by a run, with its values. Personal data."""
 
     contact_id: str
     effect: str
@@ -179,7 +179,7 @@ class FailureKind:
     code: str
     contacts: int
     message: str
-    """What was said about one of them."""
+    """Message about one of them."""
     contact_ids: tuple[str, ...] = ()
     """The first ones."""
 

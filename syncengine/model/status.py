@@ -73,14 +73,14 @@ class StatusReport:
     standing: Mapping[Standing, int] = field(default_factory=dict)
     """Contacts that are not in step and not tried any more, by reason."""
     standing_codes: Mapping[Standing, Mapping[str, int]] = field(default_factory=dict)
-    """Of them, those that have a code, by reason and code."""
+    """Number of those among them that have a code, by reason and code."""
     in_step: bool | None = None
-    """Whether the newest run that sends did everything; None while it is under way, or
-    where there was none."""
+    """True where the newest run that sends did everything; None while it is under
+    way, or where there was none."""
     progress: RunSnapshot | None = None
-    """How far the run under way is, as it has written down itself."""
+    """Progress of the run under way, as it has written down itself."""
     lease: LeaseHolder | None = None
-    """Who works on its account right now; None: nobody."""
+    """Process that works on its account right now; None: there is none."""
     open_erasures: int = 0
     """Forgotten contacts that are not erased there yet, or whose vendor is still to be
     asked."""

@@ -1,4 +1,4 @@
-"""What an undo is about, and what it leaves behind.
+"""Scope of an undo, and the notes that it leaves behind.
 
 ``TakenBack`` is the note that a contact keeps of an undo, so that no later run sends
 again what was taken back, for as long as its row and the meaning of the mapping are
@@ -28,7 +28,7 @@ class LaterChange:
 
 @dataclass(frozen=True, slots=True)
 class UndoScope:
-    """What somebody wants to be taken back of a run."""
+    """Parts of a run that somebody wants to be taken back."""
 
     run_id: int
     fields: frozenset[str] = frozenset()
@@ -45,7 +45,7 @@ class UndoScope:
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What of a contact was taken back, and is not sent again.
+    """Parts of a contact that were taken back, and are not sent again.
 
     Names of fields and tags only: their values are what is known of the contact.
     """

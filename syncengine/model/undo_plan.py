@@ -30,7 +30,7 @@ class UndoPlan:
     undo_of: int
     """The run that would be taken back."""
     plan: PlanReport
-    """What would be sent, in the words of any other plan."""
+    """Plan of what would be sent, in the words of any other plan."""
     contacts: int = 0
     """Contacts that would be written to, or deleted."""
     reads: int = 0

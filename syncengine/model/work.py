@@ -200,7 +200,7 @@ class Intent:
     contact_id: str
     pending: Pending
     taken_back: TakenBack | None = None
-    """What is about to be taken back; None where the run is no undo."""
+    """Parts that are about to be taken back; None where the run is no undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +243,9 @@ class Record:
     changes: RunChanges = field(default_factory=dict)
     """Changes to write, each in place of what that run's change was before."""
     taken_back: TakenBack | None = None
-    """What was taken back by an undo, maybe nothing; None where the run is no undo."""
+    """Note of what an undo took back, maybe nothing; None where the run is no undo."""
     stood: Standing | None = None
-    """Of an undo: why the contact was not tried any more before. That stays so."""
+    """Reason why the contact was not tried any more before an undo. That stays so."""
     keeps_state: bool = False
     """True where nothing is written but the outcome: an undo leaves the contact as it
     is."""

@@ -34,7 +34,7 @@ says how it went."""
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What alerts have to know of a run that is over."""
+    """Facts of a run that is over, for its alerts."""
 
     destination: str
     run_id: int | None
@@ -42,7 +42,7 @@ class EndedRun:
     is_braked: bool = False
     """True where a brake refused it."""
     error: str = ""
-    """Why it was halted or braked, in words that name no contact."""
+    """Reason why it was halted or braked, in words that name no contact."""
     contacts: Mapping[str, int] | None = None
     """Contacts by outcome."""
     is_whole: bool = True

@@ -115,7 +115,7 @@ class Why(StrEnum):
     LEFT = "left"
     ROW = "row_changed"
     CONFIGURATION = "configuration_changed"
-    """Everything that is sent is sent because the mapping changed, or the program."""
+    """All that is sent is sent because the mapping changed, or the program."""
     LIFTED = "suppression_lifted"
     REJECTED = "rejected_before"
     UNFINISHED = "unfinished"

@@ -149,9 +149,9 @@ class CallFacts:
     """Facts about an applied call that the call and its answer do not show."""
 
     known: Known
-    """What was known before it, with what was unknown."""
+    """Copy that was known before it, with what was unknown."""
     learned: Known
-    """What is known after it."""
+    """Copy that is known after it."""
     is_new: bool = False
     """True where this run has created the contact: what was unknown before it never
     arrived."""

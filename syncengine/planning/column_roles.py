@@ -1,4 +1,4 @@
-"""What a column or a vendor's field means, by its name.
+"""Meaning of a column or a vendor's field, by its name.
 
 Names are compared in one spelling: ``firstName``, ``First Name`` and ``FIRST_NAME`` are
 ``firstname``, and ``prénom`` is ``prenom``. Words that say whose value it is, as in

@@ -29,7 +29,7 @@ _LENGTH = 8
 
 
 class EarlierPlan:
-    """What would be sent under the earlier configuration."""
+    """Plan under the earlier configuration."""
 
     def __init__(self) -> None:
         self._sent: dict[str, bytes] = {}
@@ -54,7 +54,7 @@ class EarlierPlan:
 
 
 class ConfigDifference:
-    """What only the present plan would send."""
+    """Part of the present plan that the earlier one lacks."""
 
     def __init__(self, earlier: EarlierPlan) -> None:
         self.only_now = 0

@@ -43,7 +43,7 @@ _ANY_VALUE = "?"
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What requests cost at a destination, and the settings that decide about them."""
+    """Costs of requests at a destination, and the settings that decide about them."""
 
     capabilities: Capabilities
     on_removed: OnRemoved

@@ -124,7 +124,7 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class LookUpRules:
-    """What decides about look-ups, and about what they may find."""
+    """Rules about look-ups, and about what they may find."""
 
     capabilities: Capabilities
     find_first: bool
@@ -309,7 +309,7 @@ def row_movement(planned: PlannedContact, row: str | None) -> Moved | None:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedContact:
-    """What may be sent about one contact of a plan that is run."""
+    """Permission of a plan that is run: what may be sent about one contact."""
 
     alternatives: tuple[Alternative, ...]
     digests: Digests = field(repr=False, compare=False)

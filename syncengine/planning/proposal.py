@@ -101,12 +101,12 @@ class KeyProposal:
 
     column: str | None
     reason: str
-    """Why this one, or why none and what to do."""
+    """Reason for this one, or for none, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class VendorFields:
-    """What a mapping has to know of a vendor."""
+    """Facts of a vendor that a mapping depends on."""
 
     name: str
     usual: tuple[str, ...]
@@ -152,7 +152,7 @@ class ProposedCondition:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a person has said already; a proposal keeps to it."""
+    """Answers of a person so far; a proposal keeps to them."""
 
     fields: tuple[ProposedField, ...] = ()
     left_out: frozenset[str] = frozenset()

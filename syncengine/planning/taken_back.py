@@ -1,4 +1,4 @@
-"""What was taken back of a contact: withheld from what its row asks for.
+"""Withholding of what was taken back: it is left out of what a row asks for.
 
 An undo puts old values back at the vendor, while the row still asks for the new ones.
 So each contact of an undo gets a note (``TakenBack``), and every run plans the contact

@@ -1,4 +1,4 @@
-"""What an undo does with one contact: the copy to bring about, or reasons not to.
+"""Decision of an undo about one contact: the copy to bring about, or reasons not to.
 
 An undo takes back what a former run changed at the vendor, contact by contact. Its
 target is an ordinary ``Desired``, which holds the old values of what may be taken back
@@ -62,21 +62,21 @@ class Skip(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ContactUndo:
-    """Everything about a contact that does not change while the undo is under way."""
+    """Facts of a contact that do not change while the undo is under way."""
 
     contact_id: str
     change: ContactChange
     scope: UndoScope
     later: tuple[LaterChange, ...] = ()
     wanted: Desired | None = field(default=None, repr=False)
-    """What its row asks for now, taken back or not; None: it has no row, or one that
-    cannot be used."""
+    """Contact that its row asks for now, taken back or not; None: it has no row, or
+    one that cannot be used."""
     is_in_step: bool = False
     """True where the row, as it is now, was acknowledged by the vendor."""
     version: int = NO_ROW
     """The fingerprint of its row (``taken_back.Versions``)."""
     note: TakenBack | None = None
-    """What was taken back of it before, and still counts."""
+    """Note of what was taken back of it before, and still counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ class UndoTarget:
     desired: Desired | None
     """None: the contact is to be deleted."""
     known: Known = field(repr=False)
-    """What is known of the contact, as far as the vendor has just shown it."""
+    """Known copy of the contact, as far as the vendor has just shown it."""
     note: TakenBack
-    """What counts as taken back from now on; maybe nothing."""
+    """Note of what counts as taken back from now on; it may be empty."""
     skipped: tuple[Unsupported, ...] = ()
     reasons: tuple[str, ...] = ()
     """The reasons for what is skipped, in words."""

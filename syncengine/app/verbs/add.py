@@ -48,7 +48,7 @@ _SHOWN = 30
 
 @dataclass(frozen=True, slots=True)
 class NewDestination:
-    """What a person has said about a new destination."""
+    """Answers of a person about a new destination."""
 
     name: str
     vendor: str

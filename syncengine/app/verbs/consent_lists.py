@@ -1,4 +1,4 @@
-"""Who is suppressed, as far as that is stored, and how far erasures are."""
+"""Lists of the suppressed, as far as they are stored, and of erasures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the state knows of each destination right now; reads nothing but the state."""
+"""Status of each destination right now; reads nothing but the state."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ _SHORTEST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class WatchedMoment:
-    """What was seen at one moment."""
+    """View of the newest runs at one moment."""
 
     reports: Sequence[WatchReport]
     """The destinations; as they were seen last, where ``problem`` is given."""
     problem: str = ""
-    """Why the state cannot be read at the moment."""
+    """Reason why the state cannot be read at the moment."""
 
     @property
     def is_over(self) -> bool:

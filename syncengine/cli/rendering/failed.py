@@ -38,7 +38,7 @@ _MOST_STEPS = 20
 
 @dataclass(slots=True)
 class NextSteps:
-    """What comes next, with the number of contacts that it concerns."""
+    """Next step, with the number of contacts that it concerns."""
 
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
 

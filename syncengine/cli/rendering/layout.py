@@ -1,4 +1,4 @@
-"""What all reports share: lines, tables, numbers and durations.
+"""Layout that all reports share: lines, tables, numbers and durations.
 
 Every report is printed in the same order: a table with a line for each destination,
 then what a person should know of each, as lines of text. Everything goes to stdout; the

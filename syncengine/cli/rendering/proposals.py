@@ -1,4 +1,4 @@
-"""What ``init`` and ``add`` found and propose."""
+"""Findings and proposals of ``init`` and ``add``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``watch`` shows of each destination's newest run."""
+"""View of ``watch``: each destination's newest run."""
 
 from __future__ import annotations
 

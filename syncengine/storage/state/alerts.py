@@ -41,7 +41,7 @@ class ClaimedMessage:
 
 @dataclass(frozen=True, slots=True)
 class AlertOverview:
-    """How things stand at many destinations, as one look shows it."""
+    """Standing of many destinations, as one look shows it."""
 
     states: Mapping[str, Mapping[Concern, AlertState]]
     """By destination; those that were never watched are not there."""

@@ -89,7 +89,7 @@ class Contacts(FencedStore):
         self._run_id = run_id
         self._numbered = numbered
         self._has_notes: bool | None = None
-        """Whether anything was taken back at the destination; None: not asked yet."""
+        """True where something was taken back at the destination; None: not asked."""
         self.taken_over: Counter[str] = Counter()
         """By destination: the number of vendor contacts taken over from it."""
 

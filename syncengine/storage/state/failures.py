@@ -37,7 +37,7 @@ class FailedContact:
 
     contact_id: str
     outcome: str
-    """How its last try ended; empty where that is not there any more."""
+    """Outcome of its last try; empty where that is not there any more."""
     code: str
     message: str
     http_status: int | None

@@ -28,7 +28,7 @@ _MOST_CHANGES = 500
 
 @dataclass(frozen=True, slots=True)
 class StandingNow:
-    """How a contact stands at a destination right now."""
+    """State of a contact at a destination right now."""
 
     status: str
     code: str

@@ -1,4 +1,4 @@
-"""Everything that the report of one run shows, read from the state.
+"""Facts for the report of one run, read from the state.
 
 Unlike the pages of ``serve`` (``state.desk``) it counts all that the run did,
 however much that is: a report is written once, and read often.

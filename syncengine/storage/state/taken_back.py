@@ -29,7 +29,7 @@ _SLICE = 1000
 
 
 class PastChanges(FencedStore):
-    """What a run and those after it altered (``ports.ChangeStore``)."""
+    """Changes by a run and those after it (``ports.ChangeStore``)."""
 
     def __init__(self, fence: Fence, destination: str) -> None:
         super().__init__(fence)
@@ -95,7 +95,7 @@ async def _page_of(
 
 @dataclass(frozen=True, slots=True)
 class KeptChanges:
-    """What the state keeps of a run's changes."""
+    """Changes of a run that the state keeps."""
 
     is_kept: bool
     """True where there is a change to take back."""
