@@ -59,35 +59,51 @@ def redactor(
 
     Secret values are hidden anywhere in a text.
     """
-    known = sorted({secret for secret in secrets if secret})
-    concealer = Concealer(secret for secret in known if len(secret) >= _LONG)
-    short_ones = _short_secrets([secret for secret in known if len(secret) < _LONG])
-
-    def clean_text(text: str) -> str:
-        hidden = concealer.hide(text, _HIDDEN)
-        return hidden if short_ones is None else short_ones.sub(_HIDDEN, hidden)
-
-    def clean_item(key: object, item: Any) -> Any:
-        is_secret = any(word in str(key).lower() for word in _SECRET_KEYS)
-        return _HIDDEN if is_secret else clean(item)
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, str):
-            return clean_text(value)
-        if isinstance(value, dict):
-            return {clean(key): clean_item(key, item) for key, item in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [clean(item) for item in value]
-        if isinstance(value, bool | int | float) or value is None:
-            return value
-        # Anything else is logged as its text.
-        return clean_text(str(value))
+    cleaner = _Cleaner(secrets)
 
     def process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        cleaned: EventDict = clean(dict(event))
+        cleaned: EventDict = cleaner.clean(dict(event))
         return cleaned
 
     return process
+
+
+class _Cleaner:
+    """Hides secrets in the values of events, however deep they are."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = sorted({secret for secret in secrets if secret})
+        short_ones = [secret for secret in known if len(secret) < _LONG]
+        self._concealer = Concealer(secret for secret in known if len(secret) >= _LONG)
+        self._short_ones = _short_secrets(short_ones)
+
+    def clean(self, value: Any) -> Any:
+        """Return a value without secrets, made of what JSON knows."""
+        if isinstance(value, str):
+            return self._clean_text(value)
+        if isinstance(value, dict):
+            return {
+                self.clean(key): self._clean_item(key, item)
+                for key, item in value.items()
+            }
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.clean(item) for item in value]
+        if isinstance(value, bool | int | float) or value is None:
+            return value
+        # Anything else is logged as its text.
+        return self._clean_text(str(value))
+
+    def _clean_item(self, key: object, item: Any) -> Any:
+        name = str(key).lower()
+        if any(word in name for word in _SECRET_KEYS):
+            return _HIDDEN
+        return self.clean(item)
+
+    def _clean_text(self, text: str) -> str:
+        hidden = self._concealer.hide(text, _HIDDEN)
+        if self._short_ones is None:
+            return hidden
+        return self._short_ones.sub(_HIDDEN, hidden)
 
 
 def _short_secrets(secrets: list[str]) -> re.Pattern[str] | None:

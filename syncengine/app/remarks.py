@@ -52,10 +52,8 @@ async def remarks(
     """
     state = databases.state
     lines: list[str] = []
-    if total == 0 and request.undo is not None:
-        lines.append(f"run {request.undo.run_id} changed none of these contacts")
-    elif total == 0 and request.kind is not RunKind.RETRY:
-        lines += await _on_empty_source(destination, databases, source)
+    if total == 0:
+        lines += await _on_no_contact(destination, databases, request, source)
     for contact_id in await still_open(state, destination.name):
         lines.append(_on_open_erasure(contact_id))
     not_listed = await notes_left(state, run_id, one_by_one=bool(request.contacts))
@@ -64,7 +62,7 @@ async def remarks(
     if unreached:
         lines.append(_on_unreached(run_id, unreached))
     lines += await _on_retry(destination, databases, request, total, changed)
-    if request.contacts and total is not None:
+    if total is not None:
         lines += await _on_named(destination, databases, request, source, run_id)
     if left:
         lines.append(_on_limit(request, left))
@@ -76,6 +74,20 @@ async def remarks(
     lines += await gone_remarks(destination, databases)
     lines += await earlier_removed_remarks(destination, databases, request)
     return tuple(lines)
+
+
+async def _on_no_contact(
+    destination: DestinationConfig,
+    databases: Databases,
+    request: RunRequest,
+    source: Source,
+) -> tuple[str, ...]:
+    """Return a line where it may surprise that a run had no contact."""
+    if request.undo is not None:
+        return (f"run {request.undo.run_id} changed none of these contacts",)
+    if request.kind is RunKind.RETRY:
+        return ()
+    return await _on_empty_source(destination, databases, source)
 
 
 async def _on_empty_source(
@@ -174,6 +186,8 @@ async def _on_named(
     run_id: int,
 ) -> tuple[str, ...]:
     """Return why nothing was sent about contacts that were asked for by name."""
+    if not request.contacts:
+        return ()
     named = [contact_id_of(key) for key in request.contacts]
     try:
         return await reasons(destination, databases, source, run_id, named)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from textwrap import shorten
 
@@ -110,10 +111,11 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
     for number, night in enumerate(NIGHTS, 1):
         _, rows = read_rows(shipped("config") / "demo" / f"{night}.csv.gz")
         changed, removed = await load_contacts(dsn, rows)
-        were = "was" if removed == 1 else "were"
-        news = f"{changed} of {len(rows)} rows changed, {removed} {were} removed"
         if number == 1:
             news = f"{changed} rows are new"
+        else:
+            were = "was" if removed == 1 else "were"
+            news = f"{changed} of {len(rows)} rows changed, {removed} {were} removed"
         out.print(
             f"\n[bold]Night {number}[/bold]: the US Congress as of {night}; {news}.",
             markup=True,
@@ -128,9 +130,9 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
         # The contacts to look at are left out: the summary is about them.
         print_runs([replace(report, noteworthy=()) for report in first_reports])
     _print_summary(runs)
-    all_reports = [report for _, reports in runs for report in reports]
-    is_in_step = all(exits.exit_code(report) == exits.IN_STEP for report in all_reports)
-    return exits.IN_STEP if is_in_step else exits.FELL_SHORT
+    all_reports = chain.from_iterable(reports for _, reports in runs)
+    codes = {exits.exit_code(report) for report in all_reports}
+    return exits.IN_STEP if codes <= {exits.IN_STEP} else exits.FELL_SHORT
 
 
 async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:

@@ -45,14 +45,7 @@ def taken_back(
             reasons.append(in_words(unsupported))
         if receipt:
             reasons.append(f"the vendor has scheduled it: {receipt}")
-        outcome = ContactOutcome(
-            OutcomeKind.UNSUPPORTED if left else OutcomeKind.APPLIED,
-            actions,
-            requests,
-            code=left[0].code if left else "",
-            message="; ".join(reasons),
-            unsupported=left,
-        )
+        outcome = _outcome_of_target(left, actions, requests, "; ".join(reasons))
     note = target.note
     if note.version == NO_ROW:
         # There is no row that could have it sent again.
@@ -64,6 +57,25 @@ def taken_back(
     elif target.desired is None:
         record = replace(record, status=Status.REMOVED, source_hash=None)
     return replace(record, outcome=outcome)
+
+
+def _outcome_of_target(
+    left: tuple[Unsupported, ...],
+    actions: tuple[Action, ...],
+    requests: int,
+    message: str,
+) -> ContactOutcome:
+    """Return the outcome of a contact; ``left`` is what could not be taken back."""
+    if not left:
+        return ContactOutcome(OutcomeKind.APPLIED, actions, requests, message=message)
+    return ContactOutcome(
+        OutcomeKind.UNSUPPORTED,
+        actions,
+        requests,
+        code=left[0].code,
+        message=message,
+        unsupported=left,
+    )
 
 
 def left_alone(state: ContactState, undo: ContactUndo, skip: Skip) -> Record:
@@ -124,17 +136,23 @@ def refused(
 
 def _as_before(state: ContactState, known: Known, note: TakenBack) -> Record:
     """Return a record without an outcome, with what the state said before the undo."""
-    status = state.status if state.status in _KEPT else Status.PENDING
-    return Record(
+    record = Record(
         contact_id=state.contact_id,
         known=known,
-        status=status,
-        source_hash=state.source_hash if status in _KEPT else None,
+        status=Status.PENDING,
+        source_hash=None,
         rejections=state.rejections,
         rejected_hash=state.rejected_hash,
         taken_back=note,
-        stood=state.standing if status in _KEPT else None,
-        refusal=state.refusal if status in _KEPT else None,
+    )
+    if state.status not in _KEPT:
+        return record
+    return replace(
+        record,
+        status=state.status,
+        source_hash=state.source_hash,
+        stood=state.standing,
+        refusal=state.refusal,
     )
 
 

@@ -86,15 +86,9 @@ def merged(first: ContactChange | None, then: ContactChange) -> ContactChange | 
         # What was changed before was at a vendor contact that it has no more: that one
         # is gone, or became somebody else's.
         return then
-    before = first.fields
-    fields = {**before}
-    for name, change in then.fields.items():
-        fields[name] = (
-            _first_and_last(before[name], change) if name in before else change
-        )
     combined = ContactChange(
         effect=_effect_of_both(first.effect, then.effect),
-        fields={name: each for name, each in fields.items() if not _is_void(each)},
+        fields=_fields_of_both(first.fields, then.fields),
         tags_added=(first.tags_added - then.tags_removed)
         | (then.tags_added - first.tags_removed),
         tags_removed=(first.tags_removed - then.tags_added)
@@ -102,6 +96,18 @@ def merged(first: ContactChange | None, then: ContactChange) -> ContactChange | 
         external_id=then.external_id or first.external_id,
     )
     return combined if _says_anything(combined) else None
+
+
+def _fields_of_both(
+    first: Mapping[str, ChangedField], then: Mapping[str, ChangedField]
+) -> dict[str, ChangedField]:
+    """Return the fields of two steps, without those that are as they were."""
+    fields = {**first}
+    for name, change in then.items():
+        fields[name] = change
+        if name in first:
+            fields[name] = _first_and_last(first[name], change)
+    return {name: change for name, change in fields.items() if not _is_void(change)}
 
 
 def _first_and_last(first: ChangedField, then: ChangedField) -> ChangedField:
@@ -386,23 +392,30 @@ def _settled_parts(
         sender = sender_of(note, part)
         if sender.run_id is None or part in (CREATE, DELETE):
             continue
-        change: ContactChange | None
+        change: ContactChange | None = None
         if part.startswith(TAGS) and part not in note.fields:
             tag = part.removeprefix(TAGS)
             change = _settled_tag(tag, value, before, remote, is_same=is_same)
-        else:
-            if not _is_shown_as_sent(part, value, remote, capabilities.hidden, same):
-                continue
-            field = ChangedField(value)
-            if is_same and not sender.over_unknown:
-                field = _field_change(before, part, value, is_new=False)
-            change = None
-            if not _is_void(field):
-                change = ContactChange(Effect.UPDATED, {part: field})
+        elif _is_shown_as_sent(part, value, remote, capabilities.hidden, same):
+            # Sent over something that was unknown, it had no known value before.
+            is_old_known = is_same and not sender.over_unknown
+            change = _settled_field(part, value, before, is_old_known=is_old_known)
         if change is not None:
             change = replace(change, external_id=remote.external_id)
             pieces.append(Piece(sender.run_id, change))
     return pieces
+
+
+def _settled_field(
+    name: str, sent: Json, before: Known, *, is_old_known: bool
+) -> ContactChange | None:
+    """Return the change of a field that the vendor shows to have what was sent."""
+    field = ChangedField(sent)
+    if is_old_known:
+        field = _field_change(before, name, sent, is_new=False)
+    if _is_void(field):
+        return None
+    return ContactChange(Effect.UPDATED, {name: field})
 
 
 def _settled_tag(

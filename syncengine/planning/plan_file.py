@@ -329,17 +329,14 @@ class ApprovedContact:
         ``known`` is what is known after the look-ups.
         """
         planned = [self.digests.call(call) for call in calls]
-        is_exact = [
-            _fits(planned, each.calls, is_rest=self.is_rest)
-            for each in self.alternatives
-            if each.case is not Case.FOUND
-        ]
-        if any(is_exact):
-            return None
         for each in self.alternatives:
-            if each.case is not Case.FOUND or known.external_id is None:
-                continue
-            if all(_fits_found(call, each, desired, known) for call in calls):
+            if each.case is not Case.FOUND:
+                is_stated = _fits(planned, each.calls, is_rest=self.is_rest)
+            elif known.external_id is None:
+                is_stated = False
+            else:
+                is_stated = _all_fit_found(calls, each, desired, known)
+            if is_stated:
                 return None
         actions = ", ".join(dict.fromkeys(call.action.value for call in calls))
         found = "no contact" if known.external_id is None else "a contact"
@@ -376,6 +373,12 @@ def _is_stated(action: Action, stated: Collection[Action]) -> bool:
     deletion.
     """
     return action in stated or action not in (*_CREATING, Action.DELETE)
+
+
+def _all_fit_found(
+    calls: Sequence[Call], stated: Alternative, desired: Desired | None, known: Known
+) -> bool:
+    return all(_fits_found(call, stated, desired, known) for call in calls)
 
 
 def _fits_found(
@@ -427,5 +430,9 @@ def _fits_value(
         return True
     if isinstance(value, list) and isinstance(wanted, list):
         # Of a field that accumulates only the values that it lacks are sent.
-        return all(any(equal_as_json(each, one) for one in wanted) for each in value)
+        return all(_is_among(each, wanted) for each in value)
     return value in EMPTY and wanted in EMPTY
+
+
+def _is_among(value: Json, values: Sequence[Json]) -> bool:
+    return any(equal_as_json(value, each) for each in values)

@@ -56,51 +56,77 @@ async def plan(
         refuse_other_file(out)
         file = _OutputFile(out, shows_values)
         request = replace(request, for_file=True)
+    watchers = _Watchers(request, sample)
     before: Mapping[str, PlanReport] = {}
-    watchers: dict[str, EarlierWatcher] = {}
     if earlier is not None:
-        chosen = [each.name for each in config.chosen(tuple(names))]
-        there = {each.name for each in earlier.readable} | earlier.unreadable.keys()
-        watchers = {name: EarlierWatcher() for name in chosen if name in there}
-        before = await _earlier_reports(earlier, watchers, request)
-    reports: list[PlanReport] = []
-    differences: dict[str, DifferenceWatcher] = {}
-    samplers: dict[str, ContactSampler] = {}
+        watchers.earlier = _earlier_watchers(config, names, earlier)
+        before = await _earlier_reports(earlier, watchers.earlier, request)
+    reports = await _plan_all(config, names, request, watchers.of, file)
+    return [
+        watchers.completed(report, before.get(report.destination)) for report in reports
+    ]
 
-    def watching(destination: DestinationConfig) -> tuple[PlanWatcher, ...]:
+
+class _Watchers:
+    """Watchers of the destinations of one plan, and what they add to its reports."""
+
+    def __init__(self, request: RunRequest, sample: int | None) -> None:
+        self._request = request
+        self._sample = sample
+        self.earlier: Mapping[str, EarlierWatcher] | None = None
+        """Watchers of the plan under an earlier configuration, by destination; None
+        where nothing is compared with one."""
+        self._samplers: dict[str, ContactSampler] = {}
+        self._differences: dict[str, DifferenceWatcher] = {}
+
+    def of(self, destination: DestinationConfig) -> tuple[PlanWatcher, ...]:
+        """Return new watchers for a destination, and remember them."""
         name = destination.name
         found: list[PlanWatcher] = []
-        if sample is not None or request.contacts:
-            samplers[name] = _sampler(destination, request, sample)
-            found.append(samplers[name])
-        if earlier is not None:
-            watcher = watchers.get(name, EarlierWatcher())
-            differences[name] = DifferenceWatcher(watcher.plan)
-            found.append(differences[name])
+        if self._sample is not None or self._request.contacts:
+            self._samplers[name] = _sampler(destination, self._request, self._sample)
+            found.append(self._samplers[name])
+        if self.earlier is not None:
+            # A destination that the earlier configuration lacks would send nothing.
+            watcher = self.earlier.get(name, EarlierWatcher())
+            self._differences[name] = DifferenceWatcher(watcher.plan)
+            found.append(self._differences[name])
         return tuple(found)
 
-    for report in await _plan_all(config, names, request, watching, file):
-        name = report.destination
+    def completed(self, report: PlanReport, before: PlanReport | None) -> PlanReport:
+        """Return a report with what the watchers of its destination saw.
+
+        ``before`` is its report under the earlier configuration.
+        """
         shown = report
-        if name in samplers:
-            shown = replace(shown, sample=samplers[name].sample())
-        if name in differences:
-            difference = differences[name].report(before.get(name), report)
-            shown = replace(shown, since_config=difference)
-        reports.append(shown)
-    return reports
+        sampler = self._samplers.get(report.destination)
+        if sampler is not None:
+            shown = replace(shown, sample=sampler.sample())
+        difference = self._differences.get(report.destination)
+        if difference is not None:
+            shown = replace(shown, since_config=difference.report(before, report))
+        return shown
 
 
 def _sampler(
     destination: DestinationConfig, request: RunRequest, sample: int | None
 ) -> ContactSampler:
-    """Return what chooses contacts to show one by one."""
+    """Return the sampler that chooses contacts to show one by one."""
     preview: RequestPreview | None = None
     if request.contacts:
         preview = RequestPreview(
             destination.vendor, destination.base_url, destination.secrets
         )
     return ContactSampler(sample or len(request.contacts), preview)
+
+
+def _earlier_watchers(
+    config: Config, names: Sequence[str], earlier: Config
+) -> Mapping[str, EarlierWatcher]:
+    """Return a watcher for each chosen destination that the earlier files have, too."""
+    there = {each.name for each in earlier.readable} | earlier.unreadable.keys()
+    chosen = [each.name for each in config.chosen(tuple(names))]
+    return {name: EarlierWatcher() for name in chosen if name in there}
 
 
 async def _earlier_reports(

@@ -129,11 +129,8 @@ class _TableWriter(RowWriter):
         )
         if self._is_first and len(rows) < _AT_A_TIME:
             # These are all rows: what none of them has needs no room.
-            self._columns = [
-                each for each in self._columns if any(map(each.cell, rows))
-            ]
-            self._widths = self._widths[: len(self._columns)]
-        lines = [[each.cell(row) for each in self._columns] for row in rows]
+            self._leave_out_empty_columns(rows)
+        lines = [self._cells(row) for row in rows]
         for index, column in enumerate(self._columns):
             longest = max(cells[index].cell_len for cells in lines)
             title = column.title or column.name
@@ -151,6 +148,14 @@ class _TableWriter(RowWriter):
             table.add_row(*cells)
         print_table(table)
         self._is_first = False
+
+    def _leave_out_empty_columns(self, rows: Sequence[Row]) -> None:
+        kept = [each for each in self._columns if any(map(each.cell, rows))]
+        self._columns = kept
+        self._widths = self._widths[: len(kept)]
+
+    def _cells(self, row: Row) -> list[Text]:
+        return [each.cell(row) for each in self._columns]
 
 
 class _CsvWriter(RowWriter):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import asyncpg
 import orjson
@@ -197,22 +197,7 @@ class Contacts(FencedStore):
         latest = {
             record.contact_id: record for record in records if not record.keeps_state
         }
-        nothing_known = Known()
-        kept = [each for each in latest.values() if each.known != nothing_known]
-        forgotten = [
-            each.contact_id for each in latest.values() if each.known == nothing_known
-        ]
         finished = [record for record in records if record.outcome]
-        notes = {
-            record.contact_id: record.taken_back
-            for record in records
-            if record.taken_back is not None
-        }
-        removed = [
-            each.contact_id
-            for each in latest.values()
-            if each.removal and each.status is Status.REMOVED
-        ]
         written_to = _written_to(records)
         changes = changes_to_write(latest.values(), self._run_id)
         if not self._keeps_changes:
@@ -224,25 +209,8 @@ class Contacts(FencedStore):
         async with self._fence.writing() as connection:
             # Tables always in this order, and rows in the order of their keys (the
             # statements sort them). In order of arrival, two flushes would deadlock.
-            if latest:
-                await connection.execute(
-                    _SQL["record_state"],
-                    self._destination,
-                    *self._state_columns(latest.values()),
-                    self._run_id,
-                )
-            if kept:
-                await connection.execute(
-                    _SQL["record_known"], self._destination, *self._known_columns(kept)
-                )
-            if forgotten:
-                await connection.execute(
-                    _SQL["forget_known"], self._destination, forgotten
-                )
-            if notes:
-                await keep_notes(connection, self._destination, self._run_id, notes)
-            # What was taken back of a contact counts as long as it has its row.
-            await drop_notes(connection, self._destination, removed)
+            await self._record_states(connection, latest.values())
+            await self._record_notes(connection, records, latest.values())
             if finished or changes.written:
                 await connection.execute(
                     _SQL["record_outcome"],
@@ -258,6 +226,50 @@ class Contacts(FencedStore):
                 await connection.execute(
                     _SQL["written_to"], self._fence.account, written_to
                 )
+
+    async def _record_states(
+        self, connection: Connection, latest: Collection[Record]
+    ) -> None:
+        """Write states and known values, from one record of each contact."""
+        if not latest:
+            return
+        await connection.execute(
+            _SQL["record_state"],
+            self._destination,
+            *self._state_columns(latest),
+            self._run_id,
+        )
+        nothing_known = Known()
+        kept = [each for each in latest if each.known != nothing_known]
+        if kept:
+            await connection.execute(
+                _SQL["record_known"], self._destination, *self._known_columns(kept)
+            )
+        forgotten = [each.contact_id for each in latest if each.known == nothing_known]
+        if forgotten:
+            await connection.execute(_SQL["forget_known"], self._destination, forgotten)
+
+    async def _record_notes(
+        self,
+        connection: Connection,
+        records: Sequence[Record],
+        latest: Collection[Record],
+    ) -> None:
+        """Write notes of what was taken back, and drop those of removed contacts."""
+        notes = {
+            record.contact_id: record.taken_back
+            for record in records
+            if record.taken_back is not None
+        }
+        if notes:
+            await keep_notes(connection, self._destination, self._run_id, notes)
+        # What was taken back of a contact counts as long as it has its row.
+        removed = [
+            each.contact_id
+            for each in latest
+            if each.removal and each.status is Status.REMOVED
+        ]
+        await drop_notes(connection, self._destination, removed)
 
     @patient
     async def link(
