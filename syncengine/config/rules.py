@@ -217,7 +217,7 @@ def _match_field_problems(
     """Find what is wrong with the fields a contact is to be recognised by."""
     capabilities = vendor.capabilities
     place = f"{where}: match_on"
-    upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    upsert_keys = capabilities.upsert_keys
     usable = match_patterns(capabilities)
     usable_names = "any field" if "*" in usable else " or ".join(_as_written(usable))
 
@@ -254,8 +254,7 @@ def match_patterns(capabilities: Capabilities) -> tuple[str, ...]:
     """
     if capabilities.identity:
         return (capabilities.identity,)
-    upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
-    return (*capabilities.find_by, *upsert_keys)
+    return (*capabilities.find_by, *capabilities.upsert_keys)
 
 
 def _as_written(patterns: Iterable[str]) -> list[str]:

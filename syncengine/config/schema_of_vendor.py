@@ -228,7 +228,7 @@ def _of_match_fields(
     capabilities: Capabilities, spec: VendorSpec, finder: str | None
 ) -> Iterator[Schema]:
     """Yield what is asked of the match fields."""
-    upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    upsert_keys = capabilities.upsert_keys
     found_by = capabilities.find_by
     if finder is not None:
         # Any field may be a match field, as long as the setting names it.

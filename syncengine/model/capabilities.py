@@ -190,6 +190,11 @@ class Capabilities:
         writes = (self.create, self.update, self.upsert, self.set_lifecycle)
         return tuple(write for write in writes if write)
 
+    @property
+    def upsert_keys(self) -> tuple[str, ...]:
+        """The fields that an upsert goes by; none where there is no upsert."""
+        return () if self.upsert is None else self.upsert.keyed_by
+
     def lowers_opt_out(self, name: str, value: Json) -> bool:
         """Return whether writing the value could take back an opt-out at the vendor."""
         return any(

@@ -145,6 +145,16 @@ class Known:
     without a value nothing is known. It takes no part in comparisons, since no plan
     depends on it."""
 
+    @property
+    def keys(self) -> tuple[MatchKey, ...]:
+        """Return ``key`` alone; nothing where there is none."""
+        return () if self.key is None else (self.key,)
+
+    @property
+    def unknown_fields(self) -> Fields:
+        """Return the fields that were sent and have no outcome, with what was sent."""
+        return {} if self.pending is None else self.pending.fields
+
 
 @dataclass(frozen=True, slots=True)
 class Remote:

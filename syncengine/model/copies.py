@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from syncengine.errors import SyncEngineError
 from syncengine.model.http import Json
+from syncengine.model.public import public_or_none
 from syncengine.model.reports import Noteworthy, RunStatus, error_of
 
 
@@ -211,10 +212,6 @@ class Copy:
         return {"fields": dict(self.fields), "tags": list(self.tags)}
 
 
-def _public_copy(copy: Copy | None) -> dict[str, Json] | None:
-    return None if copy is None else copy.public()
-
-
 @dataclass(frozen=True, slots=True)
 class ShowReport:
     """One contact at one destination. The names in ``public`` are stable."""
@@ -247,9 +244,9 @@ class ShowReport:
             "contact": self.contact_id,
             "status": self.status,
             "external_id": self.external_id,
-            "source": _public_copy(self.source),
-            "known": _public_copy(self.known),
-            "vendor": _public_copy(self.vendor),
+            "source": public_or_none(self.source),
+            "known": public_or_none(self.known),
+            "vendor": public_or_none(self.vendor),
             "details": dict(self.details),
             "remarks": list(self.remarks),
             "next_run": self.next_run,

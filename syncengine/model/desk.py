@@ -215,14 +215,21 @@ class ContactEvent:
             "http_status": self.http_status,
             "requests": self.requests,
             "actions": list(self.actions),
-            "effect": change.effect if change else None,
-            "changed": sorted(change.fields) if change else [],
-            "tags_added": list(change.tags_added) if change else [],
-            "tags_removed": list(change.tags_removed) if change else [],
+            "effect": None,
+            "changed": [],
+            "tags_added": [],
+            "tags_removed": [],
         }
         if show_values:
-            fields = change.fields if change else {}
-            row["values"] = {name: dict(pair) for name, pair in fields.items()}
+            row["values"] = {}
+        if change is None:
+            return row
+        row["effect"] = change.effect
+        row["changed"] = sorted(change.fields)
+        row["tags_added"] = list(change.tags_added)
+        row["tags_removed"] = list(change.tags_removed)
+        if show_values:
+            row["values"] = {name: dict(pair) for name, pair in change.fields.items()}
         return row
 
 

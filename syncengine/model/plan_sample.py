@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from syncengine.model.http import Json
+from syncengine.model.public import public_or_none
 
 SECRET = "[secret]"  # noqa: S105 - what stands for one
 """What stands in a request for a key."""
@@ -70,7 +71,7 @@ class PlannedStep:
         return {
             "case": self.case.value,
             "action": self.action,
-            "request": None if self.request is None else self.request.public(),
+            "request": public_or_none(self.request),
             "more": self.more,
             "following": [each.public() for each in self.following],
         }

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncengine.errors import SyncEngineError
+from syncengine.model.desk import iso
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
 from syncengine.model.plan_sample import SampledContact
-from syncengine.model.progress import public_limit
+from syncengine.model.progress import public_limit, public_limit_or_none
+from syncengine.model.public import public_or_none
 from syncengine.model.reports import RunStatus, error_of, public_standing
 from syncengine.model.work import Standing
 
@@ -180,12 +182,8 @@ class PlanReport:
             return None
         return self.starts_at + timedelta(seconds=seconds)
 
-    def _public_change(self) -> dict[str, Json] | None:
-        return None if self.since_config is None else self.since_config.public()
-
     def _public_end(self, seconds: float) -> str | None:
-        ends_at = self.ends_at(seconds)
-        return None if ends_at is None else ends_at.isoformat(timespec="seconds")
+        return iso(self.ends_at(seconds))
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``plan --json`` prints."""
@@ -216,13 +214,13 @@ class PlanReport:
             "seconds": round(self.seconds, 1),
             "seconds_least": round(self.seconds_least, 1),
             "seconds_most": round(self.seconds_most, 1),
-            "limit": None if self.limit is None else public_limit(self.limit),
+            "limit": public_limit_or_none(self.limit),
             "ends_at": self._public_end(self.seconds),
             "ends_at_earliest": self._public_end(self.seconds_least),
             "ends_at_latest": self._public_end(self.seconds_most),
             "quotas": [each.public() for each in self.shortages],
             "sample": [each.public() for each in self.sample],
-            "since_config": self._public_change(),
+            "since_config": public_or_none(self.since_config),
             "brake": self.brake,
             "brake_name": self.brake_name,
             "error": self.error,

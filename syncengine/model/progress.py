@@ -81,7 +81,7 @@ class RunSnapshot:
             "requests": self.requests,
             "throttled": self.throttled,
             "last_minute": self.last_minute,
-            "limit": None if self.limit is None else public_limit(self.limit),
+            "limit": public_limit_or_none(self.limit),
             "waiting": self._public_wait(),
             "seconds_left": None if left is None else round(left),
             "codes": dict(self.codes),
@@ -145,6 +145,11 @@ def limit_in_words(limit: Limit) -> str:
         calls += f" {limit.method}"
     unit = _UNITS.get(limit.per)
     return f"{calls} per {limit.per:g} s" if unit is None else f"{calls} a {unit}"
+
+
+def public_limit_or_none(limit: Limit | None) -> dict[str, Json] | None:
+    """Return the object that stands for a limit in JSON; None where there is none."""
+    return None if limit is None else public_limit(limit)
 
 
 def public_limit(limit: Limit) -> dict[str, Json]:

@@ -19,6 +19,7 @@ from syncengine.errors import ReportError, SyncEngineError
 from syncengine.model.http import Json
 from syncengine.model.open_words import OpenWords
 from syncengine.model.progress import RunSnapshot
+from syncengine.model.public import public_or_none
 from syncengine.model.run_forecast import RunForecast
 from syncengine.model.work import Standing
 
@@ -226,7 +227,7 @@ class RunReport:
             "probes": self.probes,
             "throttled": self.throttled,
             "seconds": round(self.seconds, 3),
-            "forecast": None if self.forecast is None else self.forecast.public(),
+            "forecast": public_or_none(self.forecast),
             "undo_of": self.undo_of,
             "error": self.error,
         }

@@ -14,7 +14,10 @@ from datetime import datetime, timedelta
 from syncengine.model.costs import Cost, Duration
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
-from syncengine.model.progress import public_limit
+from syncengine.model.progress import public_limit_or_none
+
+_FACTS = ("calls_made", "requests_made", "seconds_made", "round_trip")
+"""Public names of what the run did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +62,7 @@ class RunForecast:
 
     def public(self) -> dict[str, Json]:
         """Return the object ``forecast`` of ``run --json``, which is stored as well."""
-        made = self.made
-        return {
+        public: dict[str, Json] = {
             "at": self.at.isoformat(timespec="seconds"),
             "ends_at": self.ends_at.isoformat(timespec="seconds"),
             "calls": self.calls,
@@ -72,12 +74,22 @@ class RunForecast:
             "seconds": round(self.seconds.usual, 1),
             "seconds_least": round(self.seconds.least, 1),
             "seconds_most": round(self.seconds.most, 1),
-            "limit": None if self.limit is None else public_limit(self.limit),
-            "calls_made": None if made is None else made.calls,
-            "requests_made": None if made is None else made.requests,
-            "seconds_made": None if made is None else round(made.seconds, 1),
-            "round_trip": None if made is None else _rounded(made.round_trip),
+            "limit": public_limit_or_none(self.limit),
         }
+        return public | self._public_facts()
+
+    def _public_facts(self) -> dict[str, Json]:
+        """Return what the run did; while it is under way, every value is None."""
+        made = self.made
+        if made is None:
+            return dict.fromkeys(_FACTS)
+        facts = (
+            made.calls,
+            made.requests,
+            round(made.seconds, 1),
+            _rounded(made.round_trip),
+        )
+        return dict(zip(_FACTS, facts, strict=True))
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncengine.model.alerts import AlertKind, Concern
+from syncengine.model.desk import iso
 from syncengine.model.http import Json
 from syncengine.model.progress import RunSnapshot
+from syncengine.model.public import public_or_none
 from syncengine.model.reports import RunStatus, error_of, public_standing
 from syncengine.model.work import RunKind, Standing
 
@@ -33,15 +35,12 @@ class LastRun:
 
     def public(self) -> dict[str, Json]:
         """Return the object ``last_run`` of ``status --json``; times are ISO 8601."""
-        ended_at = None
-        if self.ended_at is not None:
-            ended_at = self.ended_at.isoformat(timespec="seconds")
         return {
             "run_id": self.run_id,
             "kind": self.kind.value,
             "status": self.status.value,
-            "started_at": self.started_at.isoformat(timespec="seconds"),
-            "ended_at": ended_at,
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
             "contacts": dict(self.contacts),
             "error": self.error,
         }
@@ -104,20 +103,18 @@ class StatusReport:
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``status --json`` prints."""
-        last_run = self.last_run.public() if self.last_run else None
-        lease = self.lease.public() if self.lease else None
         return {
             "destination": self.destination,
             "account": self.account,
-            "last_run": last_run,
+            "last_run": public_or_none(self.last_run),
             "in_step": self.in_step,
-            "progress": self.progress.public() if self.progress else None,
+            "progress": public_or_none(self.progress),
             "standing": public_standing(self.standing),
             "standing_codes": {
                 reason.value: dict(codes)
                 for reason, codes in sorted(self.standing_codes.items())
             },
-            "lease": lease,
+            "lease": public_or_none(self.lease),
             "open_erasures": self.open_erasures,
             "alerts": {
                 concern.value: kind.value for concern, kind in self.alerts.items()

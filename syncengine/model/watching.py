@@ -10,6 +10,7 @@ from enum import StrEnum
 from syncengine.model.desk import iso
 from syncengine.model.http import Json
 from syncengine.model.progress import RunSnapshot
+from syncengine.model.public import public_or_none
 from syncengine.model.reports import RunStatus
 from syncengine.model.work import RunKind
 
@@ -75,12 +76,12 @@ class WatchReport:
             "at": self.now.isoformat(timespec="milliseconds"),
             "state": self.state.value,
             "run_id": self.run_id,
-            "kind": None if self.kind is None else self.kind.value,
-            "status": None if self.status is None else self.status.value,
+            "kind": self.kind,
+            "status": self.status,
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at),
             "holder": self.holder,
-            "progress": None if self.snapshot is None else self.snapshot.public(),
+            "progress": public_or_none(self.snapshot),
             "contacts": dict(self.contacts),
             "error": self.error,
         }

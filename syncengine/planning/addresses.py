@@ -158,7 +158,7 @@ def tag_address(
     """
     if not call.addressed_by:
         return TagAddress(key)
-    unknown_fields = known.pending.fields if known.pending else {}
+    unknown_fields = known.unknown_fields
     certain: dict[str, Json] = {}
     for name in call.addressed_by:
         if name not in unknown_fields:

@@ -179,8 +179,7 @@ def _lists_to_leave(desired: Desired, known: Known) -> Iterator[str]:
 
     Some of them may be desired: the caller leaves these out.
     """
-    unknown_fields = known.pending.fields if known.pending else {}
-    for name, value in {**known.fields, **unknown_fields}.items():
+    for name, value in {**known.fields, **known.unknown_fields}.items():
         if not name.startswith(LISTS):
             continue
         # A list that was to be left is left in any case, also where lists are not
@@ -202,8 +201,7 @@ def _unmapped_fields(
         # The usual case: fields that are not mapped any more are left alone.
         return
     kept = desired.mapped | _never_cleared(capabilities)
-    unknown_fields = known.pending.fields if known.pending else {}
-    for name in {**known.fields, **unknown_fields}:
+    for name in {**known.fields, **known.unknown_fields}:
         if name in kept or name.startswith(LISTS):
             continue
         # A field that is only pending may have a value: it is cleared as well.

@@ -167,7 +167,7 @@ def known_from_read_back(
     before = known.pending or Pending()
     pending: Pending | None = part_of(
         before,
-        fields=shown.pending.fields if shown.pending else {},
+        fields=shown.unknown_fields,
         add_tags=before.add_tags,
         remove_tags=before.remove_tags,
     )

@@ -57,7 +57,7 @@ def keys_at_vendor(known: Known, capabilities: Capabilities) -> tuple[MatchKey, 
     vendor shows all contacts that have them come first: one by which it shows any one
     of several may show another contact.
     """
-    keys = [known.key] if known.key else []
+    keys = [*known.keys]
     for name, value in known.fields.items():
         is_single = not isinstance(value, dict | list)
         if is_single and value not in (None, ""):

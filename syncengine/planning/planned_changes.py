@@ -63,7 +63,7 @@ class FieldChange:
 
 def field_changes(calls: Sequence[Call], known: Known) -> dict[str, FieldChange]:
     """Return the changes of the fields that the calls send, by name."""
-    uncertain = known.pending.fields if known.pending is not None else {}
+    uncertain = known.unknown_fields
     changes: dict[str, FieldChange] = {}
     for call in calls:
         for name, new in call.fields.items():

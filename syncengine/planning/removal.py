@@ -142,7 +142,7 @@ def _plan_untagging(contact_id: str, known: Known, capabilities: Capabilities) -
     untagged = Desired(
         contact_id,
         fields={},
-        keys=(known.key,) if known.key else (),
+        keys=known.keys,
         manages_lists=True,
     )
     # Fields stay as they are, so it does not matter that some of them are unknown.

@@ -300,7 +300,7 @@ def _capabilities(spec: VendorSpec, new: NewDestination) -> Capabilities:
 def _vendor_fields(spec: VendorSpec, capabilities: Capabilities) -> VendorFields:
     """Return what a mapping has to know of the vendor."""
     written = written_fields(capabilities)
-    upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    upsert_keys = capabilities.upsert_keys
     creating = [write for write in (capabilities.upsert, capabilities.create) if write]
     # One way to create a contact is enough.
     required = min((write.must_carry for write in creating), key=len, default=())

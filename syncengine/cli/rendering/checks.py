@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from syncengine.app.counted import counted
 from syncengine.cli.rendering.layout import print_line
 from syncengine.model.reports import Check
 
@@ -16,9 +17,9 @@ def print_checks(checks: Sequence[Check]) -> None:
     if failed == 0:
         print_line("Ready: `syncengine plan` shows what a run would send.")
         return
-    noun = "check" if failed == 1 else "checks"
+    checks_failed = counted(failed, "check", "checks")
     print_line(
-        f"{failed} {noun} failed (BAD above): a run would send nothing there. "
+        f"{checks_failed} failed (BAD above): a run would send nothing there. "
         "Correct what is named, then run `syncengine check` again."
     )
 

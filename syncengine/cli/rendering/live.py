@@ -20,6 +20,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
+from syncengine.app.counted import counted
 from syncengine.cli.rendering.layout import duration
 from syncengine.model.progress import (
     RunSnapshot,
@@ -352,8 +353,7 @@ def _outcome_parts(snapshot: RunSnapshot) -> Iterator[Text]:
 def _call_parts(snapshot: RunSnapshot, row: LiveRow) -> Iterator[Text]:
     """Yield the requests: of the last minute against the limit, or all at the end."""
     if row.is_over:
-        calls = "call" if snapshot.requests == 1 else "calls"
-        yield Text(f"{snapshot.requests:,} {calls}")
+        yield Text(counted(snapshot.requests, "call", "calls"))
         return
     if snapshot.seconds < _LEAST_SECONDS:
         return
@@ -383,7 +383,7 @@ def _code_parts(codes: Mapping[str, int]) -> Iterator[Text]:
         yield Text(f"{code} {number:,}", "red")
     others = len(frequent) - _MOST_CODES
     if others > 0:
-        yield Text(f"{others} other codes" if others > 1 else "1 other code", _QUIET)
+        yield Text(counted(others, "other code", "other codes"), _QUIET)
 
 
 def _by_number(entry: tuple[str, int]) -> tuple[int, str]:

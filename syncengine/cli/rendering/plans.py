@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from syncengine.app.counted import counted
 from syncengine.cli.rendering.layout import (
     contacts,
     duration,
@@ -164,9 +165,9 @@ def _at(moment: datetime) -> str:
 def _print_remarks(report: PlanReport) -> None:
     name = report.destination
     if report.probes:
-        are = "contact is" if report.probes == 1 else "contacts are"
+        contacts_are = counted(report.probes, "contact is", "contacts are")
         print_line(
-            f"{name}: {report.probes} {are} tried as a probe for others that were "
+            f"{name}: {contacts_are} tried as a probe for others that were "
             "rejected for the same reason"
         )
     for remark in report.remarks:

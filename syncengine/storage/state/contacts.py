@@ -27,7 +27,6 @@ from syncengine.model.work import (
     LinkResult,
     Record,
     Refusal,
-    Standing,
     Status,
 )
 from syncengine.storage.connect import Connection
@@ -43,6 +42,7 @@ from syncengine.storage.state.consent import find_suppressed
 from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.state.notes import note_as_json, note_from_json
 from syncengine.storage.state.runs import NO_RUN
+from syncengine.storage.state.standing import standing_in
 from syncengine.storage.state.taken_back import (
     drop_notes,
     has_notes,
@@ -562,7 +562,7 @@ class Contacts(FencedStore):
             given_up=row["given_up"],
             taken_by=row["taken_by"],
             refusal=_refusal(row),
-            standing=None if row["standing"] is None else Standing(row["standing"]),
+            standing=standing_in(row),
             changes=changes_from_json(row["changes"], self._run_id),
         )
 

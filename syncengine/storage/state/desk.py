@@ -34,6 +34,7 @@ from syncengine.storage.state.report import (
     minute_facts,
     run_facts,
 )
+from syncengine.storage.state.standing import standing_in
 from syncengine.storage.statements import statements
 
 _SQL = statements("desk")
@@ -161,7 +162,7 @@ def _contact(row: asyncpg.Record) -> ContactAtDestination:
         status=row["status"],
         external_id=row["external_id"],
         code=row["code"] or "",
-        standing=Standing(row["standing"]) if row["standing"] else None,
+        standing=standing_in(row),
         rejections=row["rejections"],
         since_run_id=row["failing_since"],
         synced_at=row["synced_at"],

@@ -18,6 +18,7 @@ from syncengine.model.work import RunKind, Standing
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
 from syncengine.storage.state.outcomes import unsupported_from
+from syncengine.storage.state.standing import standing_in
 from syncengine.storage.statements import statements
 
 _SQL = statements("failures")
@@ -174,7 +175,7 @@ def _unreached(row: asyncpg.Record, run_id: int) -> FailedContact:
         at=None,
         run_id=run_id,
         status=row["status"] or "",
-        standing=Standing(row["standing"]) if row["standing"] else None,
+        standing=standing_in(row),
         rejections=row["rejections"] or 0,
         since_run_id=row["failing_since"],
         is_grouped=bool(row["grouped"]),
@@ -194,7 +195,7 @@ def _failed(row: asyncpg.Record, *, is_listed: bool = False) -> FailedContact:
         at=row["at"],
         run_id=row["run_id"],
         status=row["status"] or "",
-        standing=Standing(row["standing"]) if row["standing"] else None,
+        standing=standing_in(row),
         rejections=row["rejections"] or 0,
         since_run_id=row["failing_since"],
         is_grouped=bool(row["grouped"]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import asyncpg
+
 from syncengine.model.work import Standing
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
@@ -53,3 +55,9 @@ async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing
     if found is None:
         return None
     return Standing(found)
+
+
+def standing_in(row: asyncpg.Record) -> Standing | None:
+    """Return the reason in a row with a column ``standing``; None without one."""
+    found: str | None = row["standing"]
+    return Standing(found) if found else None
