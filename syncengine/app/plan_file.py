@@ -451,7 +451,7 @@ class PlanFile:
         if opening["syncengine_plan"] != FORMAT:
             raise _problem(
                 self.path,
-                f"has form {opening['syncengine_plan']}, and this version knows form "
+                f"has format {opening['syncengine_plan']}; this version reads format "
                 f"{FORMAT}: make a new plan (`syncengine plan --out`)",
             )
         self.plan_id, self.made_at = opening["id"], opening["made_at"]

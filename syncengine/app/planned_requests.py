@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.app.rehearsal import Rehearsal
 from syncengine.engine.task import Job
-from syncengine.model.calls import Action, Call
+from syncengine.model.calls import CREATING, Call
 from syncengine.model.contact import Known, MatchKey
 from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.plan_sample import (
@@ -35,7 +35,6 @@ _NEW_ID = "{id}"
 """Stands for the id that the vendor's answer will bring."""
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 """Names of headers whose values are never shown."""
-_CREATING = (Action.CREATE, Action.UPSERT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ class _Steps:
         """Yield the calls; ``known`` is what the vendor has until now, if it is."""
         for call in calls:
             addressed = call
-            if call.external_id is None and call.action not in _CREATING:
+            if call.external_id is None and call.action not in CREATING:
                 addressed = replace(call, external_id=_NEW_ID)
             request = self._first(self.vendor.send(addressed))
             more = requests_of(call, self.prices) - 1

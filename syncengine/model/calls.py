@@ -28,6 +28,10 @@ class Action(StrEnum):
     SET_LIFECYCLE = "set_lifecycle"
 
 
+CREATING = (Action.CREATE, Action.UPSERT)
+"""Actions that may make a new contact."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One action on one contact."""

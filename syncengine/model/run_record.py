@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncengine.model.desk import BatchSummary
 from syncengine.model.http import Json
 from syncengine.model.reports import CONTACTS, RunStatus
 from syncengine.model.work import Standing
@@ -196,18 +197,6 @@ class StandingKind:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRecord:
-    """One batch of a run."""
-
-    number: int
-    kind: str
-    status: str
-    contacts: int
-    totals: Mapping[str, int] = field(default_factory=dict)
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run with everything that its report shows."""
 
@@ -217,7 +206,7 @@ class RunRecord:
     failures: tuple[FailureKind, ...] = ()
     standing: tuple[StandingKind, ...] = ()
     """Standing contacts now, which may be long after the run."""
-    batches: tuple[BatchRecord, ...] = ()
+    batches: tuple[BatchSummary, ...] = ()
     """The first ones."""
     batch_count: int = 0
     changed_contacts: tuple[ChangedContact, ...] = ()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from syncengine.model.calls import Action, Call
+from syncengine.model.calls import CREATING, Action, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import LISTS, Desired, Known, Pending
 from syncengine.model.http import Json
@@ -40,7 +40,6 @@ from syncengine.planning.plan import Plan, plan_contact
 
 _LENGTH = 8
 """Bytes of a digest."""
-_CREATING = (Action.CREATE, Action.UPSERT)
 
 
 class Digests:
@@ -372,7 +371,7 @@ def _is_stated(action: Action, stated: Collection[Action]) -> bool:
     What is left of a create may be an update, and of no other action a new contact or a
     deletion.
     """
-    return action in stated or action not in (*_CREATING, Action.DELETE)
+    return action in stated or action not in (*CREATING, Action.DELETE)
 
 
 def _all_fit_found(

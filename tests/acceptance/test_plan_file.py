@@ -266,7 +266,7 @@ async def test_a_file_that_is_damaged_or_of_another_kind_is_refused(
             (whole[:-30], "is damaged"),
             (whole + b"\n", "is damaged"),
             (whole.replace(b'"contact_id":"1"', b'"contact_id":"4"'), "is damaged"),
-            (whole.replace(b'plan":1', b'plan":2'), "has form 2"),
+            (whole.replace(b'plan":1', b'plan":2'), "has format 2"),
             (other_state, "is damaged"),
             (_sealed_anew(other_state), "of another state"),
             (_sealed_anew(whole.replace(b'"new"', b'"old"')), "is damaged"),

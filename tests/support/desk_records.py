@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syncengine.model.desk import BatchSummary
 from syncengine.model.reports import RunStatus
 from syncengine.model.run_record import (
-    BatchRecord,
     ChangeCounts,
     ChangedContact,
     ChangedName,
@@ -93,8 +93,14 @@ def night_record(run: RunFacts | None = None, *, minutes: int = 52) -> RunRecord
             for code in range(40)
         ),
         batches=tuple(
-            BatchRecord(
-                number, "changes", "done", 500, {"applied": 480, "rejected": 20}
+            BatchSummary(
+                run_id=7,
+                number=number,
+                kind="changes",
+                status="done",
+                contacts=500,
+                outcomes={"applied": 480, "rejected": 20},
+                error=None,
             )
             for number in range(1, 51)
         ),

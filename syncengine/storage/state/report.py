@@ -14,7 +14,6 @@ import orjson
 from syncengine.model.http import Json
 from syncengine.model.reports import RunStatus
 from syncengine.model.run_record import (
-    BatchRecord,
     ChangeCounts,
     ChangedContact,
     ChangedName,
@@ -30,6 +29,7 @@ from syncengine.model.work import Standing
 from syncengine.storage.connect import Connection, Pool
 from syncengine.storage.state.access import read_state
 from syncengine.storage.state.outcomes import unsupported_from
+from syncengine.storage.state.run_list import batch_summary
 from syncengine.storage.statements import statements
 
 _SQL = statements("report")
@@ -77,7 +77,7 @@ async def read_record(
             minutes=tuple(minute_facts(each) for each in minutes),
             failures=tuple(_failure_kind(each) for each in failures),
             standing=tuple(_standing_kind(each) for each in standing),
-            batches=tuple(batch_facts(each) for each in batches),
+            batches=tuple(batch_summary(run_id, each) for each in batches),
             batch_count=await connection.fetchval(_SQL["batch_count"], run_id),
             changed_contacts=tuple(changed_contact(each) for each in changed),
         )
@@ -133,18 +133,6 @@ def minute_facts(row: asyncpg.Record) -> MinuteFacts:
         throttled=row["throttled"],
         outcomes=json_object(row["outcomes"]) or {},
         codes=json_object(row["codes"]) or {},
-    )
-
-
-def batch_facts(row: asyncpg.Record) -> BatchRecord:
-    """Return the batch of a row."""
-    return BatchRecord(
-        number=row["number"],
-        kind=row["kind"],
-        status=row["status"],
-        contacts=row["contacts"],
-        totals=json_object(row["totals"]) or {},
-        error=row["error"],
     )
 
 

@@ -59,7 +59,7 @@ async def batches_page(
     """Return batches of a run in their order, those behind number ``after``."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["batches"], run_id, after, most)
-    return [_batch(run_id, row) for row in rows]
+    return [batch_summary(run_id, row) for row in rows]
 
 
 async def all_batches(pool: Pool, run_id: int) -> AsyncIterator[list[BatchSummary]]:
@@ -95,7 +95,8 @@ def _numbers(counts: Json) -> Mapping[str, int]:
     return counts if isinstance(counts, dict) else {}
 
 
-def _batch(run_id: int, row: asyncpg.Record) -> BatchSummary:
+def batch_summary(run_id: int, row: asyncpg.Record) -> BatchSummary:
+    """Return the batch in a row."""
     return BatchSummary(
         run_id=run_id,
         number=row["number"],
