@@ -7,7 +7,6 @@ files of its own.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from syncengine.app.databases import FOLDER
 from syncengine.config.project import Config
+from syncengine.errors import ConfigError
+from syncengine.input_files import read_regular
 from syncengine.model.markers import Marker
+from syncengine.output_files import FreshFile
 
 _MARKER = TypeAdapter(Marker)
 
@@ -54,13 +56,11 @@ def write_marker(config: Config, marker: Marker) -> None:
     )
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        # Renamed over the old file once it is complete: whoever reads it meanwhile, or
-        # after a crash, finds the old marker or the new one.
-        with tempfile.NamedTemporaryFile(
-            dir=file.parent, prefix=f".{file.name}-", delete=False
-        ) as fresh:
-            fresh.write(content)
-        Path(fresh.name).replace(file)
+        # Whoever reads it meanwhile, or after a crash, finds the old marker or the new
+        # one.
+        with FreshFile(file) as fresh:
+            fresh.stream.write(content)
+            fresh.finish()
     except OSError:
         return
 
@@ -74,8 +74,8 @@ def _all(config: Config) -> Iterator[Marker]:
 
 def _read(file: Path) -> Marker | None:
     try:
-        return _MARKER.validate_json(file.read_bytes())
-    except (OSError, ValidationError):
+        return _MARKER.validate_json(read_regular(file))
+    except (ConfigError, ValidationError):
         return None
 
 

@@ -21,9 +21,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
+import re
 import secrets
-import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -36,6 +35,7 @@ from typing import IO, Self
 import orjson
 
 from syncengine.errors import ConfigError, Problem
+from syncengine.input_files import open_regular
 from syncengine.model.calls import Action
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
@@ -46,12 +46,19 @@ from syncengine.model.plan_file import (
     PlannedCall,
     PlannedContact,
 )
+from syncengine.output_files import (
+    OutputFile,
+    OutputKind,
+    is_stream,
+    refuse_other_file,
+)
 from syncengine.planning.plan_file import Digests
 from syncengine.version import __version__
 
 FORMAT = 1
 """Version of the file format."""
 _START = b'{"syncengine_plan":'
+_PLAN = OutputKind("a plan file", re.compile(re.escape(_START)))
 _CONTACTS = b',"contacts":[\n'
 _DESTINATIONS = b'],"destinations":[\n'
 _END = b"],\n"
@@ -62,22 +69,11 @@ _NOTICE = (
 _NO_NOTICE = "This file holds contact ids and digests of values, no values."
 
 
-def refuse_other_file(path: Path) -> None:
+def refuse_no_plan_file(path: Path) -> None:
     """Raise ConfigError where ``--out`` would write over what is no plan file."""
-    if not path.parent.is_dir():
-        raise _problem(path, f'there is no folder "{path.parent}": make it first')
-    if not path.exists():
-        return
-    is_plan = False
-    if path.is_file():
-        try:
-            with path.open("rb") as file:
-                is_plan = file.read(len(_START)) == _START
-        except OSError as error:
-            raise _problem(path, f"cannot be read: {error.strerror}") from None
-    if not is_plan:
-        what = "is there, and no plan file: it is not written over, so name another"
-        raise _problem(path, what)
+    if is_stream(path):
+        raise _problem(path, "cannot take the plan file: the report goes there")
+    refuse_other_file(path, _PLAN)
 
 
 def _problem(path: Path, what: str) -> ConfigError:
@@ -94,11 +90,10 @@ class PlanWriter:
         self.shows_values = shows_values
         self.contacts = 0
         """Contacts of the present destination so far."""
-        self._path = path
         self._checksum = hashlib.sha256()
         self._bases: list[PlanBasis] = []
         self._is_first = True
-        self._file = self._fresh_file()
+        self._file = OutputFile(path, _PLAN, owner_only=True)
         head: dict[str, Json] = {
             "syncengine_plan": FORMAT,
             "id": secrets.token_hex(8),
@@ -110,17 +105,6 @@ class PlanWriter:
         }
         self._write(orjson.dumps(head)[:-1] + _CONTACTS)
 
-    def _fresh_file(self) -> IO[bytes]:
-        try:
-            return tempfile.NamedTemporaryFile(
-                dir=self._path.parent, prefix=f".{self._path.name}-", delete=False
-            )
-        except OSError as error:
-            raise self._unwritable(error) from None
-
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return _problem(self._path, f"cannot be written: {error.strerror}")
-
     def __enter__(self) -> Self:
         return self
 
@@ -130,9 +114,7 @@ class PlanWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Once it was finished nothing is left under this name.
-        self._file.close()
-        Path(self._file.name).unlink(missing_ok=True)
+        self._file.__exit__(kind, error, trace)
 
     @property
     def bases(self) -> Mapping[str, PlanBasis]:
@@ -159,13 +141,7 @@ class PlanWriter:
         checksum = self._checksum.hexdigest()
         end: dict[str, Json] = {"checksum": checksum, "seal": self.digests.of(checksum)}
         self._write(orjson.dumps(end)[1:] + b"\n")
-        try:
-            self._file.flush()
-            # Without this a power cut could leave an empty file under the final name.
-            os.fsync(self._file.fileno())
-            Path(self._file.name).replace(self._path)
-        except OSError as error:
-            raise self._unwritable(error) from None
+        self._file.finish()
 
     def _element(self, element: Mapping[str, Json]) -> None:
         line = orjson.dumps(element)
@@ -174,10 +150,7 @@ class PlanWriter:
 
     def _write(self, content: bytes) -> None:
         self._checksum.update(content)
-        try:
-            self._file.write(content)
-        except OSError as error:
-            raise self._unwritable(error) from None
+        self._file.write(content)
 
 
 def _json_of(contact: PlannedContact) -> dict[str, Json]:
@@ -396,10 +369,8 @@ class PlanFile:
         self._digests: Digests | None = None
         self._indexes: dict[str, _Index] = {}
         self._bases: dict[str, PlanBasis] = {}
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise _problem(path, f"cannot be read: {error.strerror}") from None
+        # Contacts are read again from their places, which a pipe does not have.
+        self._file = open_regular(path)
         try:
             self._read()
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from pathlib import Path
 
 from syncengine import app
@@ -18,14 +18,32 @@ from syncengine.cli.options import (
     chosen_format,
     options,
 )
-from syncengine.cli.private_files import private_file
 from syncengine.cli.rendering.consent import counted
 from syncengine.cli.rendering.contact_rows import COLUMNS, VALUES
 from syncengine.cli.rendering.layout import contacts, print_json, print_line
 from syncengine.cli.terminal import err
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.desk import CONTACT_NAMES
+from syncengine.output_files import (
+    OutputFile,
+    OutputKind,
+    is_stream,
+    refuse_other_file,
+    write_output,
+)
 
+CONTACTS = OutputKind(
+    "an export of contacts",
+    re.compile(
+        rb"destination,contact,external_id,"
+        rb"|\[\]\s*$"
+        rb'|(\[\s*)?\{"destination":"[^"]*","contact":"'
+    ),
+)
+CONSENT = OutputKind(
+    "an export of suppressions and erasures",
+    re.compile(rb'\{"file":"syncengine consent"'),
+)
 _FORM_BY_ENDING: dict[str, Format] = {
     ".json": "json",
     ".jsonl": "jsonl",
@@ -86,7 +104,7 @@ def _export_contacts(
         columns += VALUES
         names += [column.name for column in VALUES]
     pages = app.export_contacts(options.load(), destination, with_values=show_values)
-    if out is None or str(out) == "-":
+    if out is None or is_stream(out):
         print_pages(
             pages,
             chosen,
@@ -98,7 +116,7 @@ def _export_contacts(
         return
     if chosen == "table":
         chosen = _FORM_BY_ENDING.get(out.suffix.lower(), "csv")
-    with private_file(out) as file:
+    with OutputFile(out, CONTACTS, owner_only=True) as file:
         number = print_pages(
             pages,
             chosen,
@@ -108,6 +126,7 @@ def _export_contacts(
             sink=lambda text: file.write(text.encode()),
             public=lambda contact: contact.public(show_values=show_values),
         )
+        file.finish()
     message = f"{contacts(number)} exported to {out}"
     if show_values:
         message += ", with personal data: only you may read it"
@@ -116,21 +135,14 @@ def _export_contacts(
 
 def _export_consent(path: Path, *, json: bool) -> None:
     """Write the suppressions and erasures to a file, or to standard output."""
+    refuse_other_file(path, CONSENT)
     content, report = run_engine(app.export_consent(options.load()))
     message = f"{counted(report)} exported to {path}"
-    if str(path) == "-":
+    write_output(path, content, CONSENT, owner_only=True)
+    if is_stream(path):
         # Standard output carries the file itself.
-        try:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
-        except OSError as error:
-            what = f"cannot be written: {error.strerror}"
-            raise ConfigError([Problem(str(path), what)]) from None
         err.print(message, markup=False, soft_wrap=True)
-        return
-    with private_file(path) as file:
-        file.write(content)
-    if json:
+    elif json:
         print_json([report])
     else:
         print_line(message)

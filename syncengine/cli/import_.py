@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from syncengine import app
 from syncengine.cli.engine import run_engine
 from syncengine.cli.options import (
@@ -16,7 +13,7 @@ from syncengine.cli.options import (
 )
 from syncengine.cli.rendering.consent import print_imported
 from syncengine.cli.rendering.rows import print_reports
-from syncengine.errors import ConfigError, Problem
+from syncengine.input_files import read_handed_over
 
 
 def import_(
@@ -36,17 +33,7 @@ def import_(
     """
     chosen = chosen_format(format_, json=json)
     config = options.load()
-    try:
-        content = _content(consent)
-    except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-        raise ConfigError([Problem(str(consent), what)]) from None
+    content = read_handed_over(consent)
     report = run_engine(app.import_consent(config, str(consent), content))
     print_reports([report], chosen, lambda reports: print_imported(reports[0]))
     return 1 if report.forgotten_here else 0
-
-
-def _content(file: Path) -> bytes:
-    if str(file) == "-":
-        return sys.stdin.buffer.read()
-    return file.read_bytes()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import re
-import sys
 from pathlib import Path
 
 from syncengine.errors import ConfigError, Problem
+from syncengine.input_files import read_handed_over
 
 _LINE_END = re.compile("\r\n|\r|\n")
 _BYTE_ORDER_MARKS = (
@@ -26,12 +26,9 @@ def lines_of(path: Path | None) -> tuple[str, ...]:
     """
     if path is None:
         return ()
+    raw = read_handed_over(path)
     try:
-        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         text = _decoded(raw)
-    except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-        raise ConfigError([Problem(str(path), what)]) from None
     except UnicodeError as error:
         what = f"cannot be read: {error}; save it as text in UTF-8"
         raise ConfigError([Problem(str(path), what)]) from None

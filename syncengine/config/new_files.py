@@ -7,7 +7,6 @@ the loader refuses never gets into the folder.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from syncengine.config.loading import read_config
 from syncengine.config.models import EngineFile
 from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
+from syncengine.output_files import FreshFile, unwritable, usual_rights
 from syncengine.planning.proposal import MappingProposal, ProposedField
 
 _PLAIN = re.compile(r"[^\W\d](?:[\w./-]|:(?=[\w/]))*")
@@ -188,6 +188,9 @@ def is_untouched_example(file: Path) -> bool:
 
 def refuse_to_overwrite(file: Path, *, force: bool) -> None:
     """Raise ConfigError where a file is somebody's, unless it is to be replaced."""
+    if file.exists() and not file.is_file():
+        what = "cannot be written: something is there that is not a file; move it away"
+        raise ConfigError([Problem(str(file), what)])
     if force or not file.exists():
         return
     what = "is there already; look at it, or give --force to replace it"
@@ -201,32 +204,14 @@ def write_whole(file: Path, text: str, *, replaces: bool) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".syncengine-", dir=file.parent)
-        new = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            # ``mkstemp`` lets nobody else read it; there is no secret in it.
-            new.chmod(0o666 & ~_umask())
-            if replaces:
-                new.replace(file)
-            else:
-                file.hardlink_to(new)
-        finally:
-            new.unlink(missing_ok=True)
+        with FreshFile(file) as fresh:
+            fresh.stream.write(text.encode())
+            # There is no secret in it.
+            fresh.finish(rights=usual_rights(), replaces=replaces)
     except FileExistsError:
         refuse_to_overwrite(file, force=False)
     except OSError as error:
-        what = f"cannot be written: {error.strerror}"
-        raise ConfigError([Problem(str(file), what)]) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        raise unwritable(file, error) from None
 
 
 def _escaped(character: str) -> str:

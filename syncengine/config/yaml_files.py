@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,6 +26,7 @@ import yaml
 
 from syncengine.config.variables import is_storable
 from syncengine.errors import ConfigError, Problem
+from syncengine.input_files import read_regular
 from syncengine.model.http import Json
 
 # Tags are YAML's names of types.
@@ -162,17 +162,7 @@ def _text(path: Path) -> str:
 
 def _content(path: Path) -> bytes:
     """Return the bytes of a file. Raises ConfigError."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise _problem(path, "cannot be read: it is a folder; name a file")
-        if not stat.S_ISREG(mode):
-            # Reading a pipe or a device might never end.
-            raise _problem(path, "cannot be read: it is not a regular file")
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise _problem(path, f"cannot be read: {error.strerror}") from None
+    content = read_regular(path, _LARGEST + 1)
     if len(content) > _LARGEST:
         raise _problem(path, f"cannot be used: it is larger than {_LARGEST:,} bytes")
     return content

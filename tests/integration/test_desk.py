@@ -225,6 +225,20 @@ async def _check_export(desk: Desk) -> None:
     assert "a table is for people" in await desk.refused(
         "export", "--out", str(file), "--format", "table"
     )
+    assert (await desk.say("export", "--out", str(file)))[0] == 0
+    # What another verb or a person wrote stays.
+    own = desk.here.file.read_bytes()
+    for others, verb in (
+        (desk.here.file, ("export",)),
+        (consent, ("export",)),
+        (consent, ("metrics",)),
+        (desk.here.file, ("report", "1")),
+    ):
+        said = await desk.refused(*verb, "--out", str(others))
+        assert "is not written over; name another file" in said
+    said = await desk.refused("export", "--consent", str(file))
+    assert "is not an export of suppressions and erasures" in said
+    assert desk.here.file.read_bytes() == own
     unwritable = str(file.with_name("nowhere") / "x.csv")
     assert "cannot be written" in await desk.refused("export", "--out", unwritable)
 

@@ -15,7 +15,7 @@ from syncengine.app.forecast import Forecast, prices_of, quotas_of
 from syncengine.app.markers import warn_where_new
 from syncengine.app.match_keys import keys_may_collide
 from syncengine.app.plan_difference import DifferenceWatcher, EarlierWatcher
-from syncengine.app.plan_file import PlanWriter, refuse_other_file
+from syncengine.app.plan_file import PlanWriter, refuse_no_plan_file
 from syncengine.app.plan_recorder import plan_writer, with_file
 from syncengine.app.plan_sampling import ContactSampler
 from syncengine.app.plan_watchers import PlanWatcher
@@ -53,7 +53,7 @@ async def plan(
     """
     file: _OutputFile | None = None
     if out is not None:
-        refuse_other_file(out)
+        refuse_no_plan_file(out)
         file = _OutputFile(out, shows_values)
         request = replace(request, for_file=True)
     watchers = _Watchers(request, sample)
