@@ -207,8 +207,13 @@ class Forecast:
         cause: SyncEngineError | None,
     ) -> PlanReport:
         """Return the totals, and what would stop the run."""
-        is_brake = isinstance(cause, BrakeApplied)
-        stopped_by = None if cause is None else str(cause)
+        brake: str | None = None
+        brake_name: str | None = None
+        error: str | None = None
+        if isinstance(cause, BrakeApplied):
+            brake, brake_name = str(cause), cause.name
+        elif cause is not None:
+            error = str(cause)
         lasting = timing.seconds
         fields, tags, left_out = counted_changes(self.changes)
         return PlanReport(
@@ -236,9 +241,9 @@ class Forecast:
             seconds=lasting.usual,
             seconds_least=lasting.least,
             seconds_most=lasting.most,
-            brake=stopped_by if is_brake else None,
-            brake_name=cause.name if isinstance(cause, BrakeApplied) else None,
-            error=None if is_brake else stopped_by,
+            brake=brake,
+            brake_name=brake_name,
+            error=error,
             cause=cause,
             limit=timing.limit,
             starts_at=starts_at,
@@ -263,10 +268,12 @@ async def prices_of(
     extra_requests: Callable[[Call], int] = _no_request
     if isinstance(vendor, RequestCosts):
         look_up, extra_requests = vendor.look_up_cost, vendor.extra_requests
+    if find_first is None:
+        find_first = task.find_first
     return Prices(
         capabilities=vendor.capabilities,
         on_removed=task.on_removed,
-        find_first=task.find_first if find_first is None else find_first,
+        find_first=find_first,
         look_up=look_up,
         extra_requests=extra_requests,
         rounds=await _look_up_rounds(destination, config, databases),

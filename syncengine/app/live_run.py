@@ -71,11 +71,14 @@ class LiveRun:
         self._view = progress if isinstance(progress, LiveProgress) else None
         """The caller that is shown snapshots; None where nobody is, or it failed."""
         self._patience = fence.patience
+        counts_as = ""
+        if kind is not None:
+            counts_as = _COUNTS_AS.get(kind, "")
         self._monitor = RunMonitor(
             pacing,
             self.tally,
             lambda: fence.patience.is_waiting,
-            counts_as="" if kind is None else _COUNTS_AS.get(kind, ""),
+            counts_as=counts_as,
         )
         self._store: ProgressStore | None = None
         if run_id != NO_RUN:

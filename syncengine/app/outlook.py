@@ -121,13 +121,15 @@ async def look_ahead(
         next_run = f"sends nothing: {nothing}"
     else:
         next_run = _next(destination, prepared)
+    # None for a contact that ends without a request: then there is nothing to show.
+    job = next(iter(prepared.jobs), None)
     return Outlook(
         standing=None,
         remarks=remarks,
         next_run=next_run,
         nothing_because=nothing,
         kept=_kept(seen, prepared),
-        job=prepared.jobs[0] if prepared.jobs else None,
+        job=job,
     )
 
 
@@ -141,13 +143,14 @@ async def _taken_back(
         return ()
     if note.version != Versions(destination.mapping).of(seen.row):
         return ()
-    what = "the contact itself, which was deleted" if note.whole else ""
-    named = what or ", ".join(note.names)
-    told = (
+    named = ", ".join(note.names)
+    if note.whole:
+        named = "the contact itself, which was deleted"
+    remark = (
         f"an undo of run {note.undone} took back {named}: that is not sent again "
         "before its row or the mapping changes"
     )
-    return (told,)
+    return (remark,)
 
 
 async def _plan(
@@ -320,7 +323,9 @@ async def _unsupported(
     if await standing_of(databases.state, name, contact_id) is not Standing.UNSUPPORTED:
         return None
     last = await last_ended(databases.state, name, contact_id)
-    lacking = in_words(last.unsupported) if last is not None else ""
+    lacking = ""
+    if last is not None:
+        lacking = in_words(last.unsupported)
     if not lacking:
         # `prune` deletes the outcome that would say which part it is.
         lacking = "the vendor does not take a part of it"

@@ -44,17 +44,24 @@ class DifferenceWatcher:
         ``before`` is None for a destination that is new.
         """
         fields, tags, left_out = counted_changes(self._difference.changes)
-        met_before = None if before is None else before.brake or before.error
-        meets_now = now.brake or now.error
+        requests_before = 0
+        refused_before: str | None = None
+        if before is not None:
+            requests_before = before.requests
+            refused_before = before.brake or before.error
+        refused_by = now.brake or now.error
+        if refused_by == refused_before:
+            # The change of the configuration is not the reason for it.
+            refused_by = None
         return ConfigChange(
             is_new_destination=before is None,
             contacts=self._difference.only_now,
             contacts_more=self._difference.more,
             contacts_no_longer=self._difference.no_longer,
-            requests=now.requests - (0 if before is None else before.requests),
+            requests=now.requests - requests_before,
             fields=fields,
             tags=tags,
             tags_left_out=left_out,
-            refused_by=None if meets_now == met_before else meets_now,
-            refused_before=met_before,
+            refused_by=refused_by,
+            refused_before=refused_before,
         )

@@ -145,7 +145,9 @@ class PlanWriter:
 
     def _element(self, element: Mapping[str, Json]) -> None:
         line = orjson.dumps(element)
-        self._write(line if self._is_first else b",\n" + line)
+        if not self._is_first:
+            self._write(b",\n")
+        self._write(line)
         self._is_first = False
 
     def _write(self, content: bytes) -> None:

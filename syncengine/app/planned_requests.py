@@ -69,8 +69,10 @@ class _Steps:
             before = known_before_distrust(known)
             yield from self._calls(RequestCase.AS_KNOWN, likely.calls, before)
             return
+        # A refused row asks for nothing: only an unknown create is looked up.
+        desired = None if job.refusal else job.desired
         look_up = plan_look_up(
-            None if job.refusal else job.desired,
+            desired,
             known,
             capabilities,
             find_first=self.prices.find_first or job.recreates,
@@ -145,10 +147,12 @@ class _Steps:
 
     def _clean_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers; those whose names speak of a key have no value left."""
-        return {
-            name: SECRET if _SECRET_HEADER.search(name) else self._clean(value)
-            for name, value in headers.items()
-        }
+        cleaned: dict[str, str] = {}
+        for name, value in headers.items():
+            cleaned[name] = self._clean(value)
+            if _SECRET_HEADER.search(name):
+                cleaned[name] = SECRET
+        return cleaned
 
     def _clean(self, text: str) -> str:
         """Return a text without the destination's secrets."""

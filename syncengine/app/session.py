@@ -302,16 +302,20 @@ class _Opening:
         fence, name = self.account.fence, self.destination.name
         if not prepared.is_sync:
             return await start_run(fence, name, recognised.at_start, kind)
-        plan = prepared.request.plan
-        undo = prepared.request.undo
+        plan_id: str | None = None
+        undo_of: int | None = None
+        if prepared.request.plan is not None:
+            plan_id = prepared.request.plan.plan_id
+        if prepared.request.undo is not None:
+            undo_of = prepared.request.undo.run_id
         return await start_run(
             fence,
             name,
             recognised.at_start,
             kind,
             retry_of=prepared.request.retry_of,
-            plan_id=plan.plan_id if plan is not None else None,
-            undo_of=None if undo is None else undo.run_id,
+            plan_id=plan_id,
+            undo_of=undo_of,
             moving=recognised.moving,
             starting_anew=recognised.starting_anew,
             beside=self.account.beside,

@@ -21,12 +21,15 @@ def show_report(view: LocalView, look_up: RunStatus = RunStatus.DONE) -> ShowRep
     known_copy: Copy | None = None
     if known.external_id or known.fields:
         known_copy = sorted_copy(known.fields, known.tags | known.found_tags)
+    source: Copy | None = None
+    if desired is not None:
+        source = sorted_copy(desired.fields, desired.tags)
     return ShowReport(
         destination=view.destination,
         contact_id=view.contact_id,
         status=status,
         external_id=known.external_id,
-        source=sorted_copy(desired.fields, desired.tags) if desired else None,
+        source=source,
         known=known_copy,
         vendor=view.vendor,
         details=view.details,

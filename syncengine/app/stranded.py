@@ -67,5 +67,6 @@ def _counted(left: Stranded) -> str:
             parts.append(f"1 {what} contact")
         elif number:
             parts.append(f"{number} {what} contacts")
+    named = " and ".join(parts)
     is_one = left.suppressed + left.forgotten == 1
-    return f"{' and '.join(parts)} {'is' if is_one else 'are'}"
+    return f"{named} is" if is_one else f"{named} are"

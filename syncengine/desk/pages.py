@@ -100,6 +100,9 @@ class DeskPages:
             if each.state != "ok"
         }
         public = [_public_destination(each) for each in found]
+        next_page: str | None = None
+        if found:
+            next_page = _link("/", after=found[-1].destination)
         facts = {
             "destinations": [
                 (each, each.last_run and words.verdict(each.last_run)) for each in found
@@ -107,7 +110,7 @@ class DeskPages:
             "alerts": alerts,
             "standing_words": words.STANDING_WORDS,
             "one_standing": words.ONE_STANDING,
-            "next": _link("/", after=found[-1].destination) if found else None,
+            "next": next_page,
             "is_first": not query.get("after"),
         }
         # A page that is not full is the last one; so is an empty one behind it.
@@ -280,7 +283,6 @@ class DeskPages:
         }
 
     def _public_place(self, place: ContactAtDestination) -> dict[str, Json]:
-        since = place.synced_at
         public: dict[str, Json] = {
             "destination": place.destination,
             "status": place.status,
@@ -289,7 +291,7 @@ class DeskPages:
             "standing": place.standing,
             "rejections": place.rejections,
             "since_run_id": place.since_run_id,
-            "synced_at": None if since is None else words.iso(since),
+            "synced_at": words.iso_or_none(place.synced_at),
         }
         if self._with_values:
             public |= {"fields": dict(place.fields), "tags": list(place.tags)}
@@ -304,6 +306,7 @@ def _shown(run: RunSummary) -> _Shown:
         RunStatus.INCOMPLETE: (Tone.WARN, "not in step"),
         RunStatus.STOPPED: (Tone.WARN, "stopped"),
     }
+    # A status of a newer release stands for itself, as news that somebody looks at.
     tone, label = tones.get(RunStatus(run.status), (Tone.BAD, run.status))
     is_judged = run.kind in words.SENDING_KINDS
     if run.status == RunStatus.DONE and not is_judged:
@@ -331,17 +334,15 @@ def _bars(minutes: Sequence[MinuteFacts], limit: float | None) -> list[_Bar]:
     """Return the pace of a run as the bars of a small chart."""
     joined = slots(minutes, _BARS)
     highest = max([limit or 0.0, 1.0, *(slot.pace for slot in joined)])
-    return [
-        _Bar(
+    bars: list[_Bar] = []
+    for slot in joined:
+        height = round(100 * slot.pace / highest, 1)
+        if slot.requests:
             # One request of thousands that are allowed is still to be seen.
-            height=max(
-                _LEAST_HEIGHT if slot.requests else 0.0,
-                round(100 * slot.pace / highest, 1),
-            ),
-            words=f"{words.clock(slot.begins_at)}: {words.number(slot.pace)} a minute",
-        )
-        for slot in joined
-    ]
+            height = max(_LEAST_HEIGHT, height)
+        clock, pace = words.clock(slot.begins_at), words.number(slot.pace)
+        bars.append(_Bar(height=height, words=f"{clock}: {pace} a minute"))
+    return bars
 
 
 def _codes(minutes: Sequence[MinuteFacts]) -> list[tuple[str, int]]:
@@ -397,26 +398,27 @@ def _whole_number(query: Query, name: str) -> int | None:
 
 
 def _public_destination(facts: DestinationFacts) -> dict[str, Json]:
-    run = facts.last_run
+    last_run: dict[str, Json] | None = None
+    if facts.last_run is not None:
+        last_run = _public_run(facts.last_run)
     return {
         "destination": facts.destination,
         "account": facts.account,
         "vendor": facts.vendor,
-        "last_run": None if run is None else _public_run(run),
+        "last_run": last_run,
         "standing": public_standing(facts.standing),
         "lease": facts.holder,
     }
 
 
 def _public_run(run: RunFacts) -> dict[str, Json]:
-    ended = run.ended_at
     return {
         "run_id": run.run_id,
         "destination": run.destination,
         "kind": run.kind,
         "status": run.status.value,
         "started_at": words.iso(run.started_at),
-        "ended_at": None if ended is None else words.iso(ended),
+        "ended_at": words.iso_or_none(run.ended_at),
         "seconds": round(run.seconds, 3),
         "contacts": dict(run.contacts),
         "requests": run.so_far("requests"),
@@ -427,7 +429,8 @@ def _public_run(run: RunFacts) -> dict[str, Json]:
 
 
 def _public_failures(page: FailurePage) -> dict[str, Json]:
-    return {
-        "failures": [each.public() for each in page.failures],
-        "after": None if page.after is None else list(page.after),
-    }
+    failures = [each.public() for each in page.failures]
+    after: list[str] | None = None
+    if page.after is not None:
+        after = list(page.after)
+    return {"failures": failures, "after": after}

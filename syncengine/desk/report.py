@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -119,9 +119,12 @@ def figures(run: RunFacts) -> list[Figure]:
         count = counts.get(outcome, 0)
         # The others are shown only where there are some.
         if count or (counts and outcome in ("applied", "rejected")):
+            figure = Figure(outcome, number(count))
             tone = OUTCOME_TONES[outcome]
-            is_alarming = count > 0 and tone in (Tone.BAD, Tone.WARN)
-            shown.append(Figure(outcome, number(count), tone if is_alarming else ""))
+            # Good news needs no colour, and neither does a zero of bad news.
+            if count > 0 and tone in (Tone.BAD, Tone.WARN):
+                figure = replace(figure, tone=tone)
+            shown.append(figure)
     shown.append(Figure("requests", number(run.so_far("requests"))))
     throttled = run.so_far("throttled")
     if throttled:

@@ -79,6 +79,11 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def iso_or_none(at: datetime | None) -> str | None:
+    """Return a moment for programs, in UTC; None where there is none."""
+    return None if at is None else iso(at)
+
+
 STANDING_WORDS = {
     Standing.DEAD_LETTER: "Dead letters",
     Standing.GONE: "Gone at the vendor",
@@ -194,10 +199,12 @@ def progress_of(run: RunFacts) -> tuple[int, int | None]:
     """Return how many contacts of a run under way are through, and of how many."""
     progress = run.progress or {}
     done, total = progress.get("done"), progress.get("total")
-    return (
-        done if isinstance(done, int) else 0,
-        total if isinstance(total, int) else None,
-    )
+    if not isinstance(done, int):
+        done = 0
+    if not isinstance(total, int):
+        # The contacts are still being found.
+        total = None
+    return done, total
 
 
 def _of_done(run: RunFacts) -> Verdict:

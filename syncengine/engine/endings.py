@@ -45,8 +45,10 @@ def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> AttemptEnding
     """
     # A contact that was just deleted has nothing at the vendor that could be unknown.
     was_deleted = not attempt.known.external_id and bool(plan.calls)
+    if was_deleted:
+        left = None
     if attempt.job.target is not None:
-        return AttemptEnding(_taken_back(attempt, plan, None if was_deleted else left))
+        return AttemptEnding(_taken_back(attempt, plan, left))
     record = records.in_step(
         attempt.job,
         attempt.known,
@@ -54,7 +56,7 @@ def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> AttemptEnding
         attempt.meter.requests,
         plan.unsupported,
         attempt.receipt,
-        None if was_deleted else left,
+        left,
         attempt.dropped,
         was_gone=attempt.was_gone,
     )

@@ -201,11 +201,15 @@ def suppressed(
     What was sent before and is still unknown stays noted.
     """
     message = _WHY_SUPPRESSED.get(reason, f"nothing is sent about it ({reason})")
+    status = Status.SUPPRESSED
+    if removal:
+        # There is no row, and so no hash of one, that could be acknowledged.
+        status, source_hash = Status.REMOVED, None
     return Record(
         contact_id=state.contact_id,
         known=known,
-        status=Status.REMOVED if removal else Status.SUPPRESSED,
-        source_hash=None if removal else source_hash,
+        status=status,
+        source_hash=source_hash,
         rejections=state.rejections,
         rejected_hash=state.rejected_hash,
         outcome=ContactOutcome(

@@ -159,13 +159,16 @@ class RunMonitor:
     def _seconds_left(self, wait: RunWait | None) -> float | None:
         if self.total is None:
             return None
-        if wait is not None and wait.seconds is None:
-            return None
+        wait_seconds = 0.0
+        if wait is not None:
+            if wait.seconds is None:
+                return None
+            wait_seconds = wait.seconds
         return seconds_left(
             self._samples,
             self.total,
             binding_limit(self._pacing.limits, self._methods),
-            wait=0.0 if wait is None else wait.seconds or 0.0,
+            wait=wait_seconds,
             expected_requests=self.expected_requests,
         )
 

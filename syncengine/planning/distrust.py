@@ -104,15 +104,11 @@ def distrusted_state(state: ContactState, distrust: Distrust) -> ContactState:
     status = state.status
     if status is Status.SYNCED:
         status = Status.PENDING
-    # A removed contact keeps its hashes: its row is gone, and nothing is sent of it.
-    is_removed = state.status is Status.REMOVED
-    return replace(
-        state,
-        known=known,
-        status=status,
-        source_hash=state.source_hash if is_removed else None,
-        rejected_hash=state.rejected_hash if is_removed else None,
-    )
+    distrusted = replace(state, known=known, status=status)
+    if state.status is Status.REMOVED:
+        # It keeps its hashes: its row is gone, and nothing is sent of it.
+        return distrusted
+    return replace(distrusted, source_hash=None, rejected_hash=None)
 
 
 def known_before_distrust(known: Known) -> Known:

@@ -92,8 +92,12 @@ def expense(
     """
     if not refused and should_read_back(known, prices.capabilities):
         return _expense_with_read_back(desired, known, prices)
+    asked_for = desired
+    if refused:
+        # Its row asks for nothing then, and only an unknown create is looked up.
+        asked_for = None
     look_up = plan_look_up(
-        None if refused else desired,
+        asked_for,
         known,
         prices.capabilities,
         # What is created again is looked up first, whatever find_first says.
@@ -121,9 +125,11 @@ def _expense_with_look_up(look_up: LookUp, after: Cost, prices: Prices) -> Expen
     usual = all_keys.usual + after.usual
     # At best the first key finds a contact that is in step.
     least = min(cost_by_key[0].least, usual)
-    # "Not found" is not believed before the wait is over: the contact is deferred, and
-    # looked up once more.
-    rounds = prices.rounds + (1 if look_up.wait > 0 else 0)
+    rounds = prices.rounds
+    if look_up.wait > 0:
+        # "Not found" is not believed before the wait is over: the contact is deferred,
+        # and looked up once more.
+        rounds += 1
     most = rounds * all_keys.most + after.most
     return Expense(all_keys.usual, Cost(least, usual, most))
 
@@ -219,8 +225,10 @@ def _cost_without_look_up(
     if existing == 0:
         # A create or upsert by key may reach a contact that another one owns: then
         # nothing follows it.
-        by_key = _goes_by_key(plan.calls[0], prices.capabilities)
-        return Cost(1 if by_key else usual, usual, usual)
+        least = usual
+        if _goes_by_key(plan.calls[0], prices.capabilities):
+            least = 1
+        return Cost(least, usual, usual)
     # At worst the create finds its contact each time, and that is then changed.
     found = _most_for_found(desired, known, prices)
     most = max(usual, prices.rounds * existing + found)

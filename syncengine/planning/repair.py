@@ -94,14 +94,14 @@ def requested_part(found: Drift, asked: RepairRequest) -> Drift:
     def requested(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name in asked.fields)
 
-    with_tags = TAGS in asked.fields
-    return Drift(
+    fields = Drift(
         changed=requested(found.changed),
         missing=requested(found.missing),
         extra=requested(found.extra),
-        missing_tags=found.missing_tags if with_tags else (),
-        extra_tags=found.extra_tags if with_tags else (),
     )
+    if TAGS not in asked.fields:
+        return fields
+    return replace(fields, missing_tags=found.missing_tags, extra_tags=found.extra_tags)
 
 
 def planned_repair(

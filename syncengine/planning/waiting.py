@@ -46,8 +46,12 @@ def refusal_of_waiting(
     reason = _situation(first)
     for each in others:
         reason += f"; contact {name_of_owner(each.contact)} {_situation(each)}"
+    code = KEY_HELD
+    if blocker.status is Status.SYNCED:
+        # The owner is in step with the key, so it keeps it.
+        code = AMBIGUOUS
     return Rejected(
-        AMBIGUOUS if blocker.status is Status.SYNCED else KEY_HELD,
+        code,
         f"the vendor's contact with its match key belongs to contact {name}, "
         f"which {reason}. {_advice(chain)}; this contact is tried again once contact "
         f"{name} releases the key",

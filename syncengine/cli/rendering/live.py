@@ -114,7 +114,23 @@ class LiveRows:
     def _height_for_rows(self) -> int | None:
         if self._height is None:
             return None
-        return max(1, self._height - (1 if self._footer else 0))
+        if self._footer:
+            return max(1, self._height - 1)
+        return max(1, self._height)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """Signs that lines are made of, by what the terminal can print."""
+
+    done: str
+    left: str
+    dots: str
+    between: str
+
+
+_ASCII = _Signs(done="=", left="-", dots="..", between=", ")
+_DRAWN = _Signs(done="━", left="─", dots="…", between=" · ")
 
 
 class _LiveLayout:
@@ -126,15 +142,14 @@ class _LiveLayout:
         self._rows = rows
         # The last column stays free: some terminals wrap once it is written.
         self._width = max(1, width - 1)
-        self._done, self._left = ("=", "-") if ascii_only else ("━", "─")
-        self._dots = ".." if ascii_only else "…"
-        self._between = ", " if ascii_only else " · "
-        longest = max((cell_len(row.destination) for row in rows), default=0)
-        self._label = min(longest, max(12, self._width // 4))
-        heads = [self._numbers(row) for row in rows]
-        self._numbers_width = max(map(cell_len, heads), default=0)
-        states = [_state(row) for row in rows if self._numbers(row)]
-        self._state_width = max(map(cell_len, states), default=0)
+        self._signs = _ASCII if ascii_only else _DRAWN
+        # Columns are as wide as their widest cell, so that bars begin and end alike.
+        names = [row.destination for row in rows]
+        self._label = min(_widest(names), max(12, self._width // 4))
+        self._numbers_width = _widest([_numbers(row) for row in rows])
+        # The state of a row without numbers stands where others have their bar.
+        states = [_state(row) for row in rows if _numbers(row)]
+        self._state_width = _widest(states)
 
     def lines(self, height: int | None) -> list[Text]:
         """Return the lines of all rows, or as much of them as the height has."""
@@ -190,13 +205,10 @@ class _LiveLayout:
             style = row.state_style or _QUIET
             line.append(" " * _GAP).append(_state(row), style)
             return self.cut(line)
-        room = self._width - self._label - self._numbers_width - 2 * _GAP
-        if self._state_width:
-            room -= self._state_width + _GAP
-        bar_room = min(room, _LONGEST_BAR)
+        bar_room = self._room_for_bar()
         if bar_room >= _LEAST_BAR:
             line.append(" " * _GAP).append_text(self._bar(row.snapshot, bar_room))
-        numbers = self._numbers(row).rjust(self._numbers_width)
+        numbers = _numbers(row).rjust(self._numbers_width)
         line.append(" " * _GAP).append(numbers)
         state, style = _state(row), row.state_style
         if is_alone and row.snapshot.waiting and not row.is_over:
@@ -205,21 +217,20 @@ class _LiveLayout:
         line.rstrip()
         return self.cut(line)
 
-    def _numbers(self, row: LiveRow) -> str:
-        """Return ``12,345 of 22,860``; nothing before the contacts are known."""
-        snapshot = row.snapshot
-        if snapshot is None or snapshot.total is None:
-            return ""
-        # Padded, since the line would move with each digit that is added.
-        done = f"{snapshot.done:,}".rjust(len(f"{snapshot.total:,}"))
-        return f"{done} of {snapshot.total:,}"
+    def _room_for_bar(self) -> int:
+        """Return the columns that the other parts of a line leave to the bar."""
+        room = self._width - self._label - self._numbers_width - 2 * _GAP
+        if self._state_width:
+            room -= self._state_width + _GAP
+        return min(room, _LONGEST_BAR)
 
     def _bar(self, snapshot: RunSnapshot, width: int) -> Text:
         """Return the bar of the contacts that are through, by outcome."""
         bar = Text(end="")
         for cells, style in bar_cells(snapshot, width):
-            bar.append(self._done * cells, style)
-        bar.append(self._left * (width - cell_len(bar.plain)), _REST)
+            bar.append(self._signs.done * cells, style)
+        cells_left = width - cell_len(bar.plain)
+        bar.append(self._signs.left * cells_left, _REST)
         return bar
 
     def _details(self, row: LiveRow) -> Iterator[Text]:
@@ -239,14 +250,13 @@ class _LiveLayout:
 
     def _flow(self, parts: Iterable[Text], between: str | None = None) -> list[Text]:
         """Return the parts in as few lines as they need."""
-        separator = self._between if between is None else between
+        separator = between or self._signs.between
         room = self._width - _INDENT
         lines: list[Text] = []
         for part in parts:
-            last = lines[-1] if lines else None
             needed = len(separator) + part.cell_len
-            if last is not None and last.cell_len + needed <= room:
-                last.append(separator, _QUIET).append_text(part)
+            if lines and lines[-1].cell_len + needed <= room:
+                lines[-1].append(separator, _QUIET).append_text(part)
             else:
                 lines.append(Text().append_text(part))
         return lines
@@ -258,10 +268,27 @@ class _LiveLayout:
         """Return a name cut in its middle: often names differ only at their ends."""
         if cell_len(name) <= width:
             return name
-        kept = max(0, width - len(self._dots))
-        begin = set_cell_size(name, kept - kept // 2)
-        end = name[len(name) - kept // 2 :]
-        return f"{begin}{self._dots}{end}"
+        kept = max(0, width - len(self._signs.dots))
+        from_end = kept // 2
+        begin = set_cell_size(name, kept - from_end)
+        end = name[len(name) - from_end :]
+        return f"{begin}{self._signs.dots}{end}"
+
+
+def _widest(texts: Sequence[str]) -> int:
+    """Return the columns of the widest text; 0 without texts."""
+    return max(map(cell_len, texts), default=0)
+
+
+def _numbers(row: LiveRow) -> str:
+    """Return ``12,345 of 22,860``; nothing before the contacts are known."""
+    snapshot = row.snapshot
+    if snapshot is None or snapshot.total is None:
+        return ""
+    total = f"{snapshot.total:,}"
+    # Padded, since the line would move with each digit that is added.
+    done = f"{snapshot.done:,}".rjust(len(total))
+    return f"{done} of {total}"
 
 
 def _apart(blocks: Sequence[Sequence[Text]]) -> list[Text]:
@@ -323,18 +350,16 @@ def bar_cells(snapshot: RunSnapshot, width: int) -> list[tuple[int, str]]:
     through = floor(width * snapshot.done / total) if total else width
     if snapshot.done:
         through = max(1, through)
-    numbers = {
-        name: number
-        for name in _STYLES
-        if (number := snapshot.outcomes.get(name, 0)) and _STYLES[name] != _GOOD
-    }
     cells: list[tuple[int, str]] = []
     left = through
-    for name, number in numbers.items():
+    for name, style in _STYLES.items():
+        number = snapshot.outcomes.get(name, 0)
+        if not number or style == _GOOD:
+            continue
         share = max(1, round(width * number / max(1, total)))
         taken = min(share, left)
         left -= taken
-        cells.append((taken, _STYLES[name]))
+        cells.append((taken, style))
     # All others are as they should be.
     return [(left, _GOOD), *cells]
 

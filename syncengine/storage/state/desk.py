@@ -93,9 +93,11 @@ async def first_changes(pool: Pool, run_id: int) -> ChangeCounts:
 
     def named(kind: str) -> tuple[ChangedName, ...]:
         frequent = by_kind.get(kind, Counter()).most_common(MOST_NAMES)
+        if kind != "field":
+            # A tag is there or not: none is ever cleared.
+            return tuple(ChangedName(name, number) for name, number in frequent)
         return tuple(
-            ChangedName(name, number, cleared[name] if kind == "field" else 0)
-            for name, number in frequent
+            ChangedName(name, number, cleared[name]) for name, number in frequent
         )
 
     return ChangeCounts(
