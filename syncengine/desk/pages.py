@@ -29,6 +29,7 @@ from syncengine.ports import DeskState
 _ROWS = 50
 """Rows of a page."""
 _BATCHES = 20
+_LARGEST_BATCH = 2**31 - 1
 _NAMES = 8
 """Fields that are named of one change of a contact."""
 _BARS = 60
@@ -140,7 +141,8 @@ class DeskPages:
         run = await self._run(run_id)
         minutes = await self._state.minutes(run_id)
         changes = await self._state.changes(run_id)
-        after = _whole_number(query, "batches_after") or 0
+        # No batch has a larger number than an integer of Postgres.
+        after = min(_whole_number(query, "batches_after") or 0, _LARGEST_BATCH)
         batches = await self._state.batches(run_id, after, _BATCHES + 1)
         verdict = words.verdict(run)
         is_live = run.is_running and query.get("refresh") != "off"

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from syncengine.desk.connections import ConnectionGuard
 from syncengine.desk.metrics import exposition, read_facts
 from syncengine.desk.pages import BadQuestion, DeskPages, NoSuchPage, PageView
 from syncengine.desk.templating import environment, stylesheet
 from syncengine.errors import StorageError, where_it_broke
+from syncengine.model.texts import is_storable
 from syncengine.ports import DeskState
 
 _PATIENCE = 10.0
@@ -38,6 +42,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_logger = logging.getLogger(__name__)
 _LOCAL_NAMES = frozenset({"localhost"})
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -55,6 +60,19 @@ class DeskAddress:
         """Return its address for a browser."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/"
+
+
+def _is_no_bad_request(record: logging.LogRecord) -> bool:
+    """Return whether a record tells of more than a request that is no HTTP.
+
+    Such a request is answered with 400: with each of them in the log, together with a
+    traceback, anybody could fill the disk.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_logger.addFilter(_is_no_bad_request)
 
 
 def is_loopback(host: str) -> bool:
@@ -76,23 +94,37 @@ async def serve_desk(
     with_values: bool,
     allowed_hosts: Collection[str] = (),
     version: str,
+    connections: ConnectionGuard | None = None,
 ) -> AsyncIterator[DeskAddress]:
     """Serve the pages until the block ends; port 0 takes a free one.
 
-    Raises OSError where it cannot listen there.
+    ``connections`` bounds their number and how long they wait. Raises OSError where it
+    cannot listen there.
     """
+    guard = connections or ConnectionGuard()
     names = {each.lower() for each in (*_LOCAL_NAMES, host, *allowed_hosts)}
-    desk = _Desk(state, with_values=with_values, hosts=names, version=version)
+    desk = _Desk(
+        state, with_values=with_values, hosts=names, version=version, guard=guard
+    )
     runner = web.AppRunner(
-        desk.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+        desk.application(),
+        access_log=None,
+        logger=_logger,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     await runner.setup()
+    served = runner.server
+    assert served is not None, "a runner that was set up has one"
+    server: asyncio.Server | None = None
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        # Not aiohttp's TCPSite, which gives no hold on the connections.
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: guard.protocol(served), host, port)
         # With port 0 the system has chosen one by now.
-        yield DeskAddress(host, runner.addresses[0][1])
+        yield DeskAddress(host, server.sockets[0].getsockname()[1])
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
 
 
@@ -106,7 +138,9 @@ class _Desk:
         with_values: bool,
         hosts: Collection[str],
         version: str,
+        guard: ConnectionGuard,
     ) -> None:
+        self._guard = guard
         self._state = state
         self._pages = DeskPages(state, with_values=with_values)
         self._with_values = with_values
@@ -115,12 +149,12 @@ class _Desk:
 
     def application(self) -> web.Application:
         """Return the application with its addresses."""
-        application = web.Application(middlewares=[self._guard])
+        application = web.Application(middlewares=[self._dressed])
         application.add_routes(
             [
                 web.get("/", self._destinations),
                 web.get("/runs", self._runs),
-                web.get(r"/runs/{run_id:\d{1,18}}", self._run),
+                web.get("/runs/{run_id:[0-9]{1,18}}", self._run),
                 web.get("/failures", self._failures),
                 web.get("/contact", self._contact),
                 web.get("/style.css", self._style),
@@ -131,10 +165,16 @@ class _Desk:
         return application
 
     @web.middleware
-    async def _guard(
+    async def _dressed(
         self, request: web.Request, handler: _Handler
     ) -> web.StreamResponse:
-        response = await self._answer(request, handler)
+        """Return an answer with the headers that all have."""
+        self._guard.has_request(request.transport)
+        try:
+            response = await self._answer(request, handler)
+        finally:
+            # Taking the answer counts as waiting: a reader may never come for it.
+            self._guard.waits(request.transport)
         response.headers.update(_HEADERS)
         # What software this is, is nobody's business.
         response.headers["Server"] = "syncengine"
@@ -162,6 +202,13 @@ class _Desk:
             return response
         if len(request.raw_path) > _LONGEST_ADDRESS:
             return self._error(request, 414, "The address is too long", "")
+        if not _is_readable(request):
+            return self._error(
+                request,
+                400,
+                "The address cannot be read",
+                "It holds a character that no name or id here has.",
+            )
         return await self._carried_out(request, handler)
 
     async def _carried_out(
@@ -240,7 +287,9 @@ class _Desk:
         if _wants_json(request):
             return _json({"error": title, "what": what}, status=status)
         facts = {"what": what, "status": status}
-        return self._html("error.html", title, request.path, facts, status=status)
+        # A path that is not even UTF-8 could not be written into the page.
+        path = request.path if is_storable(request.path) else ""
+        return self._html("error.html", title, path, facts, status=status)
 
     def _html(
         self,
@@ -283,6 +332,14 @@ def _in_words(error: Exception) -> tuple[int, str, str]:
         case _:
             what = f"{where_it_broke(error)}. Other pages go on."
             return 500, "Something unforeseen happened", what
+
+
+def _is_readable(request: web.Request) -> bool:
+    """Return whether Postgres could be asked for all that the address holds."""
+    parts = [request.path]
+    for name, value in request.query.items():
+        parts += [name, value]
+    return all(map(is_storable, parts))
 
 
 def _wants_json(request: web.Request) -> bool:
