@@ -32,7 +32,7 @@ _LONGEST_BEGINNING = 4096
 
 @dataclass(frozen=True, slots=True)
 class OutputKind:
-    """What a verb writes, and how a file of it begins."""
+    """Outputs of verbs, and how a file of each begins."""
 
     name: str
     """With its article, as in "a report"."""

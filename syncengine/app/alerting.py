@@ -161,8 +161,9 @@ class AlertDesk:
         succeeded_at: datetime | None,
         now: datetime,
     ) -> AlertChange:
-        stale = self._options.stale
-        longest = None if stale is None else timedelta(seconds=stale)
+        longest: timedelta | None = None
+        if self._options.stale is not None:
+            longest = timedelta(seconds=self._options.stale)
         return after_time(states[Concern.STALE], succeeded_at, longest, now)
 
     async def _write(
@@ -306,8 +307,9 @@ def _ended_run(report: RunReport) -> EndedRun:
     """Return what alerts have to know of a run's report."""
     is_braked = isinstance(report.cause, BrakeApplied)
     # Other errors may name a contact or quote a row, and go no further than the log.
-    is_about_account = is_braked or report.status is RunStatus.HALTED
-    error = (report.error or "") if is_about_account else ""
+    error = ""
+    if is_braked or report.status is RunStatus.HALTED:
+        error = report.error or ""
     public = report.public()["contacts"]
     contacts: dict[str, int] = {}
     if isinstance(public, dict):
@@ -337,5 +339,8 @@ def _contained(destination: str) -> Iterator[None]:
 
 def _complain(destination: str, error: str) -> None:
     """Send out the event that an alert was not written or not delivered."""
-    context: dict[str, Json] = {"destination": destination} if destination else {}
+    context: dict[str, Json] = {}
+    # Without one it is about the state as a whole.
+    if destination:
+        context["destination"] = destination
     event_log(**context)(Event.ALERT_NOT_DELIVERED, error=error)

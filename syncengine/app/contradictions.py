@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from syncengine.app.counted import counted
+from syncengine.app.counted import counted, worded
 from syncengine.app.databases import Databases
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
@@ -41,7 +41,7 @@ def differently_mapped(destination: DestinationConfig, config: Config) -> Iterat
             if mine.get(each.field, each) != each
         ]
         if names:
-            them = "it" if len(names) == 1 else "them"
+            them = worded(len(names), "it", "them")
             yield (
                 f"{', '.join(names)}: {other.file} of the same account maps {them} "
                 f"in another way than {destination.file}. A contact that both select "

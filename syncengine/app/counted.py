@@ -9,5 +9,10 @@ def counted(number: int, one: str, several: str) -> str:
     ``counted(1, "contact is", "contacts are")`` is "1 contact is"; with 2000 it is
     "2,000 contacts are".
     """
-    words = one if number == 1 else several
+    words = worded(number, one, several)
     return f"{number:,} {words}"
+
+
+def worded(number: int, one: str, several: str) -> str:
+    """Return the words for one or for several, where the number itself is not said."""
+    return one if number == 1 else several

@@ -35,12 +35,17 @@ async def earlier_removed_remarks(
     """
     policy = destination.options.on_removed
     if not can_take_away(policy, destination.vendor.capabilities):
-        return (_nothing_to_apply(destination),) if request.removed else ()
+        # Only somebody who asked for them expects something to happen to them.
+        if request.removed:
+            return (_nothing_to_apply(destination),)
+        return ()
     tagged = policy is OnRemoved.UNTAG
     number = await count_earlier_removed(
         databases.state, destination.name, tagged=tagged
     )
-    return (_still_there(destination, number),) if number else ()
+    if not number:
+        return ()
+    return (_still_there(destination, number),)
 
 
 def _nothing_to_apply(destination: DestinationConfig) -> str:

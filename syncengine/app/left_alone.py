@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncengine.app.counted import counted
+from syncengine.app.counted import counted, worded
 from syncengine.app.databases import Databases
 from syncengine.config.destination import DestinationConfig
 from syncengine.model.calls import ADVICE
@@ -48,12 +48,12 @@ async def dead_letter_remarks(
     if not number:
         return ()
     letters = counted(number, "dead letter", "dead letters")
-    told = (
+    remark = (
         f"{letters}, left alone until the row or the mapping changes, after "
         f"{DEAD_AFTER} rejections: {_named(some, number)}. "
         f"`{run_contact(name, some[0])}` tries one again, `{retry_dead(name)}` all"
     )
-    return (told,)
+    return (remark,)
 
 
 async def waiting_remarks(
@@ -67,16 +67,16 @@ async def waiting_remarks(
     if not number:
         return ()
     wait = counted(number, "contact waits", "contacts wait")
-    label = "contact" if len(some) == 1 else "contacts"
+    label = worded(len(some), "contact", "contacts")
     pairs = [
         f"{name_of(contact_id)} (waits for {name_of_owner(owner)})"
         for contact_id, owner in some
     ]
-    told = (
+    remark = (
         f"{wait} for the match key of another contact: {label} {', '.join(pairs)}"
         f"{_and_more(number, some)}. Each is tried again once that one releases it"
     )
-    return (told,)
+    return (remark,)
 
 
 async def gone_remarks(
@@ -91,12 +91,12 @@ async def gone_remarks(
     if not number:
         return ()
     are = counted(number, "contact is", "contacts are")
-    told = (
+    remark = (
         f"{are} gone (deleted or merged at the vendor by somebody else) and left "
         f"alone: {_named(some, number)}. "
         f"`{run_contact(name, some[0])}` creates one again, `on_gone: recreate` all"
     )
-    return (told,)
+    return (remark,)
 
 
 def run_contact(destination: str, contact_id: str) -> str:
@@ -156,7 +156,7 @@ def _dropped_group(group: DroppedAlike) -> str:
 
 def _named(contact_ids: Sequence[str], number: int) -> str:
     """Return the names of some of ``number`` contacts, and how many more there are."""
-    contacts = "contact" if len(contact_ids) == 1 else "contacts"
+    contacts = worded(len(contact_ids), "contact", "contacts")
     names = ", ".join(name_of(contact_id) for contact_id in contact_ids)
     return f"{contacts} {names}{_and_more(number, contact_ids)}"
 

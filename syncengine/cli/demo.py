@@ -13,6 +13,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from syncengine import app
+from syncengine.app.counted import counted
 from syncengine.cli import exits
 from syncengine.cli.engine import logging_events
 from syncengine.cli.options import options
@@ -114,8 +115,8 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
         if number == 1:
             news = f"{changed} rows are new"
         else:
-            were = "was" if removed == 1 else "were"
-            news = f"{changed} of {len(rows)} rows changed, {removed} {were} removed"
+            were = counted(removed, "was", "were")
+            news = f"{changed} of {len(rows)} rows changed, {were} removed"
         out.print(
             f"\n[bold]Night {number}[/bold]: the US Congress as of {night}; {news}.",
             markup=True,

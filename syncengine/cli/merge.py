@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from syncengine import app
+from syncengine.app.counted import worded
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
 from syncengine.cli.options import (
@@ -69,8 +70,9 @@ def _merged(report: MergeReport, into: str, other: str) -> str:
     name = report.destination
     # Some vendors keep one of the two ids, others make a third one.
     vanished = [each for each in (other, into) if each != report.left]
-    were = "was" if len(vanished) == 1 else "were"
-    merged = f"{name}: {' and '.join(vanished)} {were} merged into {report.left}"
+    ids = " and ".join(vanished)
+    were = worded(len(vanished), "was", "were")
+    merged = f"{name}: {ids} {were} merged into {report.left}"
     if report.contact_id is None:
         return (
             f"{merged}, which belongs to no contact of yours yet; "

@@ -239,8 +239,10 @@ class CallSender:
             maybe_applied = _is_maybe_applied(error)
             # What was unknown before the plan is sent anew by its calls: as long as
             # they are not applied, they are what is unknown.
-            is_unknown = maybe_applied or step.was_unknown
-            attempt.note_unknown(step.unknown_without_answer() if is_unknown else None)
+            unknown: Pending | None = None
+            if maybe_applied or step.was_unknown:
+                unknown = step.unknown_without_answer()
+            attempt.note_unknown(unknown)
             # The create may have been carried out: it must not be repeated, but a
             # look-up finds what it made.
             if maybe_applied and not can_repeat and self._may_look_up():

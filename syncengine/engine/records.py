@@ -328,9 +328,13 @@ def probed(state: ContactState, source_hash: int | None, record: Record) -> Reco
             outcome=outcome,
             refusal=state.refusal,
         )
+    status = Status.DEAD
+    if record.removal:
+        # It has no row whose change could bring it back.
+        status = Status.REMOVED
     return replace(
         record,
-        status=Status.REMOVED if record.removal else Status.DEAD,
+        status=status,
         source_hash=None,
         rejections=0,
         rejected_hash=version(source_hash),

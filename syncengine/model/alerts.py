@@ -94,13 +94,17 @@ class AlertMessage:
 
     def public(self) -> dict[str, Json]:
         """Return the JSON object that a webhook receives."""
+        contacts: dict[str, Json] | None = None
+        if self.contacts is not None:
+            contacts = dict(self.contacts)
         return {
             "text": self.text,
             "destination": self.destination,
             "kind": self.kind.value,
-            "over": None if self.over is None else self.over.value,
+            # An enum of texts: JSON has its text, or null.
+            "over": self.over,
             "run_id": self.run_id,
-            "contacts": None if self.contacts is None else dict(self.contacts),
+            "contacts": contacts,
         }
 
 

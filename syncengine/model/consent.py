@@ -162,8 +162,8 @@ class SubjectFinder:
             elif _PHONE_NAME.search(each.column):
                 phone_fields.add(each.field)
         self._phone_fields = frozenset(phone_fields)
-        self._tag_prefix = mapping.tags.prefix if mapping.tags else ""
-        self._list_prefix = mapping.lists.prefix if mapping.lists else ""
+        self._tag_prefix = mapping.tag_prefix
+        self._list_prefix = mapping.list_prefix
 
     def subjects(
         self,

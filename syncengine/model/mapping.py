@@ -116,6 +116,11 @@ class Mapping:
         return self.tags.prefix if self.tags else ""
 
     @property
+    def list_prefix(self) -> str:
+        """Return the prefix of all lists, empty where there is none."""
+        return self.lists.prefix if self.lists else ""
+
+    @property
     def regions(self) -> dict[str, str]:
         """Return the region of each field that has one."""
         return {each.field: each.region for each in self.fields if each.region}

@@ -17,6 +17,7 @@ from syncengine.model.columns import (
     SampledSource,
     SourceColumn,
     SourceTable,
+    ValueCounts,
 )
 from syncengine.model.mapping import Form
 from syncengine.planning.column_roles import (
@@ -347,17 +348,30 @@ def _proposed(
     """Return the column for a field; None where none looks like it."""
     role = role_of_field(name)
     if role is Role.OWN_KEY and name not in vendor.required:
-        column = source.column(key)
-        is_text = column is not None and column.kind is ColumnKind.TEXT
-        return ProposedField(name, key, None if is_text else Form.TEXT)
+        return _proposed_own_key(name, source, key)
+    if role is None:
+        return _proposed_by_name(name, source)
     takes_lists = matches(name, vendor.several)
-    if role is not None:
-        for wanted in _SOURCES_OF.get(role, (role,)):
-            column = _best(source, wanted, takes_lists=takes_lists)
-            if column is not None:
-                return ProposedField(name, column.name, _FORMS.get(role))
+    for wanted in _SOURCES_OF.get(role, (role,)):
+        column = _best(source, wanted, takes_lists=takes_lists)
+        if column is not None:
+            return ProposedField(name, column.name, _FORMS.get(role))
+    return None
+
+
+def _proposed_own_key(name: str, source: SampledSource, key: str) -> ProposedField:
+    """Return the key's column for a field of our own key, as text."""
+    column = source.column(key)
+    if column is not None and column.kind is ColumnKind.TEXT:
+        return ProposedField(name, key)
+    return ProposedField(name, key, Form.TEXT)
+
+
+def _proposed_by_name(name: str, source: SampledSource) -> ProposedField | None:
+    """Return the column of the same name for a field whose name means nothing to us."""
+    last_part = name.rpartition(".")[2]
     for column in source.columns:
-        if same_name(name.rpartition(".")[2], column.name) and role is None:
+        if same_name(last_part, column.name):
             return ProposedField(name, column.name)
     return None
 
@@ -664,18 +678,8 @@ def _notes_of(
     counts = column.counts
     if counts is None or counts.values == 0:
         return
-    fitting = counts.values
-    what = ""
-    if each.form is Form.E164:
-        fitting, what = counts.phones, "a phone number"
-    elif role_of_field(each.field) is Role.EMAIL:
-        fitting, what = counts.emails, "an e-mail address"
-    odd = counts.values - fitting
-    if odd and not column.is_array:
-        yield (
-            f'{_percent(odd, counts.values)} of the values in "{column.name}" do not '
-            f"look like {what}: such contacts are rejected"
-        )
+    if not column.is_array:
+        yield from _notes_of_values(each, column.name, counts)
     empty = counts.rows - counts.values
     if empty and each.field in vendor.required:
         yield (
@@ -687,6 +691,24 @@ def _notes_of(
             f'some values of "{column.name}" are there more than once: of contacts '
             f"that share their {each.field}, one keeps it and the others are rejected "
             "unless another match key tells them apart"
+        )
+
+
+def _notes_of_values(
+    each: ProposedField, column: str, counts: ValueCounts
+) -> Iterator[str]:
+    """Yield a note where values of a phone or e-mail field look like none."""
+    if each.form is Form.E164:
+        fitting, what = counts.phones, "a phone number"
+    elif role_of_field(each.field) is Role.EMAIL:
+        fitting, what = counts.emails, "an e-mail address"
+    else:
+        return
+    odd = counts.values - fitting
+    if odd:
+        yield (
+            f'{_percent(odd, counts.values)} of the values in "{column}" do not '
+            f"look like {what}: such contacts are rejected"
         )
 
 

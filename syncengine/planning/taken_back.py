@@ -20,7 +20,7 @@ from dataclasses import replace
 import orjson
 
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
+from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping
 from syncengine.model.undo import TakenBack
@@ -81,22 +81,12 @@ def without_taken_back(
     Desired is also what a re-sync distrusts of it: it is compared, or sent again, in the
     form in which the undo had put it back, and stays known.
     """
-    pending = known.pending or Pending()
     needed: frozenset[str] = frozenset()
     if known.external_id is None:
         # A contact that is made anew is recognised by these, and refused without them.
         needed = _needed_by_creates(desired, capabilities)
     withheld = note.fields - needed
-    fields = dict(desired.fields)
-    for name in withheld:
-        is_list = name.startswith(LISTS)
-        unknown = pending.fields.get(name)
-        if is_list and (unknown or known.fields.get(name)):
-            fields[name] = True
-        elif name in pending.fields and not is_list:
-            fields[name] = unknown
-        else:
-            fields.pop(name, None)
+    fields = _fields_without(desired.fields, withheld, known)
     mapped = desired.mapped
     if mapped is not None:
         mapped |= withheld
@@ -110,6 +100,24 @@ def without_taken_back(
         mapped=mapped,
         keys=tuple(_present_keys(desired, known, withheld)),
     )
+
+
+def _fields_without(
+    desired: Fields, withheld: frozenset[str], known: Known
+) -> dict[str, Json]:
+    """Return the desired fields, without the withheld ones that nothing is unknown of."""
+    fields = dict(desired)
+    for name in withheld:
+        is_list = name.startswith(LISTS)
+        unknown = known.unknown_fields.get(name)
+        if is_list and (unknown or known.fields.get(name)):
+            # A list that is not desired would be left: so one that was put back is.
+            fields[name] = True
+        elif name in known.unknown_fields and not is_list:
+            fields[name] = unknown
+        else:
+            fields.pop(name, None)
+    return fields
 
 
 def _needed_by_creates(desired: Desired, capabilities: Capabilities) -> frozenset[str]:

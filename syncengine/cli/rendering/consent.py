@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncengine.app.counted import worded
 from syncengine.cli.rendering.layout import print_line
 from syncengine.model.consent_file import ConsentReport
 from syncengine.model.contact_ids import as_argument
@@ -26,7 +27,7 @@ def print_imported(report: ConsentReport) -> None:
     forgotten = report.forgotten_here
     if not forgotten:
         return
-    have = "has" if len(forgotten) == 1 else "have"
+    have = worded(len(forgotten), "has", "have")
     print_line(
         f"{_number(len(forgotten), 'forgotten contact')} {have} data here again. "
         "Nothing is sent about them. Erase them again, once "

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from syncengine.app.counted import worded
 from syncengine.cli.rendering.layout import print_line, print_table
 from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Json
@@ -84,7 +85,7 @@ def _print_step(step: PlannedStep) -> None:
         for line in _request_lines(title, request):
             print_line(f"  {line}")
     if step.more and not step.following:
-        requests = "request depends" if step.more == 1 else "requests depend"
+        requests = worded(step.more, "request depends", "requests depend")
         print_line(f"    and {step.more} more, whose {requests} on the answer")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from syncengine.app.counted import worded
 from syncengine.cli.rendering.layout import (
     duration,
     explain_left_out,
@@ -138,7 +139,7 @@ def _contact_lines(report: RunReport) -> Iterator[str]:
 
 
 def _happening_line(happening: _Happening, names: Sequence[str]) -> str:
-    noun = "contact" if len(names) == 1 else "contacts"
+    noun = worded(len(names), "contact", "contacts")
     reason = happening.outcome
     # Some codes say no more than the outcome, such as "suppressed".
     if happening.code not in ("", happening.outcome):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from syncengine.app.counted import counted
 from syncengine.cli.rendering.layout import (
     print_line,
     print_table,
@@ -13,7 +14,7 @@ from syncengine.cli.rendering.layout import (
 from syncengine.cli.rendering.live import progress_line
 from syncengine.cli.rendering.standing import print_standing
 from syncengine.model.reports import RunStatus
-from syncengine.model.status import StatusReport
+from syncengine.model.status import LastRun, StatusReport
 from syncengine.model.work import Standing
 
 _IN_STEP = {True: "yes", False: "no", None: "-"}
@@ -45,22 +46,8 @@ def print_statuses(reports: Sequence[StatusReport]) -> None:
 def _print_details(report: StatusReport) -> None:
     name = report.destination
     if report.last_run is not None:
-        numbers = report.last_run.contacts
-        shown = {key: number for key, number in numbers.items() if number}
-        if shown:
-            print_line(f"{name}: {with_numbers(shown)}")
-        if report.last_run.error:
-            print_line(report.last_run.error, style="bold")
-    if report.lease is not None:
-        print_line(f"{name}: {report.lease.holder} works on its account now")
-    elif report.last_run is not None and report.last_run.status is RunStatus.RUNNING:
-        # Its process died: it neither ended the run nor renews the lease.
-        print_line(
-            f"{name}: run {report.last_run.run_id} died: no process works on its "
-            "account. The next run settles what it sent, and goes on"
-        )
-    if report.progress is not None and report.lease is not None:
-        print_line(progress_line(name, report.progress))
+        _print_last_run(name, report.last_run)
+    _print_present_run(report)
     print_standing(name, report.standing)
     for reason, codes in report.standing_codes.items():
         # Of others the code says no more than the reason.
@@ -68,10 +55,36 @@ def _print_details(report: StatusReport) -> None:
             print_line(f"{name}: dead letters by code: {with_numbers(codes)}")
     _print_alerts(report)
     if report.open_erasures:
-        contacts = "contact" if report.open_erasures == 1 else "contacts"
+        forgotten = counted(
+            report.open_erasures, "forgotten contact", "forgotten contacts"
+        )
         print_line(
-            f"{name}: {report.open_erasures} forgotten {contacts} not erased there "
-            "yet: `syncengine forget ID` tries again, or tells what to ask the vendor"
+            f"{name}: {forgotten} not erased there yet: `syncengine forget ID` tries "
+            "again, or tells what to ask the vendor"
+        )
+
+
+def _print_last_run(name: str, run: LastRun) -> None:
+    """Print the numbers of the last run, and its error."""
+    shown = {key: number for key, number in run.contacts.items() if number}
+    if shown:
+        print_line(f"{name}: {with_numbers(shown)}")
+    if run.error:
+        print_line(run.error, style="bold")
+
+
+def _print_present_run(report: StatusReport) -> None:
+    """Print who works on the account now, or that the process which did has died."""
+    name, run = report.destination, report.last_run
+    if report.lease is not None:
+        print_line(f"{name}: {report.lease.holder} works on its account now")
+        if report.progress is not None:
+            print_line(progress_line(name, report.progress))
+    elif run is not None and run.status is RunStatus.RUNNING:
+        # Its process died: it neither ended the run nor renews the lease.
+        print_line(
+            f"{name}: run {run.run_id} died: no process works on its account. The next "
+            "run settles what it sent, and goes on"
         )
 
 
@@ -80,8 +93,8 @@ def _print_alerts(report: StatusReport) -> None:
         kinds = ", ".join(kind.value for kind in report.alerts.values())
         print_line(f"{report.destination}: alert: {kinds}")
     if report.undelivered_alerts:
-        messages = "message" if report.undelivered_alerts == 1 else "messages"
+        messages = counted(report.undelivered_alerts, "message", "messages")
         print_line(
-            f"{report.destination}: {report.undelivered_alerts} {messages} about alerts not delivered "
-            "yet: `syncengine alerts` says why"
+            f"{report.destination}: {messages} about alerts not delivered yet: "
+            "`syncengine alerts` says why"
         )

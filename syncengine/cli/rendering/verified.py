@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from syncengine.app.counted import worded
 from syncengine.cli.rendering.layout import (
     contacts,
     duration,
@@ -155,7 +156,7 @@ def _not_compared(report: VerifyReport) -> Iterator[str]:
 
 
 def _strangers(name: str, number: int) -> str:
-    belong = "belongs" if number == 1 else "belong"
+    belong = worded(number, "belongs", "belong")
     return (
         f"{contacts(number)} at the vendor {belong} to no contact known here. "
         f"`syncengine adopt -d {name}` links those that are in the source, except "

@@ -162,21 +162,32 @@ def page_of(
     # Rounded up; a look-up without a hit has one page, which is empty.
     last = max(1, math.ceil(len(found) / _ROWS_PER_PAGE))
     path = f"http://{host}/api/v1/contact/by_custom_field"
+    previous_page: str | None = None
+    next_page: str | None = None
+    if page > 1:
+        previous_page = f"{path}?page={page - 1}"
+    if page < last:
+        next_page = f"{path}?page={page + 1}"
+    # Numbers of the first and last row, counted from one; null on an empty page.
+    first_row: int | None = None
+    last_row: int | None = None
+    if rows:
+        first_row, last_row = start + 1, start + len(rows)
     return {
         "data": [contact.shown(hides) for contact in rows],
         "links": {
             "first": f"{path}?page=1",
             "last": f"{path}?page={last}",
-            "prev": f"{path}?page={page - 1}" if page > 1 else None,
-            "next": f"{path}?page={page + 1}" if page < last else None,
+            "prev": previous_page,
+            "next": next_page,
         },
         "meta": {
             "current_page": page,
-            "from": start + 1 if rows else None,
+            "from": first_row,
             "last_page": last,
             "path": path,
             "per_page": _ROWS_PER_PAGE,
-            "to": start + len(rows) if rows else None,
+            "to": last_row,
             "total": len(found),
         },
     }
