@@ -70,6 +70,7 @@ class AlertDesk:
                 self._store.looking_at(report.destination) as look,
             ):
                 await self._note(look, report, is_whole=request.about_everybody)
+        # Also after an error: messages of an earlier call may be waiting.
         self._written.set()
 
     async def _note(
@@ -126,6 +127,7 @@ class AlertDesk:
     def _may_change(self, seen: AlertOverview, name: str, *, at_time: bool) -> bool:
         """Return whether a look at a destination would change anything."""
         states = seen.states.get(name, {})
+        # Never looked at: the first look begins to watch it, which is a change.
         if len(states) < len(Concern):
             return True
         before = states[Concern.RUN]
@@ -190,6 +192,7 @@ class AlertDesk:
         except StorageError as error:
             _complain("", str(error))
             return [str(error)]
+        # One target that is slow or away holds up no other one.
         by_target: dict[str, list[ClaimedMessage]] = defaultdict(list)
         for message in claimed:
             by_target[message.target].append(message)
@@ -258,6 +261,8 @@ async def alerting(config: Config, pool: Pool) -> AsyncIterator[AlertDesk]:
     finally:
         desk.close()
         await asyncio.wait({delivery}, timeout=_LAST_DELIVERY)
+        # A message that is cut off here may have arrived. It is sent again all the
+        # same: twice is better than never.
         delivery.cancel()
         await asyncio.gather(delivery, return_exceptions=True)
 

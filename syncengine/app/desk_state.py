@@ -90,6 +90,7 @@ class PagedState:
                 most=size,
             )
         wanted = [each for each in found if outcome in (None, each.outcome)]
+        # There may be more of this outcome behind those that were looked through.
         end = found[-1].key if len(found) == size else None
         return _page(run.destination, wanted, most, end)
 

@@ -77,6 +77,7 @@ class Forecast:
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # Only then do methods matter; counting them costs time for each contact.
         if any(limit.method for limit in self.destination.limits):
             self.methods = RequestMethods(self.destination.vendor)
 
@@ -88,6 +89,7 @@ class Forecast:
         if_refused = expense(desired, known, first, self.prices, refused=False)
         if_accepted = expense(desired, known, plan, self.prices, refused=False)
         self.look_ups += if_refused.look_ups
+        # At worst it is accepted, and then its whole plan follows.
         self.requests += replace(if_refused.requests, most=if_accepted.requests.most)
 
     def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
@@ -95,6 +97,8 @@ class Forecast:
 
         ``stood`` numbers those of its contacts that are not tried any more until now.
         """
+        # They are planned anew: below, those that stand after the run are counted
+        # again.
         self.standing.subtract(stood)
         for record in prepared.records:
             if record.standing:

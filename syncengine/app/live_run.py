@@ -94,12 +94,15 @@ class LiveRun:
         """Show and write the progress while the block runs, and once at its end."""
         LiveRun._under_way += 1
         self._pacing.on_request = self._monitor.requested
+        # At once: the contacts may take a while to be found, and without this line the
+        # run would look as if it had not begun.
         self._show(self._monitor.snapshot())
         beat = asyncio.create_task(self._beat(), name="progress")
         try:
             yield
         finally:
             try:
+                # Also after an error: whoever watches should see how far the run came.
                 await self.end()
             finally:
                 LiveRun._under_way -= 1
@@ -129,6 +132,7 @@ class LiveRun:
         self._is_over = True
         snapshot = self._monitor.snapshot()
         self._show(snapshot)
+        # No write of the beat may follow it: it stops once the run is over.
         await self._write(snapshot, _LONGEST_LAST_WRITE)
         self._progress.finished(self._destination)
 
@@ -173,6 +177,7 @@ class LiveRun:
         # While it is away the run's own writers wait for it, and report it.
         if self._store is None or self._patience.is_waiting:
             return
+        # Progress is worth no retry and no failed run: the next write has all of it.
         with suppress(SyncEngineError, TimeoutError):
             async with asyncio.timeout(longest), self._writing:
                 now = await self._store.write(snapshot, minutes)

@@ -109,6 +109,7 @@ async def look_ahead(
         return Outlook(standing, remarks, _SENDS_NOTHING, kept=pending)
     if source is None:
         return Outlook(None, remarks)
+    # From the cheapest question to the dearest: what forbids a contact needs no plan.
     left_alone = _left_alone(destination, seen)
     if left_alone is None:
         left_alone = await _unsupported(destination, databases, seen)
@@ -141,6 +142,7 @@ async def _taken_back(
     note = (await store.taken_back([contact_id])).get(contact_id)
     if note is None or seen.row is None:
         return ()
+    # Its row or the mapping has changed since: the note holds nothing back any more.
     if note.version != Versions(destination.mapping).of(seen.row):
         return ()
     named = ", ".join(note.names)

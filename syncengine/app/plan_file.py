@@ -96,6 +96,7 @@ class PlanWriter:
         self._file = OutputFile(path, _PLAN, owner_only=True)
         head: dict[str, Json] = {
             "syncengine_plan": FORMAT,
+            # A run of the plan carries it, so that a second run of it knows the first.
             "id": secrets.token_hex(8),
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "engine": __version__,
@@ -139,6 +140,8 @@ class PlanWriter:
             self._element(asdict(basis))
         self._write(b"\n" + _END)
         checksum = self._checksum.hexdigest()
+        # The checksum finds a damaged file; the seal, which needs the secret of the
+        # state, finds one that somebody has changed together with its checksum.
         end: dict[str, Json] = {"checksum": checksum, "seal": self.digests.of(checksum)}
         self._write(orjson.dumps(end)[1:] + b"\n")
         self._file.finish()
@@ -278,8 +281,9 @@ class _Index:
             at += 1
 
 
-# The flags of a contact, one bit each: it left the source; it is created again; a former
-# run has brought it to its end; a former run may have sent a part; the file has it twice.
+# The flags of a contact, one bit each: it left the source; it is created again; a
+# former run has brought it to its end; a former run may have sent a part; the file has
+# it twice.
 _REMOVAL, _RECREATES, _DONE, _REST, _TWICE = 1, 2, 4, 8, 16
 
 
@@ -305,6 +309,7 @@ class PlanPart:
         """Return what is stated of a contact; None where that is unreadable."""
         for place in self._index.places(contact_id):
             element = self._element_at(place)
+            # Two ids may have one hash.
             if element is not None and element["contact_id"] == contact_id:
                 return _contact_of(element)
         return None
@@ -348,6 +353,7 @@ class PlanPart:
         """Return a contact's line; None where it is not the one that was checked."""
         self._file.seek(self._index.offsets[place])
         line = self._file.readline()
+        # The file may be written to while the run is under way, long after the check.
         if _hash(line) != self._index.lines[place]:
             return None
         return orjson.loads(_element_of(line))
@@ -403,6 +409,7 @@ class PlanFile:
                 "is the plan of another state: what it rests on cannot be compared "
                 "here. Make a new one (`syncengine plan --out`)",
             )
+        # In constant time, so that no seal is found out by trying.
         if not hmac.compare_digest(self._seal, digests.of(self._checksum)):
             raise self._damaged()
         self._digests = digests

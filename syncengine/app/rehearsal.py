@@ -48,6 +48,7 @@ class Rehearsal:
         assert call.external_id is not None, "only a contact that exists is changed"
         spec = vendors.load(self.vendor.name)
         for prefix in self._prefixes():
+            # A new twin for each try: the one before may have changed its contact.
             twin = load(spec.twin or "")
             now = time.time()
             (twin_id,) = twin.seed([_seed(known)], now)
@@ -74,6 +75,7 @@ class Rehearsal:
         try:
             while len(requests) < _MOST:
                 answer = _answered(twin, requests[-1], prefix, now)
+                # The prefix is another one, or the twin does not have this request.
                 if len(requests) == 1 and answer.status >= 400:
                     return None
                 requests.append(exchange.send(answer))
@@ -87,6 +89,7 @@ class Rehearsal:
 def _seed(known: Known) -> Seed:
     fields = {
         name: value
+        # Lists of the real vendor do not exist at the twin, which would refuse them.
         for name, value in known.fields.items()
         if value not in (None, "") and not name.startswith(LISTS)
     }

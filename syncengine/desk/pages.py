@@ -121,6 +121,7 @@ class DeskPages:
         """Return a page of runs, the newest first."""
         destination = query.get("destination") or None
         before = _whole_number(query, "before")
+        # One more than is shown, to know whether there is a next page.
         found = await self._state.runs(destination, before, _ROWS + 1)
         shown = found[:_ROWS]
         following = None
@@ -145,6 +146,7 @@ class DeskPages:
         after = min(_whole_number(query, "batches_after") or 0, _LARGEST_BATCH)
         batches = await self._state.batches(run_id, after, _BATCHES + 1)
         verdict = words.verdict(run)
+        # Somebody who reads slowly, or has it read out, can stop it from loading again.
         is_live = run.is_running and query.get("refresh") != "off"
         more_batches = None
         if len(batches) > _BATCHES:
@@ -199,6 +201,7 @@ class DeskPages:
         places = await self._state.contact(contact_id, with_values=self._with_values)
         before = _whole_number(query, "before")
         events, following = await self._state.history(contact_id, before)
+        # On a later page there may be no more events, although the contact is known.
         if not places and not events and before is None and following is None:
             raise NoSuchPage(
                 f"Nothing is known of a contact {contact_id}. Contacts are found by "

@@ -102,6 +102,8 @@ async def serve_desk(
     cannot listen there.
     """
     guard = connections or ConnectionGuard()
+    # A page of a stranger may have its own name point to this machine (DNS rebinding).
+    # It could read the desk, were any name accepted.
     names = {each.lower() for each in (*_LOCAL_NAMES, host, *allowed_hosts)}
     desk = _Desk(
         state, with_values=with_values, hosts=names, version=version, guard=guard

@@ -78,6 +78,8 @@ class RunMonitor:
     def started(self, total: int) -> None:
         """Note the number of the run's contacts; sending begins."""
         self.total = total
+        # Samples of the search for contacts, in which none was sent, would slow the
+        # pace.
         self._samples.clear()
         self._sample()
 
@@ -130,6 +132,7 @@ class RunMonitor:
         """Forget those of the stored minutes that are over."""
         present = self._minute_number(self._loop.time())
         for each in minutes:
+            # The present minute goes on: it is stored again, with all of its counts.
             if each.minute < present:
                 self._minutes.pop(each.minute, None)
 
@@ -161,6 +164,7 @@ class RunMonitor:
             return None
         wait_seconds = 0.0
         if wait is not None:
+            # Nobody knows when it ends, so nobody knows what comes behind it.
             if wait.seconds is None:
                 return None
             wait_seconds = wait.seconds

@@ -60,6 +60,7 @@ class AlertChange:
 
 def after_run(before: AlertState, run: EndedRun, now: datetime) -> AlertChange:
     """Return what the end of a run changes."""
+    # A part that went well says nothing of the contacts that an alert was about.
     if run.status is RunStatus.DONE and not run.is_whole:
         return AlertChange(before)
     if run.status is RunStatus.STOPPED and not _left_behind(run.contacts):
@@ -88,6 +89,8 @@ def after_count(
     number goes on growing, the alert comes again after every ``most`` more.
     """
     number = sum(standing.get(reason, 0) for reason in _LEFT_ALONE)
+    # Compared with the best state, not the last one: a number that grows by a few each
+    # night would never be reported.
     lowest = number if before.lowest is None else min(before.lowest, number)
     seen = replace(before, lowest=lowest)
     if number <= lowest + most:

@@ -42,6 +42,8 @@ class EarlierPlan:
         """Remember a contact about which something would be sent."""
         if calls:
             hashes = _hashes(field_changes(calls, known), tag_changes(calls))
+            # One value of bytes for each contact takes far less memory than a set of
+            # hashes.
             self._sent[contact_id] = b"".join(hash_ for _, hash_ in hashes)
 
     def of(self, contact_id: str) -> frozenset[bytes] | None:

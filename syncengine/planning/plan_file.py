@@ -197,6 +197,7 @@ def _stated(
     if contact.desired is not None:
         return Alternative(way.case, differing=tuple(sorted(contact.desired.fields)))
     removal = rules.on_removed
+    # The copy belongs to the other destination as well: only what is ours may go.
     if contact.is_wanted and removal is OnRemoved.DELETE:
         removal = OnRemoved.UNTAG
     return Alternative(way.case, removal=removal)
@@ -207,6 +208,7 @@ def _ways(contact: ContactPlan, rules: LookUpRules) -> Iterator[_Way]:
     if contact.is_refused:
         return
     known = contact.state.known
+    # What the vendor has is not certain: it is read first, and the plan depends on it.
     if should_read_back(known, rules.capabilities) or has_open_merge(known):
         yield _Way(Case.FOUND)
         if not rules.capabilities.reads:
@@ -225,6 +227,7 @@ def _ways(contact: ContactPlan, rules: LookUpRules) -> Iterator[_Way]:
         yield _Way(Case.FOUND)
         return
     yield _Way(Case.AS_KNOWN, contact.plan.calls)
+    # The plan is to hold for the contact that is in the way of the create, too.
     if _may_be_met(contact, rules.capabilities):
         yield _Way(Case.FOUND)
 
@@ -232,6 +235,7 @@ def _ways(contact: ContactPlan, rules: LookUpRules) -> Iterator[_Way]:
 def _calls_if_absent(contact: ContactPlan, rules: LookUpRules) -> tuple[Call, ...]:
     """Return the calls that follow a look-up which found nothing."""
     desired, known = contact.desired, contact.state.known
+    # One that left the source, or was deleted there, is not created because of that.
     if desired is None or contact.is_gone:
         return ()
     if known.pending is None:
@@ -286,9 +290,11 @@ def movement(planned: PlannedContact, now: PlannedContact) -> Moved | None:
     if row is not None:
         return row
     if planned.pending != now.pending:
+        # A note that is there now is of a run in between; one that is gone was settled.
         return Moved.KNOWN_CHANGED if now.pending is None else Moved.UNFINISHED
     if planned.known != now.known:
         return Moved.KNOWN_CHANGED
+    # Row and state are the same: only the configuration, or the time, can differ.
     is_same = planned.alternatives == now.alternatives
     if is_same and planned.recreates == now.recreates:
         return None

@@ -60,6 +60,8 @@ class AlertTransaction:
 
     async def states(self) -> tuple[Mapping[Concern, AlertState], datetime]:
         """Return the state of every concern, and the database's time."""
+        # Two runs may end at once: without the lock both would see the same state, and
+        # each would send the message about its change.
         await self._connection.execute(_SQL["lock"], self._destination)
         await self._connection.execute(
             _SQL["watch"], self._destination, [concern.value for concern in Concern]
@@ -95,6 +97,8 @@ class AlertTransaction:
             state.succeeded_at,
         )
         if message is not None and targets:
+            # In the transaction of the state: were it written behind it, a process that
+            # dies in between would change the state without a message.
             body = orjson.dumps(message.public()).decode()
             await self._connection.execute(_SQL["enqueue"], list(targets), body)
 
@@ -129,11 +133,14 @@ class Alerts:
         async with write_state(self._pool) as connection:
             await connection.execute(_SQL["lock_deliveries"])
             rows = await connection.fetch(_SQL["claim"], list(targets), _AT_ONCE)
+            # What was delivered long ago goes here, so that no other work has to see to
+            # it.
             await connection.execute(_SQL["prune"])
         claimed = [
             ClaimedMessage(row["message_id"], row["target"], orjson.loads(row["body"]))
             for row in rows
         ]
+        # RETURNING has no order, and a recovery must not arrive before its alert.
         return sorted(claimed, key=lambda each: each.message_id)
 
     async def delivered(self, message_id: int) -> None:

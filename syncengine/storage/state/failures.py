@@ -142,6 +142,7 @@ async def all_unreached(
     """Yield the contacts that a run did not come to before it ended, batch by batch."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["waiting_batches"], run_id)
+    # A connection for each batch: a reader that is slow holds none meanwhile.
     for batch in rows:
         async with read_state(pool) as connection:
             found = await connection.fetch(
@@ -160,6 +161,8 @@ async def all_standing_besides(
         while page := await failed_and_standing(
             pool, destination, standing, besides=run_id, code=code, after=after
         ):
+            # Not left out in SQL: a page of marked ones would be empty, and look like
+            # the last.
             yield [each for each in page if not each.is_listed]
             after = page[-1].key
 
