@@ -64,6 +64,7 @@ async def trusted_view(
     """
     view = await _local_view(destination, config, databases, contact_id)
     try:
+        # Checked apart from the plan: it is no reason to show nothing of the contact.
         await refuse_restored(destination, config, databases, RunRequest())
     except BrakeApplied as error:
         refused = "is refused, and suppressions may be missing here"

@@ -54,6 +54,7 @@ async def refuse_other_basis(
 ) -> None:
     """Raise RunRefused where the plan rests on what is not so any more."""
     part = plan.part(destination.name)
+    # Before the comparison: a new plan would be refused for the same reason.
     refuse_without_known(destination, recognised)
     changed = [
         *_changed(part.basis.identity, _identity(recognised.identity, part.digests)),
@@ -122,6 +123,7 @@ def _meaning(destination: DestinationConfig, digests: Digests) -> dict[str, str]
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     """Yield what changed, in words."""
+    # Names of both: a part may be new, or not be there any more.
     for name in dict.fromkeys((*before, *now)):
         if before.get(name) == now.get(name):
             continue

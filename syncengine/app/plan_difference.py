@@ -49,6 +49,7 @@ class DifferenceWatcher:
         if before is not None:
             requests_before = before.requests
             refused_before = before.brake or before.error
+        # A plan that is refused is not whole, so its numbers are none to rely on.
         refused_by = now.brake or now.error
         if refused_by == refused_before:
             # The change of the configuration is not the reason for it.

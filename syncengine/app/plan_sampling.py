@@ -31,6 +31,7 @@ class ContactSampler:
     def add(self, counted: CountedJob) -> None:
         """Keep a contact about which something would be sent, if there is room."""
         actions = tuple(call.action.value for call in counted.plan.calls)
+        # A sample of a million creates and three deletions is to show a deletion, too.
         group = self._groups[counted.why.value, *actions]
         if len(group) < self._most:
             group.append(self._sampled(counted, actions))
@@ -58,6 +59,7 @@ class ContactSampler:
 
     def sample(self) -> tuple[SampledContact, ...]:
         """Return the contacts that were chosen."""
+        # The first of each group, then the second of each, and so on.
         turns = zip_longest(*self._groups.values())
         chosen = (each for turn in turns for each in turn if each is not None)
         return tuple(islice(chosen, self._most))
@@ -66,6 +68,7 @@ class ContactSampler:
         job, calls = counted.job, counted.plan.calls
         fields = {}
         for name, change in field_changes(calls, counted.before).items():
+            # Without a key where it is not known: null would say that it is empty.
             old = {"old": change.old} if change.is_known else {}
             fields[name] = {**old, "new": change.new}
         tags = tag_changes(calls)

@@ -92,6 +92,7 @@ def render_report(record: RunRecord, *, version: str, with_values: bool) -> str:
             limit=limit,
             pace_words=_pace_words(timeline, limit),
             charts=_charts(record, limit),
+            # A short run has no charts in any case: then nothing is said of matplotlib.
             lacks_charts=len(timeline) >= _LEAST_POINTS and not charts.can_draw(),
             tones=OUTCOME_TONES,
             steps=OUTCOME_STEPS,
@@ -140,6 +141,8 @@ def limit_a_minute(run: RunFacts) -> float | None:
     if not isinstance(limit, Mapping):
         return None
     calls, seconds = limit.get("calls"), limit.get("per")
+    # What is stored may be of another release: of its form nothing is taken for
+    # granted.
     if not isinstance(calls, int | float) or not isinstance(seconds, int | float):
         return None
     return 60.0 * calls / seconds if seconds > 0 else None
@@ -207,6 +210,7 @@ def forecast_rows(run: RunFacts) -> list[ForecastRow]:
     rows: list[ForecastRow] = []
     for name in ("calls", "requests"):
         expected, made = forecast.get(name), forecast.get(f"{name}_made")
+        # A run that was killed has a forecast, and nothing to compare it with.
         if isinstance(expected, int | float) and isinstance(made, int | float):
             rows.append(ForecastRow(name, number(expected), number(made)))
     expected, made = forecast.get("seconds"), forecast.get("seconds_made")

@@ -172,6 +172,7 @@ def verdict(run: RunFacts) -> Verdict:
 
 
 def _of_running(run: RunFacts) -> Verdict:
+    # It has not been ended, and nobody renews its lease.
     if run.holder is None:
         return Verdict(
             Tone.BAD,

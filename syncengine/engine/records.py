@@ -69,6 +69,7 @@ def in_step(
     outcome = None
     if actions or all_unsupported:
         outcome = _done(actions, requests, all_unsupported, receipt, was_gone=was_gone)
+    # The copy stays there for another destination, which takes it over.
     is_moved = job.wanted is not None and known.external_id is not None
     if job.desired is None:
         return Record(
@@ -119,6 +120,8 @@ def step(job: Job, known: Known, pending: Pending | None) -> Record:
         known=replace(known, pending=pending),
         status=Status.PENDING,
         source_hash=None,
+        # A call that succeeded does not take back refusals: only the end of all calls
+        # does.
         rejections=job.state.rejections,
         rejected_hash=job.state.rejected_hash,
         removal=job.desired is None,

@@ -37,6 +37,7 @@ def watch_state(status: RunStatus | None, *, holds_lease: bool) -> WatchState:
         return WatchState.DIED
     if status is not RunStatus.RUNNING:
         return WatchState.ENDED
+    # The state cannot say of a process that it was killed; its lease runs out.
     return WatchState.RUNNING if holds_lease else WatchState.DIED
 
 

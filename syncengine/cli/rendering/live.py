@@ -155,6 +155,7 @@ class _LiveLayout:
         """Return the lines of all rows, or as much of them as the height has."""
         blocks = [self._block(row) for row in self._rows]
         whole = [line for block in blocks for line in block]
+        # From the roomiest layout to the tightest, the first that fits.
         if height is None or len(whole) + len(blocks) <= height:
             return _apart(blocks)
         if len(whole) <= height:
@@ -172,6 +173,7 @@ class _LiveLayout:
 
     def _with_some_details(self, height: int) -> list[Text]:
         """Return the first line of every row, and all of the first rows' lines."""
+        # Every row has its first line; what is left of the height goes to details.
         room = height - len(self._rows)
         lines: list[Text] = []
         for row in self._rows:
@@ -328,6 +330,7 @@ def _time_left(snapshot: RunSnapshot) -> str:
 
 def _roughly(seconds: float) -> str:
     """Return an estimate without digits that would change all the time."""
+    # The coarser, the longer: nobody believes the minutes of an estimate of days.
     if seconds >= 2 * 86400:
         hours = round(seconds / 3600)
         return f"{hours // 24} d {hours % 24} h"
@@ -390,12 +393,15 @@ def _call_parts(snapshot: RunSnapshot, row: LiveRow) -> Iterator[Text]:
         yield Text(f"{pace:,} calls a minute")
         yield Text(f"limit {limit_in_words(limit)}")
     else:
+        # The last minute is counted in whole seconds, and may be a little longer than
+        # the minute of the limit: 201 of 200 would look like a fault.
         most = round(60 * limit.calls / limit.per)
         yield Text(f"{min(pace, most):,} of {most:,} calls a minute")
 
 
 def _calls_a_minute(snapshot: RunSnapshot) -> int:
     """Return the requests of the last minute; of a younger run, at its pace so far."""
+    # A younger run has no full minute: its few requests are brought to a minute.
     if snapshot.seconds >= 60:
         return snapshot.last_minute
     return round(60 * snapshot.last_minute / snapshot.seconds)

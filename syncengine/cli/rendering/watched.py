@@ -107,6 +107,7 @@ def _until_now(snapshot: RunSnapshot, age: float) -> RunSnapshot:
 def _wait_now(wait: RunWait | None, age: float) -> RunWait | None:
     if wait is None or wait.seconds is None:
         return wait
+    # It was seconds at the moment of the snapshot.
     left = wait.seconds - age
     return RunWait(wait.reason, left) if left > 0 else None
 

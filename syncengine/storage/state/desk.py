@@ -74,12 +74,15 @@ async def newest_minutes(pool: Pool, run_id: int) -> list[MinuteFacts]:
     """Return the last minutes of a run, in their order."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["minutes"], run_id, MOST_MINUTES)
+    # The index is read from its end, so that the newest ones come first.
     return [minute_facts(row) for row in reversed(rows)]
 
 
 async def first_changes(pool: Pool, run_id: int) -> ChangeCounts:
     """Count what the first changes of a run were about; no values."""
     async with read_state(pool) as connection:
+        # Only the first ones: a page reads a bounded number of rows, however large the
+        # run.
         rows = await connection.fetch(_SQL["changes"], run_id, MOST_COUNTED)
     by_kind: dict[str, Counter[str]] = {}
     cleared: Counter[str] = Counter()

@@ -69,6 +69,7 @@ async def history_page(
                 _SQL["of_contact_at"], contact_id, before, most, list(destinations)
             )
     events = [_event(row) for row in rows if row["outcome"] or row["effect"]]
+    # By the rows that were read, not by the events: some rows are none.
     is_last = len(rows) < most
     return events, None if is_last else rows[-1]["run_id"]
 

@@ -38,6 +38,7 @@ def _report(row: asyncpg.Record) -> WatchReport:
     # Of a verification or an adoption, contacts are a list, and no numbers.
     if not isinstance(contacts, dict):
         contacts = {}
+    # The statement leaves the holder out where the lease is of another run.
     state = watch_state(status, holds_lease=holder is not None)
     return WatchReport(
         destination=destination,
