@@ -124,14 +124,17 @@ def read_file(name: str, content: bytes) -> Consents:
         if found["end"]:
             raise _refused(name, f"line {number} comes after the end")
         found[kind].append(parsed)
-    consents = Consents(
-        bytes.fromhex(head.salt),
-        tuple(KeptSuppression(**each.model_dump()) for each in found["suppression"]),
-        tuple(KeptValue(**each.model_dump()) for each in found["value"]),
-        tuple(KeptErasure(**each.model_dump()) for each in found["erasure"]),
-    )
-    ends = [end.model_dump() for end in found["end"]]
-    if ends != [_numbers(consents)]:
+    parsed_by_kind = {
+        kind: [line.model_dump() for line in parsed_lines]
+        for kind, parsed_lines in found.items()
+    }
+    suppressions = [KeptSuppression(**each) for each in parsed_by_kind["suppression"]]
+    values = [KeptValue(**each) for each in parsed_by_kind["value"]]
+    erasures = [KeptErasure(**each) for each in parsed_by_kind["erasure"]]
+    salt = bytes.fromhex(head.salt)
+    consents = Consents(salt, tuple(suppressions), tuple(values), tuple(erasures))
+    # The last line numbers what the file holds: one that was cut off has none.
+    if parsed_by_kind["end"] != [_numbers(consents)]:
         raise _refused(name, "the file is incomplete: a part of it is missing")
     return consents
 

@@ -142,16 +142,20 @@ def with_configured(
 
     ``known`` is a page of at most ``most`` that the state has behind ``after``.
     """
+    by_name: dict[str, DestinationFacts] = {}
     # Both are ordered alike: the state compares names by their bytes.
-    end = known[-1].destination if len(known) == most else None
-    by_name = {
-        each.destination: each
-        for each in configured
-        if (after is None or each.destination > after)
-        and (end is None or each.destination <= end)
-    }
-    by_name |= {each.destination: each for each in known}
-    return [by_name[name] for name in sorted(by_name)][:most]
+    is_full = len(known) == most
+    for each in configured:
+        name = each.destination
+        is_on_earlier_page = after is not None and name <= after
+        is_on_later_page = is_full and name > known[-1].destination
+        if not is_on_earlier_page and not is_on_later_page:
+            by_name[name] = each
+    # What the state knows of a destination is more than its file says.
+    for each in known:
+        by_name[each.destination] = each
+    names = sorted(by_name)[:most]
+    return [by_name[name] for name in names]
 
 
 def _page(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 
 from syncengine.app.plan_watchers import CountedJob
 from syncengine.app.planned_requests import RequestPreview
@@ -61,7 +61,8 @@ class ContactSampler:
         """Return the contacts that were chosen."""
         # The first of each group, then the second of each, and so on.
         turns = zip_longest(*self._groups.values())
-        chosen = (each for turn in turns for each in turn if each is not None)
+        # Groups differ in length: a turn has None for those that are at their end.
+        chosen = (each for each in chain.from_iterable(turns) if each is not None)
         return tuple(islice(chosen, self._most))
 
     def _sampled(self, counted: CountedJob, actions: tuple[str, ...]) -> SampledContact:

@@ -137,7 +137,9 @@ def figures(run: RunFacts) -> list[Figure]:
 
 def limit_a_minute(run: RunFacts) -> float | None:
     """Return the requests a minute that the binding limit allows, where one is known."""
-    limit = (run.progress or {}).get("limit") or (run.forecast or {}).get("limit")
+    progress, forecast = run.progress or {}, run.forecast or {}
+    # The progress goes by the methods that were used, the forecast by those expected.
+    limit = progress.get("limit") or forecast.get("limit")
     if not isinstance(limit, Mapping):
         return None
     calls, seconds = limit.get("calls"), limit.get("per")

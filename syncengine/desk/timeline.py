@@ -89,8 +89,10 @@ def _slot(begins_at: datetime, length: int, members: Sequence[MinuteFacts]) -> T
 
 def outcomes_of(timeline: Sequence[TimeSlot]) -> tuple[str, ...]:
     """Return the outcomes that occur, in the order in which they are shown."""
-    found = {
-        name for slot in timeline for name, count in slot.outcomes.items() if count
-    }
+    numbers: Counter[str] = Counter()
+    for slot in timeline:
+        numbers.update(slot.outcomes)
+    found = {name for name, number in numbers.items() if number}
+    # Outcomes of a newer release come last, by name.
     known = [name for name in OUTCOMES if name in found]
     return (*known, *sorted(found.difference(known)))

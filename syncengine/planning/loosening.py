@@ -168,12 +168,12 @@ def _loosened_at_vendor(now: ConsentRules, before: ConsentRules) -> Iterator[str
 
 def _selects_otherwise(now: ConsentRules, before: ConsentRules) -> bool:
     """Return whether the source or its condition changed, but for its layout."""
-    is_unchanged = (
-        is_same(before.where or "", now.where or "")
-        and is_same(before.table or "", now.table or "")
-        and is_same(before.query or "", now.query or "")
+    pairs = (
+        (before.where, now.where),
+        (before.table, now.table),
+        (before.query, now.query),
     )
-    return not is_unchanged
+    return not all(is_same(earlier or "", later or "") for earlier, later in pairs)
 
 
 def _selection(rules: ConsentRules) -> _Selection:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from syncengine.cli.rendering.rows import Row, TableColumn, in_words
 from syncengine.cli.rendering.run_list import local_time
 
+_NO_VALUE = "(none)"
+
 
 def _result(row: Row) -> str:
     """Return such as ``rejected (http_422): the vendor refused it``."""
@@ -35,8 +37,11 @@ def _parts(row: Row) -> Iterator[str]:
             yield name
             continue
         # A question mark stands for what was not known.
-        old = in_words(pair["old"]) or "(none)" if "old" in pair else "?"
-        yield f"{name}: {old} -> {in_words(pair['new']) or '(none)'}"
+        old = "?"
+        if "old" in pair:
+            old = in_words(pair["old"]) or _NO_VALUE
+        new = in_words(pair["new"]) or _NO_VALUE
+        yield f"{name}: {old} -> {new}"
     for tag in row["tags_added"]:
         yield f"+{tag}"
     for tag in row["tags_removed"]:

@@ -126,14 +126,15 @@ class _Sampling:
                 drawing = await self._connection.fetchval(
                     statements("sampling")["drawing"], oid
                 )
+        key_columns = [name for name, row in keys.items() if row["in_primary_key"]]
+        has_indexes = any(row["is_unique"] for row in keys.values())
+        if not has_indexes:
+            has_indexes = await self._may_have_indexes(oid)
         source = SampledSource(
             label=self._label,
             columns=tuple(found),
-            key_columns=tuple(
-                name for name, row in keys.items() if row["in_primary_key"]
-            ),
-            has_indexes=any(row["is_unique"] for row in keys.values())
-            or await self._may_have_indexes(oid),
+            key_columns=tuple(key_columns),
+            has_indexes=has_indexes,
         )
         return await self._with_sample(source, relation, alias, drawing)
 

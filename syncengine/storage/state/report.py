@@ -86,15 +86,16 @@ async def read_record(
 async def _change_counts(connection: Connection, run_id: int) -> ChangeCounts:
     rows = await connection.fetch(_SQL["effects"], run_id)
     effects = {row["effect"]: row["contacts"] for row in rows}
-    fields = await connection.fetch(_SQL["changed_fields"], run_id, MOST_NAMES)
+    field_rows = await connection.fetch(_SQL["changed_fields"], run_id, MOST_NAMES)
+    fields = [
+        ChangedName(row["name"], row["contacts"], row["cleared"]) for row in field_rows
+    ]
     added = await connection.fetch(_SQL["tags_added"], run_id, MOST_NAMES)
     removed = await connection.fetch(_SQL["tags_removed"], run_id, MOST_NAMES)
     return ChangeCounts(
         contacts=sum(effects.values()),
         effects=effects,
-        fields=tuple(
-            ChangedName(row["name"], row["contacts"], row["cleared"]) for row in fields
-        ),
+        fields=tuple(fields),
         tags_added=tuple(changed_name(row) for row in added),
         tags_removed=tuple(changed_name(row) for row in removed),
     )
