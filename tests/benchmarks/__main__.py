@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import backfill, desk, forecast, pacing, unchanged
+from tests.benchmarks import backfill, desk, forecast, pacing, unchanged, undo
 
 BENCHMARKS: dict[str, Callable[[list[str]], None]] = {
     "unchanged": unchanged.main,
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[list[str]], None]] = {
     "pacing": pacing.main,
     "desk": desk.main,
     "forecast": forecast.main,
+    "undo": undo.main,
 }
 
 

@@ -35,6 +35,10 @@ TINY = {
         ["--contacts", "10", "--calls", "5", "--per", "0.2"],
         ["5 requests in any 0.2 s", "syncengine", "a token bucket", "a log of sends"],
     ),
+    "undo": (
+        ["--contacts", "20"],
+        ["The undo of a run of 20 changed contacts at charles", "20 / 20 / 20"],
+    ),
     "desk": (
         ["--contacts", "600", "--rounds", "1"],
         ["Pages over 600 contacts", "one contact and its history", "the floor"],
