@@ -46,8 +46,8 @@ async def check_destination(
             known = await _to_look_at(destination, databases)
     checks += await check_vendor(destination, known)
     checks += cautions(destination)
-    for told in differently_mapped(destination, config):
-        checks.append(noted(f"{destination.name}: caution", told))
+    for caution in differently_mapped(destination, config):
+        checks.append(noted(f"{destination.name}: caution", caution))
     return checks
 
 

@@ -77,8 +77,8 @@ def remarks_on(causes: CauseCounter) -> Iterator[str]:
         if cause.why.is_configuration
     ]
     if changes:
-        told = "; ".join(changes)
-        yield f"the configuration changed since the last whole run: {told}"
+        named = "; ".join(changes)
+        yield f"the configuration changed since the last whole run: {named}"
 
 
 def on_taken_over(numbers: Mapping[str, int]) -> Iterator[str]:
@@ -91,8 +91,8 @@ def on_taken_over(numbers: Mapping[str, int]) -> Iterator[str]:
     parts = [
         f"{_contacts(number)} of {name}" for name, number in sorted(numbers.items())
     ]
-    told = ", ".join(parts)
-    yield f"taken over from other destinations, with their vendor contacts: {told}"
+    named = ", ".join(parts)
+    yield f"taken over from other destinations, with their vendor contacts: {named}"
 
 
 def _contacts(number: int) -> str:

@@ -91,6 +91,7 @@ class _Steps:
         desired, known = job.desired, job.state.known
         assert desired is not None, "the caller has asked"
         capabilities = self.prices.capabilities
+        # One that was deleted there, and is only looked up, is not created.
         if not job.gone:
             absent = known_after_not_found(known, capabilities)
             fresh = plan_contact(desired, absent, capabilities)
@@ -126,6 +127,8 @@ class _Steps:
             request = self._first(self.vendor.send(addressed))
             more = requests_of(call, self.prices) - 1
             following: tuple[PlannedRequest, ...] = ()
+            # Later requests depend on the answer to the first: a twin gives it, which
+            # needs to have the contact.
             if more and known is not None and call.external_id is not None:
                 later = self.rehearsal.later_requests(call, known)
                 following = tuple(self._shown(each) for each in later)

@@ -180,13 +180,13 @@ def _dates(destination: DestinationConfig, source: Source) -> Iterator[Check]:
     for field in destination.mapping.fields:
         if field.form is not Form.DATE or field.column not in types:
             continue
-        told = (
+        words = (
             f'fields.{field.field}: column "{field.column}" ({types[field.column]}) '
             f"holds moments, whose date is taken in {field.zone or 'UTC'}"
         )
         if field.zone is None:
-            told += "; `zone` in the field names another time zone"
-        yield noted(f"{destination.name}: dates", told)
+            words += "; `zone` in the field names another time zone"
+        yield noted(f"{destination.name}: dates", words)
 
 
 def _invalid_values(
@@ -203,8 +203,8 @@ def _invalid_values(
         if len(wrong) * 2 > len(judged):
             area = f"{destination.name}: values"
             place = destination.place(f"fields.{name}")
-            told = _invalid_in_words(field, wrong[0], len(wrong), len(judged))
-            yield noted(area, f"{place}: {told}")
+            words = _invalid_in_words(field, wrong[0], len(wrong), len(judged))
+            yield noted(area, f"{place}: {words}")
 
 
 def _invalid_in_words(field: FieldMapping, why: str, wrong: int, judged: int) -> str:

@@ -38,6 +38,7 @@ def print_pages(
             seen(page)
 
         number = run_engine(_written(pages, write))
+    # On stderr, and for people only: programs get an empty list.
     if not number and chosen == "table":
         err.print(empty, soft_wrap=True)
     return number
@@ -54,6 +55,7 @@ async def _written(
         async for page in pages:
             write(page)
             number += len(page)
+            # Its reader has ended, such as ``head``.
             if out.quiet:
                 break
     return number

@@ -78,6 +78,8 @@ class LiveView(_Quiet):
 
     def _redraw(self) -> None:
         now = time.monotonic()
+        # Every destination reports each second: a hundred of them would draw all the
+        # time.
         if now - self._drawn_at < _BETWEEN_FRAMES:
             return
         self._drawn_at = now

@@ -80,6 +80,7 @@ def watch(
         last = run_stoppable(look, received, announces_stop=False)
     if received.exit_code is not None:
         return received.exit_code
+    # Without --until-done it says how things are, and that it could say so is success.
     if last is None or not until_done:
         return exits.IN_STEP
     return exits.worst(exits.code_of_watched(each) for each in last.reports)
@@ -99,9 +100,12 @@ def _screen(form: str, interval: str, *, once: bool) -> _Screen:
     """Return the screen for this form of what is printed, here."""
     if form != "table":
         return _JsonLines()
+    # Nothing can be drawn over there, so each moment is printed below the last.
     if not out.is_terminal or out.is_dumb_terminal:
         return _PlainLines()
-    return _LiveScreen("" if once else f"every {interval}; Ctrl-C ends the watching")
+    if once:
+        return _LiveScreen(footer="")
+    return _LiveScreen(footer=f"every {interval}; Ctrl-C ends the watching")
 
 
 class _JsonLines:

@@ -92,6 +92,8 @@ def outcome_chart(timeline: Sequence[TimeSlot]) -> list[str]:
         edges = _edges(timeline)
         below = [0.0] * len(timeline)
         for name in names:
+            # Each outcome lies on top of those before it: together they are all
+            # contacts.
             above = [
                 base + slot.outcomes.get(name, 0) / slot.minutes
                 for base, slot in zip(below, timeline, strict=True)

@@ -45,12 +45,14 @@ def slots(minutes: Sequence[MinuteFacts], most: int) -> tuple[TimeSlot, ...]:
     if not minutes:
         return ()
     first, last = minutes[0].minute, minutes[-1].minute
+    # The minute of the last one counts, too.
     span = round((last - first) / _MINUTE) + 1
     length = _length_for(span, most)
     members: dict[int, list[MinuteFacts]] = {}
     for each in minutes:
         place = round((each.minute - first) / _MINUTE) // length
         members.setdefault(place, []).append(each)
+    # Rounded up: minutes that are left over have a slot, too.
     count = -(-span // length)
     return tuple(
         _slot(
@@ -68,6 +70,7 @@ def _length_for(span: int, most: int) -> int:
     for length in _LENGTHS:
         if -(-span // length) <= most:
             return length
+    # Longer than a day, a slot is whole days, so that a label can name it.
     day = _LENGTHS[-1]
     days = -(-span // (day * most))
     return day * days

@@ -69,6 +69,7 @@ def field_changes(calls: Sequence[Call], known: Known) -> dict[str, FieldChange]
         for name, new in call.fields.items():
             is_known = name in known.fields and name not in uncertain
             old = known.fields.get(name)
+            # A write may have to carry fields that stay as they are.
             if is_known and equal_as_json(new, old):
                 continue
             changes[name] = FieldChange(is_known, old, new)
@@ -109,6 +110,7 @@ class ChangeCounter:
 
     def fields(self) -> Counts:
         """Return for each mapped field its contacts by ``FieldEffect``, by name."""
+        # A list is named by the data, not by the mapping: there may be thousands.
         names = {name for name, _ in self._fields if not _is_list(name)}
         return self._counts_of_fields(sorted(names))
 

@@ -105,6 +105,7 @@ def _paced(
     if not limits:
         return Duration(), None
     usual, limit = -1.0, limits[0].limit
+    # The slowest first, so that of limits that take equally long the tightest is named.
     for each in sorted(limits, key=lambda paced: paced.rate):
         number = requests.usual
         method = each.limit.method

@@ -68,6 +68,7 @@ async def watch(
             if once or is_done or stop.is_set():
                 return
             await sleep_unless_stopped(stop, seconds)
+            # Whoever has stopped it does not wait for one more statement.
             if stop.is_set():
                 return
             moment = await _next_moment(databases.state, watched, moment)
@@ -80,6 +81,7 @@ async def _next_moment(
     try:
         return WatchedMoment(await read_newest_runs(pool, watched))
     except StorageError as error:
+        # A wrong password stays wrong; a database that restarts comes back.
         if not error.may_pass:
             raise
         return WatchedMoment(last.reports, str(error))

@@ -97,8 +97,8 @@ def _print_details(report: PlanReport) -> None:
         print_line(f"{name}: unsupported, by kind of change: {codes}")
     print_standing(name, report.standing)
     for reason, by_code in sorted(report.standing_codes.items()):
-        told = with_numbers(by_code)
-        print_line(f"{name}: {reason.value} before the run, by code: {told}")
+        numbers = with_numbers(by_code)
+        print_line(f"{name}: {reason.value} before the run, by code: {numbers}")
     _print_remarks(report)
 
 
@@ -106,13 +106,13 @@ def _print_difference(name: str, change: ConfigChange) -> None:
     """Print what only the present configuration would send."""
     if change.is_new_destination:
         print_line(f"{name}: the earlier configuration has no such destination")
-    told = [
+    parts = [
         f"{contacts(change.contacts)} about which nothing was sent",
         f"{contacts(change.contacts_more)} about which more or something else is sent",
         f"{contacts(change.contacts_no_longer)} about which nothing is sent any more",
         f"{change.requests:+} requests",
     ]
-    print_line(f"{name}: since the earlier configuration: {'; '.join(told)}")
+    print_line(f"{name}: since the earlier configuration: {'; '.join(parts)}")
     print_changes(change)
     if change.refused_before:
         print_line(f"{name}: under the earlier one: {change.refused_before}")
