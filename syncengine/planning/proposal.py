@@ -397,9 +397,16 @@ def _best(
 
 def _name_rank(column: SourceColumn) -> tuple[bool, float]:
     """Put plain names first, then columns with fewer gaps."""
-    empty = 0.0 if column.counts is None else round(column.counts.empty_share, 1)
+    empty = _empty_share(column)
     # A plain name does not help a column that is nearly empty.
     return (not is_plain_name(column.name) or empty > 1 - _MANY_EMPTY, empty)
+
+
+def _empty_share(column: SourceColumn | None) -> float:
+    """Return the share of rows without a value, to a tenth; 0.0 if nobody looked."""
+    if column is None or column.counts is None:
+        return 0.0
+    return round(column.counts.empty_share, 1)
 
 
 def _fits(column: SourceColumn, role: Role, *, takes_lists: bool) -> bool:
@@ -447,10 +454,7 @@ def _match_on(
     by_field = {each.field: each for each in fields}
 
     def rank(name: str) -> tuple[bool, bool, float]:
-        column = source.column(by_field[name].column)
-        empty = 0.0
-        if column is not None and column.counts is not None:
-            empty = round(column.counts.empty_share, 1)
+        empty = _empty_share(source.column(by_field[name].column))
         is_phone = role_of_field(name) in (Role.PHONE, Role.MOBILE)
         return (matches(name, vendor.shows_one), empty > _MANY_EMPTY, not is_phone)
 
@@ -460,11 +464,9 @@ def _match_on(
     surest = sorted(reaches, key=rank)
     if own:
         return (own[0], *surest[:1])
-    return tuple(
-        name
-        for number, name in enumerate(surest)
-        if number == 0 or not matches(name, vendor.shows_one)
-    )
+    # By a field that shows any one of several contacts it is not looked up twice.
+    certain = [name for name in surest[1:] if not matches(name, vendor.shows_one)]
+    return (*surest[:1], *certain)
 
 
 def _tags(source: SampledSource, vendor: VendorFields, wishes: Wishes) -> str | None:
