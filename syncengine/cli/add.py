@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from syncengine.app.named_columns import (
+    column_complaint,
+    field_complaint,
+    match_complaint,
+    opt_out_complaint,
+    region_complaint,
+    tags_complaint,
+)
 from syncengine.app.verbs.add import (
     NewDestination,
     common_source,
@@ -14,31 +22,37 @@ from syncengine.app.verbs.add import (
     propose,
     refuse_other_file,
     refuse_secrets,
-    refuse_unknown_columns,
+    refuse_unusable,
     sample,
     secret_variables,
     settings_questions,
+    vendor_fields,
     vendor_spec,
     wished_fields,
+    with_chosen_fields,
     write_destination,
 )
 from syncengine.cli.engine import run_engine
 from syncengine.cli.options import Flag, Names, options
-from syncengine.cli.questions import agree, ask, may_ask
+from syncengine.cli.questions import agree, ask, may_ask, until_right
 from syncengine.cli.rendering.layout import print_line
 from syncengine.cli.rendering.proposals import print_mapping
 from syncengine.config.paths import quoted, relative_to_here
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.columns import SampledSource
-from syncengine.planning.proposal import (
+from syncengine.model.proposals import (
     ANY_FIELD,
     MappingProposal,
     OpenQuestion,
     ProposedField,
+    VendorFields,
     Wishes,
-    propose_key,
 )
+from syncengine.planning.source_proposal import propose_key
 from syncengine.vendors.kit.spec import VendorSpec
+
+NONE = "none"
+"""Stands for no column."""
 
 
 def add(
@@ -91,11 +105,11 @@ def add(
     region
         The country of phone numbers without a country code, such as DE.
     tags
-        The column with a contact's tags; "" for none.
+        The column with a contact's tags, such as a text[]; none for none.
     opted_out
-        A boolean column: where it is true, nothing is sent; "" for none.
+        A boolean column: where it is true, nothing is sent; none for none.
     where
-        SQL condition: only rows that meet it are sent.
+        SQL condition: only rows that meet it are sent; true for all rows.
     yes
         Accept what is proposed, without a question.
     force
@@ -114,8 +128,15 @@ def add(
         account=account,
         table=table,
         key=key,
-        where=where,
-        wishes=Wishes(fields, left_out, match_on, tags, opted_out, region),
+        wishes=Wishes(
+            fields=fields,
+            left_out=left_out,
+            match_on=match_on,
+            tags=_none_as_empty(tags),
+            opted_out=_none_as_empty(opted_out),
+            region=None if region is None else region.upper(),
+            where=where,
+        ),
     )
     refuse_secrets(spec, new)
     asks = may_ask() and not yes
@@ -125,18 +146,23 @@ def add(
     chosen_key = place.key or _key(source)
     if place.key is None:
         new = replace(new, key=chosen_key)
-    refuse_unknown_columns(source, new, chosen_key)
-    mapping = propose(spec, source, chosen_key, new)
+    refuse_unusable(spec, source, new, chosen_key)
     if asks:
-        new, mapping = _agreed(spec, source, chosen_key, new, mapping)
-    _refuse_open(mapping.questions)
-    print_mapping(mapping)
+        new, mapping = _Conversation(spec, source, chosen_key).agreed(new)
+    else:
+        new, mapping = _proposal(spec, source, chosen_key, new)
+        _refuse_open(mapping.questions)
+        print_mapping(mapping)
     if not yes and not asks:
         what = "is missing: the proposal above is written once you accept it"
         raise ConfigError([Problem("--yes", what)])
     file = write_destination(config, spec, new, mapping, os.environ, force=force)
     _print_next(file, spec, new)
     return 0
+
+
+def _none_as_empty(column: str | None) -> str | None:
+    return "" if column == NONE else column
 
 
 def _with_settings(
@@ -166,89 +192,225 @@ def _key(source: SampledSource) -> str:
     return proposed.column
 
 
-def _agreed(
-    spec: VendorSpec,
-    source: SampledSource,
-    key: str,
-    new: NewDestination,
-    mapping: MappingProposal,
-) -> tuple[NewDestination, MappingProposal]:
-    """Ask for what is open, and then whether the mapping is right."""
-    new = _answered(new, mapping.questions, source)
-    mapping = propose(spec, source, key, new)
-    _refuse_open(mapping.questions)
-    print_mapping(mapping)
-    if agree("Is this right? (n asks field by field)"):
+@dataclass(frozen=True, slots=True)
+class _Conversation:
+    """Questions to somebody at a terminal about one destination.
+
+    A wrong answer is asked for again: what was answered before is not lost.
+    """
+
+    spec: VendorSpec
+    source: SampledSource
+    key: str
+
+    def agreed(self, new: NewDestination) -> tuple[NewDestination, MappingProposal]:
+        """Ask for what is open, and then whether the mapping is right."""
+        new, mapping = self._complete(new)
+        print_mapping(mapping)
+        if agree("Is this right? (n asks field by field)"):
+            return new, mapping
+        new, mapping = self._complete(self._field_by_field(new, mapping))
+        print_mapping(mapping)
         return new, mapping
-    new = _field_by_field(new, mapping, source)
-    mapping = propose(spec, source, key, new)
-    return new, mapping
 
+    def _complete(self, new: NewDestination) -> tuple[NewDestination, MappingProposal]:
+        """Ask one open question after the other: an answer may settle others."""
+        new, mapping = _proposal(self.spec, self.source, self.key, new)
+        while mapping.questions:
+            questions = sorted(mapping.questions, key=_is_of_any_field)
+            new = self._answered(new, mapping, questions[0])
+            new, mapping = _proposal(self.spec, self.source, self.key, new)
+        return new, mapping
 
-def _answered(
-    new: NewDestination, questions: Sequence[OpenQuestion], source: SampledSource
-) -> NewDestination:
-    """Return the destination with the answers to open questions."""
-    for question in questions:
+    def _answered(
+        self, new: NewDestination, mapping: MappingProposal, question: OpenQuestion
+    ) -> NewDestination:
+        """Return the destination with the answer to one open question."""
         wishes = new.wishes
-        option, _, value = question.option.partition(" ")
-        field = value.partition("=")[0]
-        if field == ANY_FIELD:
-            # A column alone is no answer. The other answers may settle it: what is
-            # still open after them is refused.
-            continue
-        answer = ask(_sentence(question.words), question.default)
+        option = question.option.partition(" ")[0]
+        if question.setting is not None:
+            return self._with_value(new, question, question.setting)
         if option == "--region":
-            wishes = replace(wishes, region=answer)
+            region = _asked(question, lambda text: region_complaint(text.upper()))
+            wishes = replace(wishes, region=region.upper())
+        elif option == "--opted-out":
+            wishes = replace(wishes, opted_out=self._opt_out(question))
+        elif option == "--where":
+            wishes = replace(wishes, where=_asked(question))
+        elif _is_of_any_field(question):
+            wishes = self._with_any_field(new, mapping, question)
         else:
-            _refuse_column(source, answer)
-            wished = ProposedField(field, answer)
+            wished = self._field(new, question)
             wishes = replace(wishes, fields=(*wishes.fields, wished))
-        new = replace(new, wishes=wishes)
-    return new
+        return replace(new, wishes=wishes)
+
+    def _with_value(
+        self, new: NewDestination, question: OpenQuestion, setting: str
+    ) -> NewDestination:
+        """Ask for a value that all contacts have; or for the column that holds it."""
+        words = (
+            f"{self.spec.name} creates no contact without {setting}: what is it, for "
+            "all contacts (or =COLUMN where each row has its own)?"
+        )
+
+        def complaint(text: str) -> str | None:
+            if not text.startswith("="):
+                return None
+            return column_complaint(self.source, text[1:])
+
+        answer = until_right(lambda: ask(words, question.default), complaint)
+        if not answer.startswith("="):
+            return replace(new, settings={**new.settings, setting: answer})
+        wished = ProposedField(setting, answer[1:])
+        fields = (*new.wishes.fields, wished)
+        return replace(new, wishes=replace(new.wishes, fields=fields))
+
+    def _opt_out(self, question: OpenQuestion) -> str:
+        """Return the opt-out's column, or the empty text for none."""
+
+        def complaint(text: str) -> str | None:
+            if text == NONE:
+                return None
+            return opt_out_complaint(self.source, text)
+
+        answer = _asked(question, complaint)
+        return "" if answer == NONE else answer
+
+    def _field(self, new: NewDestination, question: OpenQuestion) -> ProposedField:
+        """Return a field that the vendor needs, with its column."""
+        usual = question.option.partition(" ")[2].partition("=")[0]
+        vendor = vendor_fields(self.spec, new)
+
+        def wished(text: str) -> ProposedField:
+            name, _, column = text.partition("=")
+            if name in question.instead:
+                return ProposedField(name, column)
+            return ProposedField(usual, text)
+
+        answer = _asked(
+            question, lambda text: field_complaint(self.source, vendor, wished(text))
+        )
+        return wished(answer)
+
+    def _with_any_field(
+        self, new: NewDestination, mapping: MappingProposal, question: OpenQuestion
+    ) -> Wishes:
+        """Ask for a field and its column; contacts are found by it."""
+        vendor = vendor_fields(self.spec, new)
+
+        def complaint(text: str) -> str | None:
+            name, equals, column = text.partition("=")
+            if not name or not equals:
+                return "write FIELD=COLUMN: the vendor's field, and a column for it"
+            wrong = field_complaint(self.source, vendor, ProposedField(name, column))
+            if wrong is None and not mapping.match_on:
+                wrong = match_complaint((name,), {name}, vendor)
+            return wrong
+
+        name, _, column = _asked(question, complaint).partition("=")
+        fields = (*new.wishes.fields, ProposedField(name, column))
+        match_on = mapping.match_on or (name,)
+        return replace(new.wishes, fields=fields, match_on=match_on)
+
+    def _field_by_field(
+        self, new: NewDestination, mapping: MappingProposal
+    ) -> NewDestination:
+        """Ask for the column of each proposed field, and for what goes with them."""
+        vendor = vendor_fields(self.spec, new)
+        fields: list[ProposedField] = []
+        left_out = set(new.wishes.left_out)
+        for each in mapping.fields:
+            chosen = self._column_of(each, vendor)
+            if chosen is None:
+                left_out.add(each.field)
+            else:
+                fields.append(chosen)
+        wishes = replace(
+            new.wishes,
+            fields=tuple(fields),
+            left_out=frozenset(left_out),
+            match_on=_match_on(mapping, {each.field for each in fields}, vendor),
+            tags=self._or_none("tags", mapping.tags, tags_complaint),
+            opted_out=self._or_none("opt-out", mapping.opted_out, opt_out_complaint),
+        )
+        if mapping.where is not None:
+            where = ask("where: which rows are sent (true for all)?", mapping.where)
+            wishes = replace(wishes, where=where)
+        return replace(new, wishes=wishes)
+
+    def _column_of(
+        self, proposed: ProposedField, vendor: VendorFields
+    ) -> ProposedField | None:
+        """Return a proposed field with the column that somebody wants; None: no field."""
+
+        def wished(text: str) -> ProposedField:
+            if text == proposed.column:
+                return proposed
+            # Another column may need another form.
+            return ProposedField(proposed.field, text)
+
+        def complaint(text: str) -> str | None:
+            if text == "-":
+                return None
+            return field_complaint(self.source, vendor, wished(text))
+
+        words = f"{proposed.field}: which column (- for none)?"
+        answer = until_right(lambda: ask(words, proposed.column), complaint)
+        return None if answer == "-" else wished(answer)
+
+    def _or_none(
+        self,
+        what: str,
+        proposed: str | None,
+        complaint_about: Callable[[SampledSource, str], str | None],
+    ) -> str:
+        """Return the column for tags or opt-out, or the empty text for none."""
+
+        def complaint(text: str) -> str | None:
+            return None if text == "-" else complaint_about(self.source, text)
+
+        words = f"{what}: which column (- for none)?"
+        answer = until_right(lambda: ask(words, proposed or "-"), complaint)
+        return "" if answer == "-" else answer
 
 
-def _field_by_field(
-    new: NewDestination, mapping: MappingProposal, source: SampledSource
-) -> NewDestination:
-    """Ask for the column of each proposed field, and for what goes with them."""
-    wishes = new.wishes
-    fields: list[ProposedField] = []
-    left_out = set(wishes.left_out)
-    for each in mapping.fields:
-        column = ask(f"{each.field}: which column (- for none)?", each.column)
-        if column == "-":
-            left_out.add(each.field)
-            continue
-        _refuse_column(source, column)
-        fields.append(replace(each, column=column))
-    mapped = {each.field for each in fields}
-    kept = [name for name in mapping.match_on if name in mapped]
-    match_on = tuple(kept)
-    if mapping.match_on:
-        words = "Which fields is a contact found by (in order, with blanks between)?"
-        match_on = tuple(ask(words, " ".join(kept)).replace(",", " ").split())
-    tags = ask("tags: which column (- for none)?", mapping.tags or "-")
-    opted_out = ask("opt-out: which column (- for none)?", mapping.opted_out or "-")
-    for column in (tags, opted_out):
-        if column != "-":
-            _refuse_column(source, column)
-    wishes = replace(
-        wishes,
-        fields=tuple(fields),
-        left_out=frozenset(left_out),
-        match_on=match_on,
-        tags="" if tags == "-" else tags,
-        opted_out="" if opted_out == "-" else opted_out,
+def _proposal(
+    spec: VendorSpec, source: SampledSource, key: str, new: NewDestination
+) -> tuple[NewDestination, MappingProposal]:
+    """Return the destination with the settings that its columns choose, and a mapping."""
+    new = with_chosen_fields(spec, source, new)
+    return new, propose(spec, source, key, new)
+
+
+def _is_of_any_field(question: OpenQuestion) -> bool:
+    return question.option.startswith(f"--field {ANY_FIELD}=")
+
+
+def _asked(
+    question: OpenQuestion, complaint: Callable[[str], str | None] = lambda _: None
+) -> str:
+    """Return the answer to an open question."""
+    words = _sentence(question.words)
+    return until_right(lambda: ask(words, question.default), complaint)
+
+
+def _match_on(
+    mapping: MappingProposal, mapped: set[str], vendor: VendorFields
+) -> tuple[str, ...]:
+    """Return the fields by which contacts are found, in the order that is wanted."""
+    kept = tuple(name for name in mapping.match_on if name in mapped)
+    if not mapping.match_on:
+        return kept
+    words = "Which fields is a contact found by (in order, with blanks between)?"
+    answer = until_right(
+        lambda: ask(words, " ".join(kept) or None),
+        lambda text: match_complaint(_names_in(text), mapped, vendor),
     )
-    return replace(new, wishes=wishes)
+    return _names_in(answer)
 
 
-def _refuse_column(source: SampledSource, column: str) -> None:
-    if source.column(column) is None:
-        names = ", ".join(each.name for each in source.columns)
-        what = f'"{column}" is no column of {source.label} (it has: {names})'
-        raise ConfigError([Problem("answer", what)])
+def _names_in(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
 
 
 def _refuse_open(questions: Sequence[OpenQuestion]) -> None:

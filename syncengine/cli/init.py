@@ -27,7 +27,7 @@ from syncengine.config.urls import passwords
 from syncengine.errors import ConfigError, Problem
 from syncengine.logs import set_up
 from syncengine.model.columns import SampledSource, SourceTable
-from syncengine.planning.proposal import propose_key, propose_table, rank_tables
+from syncengine.planning.source_proposal import propose_key, propose_table, rank_tables
 
 
 def init(

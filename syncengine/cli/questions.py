@@ -35,6 +35,19 @@ def ask(words: str, default: str | None = None) -> str:
         )
         if answer.strip() or default == "":
             return answer.strip()
+        err.print("An answer is needed here; Ctrl-C ends, and nothing is written.")
+
+
+def until_right(
+    question: Callable[[], str], complaint: Callable[[str], str | None]
+) -> str:
+    """Ask until there is nothing to complain of, and return the answer."""
+    while True:
+        answer = question()
+        what = complaint(answer)
+        if what is None:
+            return answer
+        err.print(Text(what), soft_wrap=True)
 
 
 def ask_secretly(words: str) -> str:

@@ -17,8 +17,8 @@ from syncengine.config.loading import read_config
 from syncengine.config.models import EngineFile
 from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
+from syncengine.model.proposals import MappingProposal, ProposedField
 from syncengine.output_files import FreshFile, unwritable, usual_rights
-from syncengine.planning.proposal import MappingProposal, ProposedField
 
 _PLAIN = re.compile(r"[^\W\d](?:[\w./-]|:(?=[\w/]))*")
 """A text that YAML reads as itself, inside brackets too."""
@@ -53,7 +53,6 @@ class DestinationDraft:
     source: Mapping[str, str] = field(default_factory=dict)
     """Keys of the source that differ from the common ones."""
     account: str | None = None
-    where: str | None = None
 
 
 def engine_text(draft: EngineDraft) -> str:
@@ -233,8 +232,8 @@ def _engine_options() -> Iterator[str]:
 def _selection(draft: DestinationDraft) -> Iterator[str]:
     """Yield the lines about who is sent at all."""
     yield "# Which rows: SQL of yours. A row that does not match counts as removed."
-    if draft.where is not None:
-        yield f"where: {scalar(draft.where)}"
+    if draft.mapping.where is not None:
+        yield f"where: {scalar(draft.mapping.where)}"
     elif draft.mapping.conditions:
         conditions = draft.mapping.conditions
         columns = ", ".join(_in_comment(each.column) for each in conditions)

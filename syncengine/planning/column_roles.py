@@ -36,6 +36,19 @@ class Role(StrEnum):
     SECRET = "secret"  # noqa: S105 - a meaning, no secret
 
 
+CONTACT_ROLES = frozenset(
+    {
+        Role.EMAIL,
+        Role.PHONE,
+        Role.MOBILE,
+        Role.FIRST_NAME,
+        Role.LAST_NAME,
+        Role.FULL_NAME,
+    }
+)
+"""Roles of columns that make a table look like one of contacts."""
+REACHING_ROLES = frozenset({Role.EMAIL, Role.PHONE, Role.MOBILE})
+"""Those of them by which somebody is reached: they weigh twice."""
 _NAMES = {
     Role.OWN_KEY: """
         crmid crmkey externalid externalkey externalreferenceid referenceid ownid ownkey

@@ -1,4 +1,4 @@
-"""Propose which table holds the contacts, what its key is, and how it is mapped.
+"""Propose how a source is mapped to a vendor's fields.
 
 The proposals rest on names, types, indexes and numbers of values in a sample, never on
 a value. What they do not show is left open: as a question that a person has to answer,
@@ -7,20 +7,28 @@ or as a note beside the proposal.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from syncengine.model.capabilities import matches
 from syncengine.model.columns import (
     ColumnKind,
     SampledSource,
     SourceColumn,
-    SourceTable,
     ValueCounts,
 )
 from syncengine.model.mapping import Form
+from syncengine.model.proposals import (
+    ANY_FIELD,
+    MappingProposal,
+    OpenQuestion,
+    ProposedField,
+    VendorFields,
+    Wishes,
+)
 from syncengine.planning.column_roles import (
+    CONTACT_ROLES,
+    REACHING_ROLES,
     Role,
     country_of,
     is_plain_name,
@@ -28,20 +36,8 @@ from syncengine.planning.column_roles import (
     role_of_field,
     same_name,
 )
+from syncengine.planning.selection_proposal import propose_selection
 
-_CONTACT_ROLES = frozenset(
-    {
-        Role.EMAIL,
-        Role.PHONE,
-        Role.MOBILE,
-        Role.FIRST_NAME,
-        Role.LAST_NAME,
-        Role.FULL_NAME,
-    }
-)
-"""Roles of columns that make a table look like one of contacts."""
-_REACHES = frozenset({Role.EMAIL, Role.PHONE, Role.MOBILE})
-"""Those of them by which somebody is reached: they weigh twice."""
 _LIKELY = 0.5
 """Share of the values that have to look like what the column's name says."""
 _SURE = 0.8
@@ -70,168 +66,13 @@ _FORMS: Mapping[Role, Form] = {
     Role.EMAIL: Form.LOWER,
     Role.BIRTHDAY: Form.DATE,
 }
-_KEY_KINDS = frozenset({ColumnKind.INTEGER, ColumnKind.TEXT})
-"""Types of keys that ranges of rows are read by (uuid counts as text)."""
-_KEY_NAMES = ("id", "uuid", "guid", "key", "pk", "email")
-"""Names of columns that are taken for the key where no index tells."""
 _MAPPABLE = frozenset(ColumnKind) - {
     ColumnKind.COMPOSITE,
     ColumnKind.JSON,
     ColumnKind.OTHER,
 }
-ANY_FIELD = "FIELD"
-"""Stands in a question's option for a field that the person has to choose."""
 _NEVER_SENT = frozenset({Role.DELETED, Role.OPTED_IN, Role.OPTED_OUT, Role.SECRET})
 """Roles of columns that decide about a contact, or are nobody else's business."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenQuestion:
-    """Something that only a person knows, with the option that answers it."""
-
-    option: str
-    """The option with its value's name: ``--region CC``."""
-    words: str
-    default: str | None = None
-    """An answer to offer; it is a guess that nobody should act on unasked."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyProposal:
-    """The key to use; or the reason why none is proposed."""
-
-    column: str | None
-    reason: str
-    """Reason for this one, or for none, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class VendorFields:
-    """Facts of a vendor that a mapping depends on."""
-
-    name: str
-    usual: tuple[str, ...]
-    """The fields that a mapping usually has, in the order in which it has them."""
-    written: tuple[str, ...]
-    """Patterns of all fields that may be mapped."""
-    required: tuple[str, ...] = ()
-    """Fields without which no contact is created."""
-    settings: tuple[str, ...] = ()
-    """Settings of the vendor; one named like a required field gives it to all."""
-    match_keys: tuple[str, ...] = ()
-    """Patterns of the fields by which contacts are recognised."""
-    upsert_keys: tuple[str, ...] = ()
-    """Fields one of which has to be a match key, if there are any."""
-    identity: str | None = None
-    """The field that is the only identity; the contact id where it is not mapped."""
-    shows_one: tuple[str, ...] = ()
-    """Patterns of fields of which a look-up shows one of several contacts."""
-    several: tuple[str, ...] = ()
-    """Patterns of the fields that take a list of values."""
-    has_tags: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedField:
-    """One vendor field and the column that it is read from."""
-
-    field: str
-    column: str
-    form: Form | None = None
-    region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedCondition:
-    """A column that looks like a consent or a deletion."""
-
-    column: str
-    sql: str | None
-    """Condition that leaves out who is not to be written to; None where the column's
-    type does not tell how it would read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """Answers of a person so far; a proposal keeps to them."""
-
-    fields: tuple[ProposedField, ...] = ()
-    left_out: frozenset[str] = frozenset()
-    """Fields that are not to be mapped."""
-    match_on: tuple[str, ...] = ()
-    tags: str | None = None
-    """The tags' column; the empty text for none."""
-    opted_out: str | None = None
-    """The opt-out's column; the empty text for none."""
-    region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MappingProposal:
-    """A mapping, with what it leaves open."""
-
-    fields: tuple[ProposedField, ...]
-    match_on: tuple[str, ...]
-    tags: str | None = None
-    opted_out: str | None = None
-    further: tuple[ProposedField, ...] = ()
-    """More columns, under a name that the vendor may not have: for a comment."""
-    conditions: tuple[ProposedCondition, ...] = ()
-    """Columns that look like a consent or a deletion, which ``where`` may name."""
-    questions: tuple[OpenQuestion, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def contact_columns(table: SourceTable) -> tuple[str, ...]:
-    """Return the columns of a table whose names look like those of contacts."""
-    return tuple(name for name in table.columns if role_of(name) in _CONTACT_ROLES)
-
-
-def rank_tables(tables: Sequence[SourceTable]) -> tuple[SourceTable, ...]:
-    """Return the tables that may hold the contacts, the likeliest first."""
-    likely = [table for table in tables if _weight(table) > 0]
-    return tuple(sorted(likely, key=_rank))
-
-
-def propose_table(tables: Sequence[SourceTable]) -> SourceTable | None:
-    """Return the one table that is surely meant; None where several may be."""
-    ranked = [table for table in rank_tables(tables) if table.readable]
-    if not ranked:
-        return None
-    first, *others = ranked
-    # Without an e-mail address or a phone a table is hardly one of contacts to reach.
-    if not any(role_of(name) in _REACHES for name in first.columns):
-        return None
-    if any(_weight(other) >= _weight(first) for other in others):
-        return None
-    return first
-
-
-def propose_key(source: SampledSource) -> KeyProposal:
-    """Return the column that tells contacts apart."""
-    usable = [column for column in source.columns if _may_be_key(column)]
-    for column in usable:
-        if column.primary:
-            return KeyProposal(column.name, "the primary key")
-    indexed = [column for column in usable if column.unique and not column.nullable]
-    if indexed:
-        best = min(indexed, key=lambda column: column.kind is not ColumnKind.INTEGER)
-        return KeyProposal(best.name, "a unique index, and never NULL")
-    if source.has_indexes:
-        return KeyProposal(None, _why_no_key(source))
-    # Of a view or query nothing but names and the sample can tell.
-    for column in sorted(usable, key=lambda column: _key_name_rank(column.name)):
-        if _key_name_rank(column.name) < len(_KEY_NAMES) and _looks_unique(column):
-            return KeyProposal(
-                column.name,
-                f"unique in a sample of {source.label}, which has no index of its own; "
-                "`check` reads all rows",
-            )
-    return KeyProposal(
-        None,
-        f"no column of {source.label} looks like a key by its name; name the one that "
-        "is unique and never NULL",
-    )
 
 
 def propose_mapping(
@@ -240,77 +81,43 @@ def propose_mapping(
     """Return the mapping of a source to a vendor's fields."""
     fields = _fields(source, key, vendor, wishes)
     match_on = wishes.match_on or _match_on(fields, source, vendor)
-    tags, opted_out = _tags(source, vendor, wishes), _opted_out(source, wishes)
+    tags = _tags(source, vendor, wishes)
     fields, asked = _with_regions(fields, source, wishes.region)
-    used = {each.column for each in fields} | {key, tags, opted_out}
-    questions = [*asked, *_missing(fields, match_on, source, vendor)]
+    selection = propose_selection(source, wishes, {key, tags})
+    used = {each.column for each in fields} | {key, tags, selection.opted_out}
+    missing = _missing(fields, match_on, source, vendor)
+    questions = [*asked, *missing, *selection.questions]
+    notes = [*_notes(source, fields, match_on, vendor), *selection.notes]
     return MappingProposal(
         fields=fields,
         match_on=match_on,
         tags=tags or None,
-        opted_out=opted_out or None,
+        opted_out=selection.opted_out,
+        where=wishes.where,
         further=_further(source, vendor, used, wishes),
-        conditions=tuple(_conditions(source, used)),
+        conditions=selection.conditions,
         questions=tuple(questions),
-        notes=tuple(_notes(source, fields, match_on, vendor, opted_out)),
+        notes=tuple(notes),
     )
 
 
-def _weight(table: SourceTable) -> int:
-    """Return how much a table looks like one of contacts."""
-    roles = {role_of(name) for name in table.columns} & _CONTACT_ROLES
-    return len(roles) + len(roles & _REACHES)
+def with_usual_form(wished: ProposedField, source: SampledSource) -> ProposedField:
+    """Return a field that somebody chose the column of, in the form of its kind.
 
-
-def _rank(table: SourceTable) -> tuple[bool, int, bool, int, str]:
-    is_view = table.kind != "table"
-    rows = table.rows or 0
-    return (not table.readable, -_weight(table), is_view, -rows, table.name)
-
-
-def _may_be_key(column: SourceColumn) -> bool:
-    return column.kind in _KEY_KINDS and not column.is_array and column.readable
-
-
-def _why_no_key(source: SampledSource) -> str:
-    """Return why a table has no column that surely is its key, and what to do."""
-    if len(source.key_columns) > 1:
-        columns = " and ".join(f'"{name}"' for name in source.key_columns)
-        return (
-            f"the primary key of {source.label} has {len(source.key_columns)} columns "
-            f"({columns}); make a view with one column of both, and name that view"
-        )
-    for column in source.columns:
-        if column.unique and column.nullable:
-            return (
-                f'"{column.name}" is unique, but may be NULL; make it NOT NULL, or '
-                "name it where a view leaves such rows out"
-            )
-    return (
-        f"{source.label} has no primary key and no unique index on a column that is "
-        "never NULL; name the column that tells contacts apart, or add such an index"
-    )
-
-
-def _key_name_rank(name: str) -> int:
-    """Return the place of a column among the names that keys have."""
-    plain = name.casefold()
-    for rank, usual in enumerate(_KEY_NAMES):
-        if plain == usual or plain.endswith(f"_{usual}"):
-            return rank
-    return len(_KEY_NAMES)
-
-
-def _looks_unique(column: SourceColumn) -> bool:
-    counts = column.counts
-    return counts is None or (counts.values == counts.rows and not counts.repeats)
+    Without ``as: e164`` a phone would be sent, and looked up, as it is written.
+    """
+    role = role_of_field(wished.field)
+    column = source.column(wished.column)
+    if wished.form is not None or role is None or column is None or column.is_array:
+        return wished
+    return replace(wished, form=_FORMS.get(role))
 
 
 def _fields(
     source: SampledSource, key: str, vendor: VendorFields, wishes: Wishes
 ) -> tuple[ProposedField, ...]:
     """Return the mapped fields: what was wished, then what is proposed."""
-    wished = {each.field: _with_usual_form(each, source) for each in wishes.fields}
+    wished = {each.field: with_usual_form(each, source) for each in wishes.fields}
     chosen_by_a_person = set(wished)
     fields: dict[str, ProposedField] = {}
     names = dict.fromkeys((*vendor.required, *vendor.usual))
@@ -328,18 +135,6 @@ def _fields(
         fields[name] = found
     ordered = {name: fields[name] for name in vendor.usual if name in fields}
     return (*{**ordered, **fields}.values(), *wished.values())
-
-
-def _with_usual_form(wished: ProposedField, source: SampledSource) -> ProposedField:
-    """Return a field that somebody chose the column of, in the form of its kind.
-
-    Without ``as: e164`` a phone would be sent, and looked up, as it is written.
-    """
-    role = role_of_field(wished.field)
-    column = source.column(wished.column)
-    if wished.form is not None or role is None or column is None or column.is_array:
-        return wished
-    return replace(wished, form=_FORMS.get(role))
 
 
 def _proposed(
@@ -458,7 +253,7 @@ def _match_on(
         is_phone = role_of_field(name) in (Role.PHONE, Role.MOBILE)
         return (matches(name, vendor.shows_one), empty > _MANY_EMPTY, not is_phone)
 
-    reaches = [name for name in usable if role_of_field(name) in _REACHES]
+    reaches = [name for name in usable if role_of_field(name) in REACHING_ROLES]
     if vendor.upsert_keys:
         reaches = [name for name in reaches if name in vendor.upsert_keys]
     surest = sorted(reaches, key=rank)
@@ -478,16 +273,6 @@ def _tags(source: SampledSource, vendor: VendorFields, wishes: Wishes) -> str | 
         is_list = column.is_array and column.kind is ColumnKind.TEXT
         is_list = is_list or (column.kind is ColumnKind.JSON and not column.is_array)
         if role_of(column.name) is Role.TAGS and is_list and column.readable:
-            return column.name
-    return None
-
-
-def _opted_out(source: SampledSource, wishes: Wishes) -> str | None:
-    if wishes.opted_out is not None:
-        return wishes.opted_out
-    for column in source.columns:
-        is_flag = column.kind is ColumnKind.BOOLEAN and not column.is_array
-        if role_of(column.name) is Role.OPTED_OUT and is_flag and column.readable:
             return column.name
     return None
 
@@ -542,13 +327,7 @@ def _missing(
     mapped = {each.field for each in fields}
     for name in vendor.required:
         if name not in mapped:
-            words = (
-                f"{vendor.name} creates no contact without {name}: which column of "
-                f"{source.label} is it read from?"
-            )
-            if name in vendor.settings:
-                words += f" (the same for all contacts: --setting {name}=VALUE)"
-            yield OpenQuestion(f"--field {name}=COLUMN", words)
+            yield _question_of_required(name, source, vendor)
     if vendor.identity is not None:
         return
     if not match_on:
@@ -565,6 +344,26 @@ def _missing(
     elif not fields:
         option = f"--field {ANY_FIELD}=COLUMN"
         yield OpenQuestion(option, "no field is mapped: name one")
+
+
+def _question_of_required(
+    name: str, source: SampledSource, vendor: VendorFields
+) -> OpenQuestion:
+    """Return the question where a field comes from that a contact must have."""
+    words = (
+        f"{vendor.name} creates no contact without {name}: which column of "
+        f"{source.label} is it read from?"
+    )
+    setting = None
+    if name in vendor.settings:
+        setting = name
+        words += f" (the same for all contacts: --setting {name}=VALUE)"
+    instead = tuple(vendor.instead.get(name, ()))
+    for other in instead:
+        words += f" ({other} does as well: --field {other}=COLUMN)"
+    return OpenQuestion(
+        f"--field {name}=COLUMN", words, setting=setting, instead=instead
+    )
 
 
 def _further(
@@ -594,41 +393,11 @@ def _is_worth_sending(column: SourceColumn) -> bool:
     return is_plain and not is_empty and role_of(column.name) not in _NEVER_SENT
 
 
-def _conditions(
-    source: SampledSource, used: set[str | None]
-) -> Iterator[ProposedCondition]:
-    """Yield columns that say whether somebody is to be written to at all."""
-    for column in source.columns:
-        role = role_of(column.name)
-        if column.name in used or not column.readable:
-            continue
-        if role in (Role.OPTED_IN, Role.DELETED):
-            yield ProposedCondition(column.name, _condition_on(column, role))
-
-
-def _condition_on(column: SourceColumn, role: Role | None) -> str | None:
-    """Return the SQL that selects who may be written to, by a column of this role."""
-    name = column.name
-    if not re.fullmatch("[a-z_][a-z0-9_]*", name):
-        name = '"' + name.replace('"', '""') + '"'
-    if column.is_array:
-        return None
-    if role is Role.DELETED:
-        if column.kind is ColumnKind.BOOLEAN:
-            # A NULL means that nobody has deleted it.
-            return f"{name} IS NOT TRUE"
-        if column.kind in (ColumnKind.DATE, ColumnKind.TIMESTAMP):
-            return f"{name} IS NULL"
-        return None
-    return name if column.kind is ColumnKind.BOOLEAN else None
-
-
 def _notes(
     source: SampledSource,
     fields: Sequence[ProposedField],
     match_on: Sequence[str],
     vendor: VendorFields,
-    opted_out: str | None,
 ) -> Iterator[str]:
     """Yield what a person should know before the first run."""
     if source.unsampled is not None:
@@ -643,31 +412,8 @@ def _notes(
         if column is not None:
             yield from _notes_of(each, column, each.field in match_on, vendor)
     for column in source.columns:
-        role = role_of(column.name)
-        if role is Role.OPTED_OUT and opted_out not in (column.name, ""):
-            yield _note_of_opt_out(column, opted_out)
-        if not column.readable and role in _CONTACT_ROLES:
+        if not column.readable and role_of(column.name) in CONTACT_ROLES:
             yield f'"{column.name}" is not proposed: this role may not select it'
-
-
-def _note_of_opt_out(column: SourceColumn, opted_out: str | None) -> str:
-    """Return the note about a column that may hold people's no, and is not used."""
-    if column.kind is not ColumnKind.BOOLEAN or column.is_array:
-        return (
-            f'"{column.name}" looks like an opt-out, but has type '
-            f"{column.type_name}, so whoever said no there is sent: make a boolean of "
-            "it in a view, and name it with --opted-out"
-        )
-    if opted_out:
-        return (
-            f'"{column.name}" looks like an opt-out beside "{opted_out}", and only one '
-            "can be named, so whoever said no only there is sent: make one boolean of "
-            "both in a view, and name it with --opted-out"
-        )
-    return (
-        f'"{column.name}" looks like an opt-out, and is not used: name it with '
-        "--opted-out, or whoever said no there is sent"
-    )
 
 
 def _notes_of(

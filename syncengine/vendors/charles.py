@@ -100,7 +100,7 @@ class CharlesSettings(VendorSettings):
     """``base_url`` is the customer's own host."""
 
     api_key: Secret
-    source_type: Annotated[str, Field(min_length=1)]
+    source_type: Annotated[str, Field(min_length=1, examples=["crm"])]
     """The name of the source system; together with the external reference id it
     identifies a contact at charles."""
     clear_with: ClearWith = "nothing"

@@ -136,7 +136,9 @@ class WhautomateSettings(VendorSettings):
     EMPTY: ClassVar[frozenset[str]] = frozenset({"channel"})
 
     api_key: Secret
-    location_id: Annotated[str, Field(min_length=1)]
+    location_id: Annotated[
+        str, Field(min_length=1, examples=["5f00aa11bb22cc33dd44ee55"])
+    ]
     """Location at which contacts are created and looked up."""
     location_as: Literal["locationId", "workspaceId"] = "locationId"
     """Name of the location in a search. WhautoChat and DMLY call it ``workspaceId``,

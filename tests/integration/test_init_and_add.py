@@ -20,6 +20,10 @@ _TABLES = """
 CREATE SCHEMA crm;
 CREATE TABLE crm.people (id integer PRIMARY KEY, first_name text, phone text);
 CREATE TABLE crm.customers (number text UNIQUE, email text);
+CREATE TABLE crm."Leads" (
+    id integer PRIMARY KEY, email text, birthday date, labels text,
+    opted_out boolean, do_not_email text
+);
 INSERT INTO crm.people VALUES (1, 'Ann', '0151 2345678'), (2, 'Bo', NULL);
 """
 _TOKEN = "a-token-of-some-length"
@@ -95,6 +99,62 @@ def test_each_missing_option_is_named(call: Call, tmp_path: Path) -> None:
     assert "token is a secret" in said
     assert _TOKEN not in said
     assert not (tmp_path / "destinations").exists()
+
+
+def test_what_could_never_be_right_is_refused_at_once(
+    call: Call, tmp_path: Path
+) -> None:
+    assert call("init", "--table", 'crm."Leads"', "--key", "id")[0] == 0
+    code, said = call("add", "wa", *_RESPOND, "--yes")
+    assert (code, "--opted-out COLUMN: is missing" in said) == (2, True)
+    assert '"opted_out" (boolean), "do_not_email" (text) look like opt-outs' in said
+    for option, value, what in (
+        ("--opted-out", "do_not_email", "has type text, and has to be boolean"),
+        ("--tags", "labels", "has type text, and has to be an array"),
+        ("--field", "phone=birthday", "has type date, of which as: e164 makes nothing"),
+        ("--region", "GE-RMANY", "is no country"),
+        ("--field", "phone=labels:e164:ZZ", "is no country"),
+    ):
+        code, said = call("add", "wa", *_RESPOND, "--yes", option, value)
+        assert (code, what in said) == (2, True), said
+        assert option in said
+    assert not (tmp_path / "destinations").exists()
+    accepted = ("--yes", "--opted-out", "opted_out", "--region", "de")
+    code, said = call("add", "wa", *_RESPOND, *accepted, "--field", "phone=labels")
+    assert (code, "whoever said no there is sent" in said) == (0, True), said
+    assert call("add", "all", *_RESPOND, "--yes", "--opted-out", "none")[0] == 0
+    written = (tmp_path / "destinations" / "all.yaml").read_text(encoding="utf-8")
+    assert "\nopted_out:" not in written
+
+
+def test_a_wrong_answer_is_asked_for_again(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(
+        [
+            *("customer_uid", "customer_external_id=labels"),
+            *("=nothing", "ds_1"),
+            *("do_not_email", "opted_oud", "opted_out"),
+        ]
+    )
+    asked: list[str] = []
+
+    def answer(words: str, _: str | None = None) -> str:
+        asked.append(words)
+        return next(answers)
+
+    monkeypatch.setattr("syncengine.cli.add.may_ask", lambda: True)
+    monkeypatch.setattr("syncengine.cli.add.ask", answer)
+    monkeypatch.setattr("syncengine.cli.add.agree", lambda _: True)
+    assert call("init", "--table", 'crm."Leads"', "--key", "id")[0] == 0
+    code, said = call("add", "cm", "--vendor", "chartmogul")
+    assert code == 0, said
+    assert list(answers) == []
+    assert '"opted_oud" is not in' in said
+    written = (tmp_path / "destinations" / "cm.yaml").read_text(encoding="utf-8")
+    assert "customer_external_id: labels" in written
+    assert "opted_out: opted_out" in written
+    assert "data_source_uuid: ds_1" in written
 
 
 def test_what_is_written_can_be_loaded_and_is_never_overwritten(

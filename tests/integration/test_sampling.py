@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from syncengine.errors import SourceError
 from syncengine.model.columns import SampledSource, ValueCounts
-from syncengine.planning.proposal import propose_key
+from syncengine.planning.source_proposal import propose_key
 from syncengine.storage.connect import connect
 from syncengine.storage.source import sampling
 

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.app.verbs.add import NewDestination, propose, vendor_spec, wished_fields
+from syncengine.app.verbs.add import (
+    NewDestination,
+    propose,
+    vendor_spec,
+    wished_fields,
+    with_chosen_fields,
+)
 from syncengine.cli.rendering.proposals import print_mapping
 from syncengine.config.new_files import scalar
 from syncengine.config.yaml_files import read_yaml
@@ -23,9 +29,8 @@ from syncengine.model.columns import (
     ValueCounts,
 )
 from syncengine.model.mapping import Form
-from syncengine.planning.proposal import (
-    MappingProposal,
-    Wishes,
+from syncengine.model.proposals import MappingProposal, Wishes
+from syncengine.planning.source_proposal import (
     propose_key,
     propose_table,
     rank_tables,
@@ -311,6 +316,68 @@ def test_no_column_that_may_hold_a_no_is_passed_over_in_silence(column: str) -> 
     beside = proposal(f"id:int, email, dnc:bool, {column}:bool", "respond_io")
     assert beside.opted_out == "dnc"
     assert f'"{column}" looks like an opt-out beside "dnc"' in " ".join(beside.notes)
+
+
+def open_options(found: MappingProposal) -> list[str]:
+    return [question.option for question in found.questions]
+
+
+@pytest.mark.parametrize(
+    ("columns_", "expression"),
+    [
+        ("dnc:bool, optout:bool", "coalesce(dnc, false) OR coalesce(optout, false)"),
+        ("unsubscribed", "coalesce(lower(unsubscribed::text), '') NOT IN ('', 'no'"),
+        ("Opt Out:int", 'coalesce("Opt Out", 0) <> 0'),
+        ("unsubscribed_at:time", "unsubscribed_at IS NOT NULL"),
+        ("dnc:bool, optouts:list", "coalesce(dnc, false) OR optouts IS NOT NULL"),
+    ],
+)
+def test_who_said_no_is_never_guessed(columns_: str, expression: str) -> None:
+    text = f"id:int, email, {columns_}"
+    found = proposal(text, "respond_io")
+    assert open_options(found) == ["--opted-out COLUMN"]
+    assert found.questions[0].default is None
+    assert f"SELECT *, {expression}" in found.questions[0].words
+    for name in (columns_.partition(",")[0].partition(":")[0], ""):
+        assert open_options(proposal(text, "respond_io", Wishes(opted_out=name))) == []
+
+
+@pytest.mark.parametrize(
+    ("columns_", "offered"),
+    [
+        ("opt_in:bool, deleted:bool", "opt_in AND deleted IS NOT TRUE"),
+        ("opt_in:int, deleted:bool", None),
+        ("newsletter:bool", "newsletter"),
+    ],
+)
+def test_who_did_not_say_yes_is_not_sent_unasked(
+    columns_: str, offered: str | None
+) -> None:
+    text = f"id:int, email, {columns_}"
+    (question,) = proposal(text, "respond_io").questions
+    assert (question.option, question.default) == ("--where CONDITION", offered)
+    answered = proposal(text, "respond_io", Wishes(where="true"))
+    assert (answered.questions, answered.where) == ((), "true")
+
+
+def test_a_setting_that_chooses_a_field_follows_the_column() -> None:
+    text = "id:int, email, customer_external_id, source"
+    fields, _ = wished_fields(["customer_external_id=source"])
+    spec, seen = vendor_spec("chartmogul"), source(text)
+    for wishes, chosen in (
+        (Wishes(), "customer_external_id"),
+        (Wishes(fields), "source"),
+    ):
+        new = NewDestination("x", "chartmogul", wishes=wishes)
+        new = with_chosen_fields(spec, seen, new)
+        assert new.settings == {"customer_by": "customer_external_id"}
+        found = propose(spec, seen, "id", new)
+        assert open_options(found) == ["--field data_source_uuid=COLUMN"]
+        assert found.questions[0].setting == "data_source_uuid"
+        assert mapped(found)["customer_external_id"] == chosen
+    (customer, _) = proposal("id:int, email", "chartmogul").questions
+    assert customer.instead == ("customer_external_id",)
+    assert "--field customer_external_id=COLUMN" in customer.words
 
 
 @pytest.mark.parametrize("column", ["adoption", "Options", "option_info", "adopting"])

@@ -7,9 +7,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 from syncengine import vendors
 from syncengine.app.databases import state_url
+from syncengine.app.named_columns import (
+    field_complaint,
+    key_complaint,
+    opt_out_complaint,
+    region_complaint,
+    tags_complaint,
+)
 from syncengine.config.models import SourceModel
 from syncengine.config.new_files import (
     DestinationDraft,
@@ -28,22 +36,21 @@ from syncengine.errors import ConfigError, Problem
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.columns import SampledSource
 from syncengine.model.mapping import Form
-from syncengine.planning.proposal import (
+from syncengine.model.proposals import (
     MappingProposal,
     OpenQuestion,
     ProposedField,
     VendorFields,
     Wishes,
-    propose_mapping,
 )
+from syncengine.planning.column_roles import same_name
+from syncengine.planning.proposal import propose_mapping
 from syncengine.storage.connect import connect
 from syncengine.storage.source.sampling import sample_source
 from syncengine.vendors.kit.spec import VendorSpec
 
 _MADE_UP = "made-up-for-the-proposal"
 _MADE_UP_ADDRESS = "https://vendor.invalid"
-_SHOWN = 30
-"""Number of columns listed in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,6 @@ class NewDestination:
     account: str | None = None
     table: str | None = None
     key: str | None = None
-    where: str | None = None
     wishes: Wishes = field(default_factory=Wishes)
 
 
@@ -153,26 +159,24 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def refuse_unknown_columns(
-    source: SampledSource, new: NewDestination, key: str
+def refuse_unusable(
+    spec: VendorSpec, source: SampledSource, new: NewDestination, key: str
 ) -> None:
-    """Raise ConfigError for columns that the source does not have."""
-    named = [("--key", key)]
-    named += [("--field", each.column) for each in new.wishes.fields]
-    named += [
-        ("--tags", new.wishes.tags or ""),
-        ("--opted-out", new.wishes.opted_out or ""),
-    ]
-    names = [column.name for column in source.columns]
-    problems = []
-    for option, column in named:
-        if column and column not in names:
-            listed = ", ".join(names[:_SHOWN])
-            what = (
-                f'column "{column}" is not in {source.label} (it has: {listed})'
-                f"{near(column, names)}"
-            )
-            problems.append(Problem(option, what))
+    """Raise ConfigError for columns and regions that could never be right."""
+    vendor = vendor_fields(spec, new)
+    wishes = new.wishes
+    found = [("--key", key_complaint(source, key))]
+    for each in wishes.fields:
+        found.append(("--field", field_complaint(source, vendor, each)))
+        if each.region is not None:
+            found.append(("--field", region_complaint(each.region)))
+    if wishes.tags:
+        found.append(("--tags", tags_complaint(source, wishes.tags)))
+    if wishes.opted_out:
+        found.append(("--opted-out", opt_out_complaint(source, wishes.opted_out)))
+    if wishes.region is not None:
+        found.append(("--region", region_complaint(wishes.region)))
+    problems = [Problem(option, what) for option, what in found if what is not None]
     if problems:
         raise ConfigError(problems)
 
@@ -185,17 +189,61 @@ def settings_questions(spec: VendorSpec, new: NewDestination) -> list[OpenQuesti
         questions.append(OpenQuestion("--base-url URL", words))
     for name in _required_settings(spec):
         if name not in new.settings and not _is_secret(spec, name):
-            words = f"what is the setting {name} of your {spec.name} account?"
+            words = (
+                f"what is the setting {name} of your {spec.name} account"
+                f"{_example(spec, name)}?"
+            )
             questions.append(OpenQuestion(f"--setting {name}=VALUE", words))
     return questions
+
+
+def vendor_fields(spec: VendorSpec, new: NewDestination) -> VendorFields:
+    """Return what a mapping has to know of the vendor."""
+    capabilities = _capabilities(spec, new)
+    written = written_fields(capabilities)
+    upsert_keys = capabilities.upsert_keys
+    instead = {usual: others for usual, *others in _field_choices(spec).values()}
+    usual = spec.usual_fields or tuple(name for name in written if "*" not in name)
+    return VendorFields(
+        name=spec.name,
+        usual=usual,
+        written=written,
+        required=_must_carry(capabilities),
+        instead=instead,
+        settings=tuple(spec.settings.model_fields),
+        match_keys=match_patterns(capabilities),
+        upsert_keys=upsert_keys,
+        identity=capabilities.identity,
+        shows_one=capabilities.shows_one,
+        several=capabilities.accumulates,
+        has_tags=has_tags(capabilities),
+    )
 
 
 def propose(
     spec: VendorSpec, source: SampledSource, key: str, new: NewDestination
 ) -> MappingProposal:
     """Return the mapping that is proposed."""
-    vendor = _vendor_fields(spec, _capabilities(spec, new))
-    return propose_mapping(source, key, vendor, new.wishes)
+    return propose_mapping(source, key, vendor_fields(spec, new), new.wishes)
+
+
+def with_chosen_fields(
+    spec: VendorSpec, source: SampledSource, new: NewDestination
+) -> NewDestination:
+    """Return the destination with settings that choose between two fields.
+
+    A field that somebody maps is chosen, and else the only one that has a column of its
+    name.
+    """
+    settings = dict(new.settings)
+    wished = {each.field for each in new.wishes.fields}
+    for name, (usual, *others) in _field_choices(spec).items():
+        if name in settings or usual in wished or _has_column(source, usual):
+            continue
+        for other in others:
+            if other in wished or _has_column(source, other):
+                settings[name] = other
+    return replace(new, settings=settings)
 
 
 def refuse_secrets(spec: VendorSpec, new: NewDestination) -> None:
@@ -241,7 +289,6 @@ def write_destination(
         mapping=mapping,
         source=_own_source(config, new),
         account=new.account,
-        where=new.where,
     )
     has_schema = (config.file.parent / "schema.json").is_file()
     text = destination_text(draft, has_schema=has_schema)
@@ -278,6 +325,12 @@ def _required_settings(spec: VendorSpec) -> list[str]:
     ]
 
 
+def _example(spec: VendorSpec, name: str) -> str:
+    """Return an example of a setting's value, in words."""
+    examples = spec.settings.model_fields[name].examples
+    return f", such as {examples[0]}" if examples else ""
+
+
 def _is_secret(spec: VendorSpec, name: str) -> bool:
     return "Secret" in str(spec.settings.model_fields[name].annotation)
 
@@ -297,27 +350,28 @@ def _capabilities(spec: VendorSpec, new: NewDestination) -> Capabilities:
     return capabilities_with(spec, given)
 
 
-def _vendor_fields(spec: VendorSpec, capabilities: Capabilities) -> VendorFields:
-    """Return what a mapping has to know of the vendor."""
-    written = written_fields(capabilities)
-    upsert_keys = capabilities.upsert_keys
+def _field_choices(spec: VendorSpec) -> dict[str, tuple[str, ...]]:
+    """Return the settings that name one of several required fields, the usual first."""
+    required = _must_carry(capabilities_with(spec, {}))
+    found = {}
+    for name, info in spec.settings.model_fields.items():
+        if info.default in required:
+            others = [
+                each for each in get_args(info.annotation) if each != info.default
+            ]
+            found[name] = (str(info.default), *others)
+    return found
+
+
+def _has_column(source: SampledSource, name: str) -> bool:
+    return any(same_name(name, column.name) for column in source.columns)
+
+
+def _must_carry(capabilities: Capabilities) -> tuple[str, ...]:
+    """Return the fields without which no contact is created."""
     creating = [write for write in (capabilities.upsert, capabilities.create) if write]
     # One way to create a contact is enough.
-    required = min((write.must_carry for write in creating), key=len, default=())
-    usual = spec.usual_fields or tuple(name for name in written if "*" not in name)
-    return VendorFields(
-        name=spec.name,
-        usual=usual,
-        written=written,
-        required=required,
-        settings=tuple(spec.settings.model_fields),
-        match_keys=match_patterns(capabilities),
-        upsert_keys=upsert_keys,
-        identity=capabilities.identity,
-        shows_one=capabilities.shows_one,
-        several=capabilities.accumulates,
-        has_tags=has_tags(capabilities),
-    )
+    return min((write.must_carry for write in creating), key=len, default=())
 
 
 def _written_settings(spec: VendorSpec, new: NewDestination) -> dict[str, str]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from syncengine.cli.rendering.layout import print_line
 from syncengine.model.columns import SourceTable
-from syncengine.planning.proposal import MappingProposal, contact_columns
+from syncengine.model.proposals import MappingProposal
+from syncengine.planning.source_proposal import contact_columns
 
 _SHOWN = 10
 
@@ -45,6 +46,8 @@ def print_mapping(mapping: MappingProposal) -> None:
         print_line(f"contacts are found by: {', '.join(mapping.match_on)}")
     if mapping.opted_out is not None:
         print_line(f'nothing is sent where "{mapping.opted_out}" is true')
+    if mapping.where is not None:
+        print_line(f"only rows are sent for which: {mapping.where}")
     for condition in mapping.conditions:
         print_line(
             f'note: "{condition.column}" may say whether somebody is to be written to; '

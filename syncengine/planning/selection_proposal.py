@@ -1,0 +1,176 @@
+"""Propose who is sent at all: the opt-out's column, and conditions on rows.
+
+A wrong guess here writes to somebody who said no. So only what leaves no doubt is
+proposed, which is a single boolean opt-out. All else is a question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+from syncengine.model.columns import ColumnKind, SampledSource, SourceColumn
+from syncengine.model.proposals import (
+    OpenQuestion,
+    ProposedCondition,
+    SelectionProposal,
+    Wishes,
+)
+from syncengine.planning.column_roles import Role, role_of
+
+_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
+"""A name that SQL reads as itself."""
+_SAID_NO = "said_no"
+"""Name of the column that a view would have for all opt-outs together."""
+_VIEW = "contacts_to_send"
+_DAYS = frozenset({ColumnKind.DATE, ColumnKind.TIMESTAMP})
+_NUMBERS = frozenset({ColumnKind.INTEGER, ColumnKind.NUMERIC, ColumnKind.FLOAT})
+
+
+def propose_selection(
+    source: SampledSource, wishes: Wishes, used: AbstractSet[str | None]
+) -> SelectionProposal:
+    """Return who is sent. Columns that are ``used`` otherwise are no condition."""
+    opt_outs = [
+        column for column in source.columns if role_of(column.name) is Role.OPTED_OUT
+    ]
+    opted_out = wishes.opted_out
+    questions: list[OpenQuestion] = []
+    if opted_out is None:
+        opted_out = _first_flag(opt_outs)
+        if opt_outs and (opted_out is None or len(opt_outs) > 1):
+            questions.append(_question_of_opt_outs(source, opt_outs))
+    conditions: list[ProposedCondition] = []
+    if wishes.where is None:
+        conditions += _conditions(source, {*used, opted_out})
+    if conditions:
+        questions.append(_question_of_conditions(conditions))
+    return SelectionProposal(
+        opted_out=opted_out or None,
+        conditions=tuple(conditions),
+        questions=tuple(questions),
+        notes=tuple(_notes(opt_outs, opted_out)),
+    )
+
+
+def _is_flag(column: SourceColumn) -> bool:
+    return column.kind is ColumnKind.BOOLEAN and not column.is_array
+
+
+def _first_flag(opt_outs: Sequence[SourceColumn]) -> str | None:
+    for column in opt_outs:
+        if _is_flag(column) and column.readable:
+            return column.name
+    return None
+
+
+def _question_of_opt_outs(
+    source: SampledSource, opt_outs: Sequence[SourceColumn]
+) -> OpenQuestion:
+    """Return the question which column says no, with a view that has one."""
+    listed = ", ".join(f'"{each.name}" ({each.type_name})' for each in opt_outs)
+    look = "looks like an opt-out" if len(opt_outs) == 1 else "look like opt-outs"
+    said_no = " OR ".join(_said_no(each) for each in opt_outs)
+    # Advice for people: nothing here executes it.
+    view = f"CREATE VIEW {_VIEW} AS SELECT *, {said_no} AS {_SAID_NO}"
+    return OpenQuestion(
+        "--opted-out COLUMN",
+        f"{listed} {look}, and one boolean column has to say to whom nothing is sent. "
+        f"Make a view with one, such as {view} FROM {source.label}, and add with "
+        f"--table {_VIEW} --opted-out {_SAID_NO}; or name the one boolean column that "
+        "counts, or none (--opted-out none), and whoever said no elsewhere is sent",
+    )
+
+
+def _said_no(column: SourceColumn) -> str:
+    """Return SQL that is true where a column probably holds a no, and never NULL."""
+    name = _in_sql(column.name)
+    if column.is_array:
+        return f"{name} IS NOT NULL"
+    if column.kind is ColumnKind.BOOLEAN:
+        return f"coalesce({name}, false)"
+    if column.kind in _NUMBERS:
+        return f"coalesce({name}, 0) <> 0"
+    if column.kind is ColumnKind.TEXT:
+        return f"coalesce(lower({name}::text), '') NOT IN ('', 'no', 'false', '0')"
+    return f"{name} IS NOT NULL"
+
+
+def _question_of_conditions(conditions: Sequence[ProposedCondition]) -> OpenQuestion:
+    """Return the question which rows are sent, with the condition that is offered."""
+    listed = ", ".join(f'"{each.column}"' for each in conditions)
+    known = [each.sql for each in conditions if each.sql is not None]
+    offered = " AND ".join(known)
+    advice = "give an SQL condition on them"
+    default = None
+    if len(known) == len(conditions):
+        advice = f"give --where '{offered}'"
+        default = offered
+    return OpenQuestion(
+        "--where CONDITION",
+        f"{listed} may say who is to be written to: {advice}, and only rows that meet "
+        "it are sent, or --where true to send all",
+        default=default,
+    )
+
+
+def _conditions(
+    source: SampledSource, used: AbstractSet[str | None]
+) -> Iterator[ProposedCondition]:
+    """Yield columns that say whether somebody is to be written to at all."""
+    for column in source.columns:
+        role = role_of(column.name)
+        if column.name in used or not column.readable:
+            continue
+        if role in (Role.OPTED_IN, Role.DELETED):
+            yield ProposedCondition(column.name, _condition_on(column, role))
+
+
+def _condition_on(column: SourceColumn, role: Role | None) -> str | None:
+    """Return the SQL that selects who may be written to, by a column of this role."""
+    name = _in_sql(column.name)
+    if column.is_array:
+        return None
+    if role is Role.DELETED:
+        if column.kind is ColumnKind.BOOLEAN:
+            # A NULL means that nobody has deleted it.
+            return f"{name} IS NOT TRUE"
+        return f"{name} IS NULL" if column.kind in _DAYS else None
+    return name if column.kind is ColumnKind.BOOLEAN else None
+
+
+def _in_sql(name: str) -> str:
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _notes(opt_outs: Sequence[SourceColumn], opted_out: str | None) -> Iterator[str]:
+    """Yield the columns that may hold people's no, and are not used."""
+    if opted_out == "":
+        # Somebody said that none counts.
+        return
+    for column in opt_outs:
+        if column.name != opted_out:
+            yield _note_of_opt_out(column, opted_out)
+
+
+def _note_of_opt_out(column: SourceColumn, opted_out: str | None) -> str:
+    """Return the note about a column that may hold people's no, and is not used."""
+    if not _is_flag(column):
+        return (
+            f'"{column.name}" looks like an opt-out, but has type '
+            f"{column.type_name}, so whoever said no there is sent: make a boolean of "
+            "it in a view, and name it with --opted-out"
+        )
+    if opted_out:
+        return (
+            f'"{column.name}" looks like an opt-out beside "{opted_out}", and only one '
+            "can be named, so whoever said no only there is sent: make one boolean of "
+            "both in a view, and name it with --opted-out"
+        )
+    return (
+        f'"{column.name}" looks like an opt-out, and is not used: name it with '
+        "--opted-out, or whoever said no there is sent"
+    )
