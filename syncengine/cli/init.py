@@ -113,7 +113,7 @@ def _table(tables: Sequence[SourceTable], *, yes: bool) -> str:
             "e-mail address, a phone or a name"
         )
     elif proposed is None:
-        what = "is missing: several may hold the contacts, or none surely does; name it"
+        what = "is missing: none of these is surely the table of contacts; name one"
     elif not yes:
         what = (
             f"is missing: {proposed.name} looks like the one; name it, or give --yes "

@@ -227,6 +227,9 @@ def _engine_options() -> Iterator[str]:
     yield "#lease_ttl: 30s"
     yield "#database_wait: 60s"
     yield "#keep_outcomes: 90d"
+    yield "#keep_changes: 30d"
+    yield "# Who is told when a destination needs somebody: docs/how-to/alerts.md."
+    yield '#alerts: {to: {ops: {webhook: "${OPS_WEBHOOK}"}}}'
 
 
 def _selection(draft: DestinationDraft) -> Iterator[str]:

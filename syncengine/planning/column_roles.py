@@ -60,7 +60,8 @@ _NAMES = {
         personalemail workemail
         """,
     Role.MOBILE: """
-        mobile mobilephone mobilenumber mobil mobilnummer mobiltelefon handy handynummer
+        mobile mobilephone mobilenumber mobilephonenumber cellphonenumber mobil
+        mobilnummer mobiltelefon handy handynummer
         cell cellphone cellnumber whatsapp whatsappnumber whatsappphone whatsappnummer
         portable telephoneportable telportable mobiltelephone movil celular
         telefonomovil numeromovil natel msisdn phonemobile

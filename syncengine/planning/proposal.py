@@ -220,7 +220,7 @@ def _contradicts(column: SourceColumn, role: Role) -> bool:
         return counts.share(counts.emails) < _LIKELY
     if role in (Role.PHONE, Role.MOBILE):
         return counts.share(counts.phones) < _LIKELY
-    return False
+    return role is Role.BIRTHDAY and not _holds_days(column)
 
 
 def _is_surely(column: SourceColumn, role: Role) -> bool:
@@ -382,9 +382,19 @@ def _further(
         name = pattern.replace("*", column.name)
         if column.name in used or name in mapped or not _is_worth_sending(column):
             continue
-        form = Form.DATE if role_of(column.name) is Role.BIRTHDAY else None
+        is_day = role_of(column.name) is Role.BIRTHDAY and _holds_days(column)
+        form = Form.DATE if is_day else None
         found.append(ProposedField(name, column.name, form))
     return tuple(found[:_FURTHER])
+
+
+def _holds_days(column: SourceColumn) -> bool:
+    """Return whether all values are dates as ``as: date`` reads them."""
+    if column.kind is not ColumnKind.TEXT:
+        return True
+    # A text such as 28.11.2026 would have its whole contact rejected.
+    counts = column.counts
+    return counts is not None and 0 < counts.values == counts.dates
 
 
 def _is_worth_sending(column: SourceColumn) -> bool:

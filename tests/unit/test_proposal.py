@@ -414,6 +414,15 @@ def test_a_column_that_somebody_chose_is_brought_into_the_usual_form() -> None:
     assert by_field["email"].form is Form.TEXT
 
 
+def test_a_text_that_is_no_iso_date_is_not_offered_as_one() -> None:
+    text = "id:int, Mobile Phone Number, birthday"
+    for dates, form in ((100, Form.DATE), (99, None)):
+        counts = replace(_FULL, dates=dates)
+        found = proposal(text, "respond_io", birthday=counts)
+        assert [each.form for each in found.further] == [form]
+        assert mapped(found)["phone"] == "Mobile Phone Number"
+
+
 def test_two_hundred_columns_are_a_proposal_too() -> None:
     text = ", ".join(["id:int", *(f"c{number}" for number in range(200)), "email"])
     found = proposal(text, "respond_io")

@@ -62,6 +62,6 @@ def _refuse_without_targets(config: Config) -> None:
     if not config.engine.alerts.to:
         what = (
             "names no target, so nobody is told anything: write "
-            "to: {NAME: {webhook: ${VARIABLE}}} there"
+            'to: {NAME: {webhook: "${VARIABLE}"}} there'
         )
         raise ConfigError([Problem(f"{config.file}: alerts", what)])
