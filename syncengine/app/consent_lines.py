@@ -11,7 +11,7 @@ cut off is recognised::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal
@@ -124,19 +124,24 @@ def read_file(name: str, content: bytes) -> Consents:
         if found["end"]:
             raise _refused(name, f"line {number} comes after the end")
         found[kind].append(parsed)
-    parsed_by_kind = {
-        kind: [line.model_dump() for line in parsed_lines]
-        for kind, parsed_lines in found.items()
-    }
-    suppressions = [KeptSuppression(**each) for each in parsed_by_kind["suppression"]]
-    values = [KeptValue(**each) for each in parsed_by_kind["value"]]
-    erasures = [KeptErasure(**each) for each in parsed_by_kind["erasure"]]
-    salt = bytes.fromhex(head.salt)
-    consents = Consents(salt, tuple(suppressions), tuple(values), tuple(erasures))
+    consents = _consents_of(head.salt, found)
+    ends = [end.model_dump() for end in found["end"]]
     # The last line numbers what the file holds: one that was cut off has none.
-    if parsed_by_kind["end"] != [_numbers(consents)]:
+    if ends != [_numbers(consents)]:
         raise _refused(name, "the file is incomplete: a part of it is missing")
     return consents
+
+
+def _consents_of(salt: str, found: Mapping[str, Sequence[_Line]]) -> Consents:
+    """Return what the lines of each kind hold; ``salt`` is that of their hashes."""
+    suppressions = [
+        KeptSuppression(**each.model_dump()) for each in found["suppression"]
+    ]
+    values = [KeptValue(**each.model_dump()) for each in found["value"]]
+    erasures = [KeptErasure(**each.model_dump()) for each in found["erasure"]]
+    return Consents(
+        bytes.fromhex(salt), tuple(suppressions), tuple(values), tuple(erasures)
+    )
 
 
 def _parsed_line(name: str, number: int, line: bytes) -> tuple[str, _Line]:

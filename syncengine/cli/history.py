@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from syncengine import app
 from syncengine.cli import exits
 from syncengine.cli.listing import print_pages
 from syncengine.cli.options import (
+    ContactId,
     Destinations,
     Flag,
     FormatOption,
@@ -22,7 +19,7 @@ from syncengine.model.desk import EVENT_NAMES
 
 
 def history(
-    contact: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    contact: ContactId,
     /,
     *,
     destination: Destinations = (),

@@ -38,6 +38,8 @@ FormatOption: TypeAlias = Annotated[
     ),
 ]
 """The option with which a verb is told the form of what it prints."""
+ContactId: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
+"""A contact's id, which may begin with a hyphen, as negative keys do."""
 FileOrStream: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A file's path, or "-" for standard input or output."""
 

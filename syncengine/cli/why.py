@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from syncengine import app
 from syncengine.cli import exits
 from syncengine.cli.engine import run_engine
 from syncengine.cli.options import (
+    ContactId,
     Destinations,
     Flag,
     FormatOption,
@@ -21,7 +18,7 @@ from syncengine.cli.rendering.rows import print_reports
 
 
 def why(
-    contact: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    contact: ContactId,
     /,
     *,
     destination: Destinations = (),
