@@ -102,7 +102,7 @@ def _table(tables: Sequence[SourceTable], *, yes: bool) -> str:
     proposed = propose_table(tables)
     if not yes and may_ask():
         default = proposed.name if proposed else None
-        listed = [table_line(each) for each in ranked[:10]]
+        listed = [table_line(each) for each in ranked]
         answer = choose("Which table or view holds the contacts?", listed, default)
         names = {table_line(each): each.name for each in ranked}
         return names.get(answer, answer)

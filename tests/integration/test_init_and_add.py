@@ -73,6 +73,8 @@ def test_each_missing_option_is_named(call: Call, tmp_path: Path) -> None:
     assert 'did you mean "crm.people"?' in said
     code, said = call("init", "--table", "crm.people", "--key", "nr")
     assert '--key: column "nr" is not in crm.people' in said
+    code, said = call("init", "--table", "crm.Leads", "--yes")
+    assert 'did you mean "crm."Leads""?' in said
     code, said = call("init", "--database", "NOT_THERE")
     assert "the environment variable NOT_THERE is not set" in said
     assert list(tmp_path.iterdir()) == []

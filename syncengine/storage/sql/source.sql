@@ -44,7 +44,7 @@ WHERE c.oid = $1 AND (c.relkind IN ('v', 'f') OR c.relrowsecurity) AND pg_get_us
 
 -- name: relations
 -- The names that a misspelt one may mean.
-SELECT n.nspname || '.' || c.relname AS name
+SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
