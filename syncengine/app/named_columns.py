@@ -25,6 +25,13 @@ _SHOWN = 30
 """Number of columns listed in a message."""
 
 
+def table_complaint(source: SampledSource) -> str | None:
+    """Return why contacts cannot be read from a table; None where they can."""
+    if any(column.readable for column in source.columns):
+        return None
+    return f"{source.label} may not be read by this role: grant it SELECT"
+
+
 def column_complaint(
     source: SampledSource, name: str, purpose: Purpose = None
 ) -> str | None:

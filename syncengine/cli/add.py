@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from syncengine.app.named_columns import (
@@ -25,6 +26,7 @@ from syncengine.app.verbs.add import (
     refuse_unusable,
     sample,
     secret_variables,
+    setting_complaint,
     settings_questions,
     vendor_fields,
     vendor_spec,
@@ -37,6 +39,7 @@ from syncengine.cli.options import Flag, Names, options
 from syncengine.cli.questions import agree, ask, may_ask, until_right
 from syncengine.cli.rendering.layout import print_line
 from syncengine.cli.rendering.proposals import print_mapping
+from syncengine.cli.source_questions import ask_for_key, proposed_key
 from syncengine.config.paths import quoted, relative_to_here
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.columns import SampledSource
@@ -48,7 +51,6 @@ from syncengine.model.proposals import (
     VendorFields,
     Wishes,
 )
-from syncengine.planning.source_proposal import propose_key
 from syncengine.vendors.kit.spec import VendorSpec
 
 NONE = "none"
@@ -143,7 +145,12 @@ def add(
     new = _with_settings(spec, new, asks=asks)
     place = common_source(config, new)
     source = run_engine(sample(config, place))
-    chosen_key = place.key or _key(source)
+    if place.key is not None:
+        chosen_key = place.key
+    elif asks:
+        chosen_key = ask_for_key(source)
+    else:
+        chosen_key = proposed_key(source)
     if place.key is None:
         new = replace(new, key=chosen_key)
     refuse_unusable(spec, source, new, chosen_key)
@@ -174,22 +181,15 @@ def _with_settings(
         _refuse_open(questions)
         return new
     for question in questions:
-        answer = ask(_sentence(question.words), question.default)
         option, _, name = question.option.partition(" ")
         if option == "--base-url":
+            answer = _asked(question, partial(setting_complaint, spec, "base_url"))
             new = replace(new, base_url=answer)
         else:
             setting = name.partition("=")[0]
+            answer = _asked(question, partial(setting_complaint, spec, setting))
             new = replace(new, settings={**new.settings, setting: answer})
     return new
-
-
-def _key(source: SampledSource) -> str:
-    """Return the key that is proposed. Raises ConfigError where none is."""
-    proposed = propose_key(source)
-    if proposed.column is None:
-        raise ConfigError([Problem("--key", f"is missing: {proposed.reason}")])
-    return proposed.column
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +255,7 @@ class _Conversation:
 
         def complaint(text: str) -> str | None:
             if not text.startswith("="):
-                return None
+                return setting_complaint(self.spec, setting, text)
             return column_complaint(self.source, text[1:])
 
         answer = until_right(lambda: ask(words, question.default), complaint)

@@ -138,8 +138,10 @@ async def test_at_a_terminal_each_question_has_an_answer_already(
     empty_database: str, tmp_path: Path
 ) -> None:
     async with _first_user(empty_database, tmp_path) as user:
-        code, shown = await _talk(user, ("init",), ["1", ""])
+        code, shown = await _talk(user, ("init",), ["crm.kunde", "1", "nr", ""])
         assert code == 0, shown
+        assert 'did you mean "crm.kunden"?' in shown
+        assert 'column "nr" is not in crm.kunden' in shown
         assert "1. crm.kunden (table" in shown
         add = user.adding("whatsapp_de")
         code, shown = await _talk(user, add, ["\x03"])

@@ -159,6 +159,43 @@ def test_a_wrong_answer_is_asked_for_again(
     assert "data_source_uuid: ds_1" in written
 
 
+def test_at_the_terminal_no_mistyped_word_throws_the_answers_away(
+    call: Call, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = iter(["postgres.local", "NOT_THERE", empty_database])
+    tables = iter(["crm.peple", "crm.customers"])
+    keys = iter(["nmber", "number"])
+    settings = iter(["api.example", "https://api.invalid", "crm"])
+    monkeypatch.delenv("CRM_DATABASE_URL")
+    for module in ("init", "add"):
+        monkeypatch.setattr(f"syncengine.cli.{module}.may_ask", lambda: True)
+    monkeypatch.setattr("syncengine.cli.init.ask_secretly", lambda _: next(urls))
+    monkeypatch.setattr("syncengine.cli.init.choose", lambda *_: next(tables))
+    monkeypatch.setattr("syncengine.cli.source_questions.ask", lambda *_: next(keys))
+    code, said = call("init")
+    assert code == 0, said
+    for complaint in (
+        "must be a URL that begins with postgresql://",
+        "the environment variable NOT_THERE is not set",
+        'there is no table or view crm.peple; did you mean "crm.people"?',
+        'column "nmber" is not in crm.customers',
+    ):
+        assert complaint in said
+    written = (tmp_path / "syncengine.yaml").read_text(encoding="utf-8")
+    assert "table: crm.customers" in written
+    assert "key: number" in written
+
+    monkeypatch.setenv("CRM_DATABASE_URL", empty_database)
+    monkeypatch.setattr("syncengine.cli.add.ask", lambda *_: next(settings))
+    monkeypatch.setattr("syncengine.cli.add.agree", lambda _: True)
+    keys = iter(["Number", "number"])
+    elsewhere = ("--table", "crm.customers")
+    code, said = call("add", "wa", "--vendor", "charles", *elsewhere)
+    assert code == 0, said
+    assert "base_url must be" in said
+    assert 'column "Number" is not in crm.customers' in said
+
+
 def test_what_is_written_can_be_loaded_and_is_never_overwritten(
     call: Call, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,19 @@ def settings_questions(spec: VendorSpec, new: NewDestination) -> list[OpenQuesti
     return questions
 
 
+def setting_complaint(spec: VendorSpec, name: str, value: str) -> str | None:
+    """Return why a text cannot be the value of a setting; None where it can."""
+    if "${" in value:
+        # Its value is in the environment, or will be.
+        return None
+    problems: list[Problem] = []
+    checked(spec.settings, {**_made_up(spec), name: value}, "settings", problems)
+    for problem in problems:
+        if problem.where == f"settings: {name}":
+            return f"{name} {problem.what}"
+    return None
+
+
 def vendor_fields(spec: VendorSpec, new: NewDestination) -> VendorFields:
     """Return what a mapping has to know of the vendor."""
     capabilities = _capabilities(spec, new)
@@ -335,15 +348,20 @@ def _is_secret(spec: VendorSpec, name: str) -> bool:
     return "Secret" in str(spec.settings.model_fields[name].annotation)
 
 
+def _made_up(spec: VendorSpec) -> dict[str, str]:
+    """Return a value for each setting that a vendor needs."""
+    needed = dict.fromkeys(_required_settings(spec), _MADE_UP)
+    needed["base_url"] = _MADE_UP_ADDRESS
+    return needed
+
+
 def _capabilities(spec: VendorSpec, new: NewDestination) -> Capabilities:
     """Return the vendor's capabilities with the settings that were given.
 
     Where one of them is wrong, its usual value counts here: the loader, which looks at
     the whole file, says what is wrong.
     """
-    needed = dict.fromkeys(_required_settings(spec), _MADE_UP)
-    needed["base_url"] = _MADE_UP_ADDRESS
-    settings = checked(spec.settings, {**needed, **new.settings}, "", [])
+    settings = checked(spec.settings, {**_made_up(spec), **new.settings}, "", [])
     if settings is None:
         return capabilities_with(spec, {})
     given = {name: getattr(settings, name) for name in new.settings}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from syncengine.app.named_columns import key_complaint
 from syncengine.config.new_files import (
     EngineDraft,
     checked_config,
@@ -84,10 +85,9 @@ async def sample_table(url: str, table: str) -> SampledSource:
 
 
 def refuse_key(source: SampledSource, key: str) -> None:
-    """Raise ConfigError where a source has no such column."""
-    if source.column(key) is None:
-        names = ", ".join(column.name for column in source.columns[:30])
-        what = f'column "{key}" is not in {source.label} (it has: {names})'
+    """Raise ConfigError where a column cannot be the key, or is not there."""
+    what = key_complaint(source, key)
+    if what is not None:
         raise ConfigError([Problem("--key", what)])
 
 
