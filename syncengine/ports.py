@@ -244,8 +244,11 @@ class ContactStore(Protocol):
         """Return what undos have taken back of these contacts, by contact id."""
         ...
 
-    async def drop_taken_back(self, contact_ids: Sequence[str]) -> None:
-        """Forget what was taken back of contacts whose row or mapping has changed."""
+    async def change_taken_back(self, notes: Mapping[str, TakenBack]) -> None:
+        """Keep what still counts as taken back once a row or mapping has changed.
+
+        An empty note is dropped.
+        """
         ...
 
     async def is_erasing(self, external_id: str, within: float) -> bool:

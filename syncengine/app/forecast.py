@@ -132,6 +132,7 @@ class Forecast:
             job.source_hash,
             plan.calls,
             recreates=job.recreates,
+            released=job.released,
         )
         before = known
         if should_read_back(known, self.prices.capabilities):
@@ -140,7 +141,12 @@ class Forecast:
         self.changes.add(plan.calls, before)
         if self.watchers:
             causes = causes_of(
-                job.state, job.desired, job.source_hash, plan.calls, self.causes.changed
+                job.state,
+                job.desired,
+                job.source_hash,
+                plan.calls,
+                self.causes.changed,
+                job.released,
             )
             counted = CountedJob(job, plan, before, why, causes, self.prices)
             for watcher in self.watchers:

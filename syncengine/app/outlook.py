@@ -142,8 +142,9 @@ async def _taken_back(
     note = (await store.taken_back([contact_id])).get(contact_id)
     if note is None or seen.row is None:
         return ()
-    # Its row or the mapping has changed since: the note holds nothing back any more.
-    if note.version != Versions(destination.mapping).of(seen.row):
+    note = Versions(destination.mapping).still_counting(note, seen.row)
+    # Its row or mapping has changed since: the note holds nothing back any more.
+    if not note:
         return ()
     named = ", ".join(note.names)
     if note.whole:

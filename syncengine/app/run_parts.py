@@ -50,7 +50,13 @@ class RunParts:
     def count_cause(self, job: Job) -> None:
         """Count why a contact is worked on, at its first attempt."""
         if job.attempt == 1:
-            self.causes.add(job.state, job.desired, job.source_hash, job.plan.calls)
+            self.causes.add(
+                job.state,
+                job.desired,
+                job.source_hash,
+                job.plan.calls,
+                released=job.released,
+            )
 
 
 async def run_parts(s: Session, progress: RunProgress) -> RunParts:

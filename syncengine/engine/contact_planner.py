@@ -75,6 +75,8 @@ class BatchFacts:
     """Contacts that were deleted at the vendor, and are created again now."""
     taken_back: Mapping[str, TakenBack] = field(default_factory=dict)
     """Parts that undos have taken back of contacts whose rows are still the same."""
+    released: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Parts of contacts that an undo held back until now (``planning.causes``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ class ContactPlanner:
             met=contact_id in facts.shared,
             attempt=facts.attempt,
             recreates=contact_id in facts.recreated,
+            released=facts.released.get(contact_id, frozenset()),
         )
 
     def _plan(self, contact_id: str, facts: BatchFacts) -> Job | Record | None:

@@ -25,7 +25,7 @@ from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Subject, SubjectFinder
 from syncengine.model.contact import Desired, Known
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.undo import NO_ROW, TakenBack
+from syncengine.model.undo import TakenBack
 from syncengine.model.work import (
     Batch,
     BatchKind,
@@ -35,6 +35,7 @@ from syncengine.model.work import (
     SharedContact,
     SourceRow,
 )
+from syncengine.planning.causes import released_parts
 from syncengine.planning.distrust import known_before_distrust
 from syncengine.planning.intents import intent_of_plan
 from syncengine.planning.match_keys import hashes
@@ -61,8 +62,14 @@ class TakenBackNotes:
 
     current: Mapping[str, TakenBack]
     """By contact id, for as long as the row is what it was."""
-    outdated: tuple[str, ...]
-    """Contacts whose row, or its mapping, has changed since."""
+    changed: Mapping[str, TakenBack]
+    """Those that are to be kept in another form since the row or mapping changed; an
+    empty one is to be dropped."""
+    released: Mapping[str, frozenset[str]]
+    """The parts that are held back no more, by contact id (``planning.causes``)."""
+
+
+_NONE_TAKEN_BACK = TakenBackNotes({}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class BatchAttempt:
     """True where contacts that were deleted at the vendor are to be created again."""
     hands_over: bool = False
     """True where other destinations are made to let go of contacts that move here."""
+    taken_back: TakenBackNotes = _NONE_TAKEN_BACK
 
 
 class Preparer:
@@ -170,9 +178,11 @@ class Preparer:
         taken_back = await self._taken_back(rows, batch.contact_ids)
         # Before anything new is noted or sent: should a row return to what it was, it
         # is another version all the same.
-        await self._store.drop_taken_back(taken_back.outdated)
+        await self._store.change_taken_back(taken_back.changed)
         prepared = await self._plan(
-            BatchAttempt(batch, rows, attempt, recreates, hands_over=True)
+            BatchAttempt(
+                batch, rows, attempt, recreates, hands_over=True, taken_back=taken_back
+            )
         )
         # The jobs leave here only when their intents are committed: a request that goes
         # out before would, after a crash, be a change at the vendor that is known
@@ -183,7 +193,10 @@ class Preparer:
     async def plan(self, batch: Batch, *, recreates: bool = False) -> Prepared:
         """Load and plan a batch; writes nothing."""
         rows = await self._rows(batch)
-        return await self._plan(BatchAttempt(batch, rows, recreates=recreates))
+        taken_back = await self._taken_back(rows, batch.contact_ids)
+        return await self._plan(
+            BatchAttempt(batch, rows, recreates=recreates, taken_back=taken_back)
+        )
 
     async def _rows(self, batch: Batch) -> Rows:
         """Return the batch's rows as they are now; some may have left the source."""
@@ -196,15 +209,18 @@ class Preparer:
         """Return what undos have taken back of these contacts."""
         notes = await self._store.taken_back(contact_ids)
         current: dict[str, TakenBack] = {}
-        outdated: list[str] = []
+        changed: dict[str, TakenBack] = {}
+        released: dict[str, frozenset[str]] = {}
         for contact_id, note in notes.items():
             row = rows.get(contact_id)
-            version = NO_ROW if row is None else self._versions.of(row)
-            if note.version == version:
-                current[contact_id] = note
-            elif row is not None:
-                outdated.append(contact_id)
-        return TakenBackNotes(current, tuple(outdated))
+            left = self._versions.still_counting(note, row)
+            if left:
+                current[contact_id] = left
+            # Without a row nothing is sent: it counts again once the row is back.
+            if row is not None and left != note:
+                changed[contact_id] = left
+                released[contact_id] = released_parts(note, left)
+        return TakenBackNotes(current, changed, released)
 
     async def _claim(self, keys: KeyStore, batch: Batch, rows: Rows) -> None:
         """Claim the keys of the batch's rows; a contact without a row claims none."""
@@ -269,7 +285,6 @@ class Preparer:
             key_owners = await self._keys.losers(batch.contact_ids)
         shared = await self._shared(batch)
         wanted = await self._wanted(batch, rows, states)
-        taken_back = await self._taken_back(rows, batch.contact_ids)
         return BatchFacts(
             batch,
             attempt.number,
@@ -280,7 +295,8 @@ class Preparer:
             shared=_shared_after_move(shared, moved),
             not_let_go=_not_settled(leaving),
             recreated=recreated,
-            taken_back=taken_back.current,
+            taken_back=attempt.taken_back.current,
+            released=attempt.taken_back.released,
         )
 
     async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:

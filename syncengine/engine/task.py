@@ -73,6 +73,8 @@ class Job:
     recreates: bool = False
     """True where it was deleted at the vendor and is created again, once a look-up has
     found none."""
+    released: frozenset[str] = frozenset()
+    """Parts that an undo held back until now (``planning.causes.released_parts``)."""
     approved: ApprovedContact | None = None
     """Calls that may be sent about it, in the run of a plan file; None: any."""
 

@@ -243,8 +243,17 @@ class UndoPreparer(Preparer):
             desired = self._planner.desired(row)
             if not isinstance(desired, Rejected):
                 wanted = desired
-        if note is not None and note.version != version:
-            note = None
+        if note is not None:
+            note = self._versions.still_counting(note, row) or None
+        basis: Mapping[str, str] = {}
+        if row is not None:
+            before = note or TakenBack(self._scope.run_id)
+            tags = change.tags_added | change.tags_removed
+            basis = self._versions.basis(
+                row,
+                fields={*change.fields, *before.fields},
+                tags=tags | before.tags_off | before.tags_on,
+            )
         return ContactUndo(
             state.contact_id,
             change,
@@ -253,6 +262,7 @@ class UndoPreparer(Preparer):
             wanted=wanted,
             is_in_step=is_in_step,
             version=version,
+            basis=basis,
             note=note,
         )
 

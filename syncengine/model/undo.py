@@ -7,7 +7,8 @@ what they were. What a run altered is a ``model.change.ContactChange``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 TAGS = "tags"
 """Name that stands for all tags where fields are named."""
@@ -62,6 +63,9 @@ class TakenBack:
     """Tags that the contact was given back."""
     whole: bool = False
     """True where the contact was created, and is deleted again."""
+    basis: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """Fingerprints of the row's columns, and of the own mapping of each field and tag,
+    at that time (``planning.taken_back``)."""
 
     def __bool__(self) -> bool:
         return bool(self.fields or self.tags_off or self.tags_on or self.whole)

@@ -22,6 +22,7 @@ from syncengine.model.contact import LISTS, Desired, Known
 from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.model.mapping import OnUnmap
+from syncengine.model.undo import TakenBack
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.changes import EMPTY
 
@@ -35,6 +36,8 @@ _LISTS = "lists"
 _ON_NULL = "on_null"
 _ON_UNMAP = "on_unmap"
 _VERSION = "version"
+_WHOLE = "contact"
+"""All of a contact that an undo had deleted. It is not stored."""
 
 
 class CauseKind(StrEnum):
@@ -51,6 +54,7 @@ class CauseKind(StrEnum):
     ON_NULL = "on_null_changed"
     ON_UNMAP = "on_unmap_changed"
     VERSION = "version_changed"
+    HELD = "held_back"
     LIFTED = "suppression_lifted"
     REJECTED = "rejected_before"
     UNFINISHED = "unfinished"
@@ -88,6 +92,7 @@ _IN_WORDS = {
     CauseKind.VERSION: (
         "a new version of syncengine reads or sends values in another way"
     ),
+    CauseKind.HELD: "held back by an undo until now",
     CauseKind.LIFTED: "no longer suppressed or opted out",
     CauseKind.REJECTED: "rejected before",
     CauseKind.UNFINISHED: "left unfinished by an earlier run, or noted by `verify --repair`",
@@ -116,6 +121,8 @@ class Why(StrEnum):
     ROW = "row_changed"
     CONFIGURATION = "configuration_changed"
     """All that is sent is sent because the mapping changed, or the program."""
+    HELD = "held_back"
+    """Something is sent that an undo held back until its row or mapping changed."""
     LIFTED = "suppression_lifted"
     REJECTED = "rejected_before"
     UNFINISHED = "unfinished"
@@ -160,12 +167,14 @@ class CauseCounter:
         calls: Sequence[Call],
         *,
         recreates: bool = False,
+        released: frozenset[str] = frozenset(),
     ) -> Why:
         """Count one contact, and return the one reason it is counted under.
 
-        ``recreates``: it was deleted at the vendor, and is created again.
+        ``recreates``: it was deleted at the vendor, and is created again. ``released``
+        are the parts that an undo held back until now.
         """
-        causes = causes_of(state, desired, source_hash, calls, self.changed)
+        causes = causes_of(state, desired, source_hash, calls, self.changed, released)
         self._counts.update(causes)
         why = Why.RECREATED if recreates else why_of(causes)
         self._by_why[why] += 1
@@ -196,8 +205,10 @@ def why_of(causes: frozenset[Cause]) -> Why:
     ]
     if not beside_configuration:
         return Why.CONFIGURATION
-    # There is one at most: what a contact sends beside the configuration all has the
-    # same cause.
+    if CauseKind.HELD in beside_configuration:
+        return Why.HELD
+    # There is one at most: what else a contact sends beside the configuration all has
+    # the same cause.
     return Why(beside_configuration[0].value)
 
 
@@ -254,20 +265,39 @@ def causes_of(
     source_hash: int | None,
     calls: Sequence[Call],
     changed: frozenset[str],
+    released: frozenset[str] = frozenset(),
 ) -> frozenset[Cause]:
-    """Return why a contact is worked on; at least one cause."""
+    """Return why a contact is worked on; at least one cause.
+
+    ``released`` are the parts that an undo held back until now (``released_parts``).
+    """
     kind = _cause_in_state(state, desired, source_hash)
     if kind is not None:
         return frozenset({Cause(kind)})
     outside_mapping = Cause(_cause_outside_mapping(state, source_hash, changed))
     causes: set[Cause] = set()
     for part, value in _changed_by(calls, state.known):
+        if part in released or _WHOLE in released:
+            causes.add(Cause(CauseKind.HELD))
+            continue
         in_mapping = _cause_in_mapping(part, value, changed)
         causes.add(in_mapping or outside_mapping)
     if not causes:
         # Nothing is sent, so no part of the mapping explains it.
         causes.add(outside_mapping)
     return frozenset(causes)
+
+
+def released_parts(before: TakenBack, now: TakenBack) -> frozenset[str]:
+    """Return the parts of a mapping of which an undo holds something back no more."""
+    parts: set[str] = set()
+    if before.whole and not now.whole:
+        parts.add(_WHOLE)
+    for name in before.fields - now.fields:
+        parts.add(_LISTS if name.startswith(LISTS) else _FIELD + name)
+    if (before.tags_off | before.tags_on) - (now.tags_off | now.tags_on):
+        parts.add(_TAGS)
+    return frozenset(parts)
 
 
 def _cause_in_state(

@@ -37,6 +37,7 @@ from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, R
 from syncengine.model.http import Json
 from syncengine.model.undo import NO_ROW, TAGS, LaterChange, TakenBack, UndoScope
 from syncengine.planning.changes import EMPTY, equal_as_json
+from syncengine.planning.taken_back import with_basis
 
 Same = Callable[[str, Json, Json], bool]
 """The vendor's own notion of equal values: field, ours, theirs (``Vendor.same``)."""
@@ -75,6 +76,8 @@ class ContactUndo:
     """True where the row, as it is now, was acknowledged by the vendor."""
     version: int = NO_ROW
     """The fingerprint of its row (``taken_back.Versions``)."""
+    basis: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The fingerprints of its columns, and of what makes each part of the change."""
     note: TakenBack | None = None
     """Note of what was taken back of it before, and still counts."""
 
@@ -532,7 +535,7 @@ class _Judge:
                 tags_off=note.tags_off | (before.tags_off - tags),
                 tags_on=note.tags_on | (before.tags_on - tags),
             )
-        return note
+        return with_basis(note, self._undo.basis)
 
     def _skip(self, verdict: _Verdict, name: str, kind: str, subject: str) -> None:
         """Skip one part, by name."""

@@ -73,6 +73,18 @@ async def test_a_wrong_mapping_is_taken_back_and_stays_so(
         _, said = await here.command("show", "1")
         assert f"an undo of run {wrong.run_id} took back firstName" in said
 
+        # The mapping of another field ends no hold, its own one does.
+        wrong_name = {**fields, "firstName": "company"}
+        here.configure(_VENDOR, fields={**wrong_name, "lastName": "company"})
+        assert (await here.run(_VENDOR)).actions["update"] == 6
+        assert _names(here) == {**good, 2: "Later"}
+        again = {"from": "company", "default": "x"}
+        here.configure(_VENDOR, fields={**wrong_name, "firstName": again})
+        _, said = await here.command("plan", "--json")
+        plan = orjson.loads(said.strip().splitlines()[-1])
+        assert plan["why"]["held_back"] == plan["contacts"] == 5
+        assert [each["cause"] for each in plan["causes"]] == ["held_back"]
+
         await here.change(3, company="New")
         here.configure(_VENDOR, fields=fields)
         await here.run(_VENDOR)

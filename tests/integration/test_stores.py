@@ -172,7 +172,14 @@ async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
 async def test_what_is_taken_back_is_noted_with_the_intent(stores: Stores) -> None:
     """It is kept until an undo notes nothing any more, or the contact is removed."""
     contacts = stores.contacts
-    note = TakenBack(3, -5, frozenset({"a,b"}), frozenset({'"'}), frozenset({"c"}))
+    note = TakenBack(
+        3,
+        -5,
+        frozenset({"a,b"}),
+        frozenset({'"'}),
+        frozenset({"c"}),
+        basis={"column a,b": "00ff"},
+    )
     intents = [Intent(each, Pending(), note) for each in ("6", "7", "8")]
     await contacts.intend([*intents, Intent("9", Pending())])
     every = ["6", "7", "8", "9"]
@@ -182,7 +189,10 @@ async def test_what_is_taken_back_is_noted_with_the_intent(stores: Stores) -> No
     ordinary = Record("8", KNOWN, Status.SYNCED, 1)
     await contacts.record(1, [undone, removed, ordinary])
     assert await contacts.taken_back(every) == {"8": note}
-    await contacts.drop_taken_back(["8"])
+    less = replace(note, version=-6, fields=frozenset(), basis={})
+    await contacts.change_taken_back({"8": less})
+    assert await contacts.taken_back(every) == {"8": less}
+    await contacts.change_taken_back({"8": TakenBack(3)})
     assert await contacts.taken_back(every) == {}
 
 

@@ -13,6 +13,7 @@ import pytest
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Desired, Known, Pending
 from syncengine.model.mapping import FieldMapping, Form, Mapping, OnNull, SetMapping
+from syncengine.model.undo import TakenBack
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.causes import (
     Cause,
@@ -22,6 +23,7 @@ from syncengine.planning.causes import (
     causes_of,
     changed_parts,
     meaning,
+    released_parts,
     why_of,
 )
 
@@ -226,3 +228,24 @@ def test_every_cause_has_its_reason() -> None:
             kind.value,
             Why.CONFIGURATION.value,
         }
+
+
+def test_what_an_undo_held_back_is_announced_as_such() -> None:
+    before = TakenBack(7, 1, frozenset({"phone", "lists.a"}), tags_on=frozenset("a"))
+    after = replace(before, fields=frozenset({"lists.a"}))
+    assert released_parts(before, before) == frozenset()
+    released = released_parts(before, after)
+    counted = CauseCounter()
+    why = counted.add(
+        SYNCED, Desired("1", {}), 2, (call(phone="1", name="B"),), released=released
+    )
+    assert why is Why.HELD
+    assert {cause.why for cause, _ in counted.counts()} == {
+        CauseKind.HELD,
+        CauseKind.ROW,
+    }
+    for ended in (released_parts(before, TakenBack(7)), {"contact"}):
+        found = causes_of(
+            SYNCED, Desired("1", {}), 2, (TAGGED,), frozenset(), frozenset(ended)
+        )
+        assert found == {Cause(CauseKind.HELD)}

@@ -11,10 +11,12 @@ from syncengine.model.capabilities import Capabilities, Deletion, OptOut, Write
 from syncengine.model.change import ChangedField, ContactChange, Effect
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
+from syncengine.model.mapping import FieldMapping, Mapping, OnNull, SetMapping
 from syncengine.model.undo import LaterChange, TakenBack, UndoScope
+from syncengine.model.work import SourceRow
 from syncengine.planning.changes import equal_as_json
 from syncengine.planning.survey import Survey
-from syncengine.planning.taken_back import without_taken_back
+from syncengine.planning.taken_back import Versions, with_basis, without_taken_back
 from syncengine.planning.undo import (
     ContactUndo,
     Skip,
@@ -470,13 +472,17 @@ def test_what_is_noted(case: Noted) -> None:
     target = undo_target(undo, case.known, CAPABILITIES, same)
     assert isinstance(target, UndoTarget)
     note = target.note
+    assert _noted_names(note) == case.note
+    assert (note.undone, note.version) == (RUN, VERSION)
+
+
+def _noted_names(note: TakenBack) -> str:
     names = [
         *sorted(note.fields),
         *(f"-{tag}" for tag in sorted(note.tags_off)),
         *(f"+{tag}" for tag in sorted(note.tags_on)),
     ]
-    assert " ".join(names) == case.note
-    assert (note.undone, note.version) == (RUN, VERSION)
+    return " ".join(names)
 
 
 class Masked(NamedTuple):
@@ -582,3 +588,76 @@ def test_brakes_compare_what_is_taken_back_with_the_whole_contact(
 def test_what_is_unknown_is_no_part_of_the_rest() -> None:
     known = there({"city": "Ulm", "name": "Bob"}, pending=Pending(fields={"city": "X"}))
     assert with_the_rest(Desired("1", {"name": "Ann"}), known).fields == {"name": "Ann"}
+
+
+TAG_COLUMNS = (("vip", "is_vip"), ("old", "is_old"))
+HOLDING = Mapping(
+    (FieldMapping("name", "name"), FieldMapping("city", "town")),
+    SetMapping(columns=TAG_COLUMNS),
+    match_on=("phone",),
+)
+HELD_ROW = ("Ann", "Ulm", True, False)
+OF_NAME, OF_CITY = HOLDING.fields
+EVERYTHING = "city name -vip"
+
+
+class Ending(NamedTuple):
+    """What of a hold is left under another mapping, or with another row."""
+
+    left: str
+    mapping: Mapping = HOLDING
+    values: tuple[Json, ...] = HELD_ROW
+
+
+ENDINGS = {
+    "nothing changed": Ending(EVERYTHING),
+    "the row": Ending("", values=("Bea", *HELD_ROW[1:])),
+    "a field is mapped beside": Ending(
+        EVERYTHING,
+        replace(HOLDING, fields=(*HOLDING.fields, FieldMapping("mail", "email"))),
+        ("Ann", "Ulm", "a@b.c", True, False),
+    ),
+    "the field's own mapping": Ending(
+        "name -vip",
+        replace(HOLDING, fields=(OF_NAME, replace(OF_CITY, default="Rome"))),
+    ),
+    "another field's own column": Ending(
+        "city -vip",
+        replace(HOLDING, fields=(replace(OF_NAME, column="call_name"), OF_CITY)),
+        ("Annie", *HELD_ROW[1:]),
+    ),
+    "one that is not mapped any more": Ending(
+        "city -vip", replace(HOLDING, fields=(OF_CITY,)), HELD_ROW[1:]
+    ),
+    "how contacts are recognised": Ending(
+        EVERYTHING, replace(HOLDING, match_on=("name",))
+    ),
+    "NULL, of which there is none": Ending(
+        EVERYTHING, replace(HOLDING, on_null=OnNull.CLEAR)
+    ),
+    "the prefix of the tags": Ending(
+        "city name",
+        replace(HOLDING, tags=SetMapping(columns=TAG_COLUMNS, prefix="x:")),
+    ),
+    "another tag": Ending(
+        EVERYTHING,
+        replace(HOLDING, tags=SetMapping(columns=TAG_COLUMNS[:1])),
+        HELD_ROW[:3],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENDINGS.values(), ids=ENDINGS)
+def test_a_hold_ends_with_the_row_or_with_its_own_mapping(case: Ending) -> None:
+    then, row = Versions(HOLDING), SourceRow("1", 1, HELD_ROW)
+    note = replace(noted("city name", "vip"), version=then.of(row))
+    note = with_basis(note, then.basis(row, note.fields, note.tags_off))
+    now = Versions(case.mapping)
+    present = SourceRow("1", 2, case.values)
+    left = now.still_counting(note, present)
+    assert _noted_names(left) == case.left
+    # What is kept from now on ends as it would have before.
+    assert now.still_counting(left, present) == left
+    changed = replace(present, values=(*present.values[:-1], "other"))
+    assert not now.still_counting(left, changed)
+    assert not now.still_counting(left, None)

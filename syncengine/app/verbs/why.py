@@ -140,6 +140,7 @@ async def _reason_of_job(
         job.source_hash,
         job.plan.calls,
         recreates=job.recreates,
+        released=job.released,
     )
     words = {cause.why.value: cause.in_words for cause, _ in counter.counts()}
     # Of a changed configuration all parts are named.

@@ -27,6 +27,7 @@ _WHY = {
     "left": "left the source",
     "row_changed": "with a changed row",
     "configuration_changed": "only because the configuration changed",
+    "held_back": "held back by an undo until now",
     "suppression_lifted": "no longer suppressed or opted out",
     "rejected_before": "rejected before",
     "unfinished": "left unfinished",

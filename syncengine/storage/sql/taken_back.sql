@@ -3,22 +3,33 @@
 SELECT EXISTS (SELECT FROM syncengine.sync_taken_back WHERE destination = $1)
 
 -- name: load
-SELECT contact_id, undone, version, fields, tags_off, tags_on, whole
+SELECT contact_id, undone, version, fields, tags_off, tags_on, whole, basis::text AS basis
 FROM syncengine.sync_taken_back WHERE destination = $1 AND contact_id = ANY ($2::text[])
 
 -- name: keep
 -- Several names are one text each, since ``unnest`` would flatten an array of arrays.
 INSERT INTO syncengine.sync_taken_back
-    (destination, contact_id, undone, run_id, version, fields, tags_off, tags_on, whole)
+    (destination, contact_id, undone, run_id, version, fields, tags_off, tags_on, whole, basis)
 SELECT $1, contact_id, undone, $2, version,
        ARRAY(SELECT jsonb_array_elements_text(fields::jsonb)), ARRAY(SELECT jsonb_array_elements_text(tags_off::jsonb)),
-       ARRAY(SELECT jsonb_array_elements_text(tags_on::jsonb)), whole
-FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::boolean[])
-     AS t (contact_id, undone, version, fields, tags_off, tags_on, whole)
+       ARRAY(SELECT jsonb_array_elements_text(tags_on::jsonb)), whole, basis::jsonb
+FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::boolean[], $10::text[])
+     AS t (contact_id, undone, version, fields, tags_off, tags_on, whole, basis)
 ORDER BY contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET
     undone = excluded.undone, run_id = excluded.run_id, version = excluded.version, fields = excluded.fields,
-    tags_off = excluded.tags_off, tags_on = excluded.tags_on, whole = excluded.whole
+    tags_off = excluded.tags_off, tags_on = excluded.tags_on, whole = excluded.whole,
+    basis = excluded.basis
+
+-- name: change
+-- What is left of a note belongs to the undo that wrote it.
+UPDATE syncengine.sync_taken_back AS kept
+SET version = t.version, fields = ARRAY(SELECT jsonb_array_elements_text(t.fields::jsonb)),
+    tags_off = ARRAY(SELECT jsonb_array_elements_text(t.tags_off::jsonb)),
+    tags_on = ARRAY(SELECT jsonb_array_elements_text(t.tags_on::jsonb)), whole = t.whole, basis = t.basis::jsonb
+FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[])
+     AS t (contact_id, version, fields, tags_off, tags_on, whole, basis)
+WHERE kept.destination = $1 AND kept.contact_id = t.contact_id
 
 -- name: drop
 DELETE FROM syncengine.sync_taken_back WHERE destination = $1 AND contact_id = ANY ($2::text[])

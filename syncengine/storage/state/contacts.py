@@ -44,6 +44,7 @@ from syncengine.storage.state.notes import note_as_json, note_from_json
 from syncengine.storage.state.runs import NO_RUN
 from syncengine.storage.state.standing import standing_in
 from syncengine.storage.state.taken_back import (
+    change_notes,
     drop_notes,
     has_notes,
     keep_notes,
@@ -135,12 +136,15 @@ class Contacts(FencedStore):
             return await load_notes(connection, self._destination, contact_ids)
 
     @patient
-    async def drop_taken_back(self, contact_ids: Sequence[str]) -> None:
-        """Forget what was taken back of contacts whose row or mapping has changed."""
-        if not contact_ids:
+    async def change_taken_back(self, notes: Mapping[str, TakenBack]) -> None:
+        """Keep what still counts as taken back once a row or mapping has changed.
+
+        An empty note is dropped.
+        """
+        if not notes:
             return
         async with self._fence.writing() as connection:
-            await drop_notes(connection, self._destination, contact_ids)
+            await change_notes(connection, self._destination, notes)
 
     @patient
     async def intend(self, intents: Sequence[Intent]) -> None:

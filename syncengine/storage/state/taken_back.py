@@ -156,6 +156,7 @@ async def load_notes(
             tags_off=frozenset(row["tags_off"]),
             tags_on=frozenset(row["tags_on"]),
             whole=row["whole"],
+            basis=orjson.loads(row["basis"]),
         )
         for row in rows
     }
@@ -170,27 +171,41 @@ async def keep_notes(
     """Write what is taken back of these contacts; an empty note is dropped."""
     kept = {contact_id: note for contact_id, note in notes.items() if note}
     if kept:
-        columns = zip(
-            *(
-                (
-                    contact_id,
-                    note.undone,
-                    note.version,
-                    _names(note.fields),
-                    _names(note.tags_off),
-                    _names(note.tags_on),
-                    note.whole,
-                )
-                for contact_id, note in kept.items()
-            ),
-            strict=True,
-        )
+        undone = [note.undone for note in kept.values()]
         await connection.execute(
-            _SQL["keep"], destination, run_id, *(list(column) for column in columns)
+            _SQL["keep"], destination, run_id, list(kept), undone, *_columns(kept)
         )
-    await drop_notes(
-        connection, destination, [each for each in notes if each not in kept]
-    )
+    empty = [contact_id for contact_id, note in notes.items() if not note]
+    await drop_notes(connection, destination, empty)
+
+
+async def change_notes(
+    connection: Connection, destination: str, notes: Mapping[str, TakenBack]
+) -> None:
+    """Write what still counts of the notes of these contacts, and drop empty ones."""
+    kept = {contact_id: note for contact_id, note in notes.items() if note}
+    if kept:
+        await connection.execute(
+            _SQL["change"], destination, list(kept), *_columns(kept)
+        )
+    empty = [contact_id for contact_id, note in notes.items() if not note]
+    await drop_notes(connection, destination, empty)
+
+
+def _columns(notes: Mapping[str, TakenBack]) -> Sequence[list[object]]:
+    """Return the columns of notes that may change, from ``version`` on."""
+    rows = [
+        (
+            note.version,
+            _names(note.fields),
+            _names(note.tags_off),
+            _names(note.tags_on),
+            note.whole,
+            orjson.dumps(note.basis).decode(),
+        )
+        for note in notes.values()
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def drop_notes(

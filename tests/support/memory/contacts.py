@@ -117,12 +117,16 @@ class Contacts:
                 if place in database.notes
             }
 
-    async def drop_taken_back(self, contact_ids: Sequence[str]) -> None:
-        if not contact_ids:
+    async def change_taken_back(self, notes: Mapping[str, TakenBack]) -> None:
+        if not notes:
             return
-        async with self._fence.writing("drop notes") as database:
-            for contact_id in contact_ids:
-                database.notes.pop((self._destination, contact_id), None)
+        async with self._fence.writing("change notes") as database:
+            for contact_id, note in notes.items():
+                place = (self._destination, contact_id)
+                if note:
+                    database.notes[place] = note
+                else:
+                    database.notes.pop(place, None)
 
     async def intend(self, intents: Sequence[Intent]) -> None:
         if not intents:
