@@ -51,12 +51,17 @@ class Removed:
     """Contacts from which something would be taken away."""
     moved: int = 0
     """Contacts that another destination of the account selects now."""
+    only_marked: int = 0
+    """Contacts about which nothing would be sent."""
 
     def add(self, prepared: Prepared) -> None:
         """Count a batch of removals."""
         self.touched += len(prepared.jobs)
         self.moved += sum(job.wanted is not None for job in prepared.jobs)
         self.moved += sum(record.moved for record in prepared.records)
+        self.only_marked += sum(
+            record.removal and record.outcome is None for record in prepared.records
+        )
 
 
 async def judge_scope(

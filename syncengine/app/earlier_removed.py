@@ -1,4 +1,4 @@
-"""Contacts that left the source in earlier runs, under another ``on_removed``."""
+"""Remarks on contacts that left the source, and about which nothing is sent."""
 
 from __future__ import annotations
 
@@ -46,6 +46,21 @@ async def earlier_removed_remarks(
     if not number:
         return ()
     return (_still_there(destination, number),)
+
+
+def only_marked(destination: DestinationConfig, number: int) -> tuple[str, ...]:
+    """Return a line on contacts that a run marks as removed, if there are many.
+
+    A handful leaves every day: from as many on as may trip the brake they are named.
+    """
+    if number < destination.options.brakes.shrunk_source.at_least or not number:
+        return ()
+    who = counted(
+        number,
+        "contact that left the source is",
+        "contacts that left the source are",
+    )
+    return (f"{who} marked as removed; nothing is sent about that",)
 
 
 def _nothing_to_apply(destination: DestinationConfig) -> str:

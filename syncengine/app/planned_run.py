@@ -14,7 +14,7 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange
 from syncengine.app.credentials import look_for_second_name
 from syncengine.app.databases import inspect_source
-from syncengine.app.earlier_removed import earlier_removed_remarks
+from syncengine.app.earlier_removed import earlier_removed_remarks, only_marked
 from syncengine.app.followers import Followers
 from syncengine.app.forecast import Forecast
 from syncengine.app.left_alone import gone_remarks, group_remarks
@@ -213,6 +213,9 @@ class _PlannedRun:
             await change.add(batch, await self._plan(batch))
         while brought_along := self._followers.brought_along():
             await self._plan(Batch(_NUMBER, BatchKind.CHANGES, brought_along))
+        self._forecast.remarks += only_marked(
+            self._destination, self._removed.only_marked
+        )
         if candidates.scope is not None:
             await self._judge(candidates.scope, survey)
         change.judge(request)

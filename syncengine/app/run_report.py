@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from syncengine.app.contradictions import contradictions
+from syncengine.app.earlier_removed import only_marked
 from syncengine.app.meaning import on_taken_over, remarks_on
 from syncengine.app.remarks import of_created_after_a_loss, remarks
 from syncengine.app.run_parts import RunParts
@@ -55,6 +56,7 @@ async def report_of(
             *_of_resync(run),
             *remarks_on(run.causes),
             *on_taken_over(s.contacts.taken_over),
+            *only_marked(s.destination, run.progress.tally.only_marked),
             *facts.remarks,
         ),
     )

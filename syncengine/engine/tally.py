@@ -9,7 +9,7 @@ from collections import Counter
 
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.reports import CONTACTS, FELL_SHORT
-from syncengine.model.work import Record
+from syncengine.model.work import Record, Status
 
 _WITH_CODES = frozenset(
     {
@@ -37,14 +37,21 @@ class Tally:
         """Ends of contacts that fell short, by code."""
         self.probes = 0
         """Number of contacts tried as probes (see ``refusal_groups``)."""
+        self.only_marked = 0
+        """Contacts that left the source and were marked as removed, nothing more."""
         self._gone: set[str] = set()
         """Ids of contacts that were found gone and not created again since."""
         self._batches: dict[int, Counter[str]] = {}
         """By number of a batch: its contacts by outcome, gone ones too."""
 
     def count(self, batch: int, record: Record) -> None:
-        """Count a contact that is finished; one without an outcome changed nothing."""
+        """Count a contact that is finished.
+
+        One without an outcome changed nothing at the vendor.
+        """
         if record.outcome is None:
+            if record.removal and record.status is Status.REMOVED:
+                self.only_marked += 1
             return
         outcome = record.outcome
         kind = outcome.kind

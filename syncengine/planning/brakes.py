@@ -392,8 +392,13 @@ def _consequence(policy: OnRemoved, scope: Scope) -> str:
     number = _number_affected(policy, scope)
     match policy:
         case OnRemoved.IGNORE:
-            return f"the run would have marked {number} contacts as removed"
+            # Nothing is taken from them at the vendor: all of them are marked.
+            return f"the run would have marked {scope.removed} contacts as removed"
         case OnRemoved.UNTAG:
-            return f"the run would have removed our tags from {number} contacts"
+            would = f"the run would have removed our tags from {number} contacts"
         case OnRemoved.DELETE:
-            return f"the run would have deleted {number} contacts"
+            would = f"the run would have deleted {number} contacts"
+    only_marked = scope.removed - number
+    if only_marked > 0:
+        would += f" and only marked {only_marked} more as removed"
+    return would

@@ -148,8 +148,12 @@ async def test_removals_that_change_nothing_at_the_vendor_need_no_brake(
         await here.add(range(1, _EVERYBODY + 1))
         await here.run("respond_io")
         await here.remove(range(1, 11))
+        marked = "10 contacts that left the source are marked as removed"
+        assert marked in (await here.plan("respond_io")).remarks[-1]
         report = await here.run("respond_io")
         assert (report.status, report.requests) == ("done", 0)
+        assert marked in report.remarks[0]
+        assert (await here.run("respond_io")).remarks == ()
 
 
 @pytest.mark.asyncio

@@ -69,3 +69,18 @@ def test_the_brake_for_creates(name: str) -> None:
 def test_contacts_that_no_vendor_ever_had_count_for_no_brake() -> None:
     for scope in (Scope(0, 0, 0), Scope(100, 0, 0)):
         assert brakes_of_diff(scope, OnRemoved.DELETE, BrakeLimits(), frozenset()) == []
+
+
+def test_the_brakes_say_how_many_are_marked_beside_those_that_are_touched() -> None:
+    scope = Scope(199, 300, 101, tagged=40, touched=0)
+    texts = {
+        OnRemoved.IGNORE: "have marked 101 contacts as removed. Is",
+        OnRemoved.UNTAG: (
+            "have removed our tags from 0 contacts and only marked 101 more as removed."
+        ),
+        OnRemoved.DELETE: "have deleted 0 contacts and only marked 101 more as removed.",
+    }
+    for policy, text in texts.items():
+        (brake,) = brakes_of_diff(scope, policy, BrakeLimits(), frozenset())
+        assert brake.name == "shrunk_source"
+        assert text in brake.message
