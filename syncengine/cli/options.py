@@ -17,7 +17,11 @@ from syncengine.model.events import Level
 if TYPE_CHECKING:
     from syncengine.config.project import Config
 
-AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+LARGEST = 2**63 - 1
+"""The largest number that Postgres has."""
+AtLeastOne: TypeAlias = Annotated[
+    int, Parameter(validator=validators.Number(gte=1, lte=LARGEST))
+]
 """A number of contacts, or of a batch."""
 Flag: TypeAlias = Annotated[bool, Parameter(negative="")]
 """An option without a value, and without a ``--no-`` form."""
