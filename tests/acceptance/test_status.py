@@ -41,6 +41,9 @@ async def test_it_shows_the_last_run_and_asks_nobody(
         code, said = await here.command("status", "-d", "respond_io")
         assert (code, "1 rejected" in said, "2 applied" in said) == (0, True, True)
         assert here.requests("respond_io") == requests
+        code, said = await here.command("failures", "99999999999999999999")
+        assert code == 2, said
+        assert "<= 9223372036854775807" in said
 
 
 @pytest.mark.asyncio
