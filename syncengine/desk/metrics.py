@@ -77,7 +77,7 @@ def _of_last_runs(runs: Sequence[tuple[str, RunFacts]]) -> Iterator[Metric]:
     requests = _gauge("last_run_requests", "Requests that it sent")
     throttled = _gauge("last_run_throttled", "Refusals for the rate limit")
     for name, run in runs:
-        status.add_metric([name, run.kind, run.status.value], 1)
+        status.add_metric([name, run.kind, run.present_status.value], 1)
         started.add_metric([name], run.started_at.timestamp())
         if run.ended_at is not None:
             ended.add_metric([name], run.ended_at.timestamp())

@@ -421,7 +421,7 @@ def _public_run(run: RunFacts) -> dict[str, Json]:
         "run_id": run.run_id,
         "destination": run.destination,
         "kind": run.kind,
-        "status": run.status.value,
+        "status": run.present_status.value,
         "started_at": words.iso(run.started_at),
         "ended_at": words.iso_or_none(run.ended_at),
         "seconds": round(run.seconds, 3),

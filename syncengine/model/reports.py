@@ -58,9 +58,20 @@ class RunStatus(OpenWords):
     UNREADABLE = "unreadable"
     """The vendor does not show its contacts; of ``verify`` and ``adopt`` only."""
     RUNNING = "running"
-    """It is under way, or its process ended without a word; of ``status`` only."""
+    """It is under way; of what was noted of a run only."""
     DIED = "died"
-    """Its process ended without a word, as the next run found; of ``status`` only."""
+    """Its process ended without a word; of what was noted of a run only."""
+
+
+def present_status(noted: RunStatus, *, holds_lease: bool) -> RunStatus:
+    """Return the status of a run right now, from the one that its process noted.
+
+    A process that was killed notes nothing more: its lease runs out, or another takes
+    it. ``holds_lease``: the lease under which the run began is still its own.
+    """
+    if noted is RunStatus.RUNNING and not holds_lease:
+        return RunStatus.DIED
+    return noted
 
 
 def error_of(

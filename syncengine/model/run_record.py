@@ -12,7 +12,7 @@ from datetime import datetime
 
 from syncengine.model.desk import BatchSummary
 from syncengine.model.http import Json
-from syncengine.model.reports import CONTACTS, RunStatus
+from syncengine.model.reports import CONTACTS, RunStatus, present_status
 from syncengine.model.work import Standing
 
 
@@ -26,6 +26,7 @@ class RunFacts:
     kind: str
     """Text, and no ``RunKind``: a newer version may have kinds of its own."""
     status: RunStatus
+    """Status that its process noted; ``present_status`` is that of right now."""
     started_at: datetime
     ended_at: datetime | None
     """None while it is under way."""
@@ -75,9 +76,14 @@ class RunFacts:
         return max(0.0, (end - self.started_at).total_seconds())
 
     @property
+    def present_status(self) -> RunStatus:
+        """Return its status right now, as far as the state can tell."""
+        return present_status(self.status, holds_lease=self.holder is not None)
+
+    @property
     def is_running(self) -> bool:
         """Return whether some process works on it, as far as the state can tell."""
-        return self.status is RunStatus.RUNNING and self.holder is not None
+        return self.present_status is RunStatus.RUNNING
 
     @property
     def fell_short(self) -> int:

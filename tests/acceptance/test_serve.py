@@ -221,6 +221,10 @@ async def test_metrics_have_no_label_that_grows_and_say_when_the_state_is_away(
             "concern",
         }
         connection = await asyncpg.connect(database)
+        await connection.execute("UPDATE syncengine.sync_lease SET released = true")
+        async with session.get(address.url + "metrics") as response:
+            text = await response.text()
+        assert 'destination="crm_de",kind="sync",status="died"} 1.0' in text
         await connection.execute("ALTER SCHEMA syncengine RENAME TO gone")
         await connection.close()
         async with session.get(address.url) as response:

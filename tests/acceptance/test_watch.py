@@ -44,6 +44,18 @@ async def _reader(here: People) -> str:
     return role
 
 
+async def _is_shown_as_dead(here: People) -> None:
+    """Check that the other verbs say of the last run, too, that its process died."""
+    for arguments in (("status", "-d", "respond_io"), ("runs",)):
+        _, said = await here.command(*arguments)
+        assert "died" in said, said
+        assert "running" not in said, said
+    _, said = await here.command("status", "-d", "respond_io", "--json")
+    dead = orjson.loads(said)
+    assert (dead["last_run"]["status"], dead["in_step"]) == ("died", False)
+    assert dead["progress"] is None
+
+
 @pytest.mark.asyncio
 async def test_it_shows_a_run_of_another_process_to_its_end_and_its_death(
     database: str, tmp_path: Path
@@ -97,9 +109,9 @@ async def test_it_shows_a_run_of_another_process_to_its_end_and_its_death(
             "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp()"
         )
         code, said = await here.command("watch", "--until-done")
-        assert code == 1
-        assert "charles: never ran" in said
+        assert (code, "charles: never ran" in said) == (1, True), said
         assert "respond_io: run 2, died, its process died" in said
+        await _is_shown_as_dead(here)
 
         # Another host has a newer release, whose words are not known here.
         await here.source.execute(

@@ -78,13 +78,14 @@ def _print_present_run(report: StatusReport) -> None:
     name, run = report.destination, report.last_run
     if report.lease is not None:
         print_line(f"{name}: {report.lease.holder} works on its account now")
-        if report.progress is not None:
-            print_line(progress_line(name, report.progress))
-    elif run is not None and run.status is RunStatus.RUNNING:
-        # Its process died: it neither ended the run nor renews the lease.
+    if report.progress is not None:
+        print_line(progress_line(name, report.progress))
+    is_noted = run is not None and run.ended_at is not None
+    # Of one that the next run has found and noted, the error says so.
+    if run is not None and run.status is RunStatus.DIED and not is_noted:
         print_line(
-            f"{name}: run {run.run_id} died: no process works on its account. The next "
-            "run settles what it sent, and goes on"
+            f"{name}: run {run.run_id} died: its process is gone. The next run settles "
+            "what it sent, and goes on"
         )
 
 

@@ -1,8 +1,11 @@
 -- name: status
 -- Each destination with its last run, the lease of its account as long as that runs, and its open erasures.
 -- sent_status: how the newest run ended that brings contacts in step.
+-- holds_lease: the lease under which the last run began is still its own; otherwise its process is gone.
 SELECT asked.destination, run.run_id, run.kind, run.status, run.started_at, run.ended_at, run.totals, run.error,
        CASE WHEN run.status = 'running' THEN run.progress END AS progress,
+       EXISTS (SELECT FROM syncengine.sync_lease AS own WHERE own.account = run.account AND own.epoch = run.epoch
+               AND NOT own.released AND own.expires_at > clock_timestamp()) AS holds_lease,
        (SELECT sent.status FROM syncengine.sync_run AS sent
         WHERE sent.destination = asked.destination AND sent.kind <> ALL ($3::text[])
         ORDER BY sent.run_id DESC LIMIT 1) AS sent_status,

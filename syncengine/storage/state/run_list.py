@@ -9,6 +9,7 @@ import orjson
 
 from syncengine.model.desk import BatchSummary, RunSummary
 from syncengine.model.http import Json
+from syncengine.model.reports import RunStatus, present_status
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
 from syncengine.storage.statements import statements
@@ -79,7 +80,9 @@ def _run(row: asyncpg.Record) -> RunSummary:
         account=row["account"],
         kind=row["kind"],
         retry_of=row["retry_of"],
-        status=row["status"],
+        status=present_status(
+            RunStatus(row["status"]), holds_lease=row["holds_lease"]
+        ).value,
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         # Below zero where the clock was set back meanwhile.

@@ -10,7 +10,7 @@ import orjson
 
 from syncengine.model.alerts import AlertKind, Concern
 from syncengine.model.progress import snapshot_from
-from syncengine.model.reports import RunStatus
+from syncengine.model.reports import RunStatus, present_status
 from syncengine.model.status import LastRun, LeaseHolder, StatusReport
 from syncengine.model.work import RunKind, Standing
 from syncengine.storage.connect import Pool
@@ -50,14 +50,18 @@ async def read_status(
     reports: list[StatusReport] = []
     for name, account in destinations:
         row = found[name]
+        last_run = _last_run(row)
+        progress = None
+        if last_run is not None and last_run.status is RunStatus.RUNNING:
+            progress = snapshot_from(orjson.loads(row["progress"] or "null"))
         report = StatusReport(
             destination=name,
             account=account,
-            last_run=_last_run(row),
+            last_run=last_run,
             standing=standing[name],
             standing_codes=by_code[name],
-            in_step=_in_step(row["sent_status"]),
-            progress=snapshot_from(orjson.loads(row["progress"] or "null")),
+            in_step=_in_step(row["sent_status"], last_run),
+            progress=progress,
             lease=_lease(row),
             open_erasures=row["erasures"],
             alerts=alerts[name],
@@ -92,11 +96,14 @@ def _by_code(
     return found
 
 
-def _in_step(sent_status: str | None) -> bool | None:
-    """Return whether the run that ended so did everything."""
-    if sent_status in (None, RunStatus.RUNNING.value):
+def _in_step(sent_status: str | None, last_run: LastRun | None) -> bool | None:
+    """Return whether the run that ended so did everything; None: that is not known."""
+    if sent_status is None or last_run is None:
         return None
-    return sent_status == RunStatus.DONE.value
+    # The next run, of any kind, notes of one whose process is gone that it died.
+    if sent_status == RunStatus.RUNNING and last_run.status is RunStatus.RUNNING:
+        return None
+    return sent_status == RunStatus.DONE
 
 
 def _last_run(row: asyncpg.Record) -> LastRun | None:
@@ -111,7 +118,7 @@ def _last_run(row: asyncpg.Record) -> LastRun | None:
     return LastRun(
         run_id=row["run_id"],
         kind=RunKind(row["kind"]),
-        status=RunStatus(row["status"]),
+        status=present_status(RunStatus(row["status"]), holds_lease=row["holds_lease"]),
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         contacts=contacts,
