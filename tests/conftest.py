@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.aiohttp_shim import aioresponses_repaired
 from tests.support.databases import Databases, running_server
+from tests.support.watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from tests.support.browser import Chromium
@@ -26,8 +27,19 @@ settings.load_profile("syncengine")
 _SERVER_URL = os.environ.pop("SYNCENGINE_DATABASE_URL", None)
 os.environ.pop("CRM_DATABASE_URL", None)
 
-# Where it is ignored (nohup), every command under test would ignore it too, as it should.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# What is ignored here (under nohup, or in the background of a script), every command
+# under test would ignore too, as it should: a test would wait for its end for ever.
+for _ignored in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_ignored) is signal.SIG_IGN:
+        signal.signal(_ignored, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with WATCHDOG.watching(item.nodeid):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

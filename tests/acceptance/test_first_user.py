@@ -32,6 +32,8 @@ SELECT n, 'Vorname' || n, 'Nachname' || n, '0151 ' || lpad(n::text, 7, '0'),
        'Person' || n || '@Example.org', '{vip}', n = 6, 'geheim' || n
 FROM generate_series(1, 6) AS n
 """
+_PATIENCE = 120.0
+"""Seconds after which a command counts as one that does not end."""
 _VALUES = ("Vorname1", "Example.org", "0151 ", "geheim")
 """Parts of values, none of which may be shown."""
 
@@ -174,8 +176,13 @@ async def _talk(
         preexec_fn=_take_terminal,
     )
     os.close(theirs)
-    shown = await asyncio.to_thread(_converse, ours, answers)
-    return await process.wait(), shown
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            shown = await asyncio.to_thread(_converse, ours, answers)
+            return await process.wait(), shown
+    except TimeoutError:
+        process.kill()  # which ends the thread that reads, too
+        raise
 
 
 def _take_terminal() -> None:

@@ -16,6 +16,8 @@ import pytest
 from tests.support.people_project import RESPOND_IO, People, people, refusing
 
 _NASTY = "\x1b]0;PWNED\x07\x1b[2J\x9b2J\u202ereversed\u2066\u200b\x7f\x08\r[red]marked[/red][link=http://evil.example]x"
+_PATIENCE = 120.0
+"""Seconds after which a command counts as one that does not end."""
 _STEERING = (
     "\x1b]",
     "\x07",
@@ -43,8 +45,13 @@ async def _seen(here: People, *arguments: str, **environ: str) -> str:
         stderr=theirs,
     )
     os.close(theirs)
-    said = await asyncio.to_thread(_read, ours)
-    await process.wait()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            said = await asyncio.to_thread(_read, ours)
+            await process.wait()
+    except TimeoutError:
+        process.kill()  # which ends the thread that reads, too
+        raise
     return said.decode("utf-8", "replace")
 
 

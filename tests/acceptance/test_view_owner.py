@@ -64,12 +64,14 @@ BEGIN
 END $$;
 CREATE FUNCTION evil.poison() RETURNS boolean LANGUAGE plpgsql {volatility} AS $$
 BEGIN
+    -- Limits that are long: until its end, our transaction goes on with them, and the
+    -- clock's luck would decide whether it got there.
     PERFORM pg_catalog.set_config(name, value, false) FROM (VALUES
         ('search_path', 'evil, public, pg_catalog'), ('DateStyle', 'SQL, DMY'),
         ('TimeZone', 'Asia/Tokyo'), ('IntervalStyle', 'sql_standard'),
         ('bytea_output', 'escape'), ('standard_conforming_strings', 'off'),
-        ('extra_float_digits', '-15'), ('statement_timeout', '1ms'),
-        ('lock_timeout', '1ms'), ('default_transaction_read_only', 'on'),
+        ('extra_float_digits', '-15'), ('statement_timeout', '1h'),
+        ('lock_timeout', '1h'), ('default_transaction_read_only', 'on'),
         ('row_security', 'off'), ('transform_null_equals', 'on'),
         ('application_name', 'evil'), ('my.own', 'evil')) AS t (name, value);
     PERFORM evil.attempt('SET SESSION ROLE {nobody}');

@@ -148,8 +148,11 @@ def running_chromium() -> Iterator[Chromium]:
 
     playwright = wait(async_playwright().start())
     try:
-        # Its sandbox does not start for root, as in most containers.
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        # A container's /dev/shm is often too small for it: a page then never loads.
+        options = ["--disable-dev-shm-usage"]
+        if os.geteuid() == 0:
+            # Its sandbox does not start for root, as in most containers.
+            options.append("--no-sandbox")
         browser = wait(
             playwright.chromium.launch(executable_path=program, args=options)
         )

@@ -13,6 +13,8 @@ import pytest
 
 from syncengine.app.blocking import run_blocking
 
+_PATIENCE = 60.0
+"""Seconds after which an end that has to come counts as not coming."""
 _NAME: ContextVar[str] = ContextVar("name", default="none")
 
 
@@ -98,5 +100,8 @@ def test_ctrl_c_ends_it_cleanly_and_is_raised(call: str) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
-        said = process.stdout.read()
+        try:
+            said, _ = process.communicate(timeout=_PATIENCE)
+        finally:
+            process.kill()
     assert said == "ended cleanly\ninterrupted\n"
