@@ -40,6 +40,11 @@ def next_step(destination: str, contact: FailedContact) -> str:
 def _of_standing(destination: str, contact: FailedContact, standing: Standing) -> str:
     """Return what comes next for a contact that is not tried any more."""
     name = as_argument(destination)
+    if not standing.is_known:
+        return (
+            f'left alone for the reason "{standing}" by a newer release of syncengine: '
+            "ask `failures` of that release, or upgrade this one"
+        )
     match standing:
         case Standing.DEAD_LETTER:
             return _of_dead_letter(destination, contact)

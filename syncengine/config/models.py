@@ -147,6 +147,13 @@ class SourceModel(Written):
         return self
 
 
+def _known_kind(kind: AlertKind) -> AlertKind:
+    if not kind.is_known:
+        *names, last = [f"'{each.value}'" for each in AlertKind]
+        raise ValueError(f"must be {', '.join(names)} or {last}")
+    return kind
+
+
 class AlertTargetModel(Written):
     """A place that alerts are sent to."""
 
@@ -157,7 +164,7 @@ class AlertTargetModel(Written):
     apprise: Secret | None = None
     """URL of a service that the package apprise knows (mail, Telegram, Matrix and a
     hundred more), as ``${NAME}``. Give this or ``webhook``."""
-    on: tuple[AlertKind, ...] = tuple(AlertKind)
+    on: tuple[Annotated[AlertKind, AfterValidator(_known_kind)], ...] = tuple(AlertKind)
     """Kinds of alerts to send here. Default: all."""
     destinations: tuple[Name, ...] = ()
     """Send only alerts about these destinations. Default: all."""

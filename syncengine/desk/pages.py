@@ -383,7 +383,7 @@ def _after(query: Query) -> tuple[str, str] | None:
 def _reason(query: Query) -> Standing:
     given = query.get("reason") or Standing.DEAD_LETTER.value
     try:
-        return Standing(given)
+        return Standing.known(given)
     except ValueError:
         names = ", ".join(reason.value for reason in Standing)
         raise BadQuestion(

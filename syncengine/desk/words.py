@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -84,19 +85,46 @@ def iso_or_none(at: datetime | None) -> str | None:
     return None if at is None else iso(at)
 
 
-STANDING_WORDS = {
+class _ByReason(dict[Standing, str]):
+    """Texts about reasons, with a way to make one for a newer release's reason."""
+
+    def __init__(
+        self, texts: Mapping[Standing, str], of_other: Callable[[Standing], str]
+    ) -> None:
+        super().__init__(texts)
+        self._of_other = of_other
+
+    def __missing__(self, reason: Standing) -> str:
+        return self._of_other(reason)
+
+
+def _word_itself(reason: Standing) -> str:
+    return reason.value
+
+
+def _ask_the_newer_release(_: Standing) -> str:
+    return (
+        "A newer release of syncengine leaves them alone for this reason. Upgrade this "
+        "one, or ask `syncengine failures` where the newer one is."
+    )
+
+
+_STANDING_WORDS = {
     Standing.DEAD_LETTER: "Dead letters",
     Standing.GONE: "Gone at the vendor",
     Standing.UNSUPPORTED: "Unsupported",
     Standing.SUPPRESSED: "Suppressed",
     Standing.OPTED_OUT: "Opted out",
 }
+STANDING_WORDS = _ByReason(_STANDING_WORDS, _word_itself)
 """Reasons why contacts stand, in the order in which they are shown."""
 
-ONE_STANDING = {**STANDING_WORDS, Standing.DEAD_LETTER: "Dead letter"}
+ONE_STANDING = _ByReason(
+    {**STANDING_WORDS, Standing.DEAD_LETTER: "Dead letter"}, _word_itself
+)
 """The same about a single contact."""
 
-STANDING_STEPS = {
+_STANDING_STEPS = {
     Standing.DEAD_LETTER: (
         "Refused three times with the same row. Correct the rows or the mapping; "
         "`syncengine retry --dead -d {destination}` tries them again now."
@@ -116,7 +144,8 @@ STANDING_STEPS = {
         "Their row says that they opted out. Nothing is sent until it says otherwise."
     ),
 }
-"""What each reason means, and what to do about it."""
+STANDING_STEPS = _ByReason(_STANDING_STEPS, _ask_the_newer_release)
+"""Meaning of each reason, and what to do about it."""
 
 OUTCOME_STEPS = {
     "rejected": (

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from syncengine.model.desk import iso
 from syncengine.model.http import Json
+from syncengine.model.open_words import OpenWords
 
 
-class AlertKind(StrEnum):
+class AlertKind(OpenWords):
     """Kinds of messages, as ``on:`` names them in the configuration."""
 
     FAILED = "failed"
@@ -35,7 +35,7 @@ class AlertKind(StrEnum):
     """The alert before is over."""
 
 
-class Concern(StrEnum):
+class Concern(OpenWords):
     """Subject of alerts: what is watched at a destination."""
 
     RUN = "run"

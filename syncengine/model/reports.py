@@ -244,11 +244,22 @@ class RunReport:
         }
 
 
+def standing_from(public: Mapping[str, Json]) -> dict[Standing, int]:
+    """Return the number of every reason in what ``public_standing`` has returned."""
+    numbers = dict.fromkeys(Standing, 0)
+    for name, number in public.items():
+        if isinstance(number, int):
+            numbers[Standing(name)] = number
+    return numbers
+
+
 def public_standing(standing: Mapping[Standing, int] | None) -> dict[str, Json]:
     """Return every reason with its number; None where the state could not be read."""
     if standing is None:
         return {reason.value: None for reason in Standing}
-    return {reason.value: standing.get(reason, 0) for reason in Standing}
+    numbers = {reason: standing.get(reason, 0) for reason in Standing}
+    # A newer release may leave contacts alone for a reason of its own.
+    return {reason.value: number for reason, number in {**numbers, **standing}.items()}
 
 
 @dataclass(frozen=True, slots=True)

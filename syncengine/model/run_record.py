@@ -12,7 +12,12 @@ from datetime import datetime
 
 from syncengine.model.desk import BatchSummary
 from syncengine.model.http import Json
-from syncengine.model.reports import CONTACTS, RunStatus, present_status
+from syncengine.model.reports import (
+    CONTACTS,
+    RunStatus,
+    present_status,
+    standing_from,
+)
 from syncengine.model.work import Standing
 
 
@@ -67,7 +72,7 @@ class RunFacts:
         counts = _numbers(self.totals.get("standing"))
         if not counts:
             return None
-        return {reason: counts.get(reason.value, 0) for reason in Standing}
+        return standing_from(counts)
 
     @property
     def seconds(self) -> float:

@@ -70,7 +70,7 @@ class Status(StrEnum):
     """Removed from the source, and its removal is finished."""
 
 
-class Standing(StrEnum):
+class Standing(OpenWords):
     """Reasons why a contact is not in step and is not tried any more.
 
     They are stored in ``sync_state.standing``.

@@ -149,9 +149,9 @@ def _changed(
     after = replace(before, state=state, since=None, run_id=run_id)
     kind, over = AlertKind.RECOVERED, None
     if state == OK:
-        over = AlertKind(before.state)
+        over = AlertKind.known(before.state)
     else:
-        kind = AlertKind(state)
+        kind = AlertKind.known(state)
     message = AlertMessage(before.destination, kind, text, over, run_id, contacts)
     return AlertChange(after, message)
 

@@ -9,9 +9,12 @@ import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
+from syncengine.app.desk_state import PagedState
+from syncengine.desk.server import serve_desk
 from syncengine.model.desk import (
     ASKED_NAMES,
     BATCH_NAMES,
@@ -23,6 +26,7 @@ from syncengine.model.desk import (
     SUPPRESSION_NAMES,
 )
 from syncengine.sandbox.faults import FaultKind, Rule
+from syncengine.storage.connect import open_pool
 from tests.support.desk import Desk
 from tests.support.people_project import BOTH, People, people, refusing
 
@@ -405,3 +409,65 @@ async def test_runs_and_plans_print_in_each_form(desk: Desk) -> None:
     code, text, _ = await desk.say("run", "--format", "csv", "--json")
     assert (code, json.loads(text)["status"]) == (2, "refused")
     assert "contradicts --format csv" in text
+
+
+@pytest.mark.asyncio
+async def test_words_of_a_newer_release_are_shown_and_only_a_run_refuses_them(
+    desk: Desk, database: str, tmp_path: Path
+) -> None:
+    here = desk.here
+    await here.add([1, 2])
+    here.fail("respond_io", refusing(2))
+    await here.run("respond_io")
+    await here.source.execute(
+        """
+        UPDATE syncengine.sync_run SET kind = 'replay', status = 'paused',
+            totals = jsonb_set(totals, '{standing, frozen}', '1');
+        UPDATE syncengine.sync_state SET standing = 'frozen', rejections = 3,
+            status = 'dead' WHERE contact_id = '2';
+        INSERT INTO syncengine.sync_alert (destination, concern, state)
+        VALUES ('respond_io', 'pace', 'sleepy');
+        """
+    )
+    one = ("-d", "respond_io")
+    code, said, _ = await desk.say("status", *one)
+    assert code == 0
+    for words in ("replay", "paused", "1 frozen", "alert: sleepy"):
+        assert words in said
+    status = json.loads((await desk.say("status", *one, "--json"))[1])
+    assert (status["standing"]["frozen"], status["standing"]["gone"]) == (1, 0)
+    assert status["alerts"] == {"pace": "sleepy"}
+    (failed,) = await desk.rows("failures", "1")
+    assert (failed["standing"], "newer release" in failed["next"]) == ("frozen", True)
+    (alert,) = await desk.rows("alerts")
+    assert (alert["concern"], alert["state"]) == ("pace", "sleepy")
+    page = tmp_path / "night.html"
+    code, _, messages = await desk.say("report", "1", "--out", str(page))
+    assert (code, messages) == (0, "")
+    written = page.read_text(encoding="utf-8")
+    for words in ("replay", "paused", "frozen"):
+        assert words in written
+    async with (
+        open_pool(database, size=3, read_only=True) as pool,
+        serve_desk(
+            PagedState(pool), "127.0.0.1", 0, with_values=False, version="1"
+        ) as address,
+        aiohttp.ClientSession(f"http://{address.host}:{address.port}") as session,
+    ):
+        for path, word in (
+            ("/", "frozen"),
+            ("/runs", "replay"),
+            ("/runs/1", "paused"),
+            ("/contact?id=2", "frozen"),
+            ("/metrics", 'reason="frozen"'),
+        ):
+            async with session.get(path) as response:
+                shown = await response.text()
+            assert (response.status, word in shown) == (200, True), (path, shown)
+        async with session.get("/failures?destination=respond_io&reason=frozen") as no:
+            assert no.status == 400
+    await here.change(2, name="Another")
+    requests = here.requests("respond_io")
+    code, said = await here.command("run", *one)
+    assert here.requests("respond_io") == requests
+    assert (code, 'for the reason "frozen"' in said) == (2, True), said

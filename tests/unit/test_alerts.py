@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from syncengine.app.alerting import targets_of
 from syncengine.config.models import AlertTargetModel
@@ -175,6 +176,13 @@ def test_time_without_a_success_counts_from_the_first_look_and_then_from_success
 
 def test_nothing_is_stale_unless_that_was_asked_for() -> None:
     assert after_time(_STALE, _NOW, None, _NOW + 100 * _DAY).message is None
+
+
+def test_a_kind_of_a_newer_release_is_read_but_not_configured() -> None:
+    assert AlertKind("sleepy").value == "sleepy"
+    assert not AlertKind("sleepy").is_known
+    with pytest.raises(ValidationError, match=r"must be 'failed', .* or 'recovered'"):
+        _target(on=["sleepy"])
 
 
 def _target(**keys: object) -> AlertTargetModel:

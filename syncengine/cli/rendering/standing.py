@@ -30,6 +30,9 @@ def print_standing(destination: str, standing: Mapping[Standing, int] | None) ->
         if number:
             words = one if number == 1 else several
             numbers[words] = number
+    for reason, number in standing.items():
+        if number and not reason.is_known:
+            numbers[reason.value] = number
     if numbers:
         print_line(
             f"{destination}: left alone by later runs: {with_numbers(numbers)}. "

@@ -68,8 +68,7 @@ class AlertTransaction:
         )
         rows = await self._connection.fetch(_SQL["states"], [self._destination])
         now: datetime = await self._connection.fetchval(_SQL["now"])
-        states = [_state(row) for row in rows]
-        return {state.concern: state for state in states}, now
+        return {Concern.known(row["concern"]): _state(row) for row in rows}, now
 
     async def died_run(self, before: int | None = None) -> int | None:
         """Return the destination's newest run, where its process died; else None.
@@ -123,8 +122,8 @@ class Alerts:
             now: datetime = await connection.fetchval(_SQL["now"])
         states: dict[str, dict[Concern, AlertState]] = {}
         for row in rows:
-            state = _state(row)
-            states.setdefault(state.destination, {})[state.concern] = state
+            concern = Concern.known(row["concern"])
+            states.setdefault(row["destination"], {})[concern] = _state(row)
         died_runs = {row["destination"]: row["run_id"] for row in died}
         return AlertOverview(states, died_runs, now)
 

@@ -42,7 +42,7 @@ from syncengine.storage.state.consent import find_suppressed
 from syncengine.storage.state.fence import Fence, FencedStore
 from syncengine.storage.state.notes import note_as_json, note_from_json
 from syncengine.storage.state.runs import NO_RUN
-from syncengine.storage.state.standing import standing_in
+from syncengine.storage.state.standing import known_standing_in
 from syncengine.storage.state.taken_back import (
     change_notes,
     drop_notes,
@@ -566,7 +566,7 @@ class Contacts(FencedStore):
             given_up=row["given_up"],
             taken_by=row["taken_by"],
             refusal=_refusal(row),
-            standing=standing_in(row),
+            standing=known_standing_in(row),
             changes=changes_from_json(row["changes"], self._run_id),
         )
 

@@ -19,6 +19,7 @@ from syncengine.model.desk_pages import (
     DestinationFacts,
 )
 from syncengine.model.http import Json
+from syncengine.model.reports import standing_from
 from syncengine.model.run_record import (
     ChangeCounts,
     ChangedName,
@@ -147,7 +148,7 @@ def _destination(row: asyncpg.Record) -> DestinationFacts:
     counted: Mapping[str, Json] | None = json_object(row["standing"])
     standing: dict[Standing, int] | None = None
     if counted is not None:
-        standing = {reason: counted.get(reason.value) or 0 for reason in Standing}
+        standing = standing_from(counted)
     return DestinationFacts(
         destination=row["name"],
         account=row["at_account"],

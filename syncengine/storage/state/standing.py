@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from syncengine.errors import StorageError
 from syncengine.model.work import Standing
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
@@ -20,7 +21,8 @@ async def number_standing(
 ) -> Counter[Standing]:
     """Count the standing contacts of a destination by reason.
 
-    With ``among``, only these contacts are counted.
+    With ``among``, only these contacts are counted. Raises StorageError for a reason
+    of a newer release.
     """
     async with read_state(pool) as connection:
         if among is None:
@@ -29,7 +31,7 @@ async def number_standing(
             rows = await connection.fetch(
                 _SQL["standing_among"], destination, list(among)
             )
-    return Counter({Standing(row["standing"]): row["number"] for row in rows})
+    return Counter({_known(row["standing"]): row["number"] for row in rows})
 
 
 async def number_rejected_and_left_alone(
@@ -61,3 +63,20 @@ def standing_in(row: asyncpg.Record) -> Standing | None:
     """Return the reason in a row with a column ``standing``; None without one."""
     found: str | None = row["standing"]
     return Standing(found) if found else None
+
+
+def known_standing_in(row: asyncpg.Record) -> Standing | None:
+    """Return the same for a run. Raises StorageError for a newer release's reason."""
+    found: str | None = row["standing"]
+    return _known(found) if found else None
+
+
+def _known(word: str) -> Standing:
+    try:
+        return Standing.known(word)
+    except ValueError:
+        # A run would try, or write, what the newer release leaves alone.
+        raise StorageError(
+            f'a newer release of syncengine left contacts alone for the reason "{word}", '
+            "which this one does not know: upgrade it on this host"
+        ) from None
