@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -49,3 +49,35 @@ class ContactChange:
 
 TAGS = "tags."
 """Prefix of the names that stand for tags where a name is all there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedParts:
+    """The parts of a recorded change, as a person is shown them.
+
+    A tag is a tag, whether or not it was known to be there before.
+    """
+
+    fields: Mapping[str, Mapping[str, Json]] = field(repr=False)
+    tags_added: tuple[str, ...]
+    tags_removed: tuple[str, ...]
+
+
+def named_parts(
+    fields: Mapping[str, Mapping[str, Json]],
+    tags_added: Collection[str],
+    tags_removed: Collection[str],
+) -> NamedParts:
+    """Return the parts of a change as ``sync_change`` has it, tags among the tags."""
+    others: dict[str, Mapping[str, Json]] = {}
+    added = set(tags_added)
+    removed = set(tags_removed)
+    for name, pair in fields.items():
+        tag = name.removeprefix(TAGS)
+        if not name.startswith(TAGS):
+            others[name] = pair
+        elif pair.get("new") is True:
+            added.add(tag)
+        else:
+            removed.add(tag)
+    return NamedParts(others, tuple(sorted(added)), tuple(sorted(removed)))

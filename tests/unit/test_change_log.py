@@ -9,7 +9,12 @@ import pytest
 
 from syncengine.model.calls import Action, Applied, Call, Unsupported
 from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
-from syncengine.model.change import ChangedField, ContactChange, Effect
+from syncengine.model.change import (
+    ChangedField,
+    ContactChange,
+    Effect,
+    named_parts,
+)
 from syncengine.model.contact import (
     THIS_RUN,
     Known,
@@ -515,3 +520,15 @@ def test_what_is_taken_over_from_others_is_nobodys() -> None:
         "theirs": NOBODY,
         "tags.t": NOBODY,
     }
+
+
+def test_a_tag_is_shown_as_a_tag_whether_or_not_it_was_known_before() -> None:
+    recorded: dict[str, dict[str, Any]] = {
+        "city": {"old": "Bonn", "new": "Ulm"},
+        "tags.vip": {"new": True},
+        "tags.lead": {"new": None},
+    }
+    parts = named_parts(recorded, ["new"], ["old"])
+    assert set(parts.fields) == {"city"}
+    assert parts.tags_added == ("new", "vip")
+    assert parts.tags_removed == ("lead", "old")

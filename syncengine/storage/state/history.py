@@ -5,13 +5,14 @@ Each run is looked up for it, the newest first, a page of runs at a time.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 import orjson
 
+from syncengine.model.change import named_parts
 from syncengine.model.desk import ContactEvent, RecordedChange
 from syncengine.model.unsupported import in_words
 from syncengine.storage.connect import Pool
@@ -158,10 +159,12 @@ def _event(row: asyncpg.Record) -> ContactEvent:
 
 
 def _change(row: asyncpg.Record) -> RecordedChange:
-    fields: Mapping[str, dict[str, object]] = orjson.loads(row["fields"])
+    parts = named_parts(
+        orjson.loads(row["fields"]), row["tags_added"], row["tags_removed"]
+    )
     return RecordedChange(
         effect=row["effect"],
-        fields=fields,
-        tags_added=tuple(row["tags_added"]),
-        tags_removed=tuple(row["tags_removed"]),
+        fields=parts.fields,
+        tags_added=parts.tags_added,
+        tags_removed=parts.tags_removed,
     )

@@ -6,11 +6,10 @@ however much that is: a report is written once, and read often.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import asyncpg
 import orjson
 
+from syncengine.model.change import named_parts
 from syncengine.model.http import Json
 from syncengine.model.reports import RunStatus
 from syncengine.model.run_record import (
@@ -139,16 +138,18 @@ def minute_facts(row: asyncpg.Record) -> MinuteFacts:
 
 def changed_contact(row: asyncpg.Record) -> ChangedContact:
     """Return a contact with its changed values."""
-    changed: Mapping[str, Mapping[str, Json]] = json_object(row["fields"]) or {}
+    parts = named_parts(
+        json_object(row["fields"]) or {}, row["tags_added"], row["tags_removed"]
+    )
     return ChangedContact(
         contact_id=row["contact_id"],
         effect=row["effect"],
         fields=tuple(
             ChangedValue(name, each.get("old"), each.get("new"), "old" in each)
-            for name, each in sorted(changed.items())
+            for name, each in sorted(parts.fields.items())
         ),
-        tags_added=tuple(row["tags_added"]),
-        tags_removed=tuple(row["tags_removed"]),
+        tags_added=parts.tags_added,
+        tags_removed=parts.tags_removed,
         run_id=row["run_id"],
         at=row["at"],
     )
