@@ -26,6 +26,7 @@ from syncengine.model.contact import Desired, Pending
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
 from syncengine.model.mapping import OnGone
+from syncengine.model.undo import TakenBack
 from syncengine.model.unsupported import in_words
 from syncengine.model.work import (
     Batch,
@@ -115,9 +116,11 @@ async def look_ahead(
         left_alone = await _unsupported(destination, databases, seen)
     if left_alone is not None:
         return Outlook(None, remarks, left_alone, kept=pending)
-    remarks += await _taken_back(destination, store, seen)
+    held = await _taken_back(destination, store, seen)
+    if held is not None:
+        remarks += (_remark_on(held),)
     prepared = await _plan(destination, store, source, seen, neighbours)
-    nothing = _nothing_because(seen, prepared)
+    nothing = _nothing_because(seen, prepared, held)
     if nothing:
         next_run = f"sends nothing: {nothing}"
     else:
@@ -136,24 +139,30 @@ async def look_ahead(
 
 async def _taken_back(
     destination: DestinationConfig, store: ContactStore, seen: Seen
-) -> tuple[str, ...]:
-    """Return a remark on what an undo took back, and no run sends again."""
+) -> TakenBack | None:
+    """Return what an undo took back and no run sends again; None where nothing is."""
     contact_id = seen.state.contact_id
     note = (await store.taken_back([contact_id])).get(contact_id)
     if note is None or seen.row is None:
-        return ()
+        return None
     note = Versions(destination.mapping).still_counting(note, seen.row)
-    # Its row or mapping has changed since: the note holds nothing back any more.
-    if not note:
-        return ()
-    named = ", ".join(note.names)
-    if note.whole:
-        named = "the contact itself, which was deleted"
-    remark = (
-        f"an undo of run {note.undone} took back {named}: that is not sent again "
-        "before its row or the mapping changes"
+    # It is empty where its row or mapping has changed since: it holds nothing back.
+    return note or None
+
+
+def _remark_on(held: TakenBack) -> str:
+    """Return a remark on what an undo took back."""
+    return (
+        f"an undo of run {held.undone} took back {_named(held)}: that is not sent "
+        "again before its row or the mapping changes"
     )
-    return (remark,)
+
+
+def _named(held: TakenBack) -> str:
+    """Return the names of what an undo took back."""
+    if held.whole:
+        return "the contact itself, which was deleted"
+    return ", ".join(held.names)
 
 
 async def _plan(
@@ -360,7 +369,7 @@ def _kept(seen: Seen, prepared: Prepared) -> Pending | None:
     return still_unknown(seen.state.known, job.plan, manages_tags=manages_tags)
 
 
-def _nothing_because(seen: Seen, prepared: Prepared) -> str:
+def _nothing_because(seen: Seen, prepared: Prepared, held: TakenBack | None) -> str:
     """Return why there is nothing to send; empty where that needs no reason."""
     if prepared.jobs:
         return ""
@@ -372,6 +381,8 @@ def _nothing_because(seen: Seen, prepared: Prepared) -> str:
     is_moved = any(record.moved for record in prepared.records)
     if is_moved or seen.row is None:
         return ""
+    if held is not None:
+        return f"held back since an undo of run {held.undone}: {_named(held)}"
     return "it is in step"
 
 

@@ -297,6 +297,7 @@ class DeskPages:
             "rejections": place.rejections,
             "since_run_id": place.since_run_id,
             "synced_at": words.iso_or_none(place.synced_at),
+            "held_back": list(place.held_back),
         }
         if self._with_values:
             public |= {"fields": dict(place.fields), "tags": list(place.tags)}

@@ -65,6 +65,11 @@ class ContactAtDestination:
     synced_at: datetime | None
     is_unsettled: bool = False
     """True where something was sent, and its outcome is unknown."""
+    held_back: tuple[str, ...] = ()
+    """Fields and tags that an undo took back, and that no run sends again before its
+    row or the mapping changes; names alone."""
+    undone_run: int | None = None
+    """Run that the undo took back; None where nothing is held back."""
     fields: Mapping[str, Json] = field(default_factory=dict, repr=False)
     """Fields that the vendor is known to hold; empty unless values were asked for."""
     tags: tuple[str, ...] = ()

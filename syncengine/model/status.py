@@ -87,6 +87,8 @@ class StatusReport:
     """The alerts that stand, by what they are about."""
     undelivered_alerts: int = 0
     """Messages about alerts that a target has not taken yet."""
+    held_back: int = 0
+    """Contacts of which an undo took something back that no run sends again."""
 
     @property
     def ok(self) -> bool:
@@ -120,4 +122,5 @@ class StatusReport:
                 concern.value: kind.value for concern, kind in self.alerts.items()
             },
             "undelivered_alerts": self.undelivered_alerts,
+            "held_back": self.held_back,
         }

@@ -12,6 +12,8 @@ from syncengine.app.run_request import undo_request
 from syncengine.errors import ConfigError
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import FaultKind, Rule
+from syncengine.storage.connect import open_pool
+from syncengine.storage.state.desk import contact_everywhere
 from tests.support.people_project import RESPOND_IO, People, people
 
 _VENDOR = "respond_io"
@@ -32,6 +34,24 @@ async def _undo(here: People, run_id: int | None, **options: object) -> RunRepor
 def _names(here: People) -> dict[int, str]:
     held = here.held(_VENDOR)
     return {number: each["fields"]["firstName"] for number, each in held.items()}
+
+
+async def _check_held_back(here: People, database: str, undone: int | None) -> None:
+    """Check that every verb says of contact 1, and the others, what is held back."""
+    _, said = await here.command("show", "1")
+    assert f"an undo of run {undone} took back firstName" in said
+    _, said = await here.command("why", "1", "--json")
+    why = orjson.loads(said.strip().splitlines()[-1])
+    reason = f"held back since an undo of run {undone}: firstName"
+    assert why["reason"] == reason
+    assert why["next_run"] == f"sends nothing: {reason}"
+    _, said = await here.command("status")
+    assert "yes, 5 held back" in said
+    _, said = await here.command("status", "--json")
+    assert orjson.loads(said.strip().splitlines()[-1])["held_back"] == 5
+    async with open_pool(database) as pool:
+        (place,) = await contact_everywhere(pool, "1", with_values=False)
+    assert (place.held_back, place.undone_run) == (("firstName",), undone)
 
 
 @pytest.mark.asyncio
@@ -70,8 +90,7 @@ async def test_a_wrong_mapping_is_taken_back_and_stays_so(
 
         for options in ({}, {"backfill": True}, {"resync": True}):
             assert (await here.run(_VENDOR, **options)).actions == {}
-        _, said = await here.command("show", "1")
-        assert f"an undo of run {wrong.run_id} took back firstName" in said
+        await _check_held_back(here, database, wrong.run_id)
 
         # The mapping of another field ends no hold, its own one does.
         wrong_name = {**fields, "firstName": "company"}

@@ -83,7 +83,7 @@ FIELDS = {
     """,
     "StatusReport": """
         destination account last_run standing standing_codes in_step progress lease
-        open_erasures alerts undelivered_alerts
+        open_erasures alerts undelivered_alerts held_back
     """,
     "LastRun": "run_id kind status started_at ended_at contacts error",
     "LeaseHolder": "holder expires_at",

@@ -36,11 +36,19 @@ def print_statuses(reports: Sequence[StatusReport]) -> None:
             run.kind,
             run.status,
             started,
-            _IN_STEP[report.in_step],
+            _in_step(report),
         )
     print_table(table)
     for report in reports:
         _print_details(report)
+
+
+def _in_step(report: StatusReport) -> str:
+    """Return such as ``yes``, or ``yes, 5 held back`` after an undo."""
+    in_step = _IN_STEP[report.in_step]
+    if not report.held_back:
+        return in_step
+    return f"{in_step}, {report.held_back} held back"
 
 
 def _print_details(report: StatusReport) -> None:
@@ -53,6 +61,7 @@ def _print_details(report: StatusReport) -> None:
         # Of others the code says no more than the reason.
         if reason is Standing.DEAD_LETTER:
             print_line(f"{name}: dead letters by code: {with_numbers(codes)}")
+    _print_held_back(report)
     _print_alerts(report)
     if report.open_erasures:
         forgotten = counted(
@@ -86,6 +95,17 @@ def _print_present_run(report: StatusReport) -> None:
         print_line(
             f"{name}: run {run.run_id} died: its process is gone. The next run settles "
             "what it sent, and goes on"
+        )
+
+
+def _print_held_back(report: StatusReport) -> None:
+    """Print at how many contacts the vendor does not hold what the row says."""
+    if report.held_back:
+        contacts = counted(report.held_back, "contact", "contacts")
+        print_line(
+            f"{report.destination}: {contacts} held back: an undo took something back "
+            "that no run sends again before their row or the mapping changes. "
+            "`syncengine why ID` names it"
         )
 
 

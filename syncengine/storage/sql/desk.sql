@@ -50,7 +50,7 @@ ORDER BY contacts DESC, name
 -- How a contact stands at each destination that knows it, among the first $2 of them by name. With $3 what the vendor is
 -- known to hold comes along: personal data.
 SELECT d.destination, s.status, s.external_id, s.code, s.standing, s.rejections, s.failing_since, s.synced_at,
-       known.pending IS NOT NULL AS unsettled,
+       known.pending IS NOT NULL AS unsettled, held.undone, held.names,
        CASE WHEN $3 THEN known.fields END AS fields, CASE WHEN $3 THEN known.tags END AS tags
 FROM (SELECT destination FROM syncengine.sync_destination ORDER BY destination LIMIT $2) AS d
 CROSS JOIN LATERAL (
@@ -61,6 +61,11 @@ LEFT JOIN LATERAL (
     SELECT fields, tags, pending FROM syncengine.sync_known
     WHERE destination = d.destination AND contact_id = $1 LIMIT 1
 ) AS known ON true
+LEFT JOIN LATERAL (
+    SELECT undone, CASE WHEN whole THEN ARRAY['the contact itself'] ELSE '{}' END || fields
+           || ARRAY(SELECT 'tag ' || tag FROM unnest(tags_off || tags_on) AS tag ORDER BY tag) AS names
+    FROM syncengine.sync_taken_back WHERE destination = d.destination AND contact_id = $1
+) AS held ON true
 ORDER BY d.destination
 
 -- name: alerts

@@ -31,3 +31,8 @@ WHERE destination = ANY ($1::text[]) AND state <> 'ok' ORDER BY destination, con
 -- name: undelivered_alerts
 SELECT body ->> 'destination' AS destination, count(*) AS number FROM syncengine.sync_alert_message
 WHERE delivered_at IS NULL AND body ->> 'destination' = ANY ($1::text[]) GROUP BY 1
+
+-- name: held_back
+-- Contacts of which an undo took something back. Their rows or mapping may have changed: the next run finds that out.
+SELECT destination, count(*) AS number FROM syncengine.sync_taken_back
+WHERE destination = ANY ($1::text[]) GROUP BY destination

@@ -173,6 +173,8 @@ def _contact(row: asyncpg.Record) -> ContactAtDestination:
         since_run_id=row["failing_since"],
         synced_at=row["synced_at"],
         is_unsettled=bool(row["unsettled"]),
+        held_back=tuple(row["names"] or ()),
+        undone_run=row["undone"],
         fields=json_object(row["fields"]) or {},
         tags=tuple(tags),
     )

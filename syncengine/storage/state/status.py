@@ -36,8 +36,10 @@ async def read_status(
         )
         standing_rows = await connection.fetch(_SQL["standing"], names)
         alert_rows = await connection.fetch(_SQL["alerts"], names)
+        held_rows = await connection.fetch(_SQL["held_back"], names)
         waiting_rows = await connection.fetch(_SQL["undelivered_alerts"], names)
     undelivered = {row["destination"]: row["number"] for row in waiting_rows}
+    held_back = {row["destination"]: row["number"] for row in held_rows}
     alerts: defaultdict[str, dict[Concern, AlertKind]] = defaultdict(dict)
     for row in alert_rows:
         concern = Concern(row["concern"])
@@ -66,6 +68,7 @@ async def read_status(
             open_erasures=row["erasures"],
             alerts=alerts[name],
             undelivered_alerts=undelivered.get(name, 0),
+            held_back=held_back.get(name, 0),
         )
         reports.append(report)
     return reports
