@@ -115,8 +115,13 @@ _CODES = {
     _Verdict.CHANGED_THERE: "changed_there",
 }
 _REASONS = {
-    _Verdict.UNKNOWN_BEFORE: "nobody knows what was there before",
-    _Verdict.OPT_OUT: "an opt-out is not taken back",
+    _Verdict.UNKNOWN_BEFORE: (
+        "nobody knows what was there before, so what the vendor has stays: change it "
+        "in the source, or there"
+    ),
+    _Verdict.OPT_OUT: (
+        "an opt-out is not taken back, unless settings.lower_opt_outs names the field"
+    ),
     _Verdict.CHANGED_THERE: "somebody has changed it at the vendor since",
 }
 _MOST_NAMED = 5

@@ -198,6 +198,23 @@ def test_fields(case: Part) -> None:
     assert bool(target.reasons) == bool(target.skipped)
 
 
+@pytest.mark.parametrize(
+    ("fields", "next_step"),
+    [
+        ({"dnd": value(True, False)}, "settings.lower_opt_outs names the field"),
+        ({"tags.vip": value(True)}, "change it in the source, or there"),
+    ],
+)
+def test_what_is_skipped_says_what_to_do(
+    fields: dict[str, ChangedField], next_step: str
+) -> None:
+    change = ContactChange(Effect.UPDATED, fields, external_id="x")
+    undo = ContactUndo("1", change, UndoScope(RUN), version=VERSION)
+    target = undo_target(undo, there({"dnd": True}), CAPABILITIES, same)
+    assert isinstance(target, UndoTarget)
+    assert next_step in " ".join(target.reasons)
+
+
 def there(
     fields: dict[str, Json], tags: str = "", pending: Pending | None = None
 ) -> Known:

@@ -47,7 +47,10 @@ def _print_details(report: UndoPlan) -> None:
     for each in report.noteworthy:
         print_line(f"  contact {name_of(each.contact_id)}: {each.message}")
     if report.left_out:
-        print_line(f"  and {contacts(report.left_out)} more")
+        print_line(
+            f"  and {contacts(report.left_out)} more: `syncengine failures RUN` lists "
+            "all of them once it is carried out, with the number of its own run"
+        )
     for refusal in (plan.brake, plan.error):
         if refusal:
             print_line(refusal, style="bold")
