@@ -71,11 +71,17 @@ def _run_in_thread(work: Work[T], stop: threading.Event) -> T:
         except BaseException as error:  # noqa: BLE001 - raised again by ``result``
             result.set_exception(error)
 
+    # Where the running loop is that of asyncio.run, the first Ctrl-C raises nothing: it
+    # cancels the loop's main task, which is to end at its next await. It has none while
+    # we block it, so we look whether any task was cancelled. Only a signal's handler
+    # can have done that: the loop itself does not run. Counted before the thread
+    # starts: an interrupt that comes together with it would else count as an old one.
+    before = _cancellations()
     thread = threading.Thread(target=run, name="syncengine")
     try:
         # Inside the block: an interrupt may come while this waits for the thread.
         thread.start()
-        interrupted = _wait_or_stop(result, stop)
+        interrupted = _wait_or_stop(result, stop, before)
     except KeyboardInterrupt:
         # The interrupt is the caller's: a thread does not get any.
         stop.set()
@@ -88,16 +94,12 @@ def _run_in_thread(work: Work[T], stop: threading.Event) -> T:
     return result.result()
 
 
-def _wait_or_stop(result: Future[T], stop: threading.Event) -> bool:
+def _wait_or_stop(result: Future[T], stop: threading.Event, before: int) -> bool:
     """Wait for the result, and ask for a stop on Ctrl-C.
 
-    Returns whether Ctrl-C was pressed; some of them raise KeyboardInterrupt instead.
+    ``before`` is the number of cancellations before the work began. Returns whether
+    Ctrl-C was pressed; some of them raise KeyboardInterrupt instead.
     """
-    # Where the running loop is that of asyncio.run, the first Ctrl-C raises nothing: it
-    # cancels the loop's main task, which is to end at its next await. It has none while
-    # we block it, so we look whether any task was cancelled. Only a signal's handler
-    # can have done that: the loop itself does not run.
-    before = _cancellations()
     interrupted = False
     while True:
         done, _ = wait([result], timeout=_POLL)

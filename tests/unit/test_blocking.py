@@ -105,3 +105,20 @@ def test_ctrl_c_ends_it_cleanly_and_is_raised(call: str) -> None:
         finally:
             process.kill()
     assert said == "ended cleanly\ninterrupted\n"
+
+
+def test_a_ctrl_c_that_comes_while_the_thread_starts_is_not_overlooked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            super().start()
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(threading, "Thread", Interrupted)
+
+    async def in_a_notebook() -> None:
+        run_blocking(_until_stopped)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(in_a_notebook())
