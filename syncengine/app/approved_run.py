@@ -43,7 +43,8 @@ class ApprovedCandidates(Candidates):
         self.done = 0
         """Contacts that former runs of the plan have brought to their end."""
         self.others = 0
-        """Contacts that differ now, and that the plan is not about."""
+        """Contacts that a run would look at now, and that the plan is not about: only
+        planning them would tell whether they differ."""
         self.former_runs: Sequence[int] = ()
         """Former runs of the plan."""
         self._session = s
@@ -105,8 +106,8 @@ class ApprovedCandidates(Candidates):
             )
         if self.others:
             yield (
-                f"{_contacts(self.others)} that the plan is not about differ now, and "
-                "are left to a run without it"
+                f"{_contacts(self.others)} that the plan is not about may differ now, "
+                "and are left to a run without it"
             )
 
 
