@@ -29,7 +29,7 @@ _SHAPES = {
     "MembersModel": (
         "a mapping: {from: ARRAY_COLUMN}, or {columns: {NAME: BOOLEAN_COLUMN}}"
     ),
-    "AlertTargetModel": "a mapping, such as {webhook: ${OPS_CHAT}, on: [halted, stale]}",
+    "AlertTargetModel": 'a mapping, such as {webhook: "${OPS_CHAT}", on: [halted, stale]}',
     "LimitModel": "a mapping, such as {calls: 200, per: 1m}",
 }
 """Models with an example of what to write; all others are a mapping."""

@@ -115,6 +115,8 @@ class SampledSource:
     """The columns of the primary key; several where it is composite."""
     has_indexes: bool = True
     """False for a view or query, of which no index tells what is unique."""
+    is_query: bool = False
+    """True for a query of the configuration, which is neither table nor view."""
     unsampled: str | None = None
     """The reason why no values were looked at, where that is so."""
 

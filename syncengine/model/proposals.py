@@ -1,4 +1,4 @@
-"""What is proposed for a new destination, and what a person has said about it."""
+"""Proposals for a new destination, and the answers of a person about it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class SelectionProposal:
-    """Who is sent at all, with what it leaves open."""
+    """Choice of the contacts that are sent, with what it leaves open."""
 
     opted_out: str | None
     conditions: tuple[ProposedCondition, ...] = ()

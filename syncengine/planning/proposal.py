@@ -8,6 +8,7 @@ or as a note beside the proposal.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from syncengine.model.capabilities import matches
@@ -36,7 +37,7 @@ from syncengine.planning.column_roles import (
     role_of_field,
     same_name,
 )
-from syncengine.planning.selection_proposal import propose_selection
+from syncengine.planning.selection_proposal import in_sql, propose_selection
 
 _LIKELY = 0.5
 """Share of the values that have to look like what the column's name says."""
@@ -87,14 +88,18 @@ def propose_mapping(
     used = {each.column for each in fields} | {key, tags, selection.opted_out}
     missing = _missing(fields, match_on, source, vendor)
     questions = [*asked, *missing, *selection.questions]
+    further = _further(source, vendor, used, wishes)
     notes = [*_notes(source, fields, match_on, vendor), *selection.notes]
+    if vendor.has_tags and wishes.tags is None and not tags:
+        notes += _notes_of_text_tags(source)
+    notes += _notes_of_passed_over(source, {*used, *(each.column for each in further)})
     return MappingProposal(
         fields=fields,
         match_on=match_on,
         tags=tags or None,
         opted_out=selection.opted_out,
         where=wishes.where,
-        further=_further(source, vendor, used, wishes),
+        further=further,
         conditions=selection.conditions,
         questions=tuple(questions),
         notes=tuple(notes),
@@ -426,6 +431,43 @@ def _notes(
             yield f'"{column.name}" is not proposed: this role may not select it'
 
 
+def _notes_of_text_tags(source: SampledSource) -> Iterator[str]:
+    """Yield a note about each column that looks like tags, and is no list."""
+    place = "the source query" if source.is_query else "a view"
+    for column in source.columns:
+        is_text = column.kind is ColumnKind.TEXT and not column.is_array
+        if role_of(column.name) is Role.TAGS and is_text and column.readable:
+            yield (
+                f'"{column.name}" looks like tags, but is {column.type_name} and no '
+                "list: make one of it in "
+                f"{place}, such as string_to_array({in_sql(column.name)}, ','), and "
+                "name that column with --tags"
+            )
+
+
+def _notes_of_passed_over(
+    source: SampledSource, used: AbstractSet[str | None]
+) -> Iterator[str]:
+    """Yield a note about the lists and JSON columns that no field is read from."""
+    # Roles of the others say why they are not sent, and some have notes of their own.
+    passed_over = [
+        column
+        for column in source.columns
+        if column.name not in used
+        and role_of(column.name) not in _NEVER_SENT
+        and (column.is_array or column.kind in (ColumnKind.JSON, ColumnKind.COMPOSITE))
+    ]
+    if not passed_over:
+        return
+    listed = ", ".join(f'"{each.name}" ({each.type_name})' for each in passed_over)
+    place = "the source query" if source.is_query else "a view"
+    yield (
+        f"{listed}: not proposed, since most fields take a single value; select such "
+        f"a value as a column of its own in {place}, or name the field that takes a "
+        "list with --field"
+    )
+
+
 def _notes_of(
     each: ProposedField,
     column: SourceColumn,
@@ -438,6 +480,15 @@ def _notes_of(
         return
     if not column.is_array:
         yield from _notes_of_values(each, column.name, counts)
+    if each.form is Form.DATE and column.kind is ColumnKind.TEXT:
+        odd = counts.values - counts.dates
+        if odd:
+            yield (
+                f'{_percent(odd, counts.values)} of the values in "{column.name}" are '
+                f"no date such as 2026-11-28, and as: date rejects such contacts: "
+                f"convert them in the source, or write --field {each.field}="
+                f"{column.name}:text to send them as they are"
+            )
     empty = counts.rows - counts.values
     if empty and each.field in vendor.required:
         yield (

@@ -36,6 +36,7 @@ def propose_selection(
         column for column in source.columns if role_of(column.name) is Role.OPTED_OUT
     ]
     opted_out = wishes.opted_out
+    place = "the source query" if source.is_query else "a view"
     questions: list[OpenQuestion] = []
     if opted_out is None:
         opted_out = _first_flag(opt_outs)
@@ -50,7 +51,7 @@ def propose_selection(
         opted_out=opted_out or None,
         conditions=tuple(conditions),
         questions=tuple(questions),
-        notes=tuple(_notes(opt_outs, opted_out)),
+        notes=tuple(_notes(opt_outs, opted_out, place)),
     )
 
 
@@ -73,19 +74,28 @@ def _question_of_opt_outs(
     look = "looks like an opt-out" if len(opt_outs) == 1 else "look like opt-outs"
     said_no = " OR ".join(_said_no(each) for each in opt_outs)
     # Advice for people: nothing here executes it.
-    view = f"CREATE VIEW {_VIEW} AS SELECT *, {said_no} AS {_SAID_NO}"
+    if source.is_query:
+        advice = (
+            f"Select one in the source query, such as {said_no} AS {_SAID_NO}, and add "
+            f"with --opted-out {_SAID_NO}"
+        )
+    else:
+        view = f"CREATE VIEW {_VIEW} AS SELECT *, {said_no} AS {_SAID_NO}"
+        advice = (
+            f"Make a view with one, such as {view} FROM {source.label}, and add with "
+            f"--table {_VIEW} --opted-out {_SAID_NO}"
+        )
     return OpenQuestion(
         "--opted-out COLUMN",
         f"{listed} {look}, and one boolean column has to say to whom nothing is sent. "
-        f"Make a view with one, such as {view} FROM {source.label}, and add with "
-        f"--table {_VIEW} --opted-out {_SAID_NO}; or name the one boolean column that "
-        "counts, or none (--opted-out none), and whoever said no elsewhere is sent",
+        f"{advice}; or name the one boolean column that counts, or none (--opted-out "
+        "none), and whoever said no elsewhere is sent",
     )
 
 
 def _said_no(column: SourceColumn) -> str:
     """Return SQL that is true where a column probably holds a no, and never NULL."""
-    name = _in_sql(column.name)
+    name = in_sql(column.name)
     if column.is_array:
         return f"{name} IS NOT NULL"
     if column.kind is ColumnKind.BOOLEAN:
@@ -129,7 +139,7 @@ def _conditions(
 
 def _condition_on(column: SourceColumn, role: Role | None) -> str | None:
     """Return the SQL that selects who may be written to, by a column of this role."""
-    name = _in_sql(column.name)
+    name = in_sql(column.name)
     if column.is_array:
         return None
     if role is Role.DELETED:
@@ -140,35 +150,41 @@ def _condition_on(column: SourceColumn, role: Role | None) -> str | None:
     return name if column.kind is ColumnKind.BOOLEAN else None
 
 
-def _in_sql(name: str) -> str:
+def in_sql(name: str) -> str:
+    """Return a column's name as SQL has it, quoted where that is needed."""
     if _PLAIN_NAME.fullmatch(name):
         return name
     return '"' + name.replace('"', '""') + '"'
 
 
-def _notes(opt_outs: Sequence[SourceColumn], opted_out: str | None) -> Iterator[str]:
-    """Yield the columns that may hold people's no, and are not used."""
+def _notes(
+    opt_outs: Sequence[SourceColumn], opted_out: str | None, place: str
+) -> Iterator[str]:
+    """Yield the columns that may hold people's no, and are not used.
+
+    ``place`` is where a column can be made of others: a view, or the source's query.
+    """
     if opted_out == "":
         # Somebody said that none counts.
         return
     for column in opt_outs:
         if column.name != opted_out:
-            yield _note_of_opt_out(column, opted_out)
+            yield _note_of_opt_out(column, opted_out, place)
 
 
-def _note_of_opt_out(column: SourceColumn, opted_out: str | None) -> str:
+def _note_of_opt_out(column: SourceColumn, opted_out: str | None, place: str) -> str:
     """Return the note about a column that may hold people's no, and is not used."""
     if not _is_flag(column):
         return (
             f'"{column.name}" looks like an opt-out, but has type '
             f"{column.type_name}, so whoever said no there is sent: make a boolean of "
-            "it in a view, and name it with --opted-out"
+            f"it in {place}, and name it with --opted-out"
         )
     if opted_out:
         return (
             f'"{column.name}" looks like an opt-out beside "{opted_out}", and only one '
             "can be named, so whoever said no only there is sent: make one boolean of "
-            "both in a view, and name it with --opted-out"
+            f"both in {place}, and name it with --opted-out"
         )
     return (
         f'"{column.name}" looks like an opt-out, and is not used: name it with '

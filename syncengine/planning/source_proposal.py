@@ -51,18 +51,33 @@ def propose_table(tables: Sequence[SourceTable]) -> SourceTable | None:
 def propose_key(source: SampledSource) -> KeyProposal:
     """Return the column that tells contacts apart."""
     usable = [column for column in source.columns if _may_be_key(column)]
+    indexed = _indexed_key(usable)
+    if indexed is not None:
+        return indexed
+    if source.has_indexes:
+        return KeyProposal(None, _why_no_key(source))
+    return _key_by_name(source, usable)
+
+
+def _indexed_key(usable: Sequence[SourceColumn]) -> KeyProposal | None:
+    """Return the primary key, or a column that a unique index keeps unique."""
     for column in usable:
         if column.primary:
             return KeyProposal(column.name, "the primary key")
-    indexed = [column for column in usable if column.unique and not column.nullable]
-    if indexed:
-        best = min(indexed, key=lambda column: column.kind is not ColumnKind.INTEGER)
-        return KeyProposal(best.name, "a unique index, and never NULL")
-    if source.has_indexes:
-        return KeyProposal(None, _why_no_key(source))
-    # Of a view or query nothing but names and the sample can tell.
-    for column in sorted(usable, key=lambda column: _key_name_rank(column.name)):
-        if _key_name_rank(column.name) < len(_KEY_NAMES) and _looks_unique(column):
+    unique = [column for column in usable if column.unique and not column.nullable]
+    if not unique:
+        return None
+    best = min(unique, key=lambda column: column.kind is not ColumnKind.INTEGER)
+    return KeyProposal(best.name, "a unique index, and never NULL")
+
+
+def _key_by_name(source: SampledSource, usable: Sequence[SourceColumn]) -> KeyProposal:
+    """Return the key of a view or query: its names and the sample alone can tell."""
+    named = [
+        column for column in usable if _key_name_rank(column.name) < len(_KEY_NAMES)
+    ]
+    for column in sorted(named, key=lambda column: _key_name_rank(column.name)):
+        if _looks_unique(column):
             return KeyProposal(
                 column.name,
                 f"unique in a sample of {source.label}, which has no index of its own; "

@@ -40,6 +40,7 @@ async def test_it_shows_the_last_run_and_asks_nobody(
         assert found["standing"]["dead_letter"] == 0
         code, said = await here.command("status", "-d", "respond_io")
         assert (code, "1 rejected" in said, "2 applied" in said) == (0, True, True)
+        assert ", of 3 contacts to do" in said
         assert here.requests("respond_io") == requests
         code, said = await here.command("failures", "99999999999999999999")
         assert code == 2, said

@@ -423,6 +423,40 @@ def test_a_text_that_is_no_iso_date_is_not_offered_as_one() -> None:
         assert mapped(found)["phone"] == "Mobile Phone Number"
 
 
+def test_a_text_named_as_a_date_is_noted_where_it_is_none() -> None:
+    fields, left_out = wished_fields(["birthday=born"])
+    wishes = Wishes(fields, left_out)
+    for dates, noted in ((100, False), (60, True)):
+        counts = replace(_FULL, dates=dates)
+        found = proposal("id:int, email, born", "respond_io", wishes, born=counts)
+        notes = " ".join(found.notes)
+        words = '40 % of the values in "born" are no date such as 2026-11-28'
+        assert (words in notes) is noted
+        assert ("--field birthday=born:text" in notes) is noted
+
+
+def test_columns_that_are_passed_over_are_named() -> None:
+    text = "id:int, email, address:json, phones:list, Labels, city"
+    noted = " ".join(proposal(text, "respond_io").notes)
+    assert '"address" (jsonb), "phones" (text[]): not proposed' in noted
+    assert '"Labels" looks like tags, but is text and no list' in noted
+    assert "string_to_array(\"Labels\", ',')" in noted
+    assert "city" not in noted
+    assert "tags" not in " ".join(proposal(text, "respond_io", Wishes(tags="")).notes)
+    lists = proposal("id:int, email, tags:list, opt_outs:list", "respond_io").notes
+    assert "not proposed" not in " ".join(lists)
+
+
+def test_a_query_is_told_to_select_what_a_table_needs_a_view_for() -> None:
+    query = replace(source("id:int, email, dnc:bool, opt_out, labels"), is_query=True)
+    new = NewDestination("x", "respond_io")
+    found = propose(vendor_spec("respond_io"), query, "id", new)
+    (question,) = found.questions
+    assert "in the source query, such as coalesce(dnc, false) OR" in question.words
+    assert "VIEW" not in question.words
+    assert "view" not in " ".join(found.notes)
+
+
 def test_two_hundred_columns_are_a_proposal_too() -> None:
     text = ", ".join(["id:int", *(f"c{number}" for number in range(200)), "email"])
     found = proposal(text, "respond_io")

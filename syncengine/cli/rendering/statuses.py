@@ -76,7 +76,13 @@ def _print_details(report: StatusReport) -> None:
 def _print_last_run(name: str, run: LastRun) -> None:
     """Print the numbers of the last run, and its error."""
     shown = {key: number for key, number in run.contacts.items() if number}
-    if shown:
+    # All contacts that the run had to do with: the others are parts of that number.
+    all_of_them = shown.pop("changed", 0)
+    if all_of_them:
+        concerned = counted(all_of_them, "contact", "contacts")
+        outcomes = with_numbers(shown) if shown else "none reached"
+        print_line(f"{name}: {outcomes}, of {concerned} to do")
+    elif shown:
         print_line(f"{name}: {with_numbers(shown)}")
     if run.error:
         print_line(run.error, style="bold")

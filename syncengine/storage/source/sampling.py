@@ -135,6 +135,7 @@ class _Sampling:
             columns=tuple(found),
             key_columns=tuple(key_columns),
             has_indexes=has_indexes,
+            is_query=not oid,
         )
         return await self._with_sample(source, relation, alias, drawing)
 
