@@ -64,7 +64,8 @@ _NAMES = {
         mobilnummer mobiltelefon handy handynummer
         cell cellphone cellnumber whatsapp whatsappnumber whatsappphone whatsappnummer
         portable telephoneportable telportable mobiltelephone movil celular
-        telefonomovil numeromovil natel msisdn phonemobile
+        telefonomovil numeromovil natel msisdn phonemobile telmobil telmobile
+        telefonmobil telefonmobile mobiltel mobilnr handynr
         """,
     Role.PHONE: """
         phone phonenumber telephone telephonenumber telefon telefonnummer telefonnr
@@ -128,7 +129,7 @@ _NO_INSIDE = re.compile(
 """Words for a no that may stand inside of a longer name, such as ``Unsubscribed from
 all email``. Whoever said no must not be overlooked."""
 _YES_INSIDE = re.compile(
-    "opt(?:ed)?in(?![a-z]*g)|consent|einwillig|werbungerlaubt|accepts?market|acceptepub"
+    "opt(?:ed)?in(?![a-z]*g)|consent|newsletter|einwillig|werbungerlaubt|accepts?market|acceptepub"
 )
 """Words for a yes likewise."""
 _ROLES: Mapping[str, Role] = MappingProxyType(

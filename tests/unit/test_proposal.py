@@ -380,6 +380,13 @@ def test_a_setting_that_chooses_a_field_follows_the_column() -> None:
     assert "--field customer_external_id=COLUMN" in customer.words
 
 
+def test_names_of_a_table_kept_by_hand_are_known() -> None:
+    text = "id:int, Tel. (mobil), E-Mail Adresse, Newsletter J/N"
+    found = proposal(text, "respond_io", Wishes(region="DE"))
+    assert mapped(found)["phone"] == "Tel. (mobil)"
+    assert [each.column for each in found.conditions] == ["Newsletter J/N"]
+
+
 @pytest.mark.parametrize("column", ["adoption", "Options", "option_info", "adopting"])
 def test_a_word_inside_of_another_is_no_consent(column: str) -> None:
     found = proposal(f"id:int, email, {column}:bool", "respond_io")
