@@ -49,8 +49,8 @@ async def dead_letter_remarks(
         return ()
     letters = counted(number, "dead letter", "dead letters")
     remark = (
-        f"{letters}, left alone until the row or the mapping changes, after "
-        f"{DEAD_AFTER} rejections: {_named(some, number)}. "
+        f"{letters}, left alone until the row or the mapping changes, since they were "
+        f"rejected {DEAD_AFTER} times, or like many others: {_named(some, number)}. "
         f"`{run_contact(name, some[0])}` tries one again, `{retry_dead(name)}` all"
     )
     return (remark,)

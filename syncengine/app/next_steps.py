@@ -65,7 +65,7 @@ def _of_standing(destination: str, contact: FailedContact, standing: Standing) -
             )
         case _:
             return (
-                "nothing is sent about it until that is lifted; `syncengine show ID` "
+                "nothing is sent about it until that is lifted; `syncengine why ID` "
                 "says by what it is forbidden"
             )
 

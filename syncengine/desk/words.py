@@ -126,8 +126,8 @@ ONE_STANDING = _ByReason(
 
 _STANDING_STEPS = {
     Standing.DEAD_LETTER: (
-        "Refused three times with the same row. Correct the rows or the mapping; "
-        "`syncengine retry --dead -d {destination}` tries them again now."
+        "Refused three times with the same row, or like many others. Correct the rows "
+        "or the mapping; `syncengine retry --dead -d {destination}` tries them again now."
     ),
     Standing.GONE: (
         "Somebody deleted them at the vendor. They come back when they are found there "

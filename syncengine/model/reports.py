@@ -37,6 +37,19 @@ FELL_SHORT = ("rejected", "deferred", "unknown")
 """Outcomes that a person should look at."""
 
 
+def with_gone(contacts: Mapping[str, int]) -> dict[str, int]:
+    """Return a run's contacts by outcome together with those that were found gone.
+
+    A run counts these under ``changed``, the sum of all, and under no other name.
+    """
+    numbers = dict(contacts)
+    named = sum(contacts.get(outcome, 0) for outcome in CONTACTS[1:])
+    gone = contacts.get("changed", 0) - named
+    if gone > 0:
+        numbers["gone"] = gone
+    return numbers
+
+
 class RunStatus(OpenWords):
     """Ways in which the work at one destination ends."""
 

@@ -78,7 +78,7 @@ def test_large_numbers_and_long_names_stay_whole(
         ),
         (
             "whatsapp_de: left alone by later runs: 168 dead letters, 4 opted out. "
-            "`syncengine show ID` says until when"
+            "`syncengine why ID` says until when"
         ),
         "Nothing was sent.",
     ):

@@ -20,6 +20,11 @@ def _reason(value: Json) -> str:
     return reason
 
 
+def _times(value: Json) -> str:
+    """Return the number of rejections; nothing is counted of what is refused alike."""
+    return str(value or "-")
+
+
 COLUMNS = (
     TableColumn("destination"),
     TableColumn("contact", words=name_of, is_folded=True),
@@ -28,7 +33,7 @@ COLUMNS = (
     TableColumn("http_status", "http", side="right", is_wide=True),
     TableColumn("run_id", "run", side="right"),
     TableColumn("since_run_id", "since", side="right", is_wide=True),
-    TableColumn("rejections", "times", side="right", is_wide=True),
+    TableColumn("rejections", "times", side="right", is_wide=True, words=_times),
     TableColumn("standing", is_wide=True),
     TableColumn("message", words=_reason, is_folded=True),
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from syncengine.cli.rendering.layout import duration, with_numbers
 from syncengine.cli.rendering.rows import TableColumn
 from syncengine.model.http import Json
+from syncengine.model.reports import with_gone
 
 
 def local_time(value: Json) -> str:
@@ -18,7 +19,7 @@ def local_time(value: Json) -> str:
 
 def counted_contacts(value: Json) -> str:
     """Return contacts by outcome, without those that there are none of."""
-    shown = {name: number for name, number in value.items() if number}
+    shown = {name: number for name, number in with_gone(value).items() if number}
     # That is all of them, and no outcome.
     shown.pop("changed", None)
     return with_numbers(shown) or "-"

@@ -16,9 +16,18 @@ from syncengine.cli.rendering.layout import (
 )
 from syncengine.cli.rendering.standing import print_standing
 from syncengine.model.contact_ids import name_of
-from syncengine.model.reports import CONTACTS, FELL_SHORT, RunReport, RunStatus
+from syncengine.model.reports import (
+    CONTACTS,
+    FELL_SHORT,
+    RunReport,
+    RunStatus,
+    with_gone,
+)
 
-_NOT_APPLIED = [name for name in CONTACTS if name not in ("changed", "applied")]
+_NOT_APPLIED = [
+    *(name for name in CONTACTS if name not in ("changed", "applied")),
+    "gone",
+]
 """Outcomes other than applied. ``changed`` is no outcome: it counts all contacts."""
 
 _LONG = 60.0
@@ -55,7 +64,8 @@ def print_runs(reports: Sequence[RunReport]) -> None:
 
 def _not_applied(report: RunReport) -> dict[str, int]:
     """Return the numbers of contacts that ended otherwise than applied, by outcome."""
-    numbers = {name: report.contacts.get(name, 0) for name in _NOT_APPLIED}
+    contacts = with_gone(report.contacts)
+    numbers = {name: contacts.get(name, 0) for name in _NOT_APPLIED}
     return {name: number for name, number in numbers.items() if number}
 
 

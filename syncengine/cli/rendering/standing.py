@@ -36,5 +36,5 @@ def print_standing(destination: str, standing: Mapping[Standing, int] | None) ->
     if numbers:
         print_line(
             f"{destination}: left alone by later runs: {with_numbers(numbers)}. "
-            "`syncengine show ID` says until when"
+            "`syncengine why ID` says until when"
         )

@@ -13,7 +13,7 @@ from syncengine.cli.rendering.layout import (
 )
 from syncengine.cli.rendering.live import progress_line
 from syncengine.cli.rendering.standing import print_standing
-from syncengine.model.reports import RunStatus
+from syncengine.model.reports import RunStatus, with_gone
 from syncengine.model.status import LastRun, StatusReport
 from syncengine.model.work import Standing
 
@@ -44,11 +44,14 @@ def print_statuses(reports: Sequence[StatusReport]) -> None:
 
 
 def _in_step(report: StatusReport) -> str:
-    """Return such as ``yes``, or ``yes, 5 held back`` after an undo."""
+    """Return such as ``yes``, or ``yes, but for 12, 5 held back`` after an undo."""
     in_step = _IN_STEP[report.in_step]
-    if not report.held_back:
-        return in_step
-    return f"{in_step}, {report.held_back} held back"
+    left_alone = sum(report.standing.values())
+    if report.in_step and left_alone:
+        in_step += f", but for {left_alone}"
+    if report.held_back:
+        in_step += f", {report.held_back} held back"
+    return in_step
 
 
 def _print_details(report: StatusReport) -> None:
@@ -75,7 +78,7 @@ def _print_details(report: StatusReport) -> None:
 
 def _print_last_run(name: str, run: LastRun) -> None:
     """Print the numbers of the last run, and its error."""
-    shown = {key: number for key, number in run.contacts.items() if number}
+    shown = {key: number for key, number in with_gone(run.contacts).items() if number}
     # All contacts that the run had to do with: the others are parts of that number.
     all_of_them = shown.pop("changed", 0)
     if all_of_them:
