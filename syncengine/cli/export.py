@@ -45,11 +45,13 @@ CONSENT = OutputKind(
     re.compile(rb'\{"file":"syncengine consent"'),
 )
 _FORM_BY_ENDING: dict[str, Format] = {
+    "": "csv",
+    ".csv": "csv",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-"""Form of a file by the end of its name; any other file holds CSV."""
+"""Form of a file by the end of its name."""
 
 
 def export(
@@ -115,7 +117,7 @@ def _export_contacts(
         )
         return
     if chosen == "table":
-        chosen = _FORM_BY_ENDING.get(out.suffix.lower(), "csv")
+        chosen = _form_of(out)
     with OutputFile(out, CONTACTS, owner_only=True) as file:
         number = print_pages(
             pages,
@@ -131,6 +133,20 @@ def _export_contacts(
     if show_values:
         message += ", with personal data: only you may read it"
     err.print(message, markup=False, soft_wrap=True)
+
+
+def _form_of(path: Path) -> Format:
+    """Return the form that a file's name asks for. Raises ConfigError for none."""
+    # That it is somebody else's file is the graver fault.
+    refuse_other_file(path, CONTACTS)
+    form = _FORM_BY_ENDING.get(path.suffix.lower())
+    if form is None:
+        what = (
+            f'no form is known for names that end in "{path.suffix}": let the name end '
+            "in .csv, .json or .jsonl, or give --format"
+        )
+        raise ConfigError([Problem("--out", what)])
+    return form
 
 
 def _export_consent(path: Path, *, json: bool) -> None:

@@ -230,6 +230,11 @@ async def _check_export(desk: Desk) -> None:
         "export", "--out", str(file), "--format", "table"
     )
     assert (await desk.say("export", "--out", str(file)))[0] == 0
+    sheet = file.with_suffix(".xlsx")
+    assert 'end in ".xlsx"' in await desk.refused("export", "--out", str(sheet))
+    assert not sheet.exists()
+    written = await desk.say("export", "--out", str(sheet), "--format", "csv")
+    assert written[0] == 0
     # What another verb or a person wrote stays.
     own = desk.here.file.read_bytes()
     for others, verb in (
