@@ -17,9 +17,15 @@ from syncengine.model.work import RunKind, Standing
 _CONTACTS = {"changed": 15, "applied": 2, "rejected": 1}
 
 
-def test_gone_contacts_are_in_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_names_its_gone_contacts_and_when_to_retry(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert counted_contacts(_CONTACTS) == "2 applied, 1 rejected, 12 gone"
     assert counted_contacts({"changed": 3, "applied": 3}) == "3 applied"
+    halted = {"changed": 3, "deferred": 3}
+    print_runs([RunReport("charles", 6, RunStatus.HALTED, contacts=halted)])
+    said = capsys.readouterr().out
+    assert "`syncengine retry 6` tries all of them once that is mended or over" in said
     report = RunReport("charles", 7, RunStatus.DONE, contacts=_CONTACTS)
     print_runs([report])
     said = capsys.readouterr().out

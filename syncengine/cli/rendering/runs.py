@@ -126,9 +126,13 @@ def _print_retry(report: RunReport) -> None:
             f"{report.undo_of} --yes` again."
         )
     elif again:
+        when = "now"
+        # Before that it would be halted again, such as by a wait that is not over.
+        if report.status is RunStatus.HALTED:
+            when = "once that is mended or over"
         print_line(
             f"  {name}: the next run tries again: {', '.join(again)}. "
-            f"`syncengine retry {report.run_id}` tries all of them now."
+            f"`syncengine retry {report.run_id}` tries all of them {when}."
         )
     if left_alone:
         print_line(
