@@ -39,6 +39,7 @@ class Databases:
         self._made: set[str] = set()
         self._count = 0
         self._template: str | None = None
+        self._strategy = self._cheapest_strategy()
 
     def create(self, *, migrated: bool) -> str:
         """The DSN of a fresh database."""
@@ -66,10 +67,22 @@ class Databases:
         self._wait(
             self._admin.execute(
                 f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING UTF8'
+                f"{self._strategy}"
             )
         )
         self._made.add(name)
         return name
+
+    def _cheapest_strategy(self) -> str:
+        """Return how to copy a template, as words of SQL.
+
+        Copying its files costs half of the CPU that writing each page to the log does,
+        and brings the caches of the catalogue along. It ends with a checkpoint, which
+        is cheap where nothing waits for a disk. Postgres before 15 knows no other way.
+        """
+        durable = self._wait(self._admin.fetchval("SHOW fsync")) == "on"
+        knows_two = self._admin.get_server_version() >= (15,)
+        return " STRATEGY file_copy" if knows_two and not durable else ""
 
     def _drop(self, name: str) -> None:
         if name not in self._made:
