@@ -17,7 +17,6 @@ from syncengine.app.vendor_access import task_of
 from syncengine.engine.adoption import Adoption, Finding
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.prepared import Prepared
-from syncengine.engine.records import LEFT_ALONE
 from syncengine.engine.stopping import broken_off_by
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
@@ -30,6 +29,7 @@ from syncengine.model.work import (
     Record,
     Status,
 )
+from syncengine.planning.attempt.records import LEFT_ALONE
 from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.rows import SourceRows
 

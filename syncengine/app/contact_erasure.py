@@ -25,13 +25,13 @@ from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.erasing import CopiesThere, copies_there, keys_of_person
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.records import WAS_GONE
 from syncengine.engine.tally import Tally
 from syncengine.errors import AccountStopped, RequestFailed, SourceError
 from syncengine.model.contact import Desired, Known, MatchKey
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import BatchKind, ContactState, SourceRow
+from syncengine.planning.attempt.records import WAS_GONE
 from syncengine.planning.mapping import map_row
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state import erasure

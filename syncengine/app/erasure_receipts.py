@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from syncengine.app.run_request import RESTORED, RunRequest
 from syncengine.config.destination import DestinationConfig
-from syncengine.engine.records import WAS_GONE
 from syncengine.errors import BrakeApplied, SyncEngineError, as_sentence
 from syncengine.model.contact_ids import as_argument, name_of, name_of_owner
 from syncengine.model.erasure import Erased, Receipt
+from syncengine.planning.attempt.records import WAS_GONE
 from syncengine.storage.state.erasure import ErasureProgress, ForgetOutcome
 
 NOTHING_KNOWN = "nothing is known of it there"

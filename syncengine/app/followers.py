@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from syncengine.engine.prepared import Prepared
-from syncengine.engine.task import Job
 from syncengine.model.work import KeyWait, Status
+from syncengine.planning.attempt.job import Job
 
 _EVERYTHING = "*"
 """Stands for all fields of a contact that is removed: it lets go of all its keys."""

@@ -18,7 +18,6 @@ from syncengine.config.project import Config
 from syncengine.engine.prepared import Prepared
 from syncengine.engine.quota import counted_window, quota_name
 from syncengine.engine.refusal_groups import Probe
-from syncengine.engine.task import Job
 from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.model.calls import Call, OutcomeKind, Unsupported
 from syncengine.model.contact import MatchKey
@@ -26,6 +25,7 @@ from syncengine.model.costs import Cost, exactly
 from syncengine.model.limits import LONGEST_PACED
 from syncengine.model.plans import PlanReport
 from syncengine.model.work import ContactOutcome, Standing
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.causes import CauseCounter, causes_of
 from syncengine.planning.distrust import known_before_distrust, should_read_back
 from syncengine.planning.forecast import (

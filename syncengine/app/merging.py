@@ -2,7 +2,7 @@
 
 The contact of ours is noted as being merged before anything is sent. If the process
 dies, or the answer is lost, the next run finds that note, and asks the vendor which of
-the two is left (``engine.settlement``).
+the two is left (``planning.attempt.settling``).
 """
 
 from __future__ import annotations

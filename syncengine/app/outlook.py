@@ -14,14 +14,12 @@ from syncengine.app.databases import Databases
 from syncengine.app.left_alone import retry_dead, run_contact
 from syncengine.app.vendor_access import task_of
 from syncengine.config.destination import DestinationConfig
-from syncengine.engine.consent import SAME_PERSON, subjects_of
+from syncengine.engine.consent import subjects_of
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.prepared import Prepared
-from syncengine.engine.records import like_suppressed
-from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
-from syncengine.model.consent import SubjectFinder, SubjectKind
+from syncengine.model.consent import SAME_PERSON, SubjectFinder, SubjectKind
 from syncengine.model.contact import Desired, Pending
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
@@ -36,6 +34,8 @@ from syncengine.model.work import (
     Standing,
     Status,
 )
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.records import like_suppressed
 from syncengine.planning.intents import still_unknown
 from syncengine.planning.look_up import plan_look_up
 from syncengine.planning.mapping import has_opted_out

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from syncengine.engine.task import Job
 from syncengine.model.contact import Known
 from syncengine.model.work import Record
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.causes import Cause, Why
 from syncengine.planning.forecast import Prices
 from syncengine.planning.plan import Plan

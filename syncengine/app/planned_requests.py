@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.app.rehearsal import Rehearsal
-from syncengine.engine.task import Job
 from syncengine.model.calls import CREATING, Call
 from syncengine.model.contact import Known, MatchKey
 from syncengine.model.http import Exchange, Json, Request
@@ -22,6 +21,7 @@ from syncengine.model.plan_sample import (
     PlannedStep,
     RequestCase,
 )
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.distrust import known_before_distrust, should_read_back
 from syncengine.planning.exchanges import first_request
 from syncengine.planning.forecast import Prices, requests_of

@@ -14,9 +14,10 @@ from syncengine.app.session import Session
 from syncengine.app.vendor_access import task_of
 from syncengine.engine.approval import Approval
 from syncengine.engine.prepare import Preparer
-from syncengine.engine.task import Job, Task
+from syncengine.engine.task import Task
 from syncengine.engine.undoing import UndoPreparer
 from syncengine.engine.waiting import Waiting
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.causes import CauseCounter
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state.keys import Keys

@@ -14,13 +14,13 @@ from functools import partial
 from syncengine.engine.consent import Consent
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Retrier
-from syncengine.engine.task import Job
 from syncengine.errors import ContactSuppressed, VendorHalted
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Exchange
 from syncengine.model.work import ContactState, LinkedContact
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.plan import Plan
 from syncengine.ports import ContactStore, Vendor
 

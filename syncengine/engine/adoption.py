@@ -14,7 +14,6 @@ from functools import partial
 
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Retrier
-from syncengine.engine.task import Job
 from syncengine.errors import contact_error
 from syncengine.model.capabilities import matches
 from syncengine.model.change import ContactChange, Effect
@@ -22,6 +21,7 @@ from syncengine.model.contact import THIS_RUN, Desired, MatchKey, Remote
 from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.phones import surely_same
 from syncengine.model.work import Record, Status
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.found_contacts import (
     known_from_remote,
     tags_with_prefix,

@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from syncengine.engine import records
-from syncengine.engine.consent import OPTED_OUT, SAME_PERSON, subjects_of
+from syncengine.engine.consent import subjects_of
 from syncengine.engine.contact_planner import BatchFacts
 from syncengine.engine.prepared import Prepared
-from syncengine.engine.task import Job, Task
+from syncengine.engine.task import Task
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.consent import Subject, SubjectFinder
+from syncengine.model.consent import OPTED_OUT, SAME_PERSON, Subject, SubjectFinder
 from syncengine.model.plan_file import Moved, PlannedContact
 from syncengine.model.work import BatchKind, ContactState, Record, Status
+from syncengine.planning.attempt import records
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
 from syncengine.planning.plan_file import (

@@ -11,23 +11,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from syncengine.engine.task import Job
 from syncengine.errors import ContactSuppressed
-from syncengine.model.consent import Subject, SubjectFinder
+from syncengine.model.consent import LEFT_SOURCE, OPTED_OUT, Subject, SubjectFinder
 from syncengine.model.contact import Fields, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping as ContactMapping
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.mapping import has_opted_out
 from syncengine.ports import ContactStore, SendCheck, SourceReader
-
-OPTED_OUT = "opted_out"
-"""Reason where the source's own opt-out column is true."""
-SAME_PERSON = "same_person"
-"""Reason where a contact that was never in step has a phone or an address of one that
-was suppressed or forgotten by its id."""
-LEFT_SOURCE = "left_source"
-"""Reason where the source does not select the row any more: its opt-out column cannot
-be read then."""
 
 
 def subjects_of(job: Job, naming: SubjectFinder) -> tuple[Subject, ...]:

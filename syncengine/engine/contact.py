@@ -1,36 +1,49 @@
-"""Sync of one contact: settle what is unknown, then plan and send.
+"""Player of contacts' attempts: does what the steps of each ask for.
 
-``Settlement`` settles and ``CallSender`` sends; here is only what follows after what,
-and what an attempt ends with where something was raised. The workers of the
-``Dispatcher`` call it.
+What is done about a contact, and in which order, is decided without input or output by
+``planning.attempt``. Here are the effects: requests to the vendor, questions to the
+state, records, waits. The workers of the ``Dispatcher`` call ``ContactSync``.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from syncengine.engine import endings
 from syncengine.engine.account_check import AccountCheck
-from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, AttemptEnding, Next
-from syncengine.engine.call_sender import CallSender
-from syncengine.engine.conclusions import is_not_ready_yet
 from syncengine.engine.consent import Consent
-from syncengine.engine.contact_finder import ContactFinder
 from syncengine.engine.exchange import Meter
 from syncengine.engine.ownership import Ownership
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
-from syncengine.engine.settlement import Settlement
-from syncengine.engine.stopping import StopFlag
-from syncengine.engine.task import Job, Task
-from syncengine.errors import (
-    AccountStopped,
-    ContactSuppressed,
-    RequestFailed,
-    SyncEngineError,
-    VendorUnavailable,
+from syncengine.engine.stopping import StopFlag, sleep_unless_stopped
+from syncengine.engine.task import Task
+from syncengine.model.calls import Answer, Applied, Call
+from syncengine.model.http import Exchange
+from syncengine.planning.attempt.conclusions import unavailable_until_found
+from syncengine.planning.attempt.contact_attempt import contact_attempt, not_begun
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.progress import AttemptEnding, Overwritten
+from syncengine.planning.attempt.steps import (
+    AnsweredCall,
+    AskErasure,
+    AskGoingOn,
+    AskOwnerOfAnswer,
+    AskOwners,
+    CheckAccount,
+    Checkpoint,
+    Claim,
+    Find,
+    NoteAccount,
+    Read,
+    Send,
+    Step,
+    Wait,
+    WriteIntent,
 )
-from syncengine.model.calls import Rejected
 from syncengine.ports import ContactStore, Vendor
 
 
@@ -51,28 +64,20 @@ class ContactSync:
 
         Once ``stopping`` is set, no further attempt begins.
         """
-        self._retry_policy = task.retry_policy
-        self._settles_within = vendor.capabilities.settles_within
+        self._rules = task.rules(vendor)
+        self._vendor = vendor
+        self._retrier = retrier
+        self._store = store
+        self._recorder = recorder
         self._stopping = stopping
         self._consent = consent
-        account = AccountCheck(
+        self._ownership = Ownership(task.destination, store)
+        self._account = AccountCheck(
             vendor, retrier, store, consent, passed=task.gone_accepted
         )
-        ownership = Ownership(task.destination, store, vendor.capabilities)
-        finder = ContactFinder(vendor, retrier, ownership, task.mapping.tag_prefix)
-        self._settlement = Settlement(task, vendor, finder, account, recorder, stopping)
-        self._sender = CallSender(
-            task,
-            vendor,
-            retrier,
-            store,
-            recorder,
-            stopping,
-            finder,
-            ownership,
-            account,
-            self._settlement,
-        )
+        self._answer_numbers = itertools.count(1)
+        """Numbers for ``AnsweredCall.number``."""
+        self._overwritten: list[Overwritten] = []
 
     async def sync(self, job: Job) -> AttemptEnding:
         """Carry out one attempt of the contact, to its end.
@@ -80,78 +85,122 @@ class ContactSync:
         Raises StorageError and LeaseLost only: whatever else happens ends with this
         contact.
         """
-        allowed = None if self._consent is None else self._consent.about(job)
-        attempt = Attempt(
-            job, job.state.known, Meter(allowed), changes=job.state.changes
-        )
         if self._stopping.is_set():
-            error = AccountStopped(
-                "the run, or its account, was stopped before this contact was reached; "
-                "the next run tries it"
-            )
-            return endings.deferred(attempt, "stopped", error)
-        try:
-            ending = await self._carry_out(attempt)
-        except (RequestFailed, AccountStopped, ContactSuppressed) as error:
-            ending = self._ended_by(attempt, error)
-        except SyncEngineError:
-            # The storage failed. That is nobody's ending: it ends the run.
-            raise
-        except Exception as error:  # noqa: BLE001 - it must not reach another contact
-            ending = endings.unforeseen(attempt, error)
-        record = replace(ending.record, changes=attempt.changes)
-        return replace(ending, record=record, answered=attempt.answered)
+            return not_begun(job, self._rules)
+        allowed = None if self._consent is None else self._consent.about(job)
+        meter = Meter(allowed)
+        ending = await self._play(job, meter)
+        if ending.overwritten is not None:
+            self._overwritten.append(ending.overwritten)
+        return _with_requests(ending, meter.requests)
 
     async def note_overwritten(self) -> None:
         """Note which vendor contacts were written over: the next run mends them.
 
-        Everything else has to be recorded before.
+        It is done once all owners are recorded: one that was being worked on meanwhile
+        would else be recorded as in step afterwards.
         """
-        await self._sender.note_overwritten()
+        overwritten, self._overwritten = self._overwritten, []
+        for each in overwritten:
+            await self._store.overwritten(each.owner, each.external_id, each.written)
 
-    async def _carry_out(self, attempt: Attempt) -> AttemptEnding:
-        """Settle, plan and send, until the contact's end."""
-        for _ in range(self._retry_policy.attempts):
-            ending = await self._settlement.settle(attempt)
-            if ending is not None:
+    async def _play(self, job: Job, meter: Meter) -> AttemptEnding:
+        """Do what the attempt asks for, step by step."""
+        attempt = contact_attempt(job, self._rules)
+        go_on: Callable[[], Step[Any]] = partial(next, attempt)
+        while True:
+            try:
+                step = go_on()
+            except StopIteration as end:
+                ending: AttemptEnding = end.value
                 return ending
-            result = await self._sender.send(attempt)
-            # A plan follows a plan when more was learned of the contact: ``missing``
-            # and ``moved`` of the attempt see to it that it comes to an end.
-            while result is Next.PLAN:
-                result = await self._sender.send(attempt)
-            if isinstance(result, AttemptEnding):
-                return result
-        return endings.unsettled(attempt)
+            try:
+                answer = await self._do(step, job, meter)
+            except Exception as error:  # noqa: BLE001 - the attempt judges it
+                go_on = partial(attempt.throw, error)
+            else:
+                go_on = partial(attempt.send, answer)
 
-    def _ended_by(
-        self,
-        attempt: Attempt,
-        error: RequestFailed | AccountStopped | ContactSuppressed,
-    ) -> AttemptEnding:
-        """Return the end of an attempt at which an error was raised."""
-        match error:
-            case VendorUnavailable():
-                return self._end_unreachable(attempt, error)
-            case AccountStopped():
-                return endings.deferred(attempt, "account_stopped", error)
-            case ContactSuppressed():
-                return endings.suppressed(attempt, error.reason)
+    async def _do(self, step: Step[Any], job: Job, meter: Meter) -> object:
+        """Do what a step asks for, and return its answer."""
+        answer: object = None
+        match step:
+            case Send():
+                answer = await self._send(step, meter)
+            case Find(key):
+                find = partial(self._vendor.find, key)
+                answer = await self._retrier.run(find, meter, repeatable=True)
+            case Read(external_id):
+                read = partial(self._vendor.read, external_id)
+                answer = await self._retrier.run(read, meter, repeatable=True)
+            case CheckAccount():
+                await self._account.check(job.state.contact_id, meter)
+            case NoteAccount():
+                self._account.seen()
+            case Wait(seconds):
+                answer = await self._wait(seconds)
+            case AskGoingOn():
+                answer = not self._stopping.is_set()
             case _:
-                refusal = Rejected("cannot_be_sent", str(error), by_vendor=False)
-                return endings.rejected(attempt, refusal)
+                answer = await self._ask_or_write(step, job)
+        return answer
 
-    def _end_unreachable(
-        self, attempt: Attempt, error: VendorUnavailable
-    ) -> AttemptEnding:
-        """Return the end of a contact that the vendor did not judge.
+    async def _ask_or_write(self, step: Step[Any], job: Job) -> object:
+        """Do what a step asks for that is about the state alone."""
+        answer: object = None
+        contact_id = job.state.contact_id
+        match step:
+            case Claim():
+                answer = await self._ownership.claim(contact_id, step)
+            case AskOwners(external_ids):
+                answer = await self._ownership.others_among(
+                    contact_id, external_ids, takes_over=job.takes_over
+                )
+            case AskOwnerOfAnswer():
+                answer = await self._ownership.owner_of_answer(contact_id, step)
+            case AskErasure(external_id, within):
+                answer = await self._store.is_erasing(external_id, within)
+            case WriteIntent(intent):
+                await self._store.intend([intent])
+            case Checkpoint(record, is_awaited):
+                self._recorder.put(job.batch, record)
+                if is_awaited:
+                    await self._recorder.flush()
+            case _:
+                raise TypeError(f"no such step: {type(step).__name__}")
+        return answer
 
-        Another attempt is worth it where the vendor has only just created the contact,
-        and does not let it be written to yet.
-        """
-        ending = endings.deferred(attempt, "unreachable", error)
-        is_last = attempt.job.attempt == LAST_ATTEMPT
-        if is_last or not is_not_ready_yet(error, attempt.actions):
-            return ending
-        ready_in = min(self._settles_within, self._retry_policy.max_wait)
-        return replace(ending, postponed=True, ready_in=ready_in)
+    async def _send(self, step: Send, meter: Meter) -> AnsweredCall:
+        """Send a call until it is answered."""
+        make = partial(self._vendor.send, step.call)
+        if step.is_just_created:
+            make = partial(_send_until_found, self._vendor, step.call)
+        answered = await self._retrier.run_to_answer(
+            make, meter, repeatable=step.repeatable
+        )
+        answer = answered.value
+        if isinstance(answer, Applied) and answer.receipt:
+            # The vendor has only accepted it, and carries it out some time later.
+            self._retrier.scheduled()
+        return AnsweredCall(answer, answered.after_lost_try, next(self._answer_numbers))
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait so long, or until the run is stopped; False where it is already."""
+        if self._stopping.is_set():
+            return False
+        await sleep_unless_stopped(self._stopping, seconds)
+        return True
+
+
+def _send_until_found(vendor: Vendor, call: Call) -> Exchange[Answer]:
+    """Send a call about a contact that the vendor may not show yet."""
+    return unavailable_until_found(vendor.send(call))
+
+
+def _with_requests(ending: AttemptEnding, requests: int) -> AttemptEnding:
+    """Return the end of an attempt that took so many requests."""
+    outcome = ending.record.outcome
+    if outcome is None:
+        return ending
+    record = replace(ending.record, outcome=replace(outcome, requests=requests))
+    return replace(ending, record=record)

@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from syncengine.engine import records
-from syncengine.engine.consent import OPTED_OUT
-from syncengine.engine.task import Job, Task
-from syncengine.engine.undo_jobs import with_target
+from syncengine.engine.task import Task
 from syncengine.errors import SourceError, SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
+from syncengine.model.consent import OPTED_OUT
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.mapping import OnRemoved
@@ -32,6 +30,9 @@ from syncengine.model.work import (
     SourceRow,
     Status,
 )
+from syncengine.planning.attempt import records
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.undo_jobs import with_target
 from syncengine.planning.distrust import should_read_back
 from syncengine.planning.intents import (
     after_unknown_deletion,
@@ -216,7 +217,7 @@ class ContactPlanner:
                 return None
             desired = Desired(state.contact_id, {})
             job = Job(contact.batch, state, desired, source_hash, Plan())
-            return records.in_step(job, known, (), 0, ())
+            return records.in_step(job, known, (), ())
         blank = Job(contact.batch, state, None, source_hash, Plan())
         job_or_refusal = with_target(
             blank, UndoTarget(None, known, note), self._capabilities
@@ -264,7 +265,7 @@ class ContactPlanner:
         if _is_acknowledged(state, contact.row):
             return None
         left = still_unknown(known, plan, manages_tags=desired.manages_tags)
-        return records.in_step(job, known, (), 0, plan.unsupported, left=left)
+        return records.in_step(job, known, (), plan.unsupported, left=left)
 
     def _with_open_create_and_deletion(self, state: ContactState) -> ContactState:
         """Return the state with what follows from a create or deletion without answer.
@@ -378,7 +379,7 @@ class ContactPlanner:
         if wanted is not None:
             policy = OnRemoved.IGNORE
         left = unknown_after_removal(known, policy, self._capabilities)
-        return records.in_step(job, known, (), 0, plan.unsupported, left=left)
+        return records.in_step(job, known, (), plan.unsupported, left=left)
 
     def _has_to_be_settled_first(self, known: Known) -> bool:
         """Return whether the vendor may have more of a contact than is known."""

@@ -17,7 +17,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import assert_never
 
-from syncengine.engine.attempt import LAST_ATTEMPT, AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
 from syncengine.engine.open_batches import OpenBatches
@@ -31,12 +30,13 @@ from syncengine.engine.stopping import (
     sleep_unless_stopped,
 )
 from syncengine.engine.tally import Tally
-from syncengine.engine.task import Job
 from syncengine.engine.waiting import Waiting
 from syncengine.errors import AccountStopped, RunStopped, SourceError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.work import Batch, BatchKind, ContactOutcome, Record, Status
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.progress import LAST_ATTEMPT, AttemptEnding
 from syncengine.ports import BatchStore
 
 Recreations = Callable[[], Awaitable[Sequence[str]]]

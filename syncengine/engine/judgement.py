@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from syncengine.engine.attempt import AttemptEnding
 from syncengine.errors import AccountStopped, VendorHalted
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact_ids import name_of
 from syncengine.model.work import ContactOutcome, Record, Status
+from syncengine.planning.attempt.progress import AttemptEnding
 from syncengine.planning.outages import TRIPS_AFTER, Outage
 from syncengine.planning.refusals import RefusalStreak
 

@@ -13,16 +13,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from syncengine.engine import records
 from syncengine.engine.approval import Approval
-from syncengine.engine.consent import SAME_PERSON, subjects_of
+from syncengine.engine.consent import subjects_of
 from syncengine.engine.contact_planner import BatchFacts, ContactPlanner
 from syncengine.engine.neighbours import Leaving, Neighbours
 from syncengine.engine.prepared import Prepared
-from syncengine.engine.task import Job, Task
+from syncengine.engine.task import Task
 from syncengine.errors import SourceError
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.consent import Subject, SubjectFinder
+from syncengine.model.consent import SAME_PERSON, Subject, SubjectFinder
 from syncengine.model.contact import Desired, Known
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.undo import TakenBack
@@ -35,6 +34,8 @@ from syncengine.model.work import (
     SharedContact,
     SourceRow,
 )
+from syncengine.planning.attempt import records
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.causes import released_parts
 from syncengine.planning.distrust import known_before_distrust
 from syncengine.planning.intents import intent_of_plan

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from syncengine.engine.task import Job
 from syncengine.model.plan_file import Moved
 from syncengine.model.work import Record
+from syncengine.planning.attempt.job import Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncengine.engine import records
-from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.prepare import Preparer
-from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.work import (
     Batch,
@@ -35,6 +32,9 @@ from syncengine.model.work import (
     RefusalGroup,
     Status,
 )
+from syncengine.planning.attempt import records
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.progress import AttemptEnding
 from syncengine.planning.refusals import ALIKE, is_tried_version
 from syncengine.ports import BatchStore, RefusalStore
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from syncengine.engine import records, records_of_undo
-from syncengine.engine.consent import OPTED_OUT
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import (
     BatchAttempt,
@@ -21,14 +19,17 @@ from syncengine.engine.prepare import (
     intents_of,
 )
 from syncengine.engine.prepared import Prepared
-from syncengine.engine.task import Job, Task
-from syncengine.engine.undo_jobs import with_target
+from syncengine.engine.task import Task
 from syncengine.errors import SourceError
 from syncengine.model.calls import Rejected
 from syncengine.model.change import ContactChange, Effect
+from syncengine.model.consent import OPTED_OUT
 from syncengine.model.contact import Desired, Known, MatchKey
 from syncengine.model.undo import NO_ROW, LaterChange, TakenBack, UndoScope
 from syncengine.model.work import Batch, ContactState, Record, SourceRow
+from syncengine.planning.attempt import records, records_of_undo
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.undo_jobs import with_target
 from syncengine.planning.distrust import known_before_distrust
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan
@@ -286,10 +287,10 @@ class UndoPreparer(Preparer):
         blank = Job(batch, state, target.desired, source_hash, Plan(), undo=undo)
         job = with_target(blank, target, self._capabilities)
         if isinstance(job, Rejected):
-            return records_of_undo.refused(blank, state.known, job, (), 0)
+            return records_of_undo.refused(blank, state.known, job, ())
         if not job.plan.calls:
             return records_of_undo.taken_back(
-                job, target, target.known, (), 0, job.plan.unsupported
+                job, target, target.known, (), job.plan.unsupported
             )
         return job
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from syncengine.engine import records
-from syncengine.engine.attempt import AttemptEnding
 from syncengine.model.work import KeyWait, Record
+from syncengine.planning.attempt import records
+from syncengine.planning.attempt.progress import AttemptEnding
 from syncengine.planning.waiting import refusal_of_waiting
 from syncengine.ports import WaitStore
 

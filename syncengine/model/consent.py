@@ -32,6 +32,15 @@ from syncengine.model.http import Json
 from syncengine.model.mapping import Form, Mapping
 from syncengine.model.written import NotReadError
 
+OPTED_OUT = "opted_out"
+"""Reason where the source's own opt-out column is true."""
+SAME_PERSON = "same_person"
+"""Reason where a contact that was never in step has a phone or an address of one that
+was suppressed or forgotten by its id."""
+LEFT_SOURCE = "left_source"
+"""Reason where the source does not select the row any more: its opt-out column cannot
+be read then."""
+
 
 class SubjectKind(StrEnum):
     """Kinds of names in a suppression."""

@@ -145,7 +145,7 @@ class ContactPlan:
     """True where it was deleted at the vendor, and is only looked up."""
     recreates: bool = False
     is_met: bool = False
-    """True where another destination may have made it (``engine.task.Job.met``)."""
+    """True where another destination may have made it (``planning.attempt.job``)."""
     is_wanted: bool = False
     """True where another destination wants the copy of a removed contact: it is not
     deleted then."""

@@ -12,19 +12,14 @@ from itertools import chain
 
 import pytest
 
-from syncengine.engine import (
-    call_sender,
-    consent,
-    contact_finder,
-    contact_planner,
-    settlement,
-)
+from syncengine.engine import consent, contact_planner
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.waiting import Waiting
 from syncengine.model.calls import Applied, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known
 from syncengine.model.work import Record
+from syncengine.planning.attempt import finding, sending, settling
 from syncengine.planning.found_contacts import with_inherited
 from syncengine.planning.intents import remaining_intent
 from syncengine.planning.learning import learn
@@ -42,7 +37,7 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def _nobody_is_looked_up(patch: pytest.MonkeyPatch) -> None:
-    for module in (settlement, contact_planner):
+    for module in (settling, contact_planner):
         patch.setattr(module, "plan_look_up", lambda *_, **__: None)
 
 
@@ -57,20 +52,20 @@ def _answers_move_contacts(patch: pytest.MonkeyPatch) -> None:
         learned = learn(known, call, applied, capabilities)
         return replace(learned, external_id=applied.external_id or learned.external_id)
 
-    patch.setattr(call_sender, "names_other_contact", lambda *_: False)
-    patch.setattr(call_sender, "learn", believes)
+    patch.setattr(sending, "names_other_contact", lambda *_: False)
+    patch.setattr(sending, "learn", believes)
 
 
 def _lists_stay_behind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        contact_finder,
+        finding,
         "with_inherited",
         lambda known, tags, *_: with_inherited(known, tags),
     )
 
 
 def _tags_stay_behind(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(contact_finder, "with_inherited", lambda known, *_: known)
+    patch.setattr(finding, "with_inherited", lambda known, *_: known)
 
 
 def _nobody_is_asked_about_suppressions(patch: pytest.MonkeyPatch) -> None:
@@ -126,7 +121,7 @@ def _nobody_asks_the_other_destination(patch: pytest.MonkeyPatch) -> None:
 
 def _lost_answers_are_successes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        call_sender,
+        sending,
         "remaining_intent",
         lambda *_, **__: remaining_intent((), besides=None),
     )

@@ -12,11 +12,12 @@ from itertools import chain
 
 import pytest
 
-from syncengine.engine import attempt, contact_planner
+from syncengine.engine import contact_planner
 from syncengine.model.change import ChangedField, ContactChange
 from syncengine.model.contact import THIS_RUN, Desired
 from syncengine.model.work import RunChanges
 from syncengine.planning import change_log, undo
+from syncengine.planning.attempt import progress
 from syncengine.planning.change_log import Piece, with_pieces
 from tests.simulation.drawing import draw_history
 from tests.simulation.history import play
@@ -32,7 +33,7 @@ def _who_settles_has_sent(patch: pytest.MonkeyPatch) -> None:
     def of_this_run(changes: RunChanges, pieces: Collection[Piece]) -> RunChanges:
         return with_pieces(changes, [each._replace(run_id=THIS_RUN) for each in pieces])
 
-    patch.setattr(attempt, "with_pieces", of_this_run)
+    patch.setattr(progress, "with_pieces", of_this_run)
 
 
 def _what_is_unknown_was_empty(patch: pytest.MonkeyPatch) -> None:

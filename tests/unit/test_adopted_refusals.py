@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from syncengine.app.adoption_look_up import _refused
-from syncengine.engine import records
 from syncengine.model.calls import Rejected
 from syncengine.model.contact import Known
 from syncengine.model.work import ContactState, Status
+from syncengine.planning.attempt import records
 
 
 def test_adopt_counts_nothing_and_says_of_nobody_that_it_is_left_alone() -> None:

@@ -13,12 +13,11 @@ from typing import cast
 
 import pytest
 
-from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.exchange import Meter
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier, RetryPolicy
-from syncengine.engine.task import Job, Task
+from syncengine.engine.task import Task
 from syncengine.errors import (
     LeaseLost,
     VendorHalted,
@@ -28,9 +27,11 @@ from syncengine.errors import (
 from syncengine.model.calls import Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, TagCall, Write
 from syncengine.model.contact import Desired, Known, Pending
-from syncengine.model.http import Request, Response
+from syncengine.model.http import Json, Request, Response
 from syncengine.model.mapping import Mapping, OnRemoved
 from syncengine.model.work import ContactState
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.progress import AttemptEnding
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import ContactStore, Vendor
 from tests.support.virtual_time import run
@@ -149,6 +150,11 @@ def synced(
 
 class _Translator:
     capabilities = CAN
+
+    @staticmethod
+    def same(field: str, ours: Json, theirs: Json) -> bool:
+        del field
+        return bool(ours == theirs)
 
     def send(self, call: Call) -> Generator[Request, Response, Answer]:
         del call

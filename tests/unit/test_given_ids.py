@@ -11,10 +11,9 @@ from typing import cast
 
 import pytest
 
-from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.task import Job, Task
+from syncengine.engine.task import Task
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
@@ -22,6 +21,8 @@ from syncengine.model.http import Request, Response
 from syncengine.model.mapping import Mapping as FieldMapping
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import ContactState, LinkResult
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.progress import AttemptEnding
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import ContactStore, Vendor
 from tests.support.virtual_time import run

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import pytest
 
-from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.judgement import Judge
 from syncengine.errors import AccountStopped
 from syncengine.model.calls import Action, OutcomeKind
 from syncengine.model.contact import Known
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
+from syncengine.planning.attempt.progress import AttemptEnding
 from syncengine.planning.outages import TRIPS_AFTER, Outage, Trouble, trouble_of
 from syncengine.planning.refusals import (
     IN_A_ROW,

@@ -8,12 +8,12 @@ import pytest
 
 from syncengine import vendors
 from syncengine.app.planned_requests import RequestPreview
-from syncengine.engine.task import Job
 from syncengine.model.contact import Desired, Known, MatchKey
 from syncengine.model.costs import exactly
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.plan_sample import PlannedStep
 from syncengine.model.work import ContactState, Status
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.forecast import Prices
 from syncengine.planning.plan import Plan, plan_contact
 from tests.support.vendors.subjects import subject

@@ -10,7 +10,6 @@ import pytest
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.prepared import Prepared
 from syncengine.engine.refusal_groups import MOST_PROBES, choose
-from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Desired
 from syncengine.model.work import (
@@ -22,6 +21,7 @@ from syncengine.model.work import (
     RefusalGroup,
     Status,
 )
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.plan import Plan
 from syncengine.ports import RefusalStore
 

@@ -11,7 +11,6 @@ from typing import cast
 import pytest
 
 from syncengine.app.stopping import Stopping, stop_account_on
-from syncengine.engine.attempt import AttemptEnding
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
@@ -22,7 +21,7 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
-from syncengine.engine.task import Job, Task
+from syncengine.engine.task import Task
 from syncengine.errors import (
     AccountStopped,
     RunStopped,
@@ -32,7 +31,7 @@ from syncengine.errors import (
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
-from syncengine.model.http import Request, Response
+from syncengine.model.http import Json, Request, Response
 from syncengine.model.mapping import Mapping as FieldMapping
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import (
@@ -43,6 +42,8 @@ from syncengine.model.work import (
     Record,
     Status,
 )
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.progress import AttemptEnding
 from syncengine.planning.plan import Plan
 from syncengine.ports import BatchStore, ContactStore, SendCheck, Sender, Vendor
 from tests.support.virtual_time import run
@@ -182,6 +183,11 @@ class Nobody:
     name = "nobody"
     capabilities = Capabilities(create=Write(), find_by=("ref",), settles_within=100.0)
     asked = 0
+
+    @staticmethod
+    def same(field: str, ours: Json, theirs: Json) -> bool:
+        del field
+        return bool(ours == theirs)
 
     def find(self, key: MatchKey) -> Generator[Request, Response, Sequence[Remote]]:
         del key

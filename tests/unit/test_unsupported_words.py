@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import syncengine
-from syncengine.engine.conclusions import with_subject
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
 from syncengine.model.unsupported import in_words
+from syncengine.planning.attempt.conclusions import with_subject
 from syncengine.planning.refusals import (
     common_refusal,
     common_refusal_of_dropped,

@@ -16,10 +16,10 @@ from syncengine.app.meaning import causes_since
 from syncengine.app.show_report import show_report
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
-from syncengine.engine.task import Job
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.contact_ids import contact_id_of, name_of
 from syncengine.model.desk import WhyReport
+from syncengine.planning.attempt.job import Job
 from syncengine.storage.state.history import (
     StandingNow,
     last_event,

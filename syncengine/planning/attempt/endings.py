@@ -1,22 +1,23 @@
 """Ends of a contact's attempt, in the words that its outcome is stored with. Pure.
 
-Each function takes the ``Attempt`` as it is by then, with its actions, requests and
-knowledge, and returns its ``AttemptEnding``. The record in it is made by ``records``.
+Each function takes the ``Attempt`` as it is by then, with its actions and knowledge,
+and returns its ``AttemptEnding``. The record in it is made by ``records``. The number
+of requests is not known here: whoever plays the attempt adds it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from syncengine.engine import records, records_of_undo
-from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, AttemptEnding
-from syncengine.engine.conclusions import gone_message
-from syncengine.engine.consent import LEFT_SOURCE, OPTED_OUT
 from syncengine.errors import AccountStopped, VendorUnavailable, where_it_broke
 from syncengine.model.calls import Rejected
+from syncengine.model.consent import LEFT_SOURCE, OPTED_OUT
 from syncengine.model.contact import Pending
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.work import KeyWait, Record
+from syncengine.planning.attempt import records, records_of_undo
+from syncengine.planning.attempt.conclusions import gone_message
+from syncengine.planning.attempt.progress import LAST_ATTEMPT, Attempt, AttemptEnding
 from syncengine.planning.intents import intent_of_plan
 from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import weight
@@ -53,7 +54,6 @@ def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> AttemptEnding
         attempt.job,
         attempt.known,
         attempt.actions,
-        attempt.meter.requests,
         plan.unsupported,
         attempt.receipt,
         left,
@@ -72,7 +72,6 @@ def _taken_back(attempt: Attempt, plan: Plan, left: Pending | None) -> Record:
         job.target,
         replace(attempt.known, pending=left),
         attempt.actions,
-        attempt.meter.requests,
         plan.unsupported + attempt.dropped,
         attempt.receipt,
     )
@@ -86,7 +85,7 @@ def undo_skipped(attempt: Attempt, skip: Skip) -> AttemptEnding:
     job = attempt.job
     assert job.undo is not None, "only an undo skips contacts"
     record = records_of_undo.put_back(
-        job, job.undo, attempt.known, skip, attempt.actions, attempt.meter.requests
+        job, job.undo, attempt.known, skip, attempt.actions
     )
     return AttemptEnding(record)
 
@@ -95,9 +94,7 @@ def rejected(attempt: Attempt, refusal: Rejected) -> AttemptEnding:
     """Return the end of a contact that the vendor refused, or our own check."""
     job = attempt.job
     if job.undo is not None:
-        record = records_of_undo.refused(
-            job, attempt.known, refusal, attempt.actions, attempt.meter.requests
-        )
+        record = records_of_undo.refused(job, attempt.known, refusal, attempt.actions)
         return AttemptEnding(record, refused=refusal.by_vendor, weight=1)
     record = records.rejected(
         job.state,
@@ -106,7 +103,6 @@ def rejected(attempt: Attempt, refusal: Rejected) -> AttemptEnding:
         refusal,
         removal=job.desired is None,
         actions=attempt.actions,
-        requests=attempt.meter.requests,
     )
     return AttemptEnding(
         record, refused=refusal.by_vendor, weight=weight(job.state, job.source_hash)
@@ -134,7 +130,6 @@ def deferred(
         code,
         str(error),
         actions=attempt.actions,
-        requests=attempt.meter.requests,
         unknown=is_unreachable and attempt.known.pending is not None,
         status=error.status if isinstance(error, VendorUnavailable) else None,
     )
@@ -163,7 +158,6 @@ def not_stated(attempt: Attempt, objection: str) -> AttemptEnding:
         "plan_not_stated",
         message,
         actions=attempt.actions,
-        requests=attempt.meter.requests,
     )
     return AttemptEnding(record)
 
@@ -192,11 +186,8 @@ def suppressed(attempt: Attempt, reason: str) -> AttemptEnding:
     of a suppression in the state.
     """
     job = attempt.job
-    requests = attempt.meter.requests
     if reason == LEFT_SOURCE:
-        return AttemptEnding(
-            records.left(job, attempt.known, attempt.actions, requests)
-        )
+        return AttemptEnding(records.left(job, attempt.known, attempt.actions))
     # The row that opted out is another version than the one that was read: without a
     # hash the next run reads it.
     source_hash = None if reason == OPTED_OUT else job.source_hash
@@ -207,7 +198,6 @@ def suppressed(attempt: Attempt, reason: str) -> AttemptEnding:
         reason,
         removal=job.desired is None,
         actions=attempt.actions,
-        requests=requests,
     )
     return AttemptEnding(record)
 
@@ -228,7 +218,6 @@ def gone(
         attempt.known,
         gone_message(destination, attempt.contact_id, owner),
         actions=attempt.actions,
-        requests=attempt.meter.requests,
     )
     return AttemptEnding(record)
 
@@ -248,7 +237,6 @@ def key_reserved(attempt: Attempt, owner: str) -> AttemptEnding:
         "key_still_held",
         message,
         actions=attempt.actions,
-        requests=attempt.meter.requests,
     )
     fields = tuple(key.field for key in attempt.job.keys)
     wait = KeyWait(owner, fields, attempt.job.source_hash)
@@ -270,7 +258,6 @@ def behind_newcomer(attempt: Attempt, newcomer: str) -> AttemptEnding:
         attempt.known,
         "key_still_held",
         message,
-        requests=attempt.meter.requests,
     )
     return AttemptEnding(record, postponed=attempt.job.attempt == 1)
 
@@ -286,7 +273,6 @@ def erasure_under_way(attempt: Attempt, ready_in: float) -> AttemptEnding:
         attempt.known,
         "erasure_under_way",
         _ERASURE_UNDER_WAY,
-        requests=attempt.meter.requests,
     )
     is_last = attempt.job.attempt >= LAST_ATTEMPT
     return AttemptEnding(record, postponed=not is_last, ready_in=ready_in)

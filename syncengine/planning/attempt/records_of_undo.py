@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncengine.engine.task import Job
 from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
 from syncengine.model.contact import Known
 from syncengine.model.undo import NO_ROW, TakenBack
 from syncengine.model.unsupported import in_words
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.undo import ContactUndo, Skip, UndoTarget, skip_in_words
 
 _KEPT = (Status.SYNCED, Status.REMOVED)
@@ -27,7 +27,6 @@ def taken_back(
     target: UndoTarget,
     known: Known,
     actions: tuple[Action, ...],
-    requests: int,
     unsupported: tuple[Unsupported, ...],
     receipt: str = "",
 ) -> Record:
@@ -45,7 +44,7 @@ def taken_back(
             reasons.append(in_words(unsupported))
         if receipt:
             reasons.append(f"the vendor has scheduled it: {receipt}")
-        outcome = _outcome_of_target(left, actions, requests, "; ".join(reasons))
+        outcome = _outcome_of_target(left, actions, "; ".join(reasons))
     note = target.note
     if note.version == NO_ROW:
         # There is no row that could have it sent again.
@@ -62,16 +61,14 @@ def taken_back(
 def _outcome_of_target(
     left: tuple[Unsupported, ...],
     actions: tuple[Action, ...],
-    requests: int,
     message: str,
 ) -> ContactOutcome:
     """Return the outcome of a contact; ``left`` is what could not be taken back."""
     if not left:
-        return ContactOutcome(OutcomeKind.APPLIED, actions, requests, message=message)
+        return ContactOutcome(OutcomeKind.APPLIED, actions, message=message)
     return ContactOutcome(
         OutcomeKind.UNSUPPORTED,
         actions,
-        requests,
         code=left[0].code,
         message=message,
         unsupported=left,
@@ -85,7 +82,7 @@ def left_alone(state: ContactState, undo: ContactUndo, skip: Skip) -> Record:
         known=state.known,
         status=state.status,
         source_hash=state.source_hash,
-        outcome=_outcome_of(undo, skip, (), 0),
+        outcome=_outcome_of(undo, skip, ()),
         keeps_state=True,
     )
 
@@ -96,11 +93,10 @@ def put_back(
     known: Known,
     skip: Skip,
     actions: tuple[Action, ...],
-    requests: int,
 ) -> Record:
     """Return the record of a contact that an undo leaves alone after its intent."""
     record = _as_before(job.state, known, undo.note or TakenBack(undo.scope.run_id))
-    return replace(record, outcome=_outcome_of(undo, skip, actions, requests))
+    return replace(record, outcome=_outcome_of(undo, skip, actions))
 
 
 def refused(
@@ -108,7 +104,6 @@ def refused(
     known: Known,
     refusal: Rejected,
     actions: tuple[Action, ...],
-    requests: int,
 ) -> Record:
     """Return the record of a contact whose undo was refused.
 
@@ -118,10 +113,9 @@ def refused(
     outcome = ContactOutcome(
         OutcomeKind.REJECTED,
         actions,
-        requests,
-        refusal.code,
-        refusal.message,
-        refusal.status,
+        code=refusal.code,
+        message=refusal.message,
+        http_status=refusal.status,
     )
     return Record(
         contact_id=job.state.contact_id,
@@ -157,19 +151,18 @@ def _as_before(state: ContactState, known: Known, note: TakenBack) -> Record:
 
 
 def _outcome_of(
-    undo: ContactUndo, skip: Skip, actions: tuple[Action, ...], requests: int
+    undo: ContactUndo, skip: Skip, actions: tuple[Action, ...]
 ) -> ContactOutcome:
     """Return the outcome of a contact that is left alone as a whole."""
     message = skip_in_words(skip, undo)
     if skip is Skip.UNSETTLED:
         return ContactOutcome(
-            OutcomeKind.DEFERRED, actions, requests, skip.value, message
+            OutcomeKind.DEFERRED, actions, code=skip.value, message=message
         )
     return ContactOutcome(
         OutcomeKind.UNSUPPORTED,
         actions,
-        requests,
-        skip.value,
-        message,
+        code=skip.value,
+        message=message,
         unsupported=(Unsupported(skip.value, ""),),
     )

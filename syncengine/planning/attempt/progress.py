@@ -1,8 +1,8 @@
 """An attempt of a contact: its progress, its next step, and its end.
 
 An attempt is one try of a contact within a run: it is looked up, planned, sent, and
-recorded. ``ContactSync`` carries it out; ``Settlement`` and ``CallSender`` work on the
-``Attempt`` and add to it what they learn.
+recorded. ``contact_attempt`` decides it; ``settling``, ``finding`` and ``sending`` add
+to the ``Attempt`` what they learn.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from syncengine.engine.exchange import Meter
-from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Unsupported
 from syncengine.model.contact import Known, Pending
 from syncengine.model.work import KeyWait, Record, RunChanges
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.rules import Rules
 from syncengine.planning.change_log import Piece, with_pieces
 from syncengine.planning.senders import with_earlier_senders
 
@@ -32,6 +32,17 @@ class Next(Enum):
     that the retry policy grants."""
     PLAN = auto()
     """More is known of the contact than before: plan against it, and send the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overwritten:
+    """A vendor contact that the values of another contact than its owner reached."""
+
+    owner: str
+    """Its owner, as ``destination/contact_id``."""
+    external_id: str
+    written: Pending
+    """What was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,8 @@ class AttemptEnding:
     answered: int = 0
     """Place of the last answer about the contact among all answers of the run, counted
     from 1; 0: there was none."""
+    overwritten: Overwritten | None = None
+    """Vendor contact of another contact that a write of this one reached."""
 
 
 @dataclass(slots=True)
@@ -65,8 +78,7 @@ class Attempt:
     known: Known
     """What is known of the contact now. It is the plan's when the attempt begins, and
     each look-up and each answer adds to it."""
-    meter: Meter
-    """Counts the attempt's requests, and checks consent before each."""
+    rules: Rules
     actions: tuple[Action, ...] = ()
     """Actions of the calls that were applied."""
     dropped: tuple[Unsupported, ...] = ()

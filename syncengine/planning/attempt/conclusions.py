@@ -1,6 +1,6 @@
 """Conclusions from a call and its answer, or from the lack of one. Pure.
 
-``CallSender`` asks these questions for each call; the words of a few refusals are here
+``sending`` asks these questions for each call; the words of a few refusals are here
 as well.
 """
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncengine.engine.consent import SAME_PERSON
-from syncengine.engine.task import Job
 from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
+from syncengine.model.consent import SAME_PERSON
 from syncengine.model.contact import Known, Pending
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.refusals import (
     DEAD_AFTER,
     common_refusal,
@@ -48,7 +48,6 @@ def in_step(
     job: Job,
     known: Known,
     actions: tuple[Action, ...],
-    requests: int,
     unsupported: tuple[Unsupported, ...],
     receipt: str = "",
     left: Pending | None = None,
@@ -68,7 +67,7 @@ def in_step(
     all_unsupported = unsupported + dropped
     outcome = None
     if actions or all_unsupported:
-        outcome = _done(actions, requests, all_unsupported, receipt, was_gone=was_gone)
+        outcome = _done(actions, all_unsupported, receipt, was_gone=was_gone)
     # The copy stays there for another destination, which takes it over.
     is_moved = job.wanted is not None and known.external_id is not None
     if job.desired is None:
@@ -95,7 +94,6 @@ def in_step(
 
 def _done(
     actions: tuple[Action, ...],
-    requests: int,
     unsupported: tuple[Unsupported, ...],
     receipt: str,
     *,
@@ -109,7 +107,7 @@ def _done(
         code = unsupported[0].code
     message = f"the vendor has scheduled it: {receipt}" if receipt else ""
     return ContactOutcome(
-        kind, actions, requests, code, message, unsupported=unsupported
+        kind, actions, code=code, message=message, unsupported=unsupported
     )
 
 
@@ -135,7 +133,6 @@ def deferred(
     message: str,
     *,
     actions: tuple[Action, ...] = (),
-    requests: int = 0,
     unknown: bool = False,
     status: int | None = None,
 ) -> Record:
@@ -145,7 +142,9 @@ def deferred(
     may have been carried out; ``status`` is that of the vendor's last answer.
     """
     kind = OutcomeKind.UNKNOWN if unknown else OutcomeKind.DEFERRED
-    outcome = ContactOutcome(kind, actions, requests, code, message, status)
+    outcome = ContactOutcome(
+        kind, actions, code=code, message=message, http_status=status
+    )
     return replace(step(job, known, known.pending), outcome=outcome)
 
 
@@ -155,13 +154,12 @@ def gone(
     message: str,
     *,
     actions: tuple[Action, ...] = (),
-    requests: int = 0,
 ) -> Record:
     """Return the record of a contact that was deleted at the vendor.
 
     It is left alone until its row changes.
     """
-    outcome = ContactOutcome(OutcomeKind.GONE, actions, requests, "gone", message)
+    outcome = ContactOutcome(OutcomeKind.GONE, actions, code="gone", message=message)
     return Record(
         contact_id=job.state.contact_id,
         known=replace(known, pending=None),
@@ -197,7 +195,6 @@ def suppressed(
     *,
     removal: bool = False,
     actions: tuple[Action, ...] = (),
-    requests: int = 0,
 ) -> Record:
     """Return the record of a contact about which nothing is sent.
 
@@ -216,7 +213,7 @@ def suppressed(
         rejections=state.rejections,
         rejected_hash=state.rejected_hash,
         outcome=ContactOutcome(
-            OutcomeKind.SUPPRESSED, actions, requests, reason, message
+            OutcomeKind.SUPPRESSED, actions, code=reason, message=message
         ),
         removal=removal,
     )
@@ -255,7 +252,7 @@ def like_suppressed(contact_id: str) -> str:
     )
 
 
-def left(job: Job, known: Known, actions: tuple[Action, ...], requests: int) -> Record:
+def left(job: Job, known: Known, actions: tuple[Action, ...]) -> Record:
     """Return the record of a contact that left the source during the run.
 
     Nothing more is sent about it: the next run handles it as a removed contact.
@@ -265,7 +262,7 @@ def left(job: Job, known: Known, actions: tuple[Action, ...], requests: int) -> 
         "and the next run deals with that"
     )
     outcome = ContactOutcome(
-        OutcomeKind.SUPPRESSED, actions, requests, "left_source", message
+        OutcomeKind.SUPPRESSED, actions, code="left_source", message=message
     )
     return replace(step(job, known, known.pending), outcome=outcome)
 
@@ -278,7 +275,6 @@ def rejected(
     *,
     removal: bool = False,
     actions: tuple[Action, ...] = (),
-    requests: int = 0,
 ) -> Record:
     """Return the record of a refused contact: planned again, or a dead letter.
 
@@ -302,10 +298,9 @@ def rejected(
         outcome=ContactOutcome(
             OutcomeKind.REJECTED,
             actions,
-            requests,
-            refusal.code,
-            message,
-            refusal.status,
+            code=refusal.code,
+            message=message,
+            http_status=refusal.status,
         ),
         removal=removal,
         refusal=common_refusal(refusal),

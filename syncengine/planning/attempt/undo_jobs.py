@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncengine.engine.task import Job
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.mapping import OnRemoved
+from syncengine.planning.attempt.job import Job
 from syncengine.planning.plan import plan_contact
 from syncengine.planning.removal import plan_removal
 from syncengine.planning.undo import UndoTarget

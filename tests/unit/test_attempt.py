@@ -1,0 +1,215 @@
+"""The rules of doubt as tables: an attempt is played by hand, without a loop."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine.errors import StorageError, VendorUnavailable
+from syncengine.model.calls import Action, Answer, Applied, OutcomeKind, Rejected
+from syncengine.model.capabilities import Capabilities, Deletion, Write
+from syncengine.model.contact import Desired, Known, MatchKey, Remote
+from syncengine.model.http import Json
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import ContactState, LinkResult, Status
+from syncengine.planning import attempt as attempt_package
+from syncengine.planning.attempt.contact_attempt import contact_attempt
+from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.progress import AttemptEnding
+from syncengine.planning.attempt.rules import Rules
+from syncengine.planning.attempt.steps import (
+    AnsweredCall,
+    AskGoingOn,
+    AskOwnerOfAnswer,
+    CheckAccount,
+    Checkpoint,
+    Claim,
+    Find,
+    NoteAccount,
+    Send,
+    Step,
+    Wait,
+)
+from syncengine.planning.plan import Plan, plan_contact
+
+_ATTEMPT = Path(attempt_package.__path__[0])
+KEY = MatchKey("ref", "7")
+WISH = Desired("7", {"ref": "7", "name": "Ilse"}, keys=(KEY,))
+CAN = Capabilities(
+    create=Write(),
+    update=Write(),
+    delete=Deletion(),
+    find_by=("ref",),
+    settles_within=30.0,
+)
+LOST = VendorUnavailable("no answer", maybe_applied=True)
+UNSENT = VendorUnavailable("no connection", maybe_applied=False)
+REFUSED = Rejected("invalid", "no", 400)
+GONE = Rejected("not_found", "no such contact", 404)
+THEIRS = Remote("v7", {"ref": "7", "name": "Ilse"})
+
+Reply = Any
+"""The answer to a step, or the exception that is thrown."""
+
+
+def _same(field: str, ours: Json, theirs: Json) -> bool:
+    del field
+    return bool(ours == theirs)
+
+
+RULES = Rules("here", CAN, _same, OnRemoved.UNTAG)
+
+
+@dataclass
+class Played:
+    """An attempt that was played to its end, and the steps it asked for."""
+
+    ending: AttemptEnding
+    steps: list[Step[Any]]
+
+    @property
+    def asked(self) -> list[str]:
+        """Return what was asked of the vendor, in order."""
+        names: list[str] = []
+        for step in self.steps:
+            if isinstance(step, Send):
+                names.append(step.call.action.value)
+            elif isinstance(step, Find | Wait):
+                names.append(type(step).__name__)
+        return names
+
+
+def played(known: Known, replies: Sequence[Reply]) -> Played:
+    """Play an attempt; ``replies`` are the answers to calls, look-ups and waits."""
+    plan = plan_contact(WISH, known, CAN)
+    assert isinstance(plan, Plan)
+    state = ContactState("7", known)
+    attempt = contact_attempt(Job(1, state, WISH, 1, plan), RULES)
+    left = list(replies)
+    steps: list[Step[Any]] = []
+    step = next(attempt)
+    while True:
+        steps.append(step)
+        reply = _reply(step, left)
+        try:
+            if isinstance(reply, Exception):
+                step = attempt.throw(reply)
+            else:
+                step = attempt.send(reply)
+        except StopIteration as end:
+            assert not left, "the attempt asked for less than it was given"
+            return Played(end.value, steps)
+
+
+def _reply(step: Step[Any], left: list[Reply]) -> Reply:
+    match step:
+        case Send():
+            reply = left.pop(0)
+            return reply if isinstance(reply, Exception) else _answered(reply)
+        case Find() | Wait():
+            return left.pop(0)
+        case Claim():
+            return LinkResult(None)
+        case AskGoingOn():
+            return True
+        case AskOwnerOfAnswer() | CheckAccount() | NoteAccount() | Checkpoint():
+            return None
+    raise AssertionError(step)
+
+
+def _answered(answer: Answer) -> AnsweredCall:
+    return AnsweredCall(answer, after_lost_try=False, number=1)
+
+
+NEW = Known()
+LINKED = Known("v7", fields={"ref": "7", "name": "old"}, key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("known", "replies", "asked", "kind", "status"),
+    [
+        # A newcomer is looked up, and created where nothing is found.
+        (NEW, [[], Applied("v7")], ["Find", "create"], "applied", Status.SYNCED),
+        # What is found is linked, and only what differs is sent.
+        (NEW, [[THEIRS]], ["Find"], "", Status.SYNCED),
+        # A lost create is never sent again before a look-up, at once and after a wait.
+        (
+            NEW,
+            [[], LOST, [THEIRS]],
+            ["Find", "create", "Find"],
+            "",
+            Status.SYNCED,
+        ),
+        (
+            NEW,
+            [[], LOST, [], True, [], Applied("v7")],
+            ["Find", "create", "Find", "Wait", "Find", "create"],
+            "applied",
+            Status.SYNCED,
+        ),
+        # Where the run is stopped during that wait, nothing is sent again.
+        (
+            NEW,
+            [[], LOST, [], False],
+            ["Find", "create", "Find", "Wait"],
+            "unknown",
+            Status.PENDING,
+        ),
+        # A create that surely did not arrive leaves nothing unknown.
+        (NEW, [[], UNSENT], ["Find", "create"], "deferred", Status.PENDING),
+        # A lost update stays unknown; it may be sent again by the next run.
+        (LINKED, [LOST], ["update"], "unknown", Status.PENDING),
+        (LINKED, [UNSENT], ["update"], "deferred", Status.PENDING),
+        (LINKED, [REFUSED], ["update"], "rejected", Status.REJECTED),
+        # A contact that is gone is looked for under its keys, and left alone.
+        (LINKED, [GONE, []], ["update", "Find"], "gone", Status.GONE),
+    ],
+)
+def test_what_is_asked_and_how_it_ends(
+    known: Known,
+    replies: list[Reply],
+    asked: list[str],
+    kind: str,
+    status: Status,
+) -> None:
+    result = played(known, replies)
+    record = result.ending.record
+    assert result.asked == asked
+    assert (record.outcome.kind if record.outcome else "") == kind
+    assert record.status is status
+    is_unknown = kind == OutcomeKind.UNKNOWN
+    assert (record.known.pending is not None) == is_unknown
+
+
+def test_a_storage_error_ends_no_contact_but_the_run() -> None:
+    with pytest.raises(StorageError):
+        played(LINKED, [StorageError("the database is away")])
+
+
+def test_what_nobody_foresaw_ends_with_the_contact_and_leaves_it_unknown() -> None:
+    result = played(LINKED, [KeyError("email")])
+    assert result.ending.record.outcome is not None
+    assert result.ending.record.outcome.code == "unforeseen"
+    assert result.ending.record.known.pending is not None
+    assert Action.UPDATE not in result.ending.record.outcome.actions
+
+
+def test_no_part_of_an_attempt_is_called_without_playing_its_steps() -> None:
+    """A generator that is called as a statement does nothing, and nobody says so."""
+    parts: set[str] = set()
+    statements: list[tuple[str, str]] = []
+    for file in _ATTEMPT.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.returns is not None:
+                if ast.unparse(node.returns).startswith("Steps["):
+                    parts.add(node.name)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                called = ast.unparse(node.value.func).rpartition(".")[2]
+                statements.append((called, f"{file.name}:{node.lineno}"))
+    assert "settle" in parts
+    assert [place for called, place in statements if called in parts] == []
