@@ -9,7 +9,6 @@ import asyncio
 import os
 import re
 import shutil
-import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind
 from tests.support.dumps import lose, program, restore
 from tests.support.people_project import RESPOND_IO, People, people
+from tests.support.quick_command import quick_command
 from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "backup-restore-loss.md"
@@ -116,10 +116,15 @@ def _fits(page: str, said: str) -> bool:
 
 @pytest.mark.asyncio
 async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
+    with quick_command(tmp_path / "bin" / "syncengine"):
+        await _play_the_page(database, tmp_path)
+
+
+async def _play_the_page(database: str, tmp_path: Path) -> None:
     async with people(
         database, tmp_path / "config", {NAME: RESPOND_IO}, twins=["respond_io"]
     ) as here:
-        shell = _shell(here, tmp_path)
+        shell = Shell(here, tmp_path, list(_steps()))
         await here.add(range(1, 6))
         assert exit_code(await here.run(NAME)) == 0
         await shell.play("What to keep", until=1)
@@ -163,16 +168,6 @@ async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
         await shell.play("New machine and new state")
         assert _names(here) == {number: f"Name {number}" for number in range(1, 6)}
         assert shell.steps == []
-
-
-def _shell(here: People, folder: Path) -> Shell:
-    command = folder / "bin" / "syncengine"
-    command.parent.mkdir()
-    command.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m syncengine "$@"\n', encoding="utf-8"
-    )
-    command.chmod(0o755)
-    return Shell(here, folder, list(_steps()))
 
 
 def _names(here: People) -> dict[int, str]:

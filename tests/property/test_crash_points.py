@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 from random import Random
 
@@ -42,6 +43,7 @@ def test_a_death_wherever_the_process_waits_is_mended_by_one_run(
         assert_mended(pair, scene, random.randint(1, points(pair, scene)), seed=number)
 
 
+@cache
 def points(pair: str, scene: str) -> int:
     """Return how often the process waits in this scene when nothing goes wrong."""
     result = play(History(pair, scene, 0, (Night(),)))

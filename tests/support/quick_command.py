@@ -1,0 +1,113 @@
+"""A program ``syncengine`` for shells, which starts in a twentieth of the usual time.
+
+A server has imported the command, and forks for each call. The program hands it its
+words, environment, folder and streams, and ends as the fork does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.repository import ROOT
+
+_CLIENT = """\
+#!{python} -ISE
+import json, os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.connect({address!r})
+call = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
+socket.send_fds(server, [len(call).to_bytes(4, "big")], [0, 1, 2])
+server.sendall(call)
+code = server.recv(1)
+sys.exit(code[0] if code else 70)
+"""
+_PATIENCE = 60.0
+
+
+@contextmanager
+def quick_command(program: Path) -> Iterator[None]:
+    """Make the program, and serve it while the block runs."""
+    # An abstract address: it leaves no file behind, and is short whatever the folder.
+    address = f"\0syncengine-test-{os.getpid()}-{secrets.token_hex(4)}"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        server = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(listening.fileno())],
+            pass_fds=(listening.fileno(),),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+        )
+    program.parent.mkdir(exist_ok=True)
+    text = _CLIENT.format(python=sys.executable, address=address)
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    try:
+        yield
+    finally:
+        # It ends with this pipe, and so with this process, too.
+        server.communicate(timeout=_PATIENCE)
+
+
+def _serve(listening: socket.socket) -> None:
+    # Imported once, for all calls.
+    for name in ("syncengine.__main__", "syncengine.cli.verbs", "syncengine.cli.run"):
+        importlib.import_module(name)
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a waiting fork
+    while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+        call, _ = listening.accept()
+        if os.fork() == 0:
+            listening.close()
+            _wait_for_one(call)
+        call.close()
+
+
+def _wait_for_one(call: socket.socket) -> None:
+    """Fork the command, and tell the program how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    length, streams, _, _ = socket.recv_fds(call, 4, 3)
+    text = b""
+    while len(text) < int.from_bytes(length, "big"):
+        piece = call.recv(65536)
+        if not piece:
+            os._exit(0)  # the program was killed
+        text += piece
+    command = os.fork()
+    if command == 0:
+        call.close()
+        _become(*json.loads(text), streams=streams)
+    _, status = os.waitpid(command, 0)
+    code = os.waitstatus_to_exitcode(status)
+    call.send(bytes([code if code >= 0 else 128 - code]))
+    os._exit(0)
+
+
+def _become(
+    words: list[str], environ: dict[str, str], folder: str, *, streams: list[int]
+) -> None:
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(folder)
+    sys.argv = ["syncengine", *words]
+    from syncengine.__main__ import main  # noqa: PLC0415 - the streams come first
+
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
