@@ -17,6 +17,7 @@ import asyncpg
 from syncengine.sandbox.server import Sandbox, serve
 from tests.support.demo_project import TOKEN
 from tests.support.doc_blocks import Block, is_like
+from tests.support.quick_command import quick_command
 from tests.support.repository import ROOT
 
 _MARK = "=== end of block"
@@ -118,12 +119,13 @@ async def readers_machine(dsn: str, folder: Path) -> AsyncIterator[ReadersMachin
     finally:
         await connection.close()
     shutil.copytree(ROOT / "config", folder / "config")
-    _program(folder / "run", 'shift; exec {python} -m syncengine "$@"')
-    _program(folder / "bin" / "syncengine", 'exec {python} -m syncengine "$@"')
+    _program(folder / "run", 'shift; exec syncengine "$@"')
+    (folder / "bin").mkdir()
     (folder / "bin" / "curl.py").write_text(_CURL, encoding="utf-8")
     _program(folder / "bin" / "curl", 'exec {python} "$(dirname "$0")/curl.py" "$@"')
-    async with serve(["respond_io"]) as sandbox:
-        yield ReadersMachine(folder, dsn, sandbox)
+    with quick_command(folder / "bin" / "syncengine"):
+        async with serve(["respond_io"]) as sandbox:
+            yield ReadersMachine(folder, dsn, sandbox)
 
 
 def _program(file: Path, command: str) -> None:
