@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +38,17 @@ _PATIENCE = 60.0
 @contextmanager
 def quick_command(program: Path) -> Iterator[None]:
     """Make the program, and serve it while the block runs."""
-    # An abstract address: it leaves no file behind, and is short whatever the folder.
-    address = f"\0syncengine-test-{os.getpid()}-{secrets.token_hex(4)}"
+    # A folder of its own: a socket's path may have about a hundred bytes, and a test's
+    # folder has more.
+    with (
+        tempfile.TemporaryDirectory(prefix="syncengine-") as folder,
+        _serving(f"{folder}/socket", program),
+    ):
+        yield
+
+
+@contextmanager
+def _serving(address: str, program: Path) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
