@@ -509,15 +509,21 @@ def _notes_of_values(
     """Yield a note where values of a phone or e-mail field look like none."""
     if each.form is Form.E164:
         fitting, what = counts.phones, "a phone number"
+        then = "such contacts are rejected"
     elif role_of_field(each.field) is Role.EMAIL:
         fitting, what = counts.emails, "an e-mail address"
+        # No form of a field refuses an address: only the vendor may.
+        then = (
+            "they are sent all the same, and the vendor may refuse the contact or keep "
+            "them: correct them in the source"
+        )
     else:
         return
     odd = counts.values - fitting
     if odd:
         yield (
             f'{_percent(odd, counts.values)} of the values in "{column}" do not '
-            f"look like {what}: such contacts are rejected"
+            f"look like {what}: {then}"
         )
 
 
