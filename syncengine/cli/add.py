@@ -145,12 +145,13 @@ def add(
     new = _with_settings(spec, new, asks=asks)
     place = common_source(config, new)
     source = run_engine(sample(config, place))
+    usual_key = config.engine.source.key
     if place.key is not None:
         chosen_key = place.key
     elif asks:
-        chosen_key = ask_for_key(source)
+        chosen_key = ask_for_key(source, usual_key)
     else:
-        chosen_key = proposed_key(source)
+        chosen_key = proposed_key(source, usual_key)
     if place.key is None:
         new = replace(new, key=chosen_key)
     refuse_unusable(spec, source, new, chosen_key)

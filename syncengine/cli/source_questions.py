@@ -10,9 +10,12 @@ from syncengine.model.columns import SampledSource
 from syncengine.planning.source_proposal import propose_key
 
 
-def ask_for_key(source: SampledSource) -> str:
-    """Return the key that somebody chooses; the proposed one for an empty answer."""
-    proposed = propose_key(source)
+def ask_for_key(source: SampledSource, usual: str | None = None) -> str:
+    """Return the key that somebody chooses; the proposed one for an empty answer.
+
+    ``usual`` is the key of the common table.
+    """
+    proposed = propose_key(source, usual)
     if proposed.column is None:
         print_line(f"note: {proposed.reason}")
     words = "Which column tells contacts apart?"
@@ -22,9 +25,12 @@ def ask_for_key(source: SampledSource) -> str:
     )
 
 
-def proposed_key(source: SampledSource) -> str:
-    """Return the key that is proposed. Raises ConfigError where none is."""
-    proposed = propose_key(source)
+def proposed_key(source: SampledSource, usual: str | None = None) -> str:
+    """Return the key that is proposed. Raises ConfigError where none is.
+
+    ``usual`` is the key of the common table.
+    """
+    proposed = propose_key(source, usual)
     if proposed.column is None:
         raise ConfigError([Problem("--key", f"is missing: {proposed.reason}")])
     return proposed.column

@@ -24,6 +24,15 @@ _PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 _SAID_NO = "said_no"
 """Name of the column that a view would have for all opt-outs together."""
 _VIEW = "contacts_to_send"
+_WORDS_FOR_NONE = (
+    *("", "-", "0"),
+    *("n", "no", "f", "false", "off", "none", "null"),
+    *("nein", "falsch", "aus", "keine", "nie", "non", "faux", "aucun", "falso"),
+)
+"""Texts that mean no opt-out, in the languages whose column names are known.
+
+Whoever has any other text counts as opted out: better one contact too few is sent.
+"""
 _DAYS = frozenset({ColumnKind.DATE, ColumnKind.TIMESTAMP})
 _NUMBERS = frozenset({ColumnKind.INTEGER, ColumnKind.NUMERIC, ColumnKind.FLOAT})
 
@@ -73,6 +82,7 @@ def _question_of_opt_outs(
     listed = ", ".join(f'"{each.name}" ({each.type_name})' for each in opt_outs)
     look = "looks like an opt-out" if len(opt_outs) == 1 else "look like opt-outs"
     said_no = " OR ".join(_said_no(each) for each in opt_outs)
+    look_first = _advice_on_words(source, opt_outs)
     # Advice for people: nothing here executes it.
     if source.is_query:
         advice = (
@@ -88,9 +98,28 @@ def _question_of_opt_outs(
     return OpenQuestion(
         "--opted-out COLUMN",
         f"{listed} {look}, and one boolean column has to say to whom nothing is sent. "
-        f"{advice}; or name the one boolean column that counts, or none (--opted-out "
-        "none), and whoever said no elsewhere is sent",
+        f"{advice}{look_first}; or name the one boolean column that counts, or none "
+        "(--opted-out none), and whoever said no elsewhere is sent",
     )
+
+
+def _advice_on_words(source: SampledSource, opt_outs: Sequence[SourceColumn]) -> str:
+    """Return the advice to look at the words of text columns; empty without any."""
+    texts = [each for each in opt_outs if _is_text(each)]
+    if not texts:
+        return ""
+    listed = " and ".join(f'"{each.name}"' for each in texts)
+    first = in_sql(texts[0].name)
+    place = "the source" if source.is_query else source.label
+    return (
+        f". Look first which words {listed} has (SELECT DISTINCT {first} FROM {place}): "
+        "every text that is not in the list counts as an opt-out, so add the words "
+        "that mean none"
+    )
+
+
+def _is_text(column: SourceColumn) -> bool:
+    return column.kind is ColumnKind.TEXT and not column.is_array
 
 
 def _said_no(column: SourceColumn) -> str:
@@ -102,8 +131,9 @@ def _said_no(column: SourceColumn) -> str:
         return f"coalesce({name}, false)"
     if column.kind in _NUMBERS:
         return f"coalesce({name}, 0) <> 0"
-    if column.kind is ColumnKind.TEXT:
-        return f"coalesce(lower({name}::text), '') NOT IN ('', 'no', 'false', '0')"
+    if _is_text(column):
+        words = ", ".join(f"'{word}'" for word in _WORDS_FOR_NONE)
+        return f"coalesce(lower(trim({name}::text)), '') NOT IN ({words})"
     return f"{name} IS NOT NULL"
 
 
@@ -174,17 +204,18 @@ def _notes(
 
 def _note_of_opt_out(column: SourceColumn, opted_out: str | None, place: str) -> str:
     """Return the note about a column that may hold people's no, and is not used."""
+    if opted_out:
+        # The chosen one may have been made of this one, as advised: nobody here knows.
+        return (
+            f'"{column.name}" looks like an opt-out beside "{opted_out}", which alone '
+            f'decides: whoever said no only in "{column.name}" is sent, unless '
+            f'"{opted_out}" is made of both (a boolean column of {place})'
+        )
     if not _is_flag(column):
         return (
             f'"{column.name}" looks like an opt-out, but has type '
             f"{column.type_name}, so whoever said no there is sent: make a boolean of "
             f"it in {place}, and name it with --opted-out"
-        )
-    if opted_out:
-        return (
-            f'"{column.name}" looks like an opt-out beside "{opted_out}", and only one '
-            "can be named, so whoever said no only there is sent: make one boolean of "
-            f"both in {place}, and name it with --opted-out"
         )
     return (
         f'"{column.name}" looks like an opt-out, and is not used: name it with '

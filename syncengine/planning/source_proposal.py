@@ -48,12 +48,19 @@ def propose_table(tables: Sequence[SourceTable]) -> SourceTable | None:
     return first
 
 
-def propose_key(source: SampledSource) -> KeyProposal:
-    """Return the column that tells contacts apart."""
+def propose_key(source: SampledSource, usual: str | None = None) -> KeyProposal:
+    """Return the column that tells contacts apart.
+
+    ``usual`` is the key of the common table. A view of that table has it, too, and no
+    index that tells.
+    """
     usable = [column for column in source.columns if _may_be_key(column)]
     indexed = _indexed_key(usable)
     if indexed is not None:
         return indexed
+    for column in usable:
+        if column.name == usual and _looks_unique(column):
+            return KeyProposal(column.name, "the key that syncengine.yaml names")
     if source.has_indexes:
         return KeyProposal(None, _why_no_key(source))
     return _key_by_name(source, usable)

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import re
 import sys
 import termios
 from collections.abc import AsyncIterator, Mapping
@@ -31,6 +32,13 @@ INSERT INTO crm.kunden
 SELECT n, 'Vorname' || n, 'Nachname' || n, '0151 ' || lpad(n::text, 7, '0'),
        'Person' || n || '@Example.org', '{vip}', n = 6, 'geheim' || n
 FROM generate_series(1, 6) AS n
+"""
+_OPT_OUT_IN_WORDS = """
+CREATE TABLE kunden ("Kunden-Nr" text PRIMARY KEY, "E-Mail" text, abgemeldet text);
+INSERT INTO kunden VALUES
+    ('K-1', 'a@example.org', 'nein'), ('K-2', 'b@example.org', ' N '),
+    ('K-3', 'c@example.org', NULL), ('K-4', 'd@example.org', 'JA'),
+    ('K-5', 'e@example.org', '2026-11-01'), ('K-6', 'f@example.org', '0')
 """
 _PATIENCE = 120.0
 """Seconds after which a command counts as one that does not end."""
@@ -159,6 +167,32 @@ async def test_at_a_terminal_each_question_has_an_answer_already(
         assert "match_on: [crm_id, phone]" in text
         assert "opted_out: werbesperre" in text
         assert "tags" not in text
+
+
+@pytest.mark.asyncio
+async def test_the_advice_for_an_opt_out_in_words_can_be_followed_as_it_is(
+    empty_database: str, tmp_path: Path
+) -> None:
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute(_OPT_OUT_IN_WORDS)
+    async with serve(["respond_io"]) as sandbox:
+        user = FirstUser(tmp_path, empty_database, sandbox)
+        assert await user.call("init", "--yes") == 0, user.said
+        add = user.adding("whatsapp_de")
+        assert await user.call(*add, "--yes") == 2, user.said
+        said = " ".join(user.said.split())
+        assert "SELECT DISTINCT abgemeldet FROM" in said
+        advised = re.search(r"(CREATE VIEW .*), and add with (--.*?)\. Look", said)
+        assert advised is not None, said
+        view, options = advised.groups()
+        await connection.execute(view)
+        assert await user.call(*add, *options.split(), "--yes") == 0, user.said
+        said = " ".join(user.said.split())
+        assert 'beside "said_no", which alone decides' in said
+        assert "is sent, unless" in said
+    left_out = 'SELECT "Kunden-Nr" FROM contacts_to_send WHERE said_no ORDER BY 1'
+    assert [row[0] for row in await connection.fetch(left_out)] == ["K-4", "K-5"]
+    await connection.close()
 
 
 async def _talk(

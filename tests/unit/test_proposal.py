@@ -328,7 +328,10 @@ def open_options(found: MappingProposal) -> list[str]:
     ("columns_", "expression"),
     [
         ("dnc:bool, optout:bool", "coalesce(dnc, false) OR coalesce(optout, false)"),
-        ("unsubscribed", "coalesce(lower(unsubscribed::text), '') NOT IN ('', 'no'"),
+        (
+            "unsubscribed",
+            "coalesce(lower(trim(unsubscribed::text)), '') NOT IN ('', '-'",
+        ),
         ("Opt Out:int", 'coalesce("Opt Out", 0) <> 0'),
         ("unsubscribed_at:time", "unsubscribed_at IS NOT NULL"),
         ("dnc:bool, optouts:list", "coalesce(dnc, false) OR optouts IS NOT NULL"),
@@ -518,6 +521,17 @@ def test_a_key_is_proposed_or_a_clear_sentence(
     found = propose_key(seen)
     assert found.column == column
     assert reason in found.reason
+
+
+def test_a_view_of_the_common_table_has_the_same_key() -> None:
+    seen = replace(source("id:int, Kunden-Nr, email"), has_indexes=False)
+    plain = [replace(each, primary=False, unique=False) for each in seen.columns]
+    view = replace(seen, columns=tuple(plain))
+    assert propose_key(view, "Kunden-Nr").column == "Kunden-Nr"
+    assert propose_key(view, "kundennr").column == "id", "the view has no such column"
+    assert propose_key(seen, "Kunden-Nr").column == "id", "an index tells more"
+    repeats = [replace(each, counts=ValueCounts(10, 10, 9)) for each in plain]
+    assert propose_key(replace(view, columns=tuple(repeats)), "email").column is None
 
 
 def _table(name: str, names: str, **more: object) -> SourceTable:
