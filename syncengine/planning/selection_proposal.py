@@ -109,10 +109,10 @@ def _advice_on_words(source: SampledSource, opt_outs: Sequence[SourceColumn]) ->
     if not texts:
         return ""
     listed = " and ".join(f'"{each.name}"' for each in texts)
-    first = in_sql(texts[0].name)
+    words = f"SELECT DISTINCT {in_sql(texts[0].name)}"
     place = "the source" if source.is_query else source.label
     return (
-        f". Look first which words {listed} has (SELECT DISTINCT {first} FROM {place}): "
+        f". Look first which words {listed} has ({words} FROM {place}): "
         "every text that is not in the list counts as an opt-out, so add the words "
         "that mean none"
     )
