@@ -98,7 +98,10 @@ class ApprovedCandidates(Candidates):
         if not len(self._part):
             yield "the plan has nothing to send here"
         elif self.done == len(self._part):
-            yield "everything in the plan was sent by former runs: nothing is left"
+            yield (
+                "everything in the plan was dealt with by former runs of it, sent or "
+                "left out by name: nothing is left"
+            )
         elif self.done:
             yield (
                 f"{_contacts(self.done)} of the plan were dealt with by former runs of "

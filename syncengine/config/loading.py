@@ -47,7 +47,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     Raises ConfigError with every problem found, those of single destinations too.
     """
     config = read_config(path, environ)
-    config.chosen(())
+    config.refuse_any_problem()
     return config
 
 

@@ -85,7 +85,10 @@ class Config:
         of other destinations do not count.
         """
         if not names:
-            self._refuse_any_problem()
+            try:
+                self.refuse_any_problem()
+            except ConfigError as error:
+                raise ConfigError([*error.problems, *self._advice()]) from None
             return self.destinations
         usable = {destination.name: destination for destination in self.destinations}
         problems: list[Problem] = []
@@ -118,13 +121,24 @@ class Config:
         accounts = {each.name: each.account for each in self.readable}
         return accounts.get(name, name)
 
-    def _refuse_any_problem(self) -> None:
+    def refuse_any_problem(self) -> None:
         """Raise ConfigError where there is any problem in the whole configuration."""
         problems = list(self.problems)
         for found in self.broken.values():
             problems += found
         if problems:
             raise ConfigError(problems)
+
+    def _advice(self) -> tuple[Problem, ...]:
+        """Return how to go on with the usable destinations, where others are broken."""
+        usable = " ".join(f"-d {each.name}" for each in self.destinations)
+        if self.problems or not usable:
+            return ()
+        what = (
+            "are not worked on either, since all were asked for; they are with "
+            f"`{usable}`"
+        )
+        return (Problem("the other destinations", what),)
 
     def _problems_of(
         self, name: str, usable: Mapping[str, DestinationConfig]

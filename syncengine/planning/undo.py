@@ -116,8 +116,8 @@ _CODES = {
 }
 _REASONS = {
     _Verdict.UNKNOWN_BEFORE: (
-        "nobody knows what was there before, so what the vendor has stays: change it "
-        "in the source, or there"
+        "nobody knows what was there before, so what the vendor has stays: a run puts "
+        "it right once the row or the mapping is corrected, or change it there"
     ),
     _Verdict.OPT_OUT: (
         "an opt-out is not taken back, unless settings.lower_opt_outs names the field"

@@ -52,6 +52,8 @@ async def test_others_go_on(database: str, tmp_path: Path, how: str) -> None:
             assert (code, told in said) == (0, False), said
             code, said = await here.command(verb)
             assert (code, told in said) == (2, True), said
+            if how != "ending":
+                assert "they are with `-d respond_io`" in said
         code, said = await here.command("run", "-d", "respond_io", "-d", "charles")
         assert (code, told in said) == (2, True), said
         assert here.held("respond_io")[1]["fields"]["firstName"] == "Zoë"

@@ -202,7 +202,10 @@ def test_fields(case: Part) -> None:
     ("fields", "next_step"),
     [
         ({"dnd": value(True, False)}, "settings.lower_opt_outs names the field"),
-        ({"tags.vip": value(True)}, "change it in the source, or there"),
+        (
+            {"tags.vip": value(True)},
+            "the row or the mapping is corrected, or change it there",
+        ),
     ],
 )
 def test_what_is_skipped_says_what_to_do(
