@@ -316,6 +316,7 @@ class _Opening:
             retry_of=prepared.request.retry_of,
             plan_id=plan_id,
             undo_of=undo_of,
+            whole=prepared.request.about_everybody,
             moving=recognised.moving,
             starting_anew=recognised.starting_anew,
             beside=self.account.beside,

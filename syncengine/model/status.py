@@ -74,8 +74,10 @@ class StatusReport:
     standing_codes: Mapping[Standing, Mapping[str, int]] = field(default_factory=dict)
     """Number of those among them that have a code, by reason and code."""
     in_step: bool | None = None
-    """True where the newest run that sends did everything; None while it is under
-    way, or where there was none."""
+    """True where the newest run about all contacts did everything, and each about some
+    of them since; None while one is under way, or where there was none about all."""
+    whole_run: int | None = None
+    """The newest run that sends and looked at all contacts."""
     progress: RunSnapshot | None = None
     """Progress of the run under way, as it has written down itself."""
     lease: LeaseHolder | None = None
@@ -110,6 +112,7 @@ class StatusReport:
             "account": self.account,
             "last_run": public_or_none(self.last_run),
             "in_step": self.in_step,
+            "whole_run": self.whole_run,
             "progress": public_or_none(self.progress),
             "standing": public_standing(self.standing),
             "standing_codes": {

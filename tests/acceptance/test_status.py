@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.app.verbs.status import status
 from tests.support.log_output import printed
-from tests.support.people_project import RESPOND_IO, people, refusing
+from tests.support.people_project import RESPOND_IO, People, people, refusing
 
 _ONE = {"respond_io": {**RESPOND_IO, "find_first": True}}
 
@@ -45,6 +46,43 @@ async def test_it_shows_the_last_run_and_asks_nobody(
         code, said = await here.command("failures", "99999999999999999999")
         assert code == 2, said
         assert "<= 9223372036854775807" in said
+        await here.source.execute("ALTER TABLE crm.elsewhere RENAME TO people")
+        await _check_parts(here)
+
+
+async def _in_step(here: People) -> tuple[bool | None, int | None]:
+    (report,) = await status(here.config, ("respond_io",))
+    return report.in_step, report.whole_run
+
+
+async def _check_parts(here: People) -> None:
+    """Check that runs about some contacts hide nothing of what the others lack."""
+    first = (await _in_step(here))[1]
+    await here.change(1, name="Other")
+    assert (await here.run("respond_io", contacts=("1",))).status == "done"
+    assert await _in_step(here) == (False, first)
+    _, said = await here.command("status")
+    assert f"run {first} was the newest that looked at all contacts" in said
+    here.heal("respond_io")
+    assert (await here.run("respond_io", retry_of=first)).status == "done"
+    assert await _in_step(here) == (False, first), "others may have come since"
+    whole = await here.run("respond_io")
+    assert await _in_step(here) == (True, whole.run_id)
+
+    here.fail("respond_io", refusing(1))
+    await here.change(1, name="Name 1")
+    assert (await here.run("respond_io", limit=1)).status == "incomplete"
+    assert await _in_step(here) == (False, whole.run_id)
+    await here.change(3, name="Other")
+    assert (await here.run("respond_io", contacts=("3",))).status == "done"
+    assert await _in_step(here) == (False, whole.run_id)
+    here.heal("respond_io")
+    whole = await here.run("respond_io", backfill=True)
+    assert await _in_step(here) == (True, whole.run_id)
+    await here.source.execute(
+        "UPDATE syncengine.sync_run SET whole = false, status = 'done'"
+    )
+    assert await _in_step(here) == (None, None), "no run has looked at everybody"
 
 
 @pytest.mark.asyncio

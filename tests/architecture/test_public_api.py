@@ -82,8 +82,8 @@ FIELDS = {
         probes throttled seconds forecast undo_of error noteworthy remarks cause
     """,
     "StatusReport": """
-        destination account last_run standing standing_codes in_step progress lease
-        open_erasures alerts undelivered_alerts held_back
+        destination account last_run standing standing_codes in_step whole_run
+        progress lease open_erasures alerts undelivered_alerts held_back
     """,
     "LastRun": "run_id kind status started_at ended_at contacts error",
     "LeaseHolder": "holder expires_at",

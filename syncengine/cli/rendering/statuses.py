@@ -58,6 +58,7 @@ def _print_details(report: StatusReport) -> None:
     name = report.destination
     if report.last_run is not None:
         _print_last_run(name, report.last_run)
+    _print_whole_run(report)
     _print_present_run(report)
     print_standing(name, report.standing)
     for reason, codes in report.standing_codes.items():
@@ -89,6 +90,24 @@ def _print_last_run(name: str, run: LastRun) -> None:
         print_line(f"{name}: {with_numbers(shown)}")
     if run.error:
         print_line(run.error, style="bold")
+
+
+def _print_whole_run(report: StatusReport) -> None:
+    """Print why a destination is not in step, or that is not known, after a part."""
+    last, whole = report.last_run, report.whole_run
+    if last is None or last.status is not RunStatus.DONE or report.in_step:
+        return
+    if whole is None:
+        told = "no run has looked at all contacts yet"
+    elif whole < last.run_id:
+        told = (
+            f"run {whole} was the newest that looked at all contacts, and it, or one "
+            "since, left some behind"
+        )
+    else:
+        return
+    name = report.destination
+    print_line(f"{name}: {told}: `syncengine run -d {name}` looks at all of them")
 
 
 def _print_present_run(report: StatusReport) -> None:

@@ -42,8 +42,8 @@ WHERE s.destination = $1 AND s.contact_id = unmade.contact_id
   AND s.status <> 'removed' AND (s.source_hash IS NOT NULL OR s.status = 'dead')
 
 -- name: start
-INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch, plan_id, undo_of)
-VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING run_id
+INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch, plan_id, undo_of, whole)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING run_id
 
 -- name: forecast
 UPDATE syncengine.sync_run SET forecast = $2::jsonb WHERE run_id = $1

@@ -1,6 +1,7 @@
 -- name: status
 -- Each destination with its last run, the lease of its account as long as that runs, and its open erasures.
--- sent_status: how the newest run ended that brings contacts in step.
+-- sent_status: how the newest run ended that brings contacts in step. whole_run, whole_status: the newest of them that
+-- looked at all contacts. parts_fell_short: one about some contacts, after that, did not do everything.
 -- holds_lease: the lease under which the last run began is still its own; otherwise its process is gone.
 SELECT asked.destination, run.run_id, run.kind, run.status, run.started_at, run.ended_at, run.totals, run.error,
        CASE WHEN run.status = 'running' THEN run.progress END AS progress,
@@ -9,6 +10,11 @@ SELECT asked.destination, run.run_id, run.kind, run.status, run.started_at, run.
        (SELECT sent.status FROM syncengine.sync_run AS sent
         WHERE sent.destination = asked.destination AND sent.kind <> ALL ($3::text[])
         ORDER BY sent.run_id DESC LIMIT 1) AS sent_status,
+       whole.run_id AS whole_run, whole.status AS whole_status,
+       EXISTS (SELECT FROM syncengine.sync_run AS part
+               WHERE part.destination = asked.destination AND part.kind <> ALL ($3::text[])
+               AND part.run_id > coalesce(whole.run_id, 0)
+               AND part.status NOT IN ('done', 'refused', 'held', 'running')) AS parts_fell_short,
        lease.holder, lease.expires_at,
        (SELECT count(*) FROM syncengine.sync_erasure AS erasure
         WHERE erasure.destination = asked.destination AND (erasure.status = 'open' OR erasure.to_ask <> '')) AS erasures
@@ -16,6 +22,10 @@ FROM unnest($1::text[], $2::text[]) AS asked (destination, account)
 LEFT JOIN LATERAL (
     SELECT * FROM syncengine.sync_run WHERE destination = asked.destination ORDER BY run_id DESC LIMIT 1
 ) AS run ON true
+LEFT JOIN LATERAL (
+    SELECT run_id, status FROM syncengine.sync_run
+    WHERE destination = asked.destination AND whole AND kind <> ALL ($3::text[]) ORDER BY run_id DESC LIMIT 1
+) AS whole ON true
 LEFT JOIN syncengine.sync_lease AS lease
     ON lease.account = asked.account AND NOT lease.released AND lease.expires_at > clock_timestamp()
 

@@ -139,6 +139,7 @@ async def start_run(
     retry_of: int | None = None,
     plan_id: str | None = None,
     undo_of: int | None = None,
+    whole: bool = True,
     moving: Sequence[str] = (),
     starting_anew: Sequence[str] = (),
     beside: Collection[str] = (),
@@ -150,7 +151,7 @@ async def start_run(
     of it, and move with this one. Those ``starting_anew`` lose the ids and values that
     are known of their contacts, since the account is another one. ``beside`` are former
     accounts whose leases this call took. ``plan_id`` is that of the plan file whose
-    calls the run sends.
+    calls the run sends. A run that looks at some of the contacts only is not ``whole``.
     """
     # All of it is one transaction. A crash leaves either no trace of this run, and the
     # next one does the same again, or a run that counts as running until the next one
@@ -177,6 +178,7 @@ async def start_run(
             fence.epoch,
             plan_id,
             undo_of,
+            whole,
         )
         return run_id
 

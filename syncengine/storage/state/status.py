@@ -62,7 +62,8 @@ async def read_status(
             last_run=last_run,
             standing=standing[name],
             standing_codes=by_code[name],
-            in_step=_in_step(row["sent_status"], last_run),
+            in_step=_in_step(row, last_run),
+            whole_run=row["whole_run"],
             progress=progress,
             lease=_lease(row),
             open_erasures=row["erasures"],
@@ -99,14 +100,23 @@ def _by_code(
     return found
 
 
-def _in_step(sent_status: str | None, last_run: LastRun | None) -> bool | None:
-    """Return whether the run that ended so did everything; None: that is not known."""
+def _in_step(row: asyncpg.Record, last_run: LastRun | None) -> bool | None:
+    """Return whether the newest whole run, and each one since, did everything.
+
+    None where that is not known.
+    """
+    sent_status = row["sent_status"]
     if sent_status is None or last_run is None:
         return None
     # The next run, of any kind, notes of one whose process is gone that it died.
     if sent_status == RunStatus.RUNNING and last_run.status is RunStatus.RUNNING:
         return None
-    return sent_status == RunStatus.DONE
+    if sent_status == RunStatus.RUNNING or row["parts_fell_short"]:
+        return False
+    # That some contacts were brought in step says nothing of the others.
+    if row["whole_status"] is None:
+        return None
+    return RunStatus(row["whole_status"]) is RunStatus.DONE
 
 
 def _last_run(row: asyncpg.Record) -> LastRun | None:
