@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.app.databases import Databases, inspect_source
 from syncengine.app.markers import refuse_restored
+from syncengine.app.match_keys import asked_keys
 from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.run_request import RunRequest
 from syncengine.app.session import Reader
@@ -24,6 +25,7 @@ from syncengine.model.http import Json
 from syncengine.model.work import ContactState, SourceRow
 from syncengine.planning.mapping import map_row
 from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.source.spec import KeyKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ async def _local_view(
     has_row: bool | None = None
     try:
         pool = databases.source(destination)
-        source = SourceRows(pool, await inspect_source(destination, pool))
+        inspected = await inspect_source(destination, pool)
+        source = SourceRows(pool, inspected)
         rows = await source.load([contact_id])
         row = rows[0] if rows else None
         has_row = row is not None
@@ -98,8 +101,10 @@ async def _local_view(
         if remark is not None:
             remarks.append(remark)
         others = await reader.others()
+        numbered = inspected.kind is KeyKind.NUMBER
+        keys = asked_keys(reader.fence, destination, numbered=numbered)
         outlook = await look_ahead(
-            destination, databases, store, source, seen, others.neighbours
+            destination, databases, store, source, seen, others.neighbours, keys
         )
     except RunRefused as error:
         remarks.append(f"the source could not be read: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncengine.config.destination import DestinationConfig
 from syncengine.engine.prepare import Preparer
 from syncengine.planning.match_keys import may_collide
+from syncengine.storage.state.asked_keys import AskedKeys
 from syncengine.storage.state.batches import Batches
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.keys import Keys
@@ -22,6 +23,15 @@ def key_store(
     if not keys_may_collide(destination):
         return None
     return Keys(fence, destination.name, numbered=numbered)
+
+
+def asked_keys(
+    fence: Fence, destination: DestinationConfig, *, numbered: bool
+) -> AskedKeys | None:
+    """Return match keys to look ahead with; None where each row has one of its own."""
+    if not keys_may_collide(destination):
+        return None
+    return AskedKeys(fence, destination.name, numbered=numbered)
 
 
 async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> None:

@@ -42,7 +42,7 @@ from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import DEAD_AFTER, version
 from syncengine.planning.taken_back import Versions
-from syncengine.ports import ContactStore, SourceReader
+from syncengine.ports import ContactStore, KeyStore, SourceReader
 from syncengine.storage.state import consent, erasure
 from syncengine.storage.state.outcomes import last_ended
 from syncengine.storage.state.standing import standing_of
@@ -95,9 +95,11 @@ async def look_ahead(
     source: SourceReader | None,
     seen: Seen,
     neighbours: Neighbours | None = None,
+    keys: KeyStore | None = None,
 ) -> Outlook:
     """Plan the contact as a run would, and check whether anything may be sent.
 
+    ``keys`` tell whether another contact has its match key; they must write nothing.
     Writes nothing. Without a source, which could not be read, the next run is unknown.
     Raises SourceError, StorageError.
     """
@@ -119,7 +121,7 @@ async def look_ahead(
     held = await _taken_back(destination, store, seen)
     if held is not None:
         remarks += (_remark_on(held),)
-    prepared = await _plan(destination, store, source, seen, neighbours)
+    prepared = await _plan(destination, store, source, seen, neighbours, keys)
     nothing = _nothing_because(seen, prepared, held)
     if nothing:
         next_run = f"sends nothing: {nothing}"
@@ -171,6 +173,7 @@ async def _plan(
     source: SourceReader,
     seen: Seen,
     neighbours: Neighbours | None,
+    keys: KeyStore | None,
 ) -> Prepared:
     """Return the contact as a run of it alone would prepare it."""
     kind = BatchKind.REMOVALS if seen.row is None else BatchKind.CHANGES
@@ -184,12 +187,13 @@ async def _plan(
         destination.vendor.capabilities,
         source,
         store,
-        None,
+        keys,
         neighbours,
     )
     # A removal is planned only once it is known whether another destination of the
     # account wants the contact.
     await preparer.look_ahead(batches())
+    await preparer.claim(batch)
     return await preparer.plan(batch)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from syncengine.app.databases import Databases
+from syncengine.app.match_keys import asked_keys
 from syncengine.app.outlook import Seen, look_ahead
 from syncengine.config.destination import DestinationConfig
 from syncengine.model.calls import OutcomeKind
@@ -15,7 +16,7 @@ from syncengine.model.unsupported import in_words
 from syncengine.model.work import ContactState, SourceRow, Standing
 from syncengine.planning.mapping import map_row
 from syncengine.storage.source.rows import SourceRows
-from syncengine.storage.source.spec import Source
+from syncengine.storage.source.spec import KeyKind, Source
 from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.fence import NoLease
 from syncengine.storage.state.outcomes import ContactResult, ended_in, last_ended
@@ -93,7 +94,9 @@ async def _why_not_sent(
         desired=mapped if isinstance(mapped, Desired) else None,
     )
     reader = SourceRows(databases.source(destination), source)
-    outlook = await look_ahead(destination, databases, store, reader, seen)
+    numbered = source.kind is KeyKind.NUMBER
+    keys = asked_keys(fence, destination, numbered=numbered)
+    outlook = await look_ahead(destination, databases, store, reader, seen, keys=keys)
     if outlook.standing is not None:
         return "; ".join(outlook.remarks)
     standing = await standing_of(state, name, row.contact_id)

@@ -78,6 +78,14 @@ async def test_the_last_refusal_of_a_dead_letter_and_the_owner_of_its_key_are_na
         ):
             code, said = await here.command("run", "--contact", str(contact))
             assert (code, words in " ".join(said.split())) == (1, True), said
+        await here.add([10, 11])
+        await here.change(10, phone="+491510000001")
+        for new, words in (
+            ("10", "the next run rejects it (duplicate_match_key)"),
+            ("11", "the next run looks it up, and if it is not found sends: create"),
+        ):
+            code, said = await here.command("why", new)
+            assert (code, words in " ".join(said.split())) == (0, True), said
 
 
 @pytest.mark.asyncio

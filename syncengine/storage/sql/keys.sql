@@ -38,6 +38,27 @@ WHERE mine.destination = $2 AND mine.contact_id = ANY ($3::text[])
   AND (winner.destination, winner.contact_id) <> (mine.destination, mine.contact_id)
 ORDER BY mine.contact_id
 
+-- name: owner_instead
+-- As losers, for one contact that would claim these keys now: what the state says that it claims does not count.
+SELECT winner.contact_id AS winner
+FROM unnest($5::bytea[]) AS mine (key_hash)
+CROSS JOIN LATERAL (
+    SELECT k.destination, k.contact_id
+    FROM (SELECT destination, contact_id, contact_number, since
+          FROM syncengine.sync_key
+          WHERE account = $1 AND key_hash = mine.key_hash AND (destination, contact_id) <> ($2, $3)
+          UNION ALL
+          SELECT $2::text COLLATE "C", $3::text COLLATE "C", $4::bigint, coalesce(
+              (SELECT since FROM syncengine.sync_key
+               WHERE destination = $2 AND contact_id = $3 AND key_hash = mine.key_hash),
+              statement_timestamp())) AS k
+    LEFT JOIN syncengine.sync_state AS s USING (destination, contact_id)
+    ORDER BY (s.external_id IS NULL), CASE WHEN s.external_id IS NOT NULL THEN k.since END,
+             k.contact_number NULLS LAST, k.contact_id, k.destination
+    LIMIT 1) AS winner
+WHERE (winner.destination, winner.contact_id) <> ($2, $3)
+LIMIT 1
+
 -- name: dead_duplicates
 -- Contacts that were refused since another one has their match key.
 SELECT contact_id FROM syncengine.sync_state
