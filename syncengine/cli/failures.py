@@ -35,7 +35,8 @@ def failures(
     ----------
     run_id
         Those of the run with this number. Default: those of each destination's last run
-        that is over, and those that stand since earlier runs.
+        about all contacts, and of the runs since, that no later one brought in step, and
+        those that stand since earlier runs.
     destination
         Only this destination (the name of its file); may be repeated. Default: all.
     code
@@ -75,4 +76,5 @@ def _none(run_id: int | None, code: str | None) -> str:
     refused = "" if code is None else f" with the code {code}"
     if run_id is not None:
         return f"No contact fell short{refused} in run {run_id}."
-    return f"No contact fell short{refused} in the last run, and none stands."
+    since = "in the last run about all contacts, or since"
+    return f"No contact fell short{refused} {since}, and none stands."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.app.verbs.failures import failures
 from syncengine.app.verbs.status import status
 from tests.support.log_output import printed
 from tests.support.people_project import RESPOND_IO, People, people, refusing
@@ -55,6 +56,33 @@ async def _in_step(here: People) -> tuple[bool | None, int | None]:
     return report.in_step, report.whole_run
 
 
+async def _failed(here: People) -> list[tuple[str, int | None]]:
+    pages = [page async for page in failures(here.config, ())]
+    return [(each.contact_id, each.run_id) for page in pages for each in page]
+
+
+async def _check_undo_and_unreached(
+    here: People, part: int | None, whole: int | None
+) -> None:
+    """Check that an undo hides no failure, and that none is listed twice."""
+    last = await here.run("respond_io", contacts=("2",))
+    change = "UPDATE syncengine.sync_run SET kind = 'undo' WHERE run_id = $1"
+    await here.source.execute(change, last.run_id)
+    outcome = (
+        "INSERT INTO syncengine.sync_outcome (run_id, contact_id, batch, outcome) "
+        "VALUES ($1, '1', 1, 'suppressed')"
+    )
+    await here.source.execute(outcome, last.run_id)
+    batch = (
+        "INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) "
+        "VALUES ($1, 99, 'changes', $2)"
+    )
+    await here.source.execute(batch, whole, ["1", "3", "7", "8"])
+    await here.source.execute(batch, part, ["1", "7"])
+    assert await _failed(here) == [("1", part), ("7", part), ("8", whole)]
+    await here.source.execute("DELETE FROM syncengine.sync_batch WHERE number = 99")
+
+
 async def _check_parts(here: People) -> None:
     """Check that runs about some contacts hide nothing of what the others lack."""
     first = (await _in_step(here))[1]
@@ -63,19 +91,25 @@ async def _check_parts(here: People) -> None:
     assert await _in_step(here) == (False, first)
     _, said = await here.command("status")
     assert f"run {first} was the newest that looked at all contacts" in said
+    assert await _failed(here) == [("2", first)]
     here.heal("respond_io")
     assert (await here.run("respond_io", retry_of=first)).status == "done"
     assert await _in_step(here) == (False, first), "others may have come since"
+    assert await _failed(here) == []
     whole = await here.run("respond_io")
     assert await _in_step(here) == (True, whole.run_id)
 
     here.fail("respond_io", refusing(1))
     await here.change(1, name="Name 1")
-    assert (await here.run("respond_io", limit=1)).status == "incomplete"
+    part = await here.run("respond_io", limit=1)
+    assert part.status == "incomplete"
+    assert await _failed(here) == [("1", part.run_id)]
     assert await _in_step(here) == (False, whole.run_id)
     await here.change(3, name="Other")
     assert (await here.run("respond_io", contacts=("3",))).status == "done"
     assert await _in_step(here) == (False, whole.run_id)
+    assert await _failed(here) == [("1", part.run_id)]
+    await _check_undo_and_unreached(here, part.run_id, whole.run_id)
     here.heal("respond_io")
     whole = await here.run("respond_io", backfill=True)
     assert await _in_step(here) == (True, whole.run_id)

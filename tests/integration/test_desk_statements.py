@@ -55,12 +55,16 @@ _ASKED = {
     ("run_list", "of_all"): (1500, _PAGE),
     ("run_list", "of_destinations"): (1500, _PAGE, ["d0", "d1"]),
     ("run_list", "batches"): (1999, 1000, _PAGE),
-    ("failures", "of_run"): (1999, "d1", None, "http_404", "5", _PAGE),
+    ("failures", "of_run"): (
+        *(1999, "d1", None, "http_404", "5", _PAGE),
+        *([2000], []),
+    ),
     ("failures", "standing"): (
         *("d1", "dead_letter", None, "http_404", "5", _PAGE),
-        1999,
+        *([1999, 2000], [2000]),
     ),
-    ("failures", "last_run_that_sent"): ("d1", ["verify"]),
+    ("failures", "runs_since_whole"): ("d1", ["verify"]),
+    ("failures", "run_under_way"): ("d1", ["verify"]),
     ("history", "of_contact"): ("77", 2000, _PAGE),
     ("history", "of_contact_at"): ("77", 2000, _PAGE, ["d1"]),
     ("history", "changes"): ("77", "d1", _PAGE),
@@ -78,10 +82,13 @@ _ASKED = {
         *("d1", "http_404", "http_404", "5", _PAGE),
         None,
     ),
-    ("failures", "of_run with a code"): (1999, "d1", "http_408", "http_408", "5", 100),
+    ("failures", "of_run with a code"): (
+        *(1999, "d1", "http_408", "http_408", "5", 100),
+        *([2000], []),
+    ),
     ("failures", "standing with a code"): (
         *("d1", "dead_letter", "http_408", None, None, 100),
-        1999,
+        *([1999, 2000], [2000]),
     ),
 }
 """Statements with the arguments of a page in the middle."""

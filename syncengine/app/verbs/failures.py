@@ -1,4 +1,4 @@
-"""Contacts that fell short: in one run, or in the last run of each destination."""
+"""Contacts that fell short: in one run, or by now at each destination."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from syncengine.model.desk import Failure
 from syncengine.storage.state.failures import (
     NOT_REACHED,
     FailedContact,
+    RunsThatCount,
     all_failed_in_run,
     all_standing_besides,
     all_unreached,
-    last_run_that_sent,
+    runs_that_count,
 )
 from syncengine.storage.state.taken_back import is_under_way
 
@@ -29,9 +30,10 @@ async def failures(
 ) -> AsyncGenerator[list[Failure], None]:
     """Yield the contacts that fell short, page by page.
 
-    With ``run_id`` those of that run; without it those of the last run of each named
-    destination (or of all) that is over, and those that are left alone since earlier runs. With
-    ``code`` only those refused with it. Runs may be under way meanwhile. Raises
+    With ``run_id`` those of that run. Without it those of the last run of each named
+    destination (or of all) that looked at all contacts and is over, but for those that
+    a later one tried again; those of the later ones; and those that are left alone
+    since earlier runs. With ``code`` only those refused with it. Runs may be under way meanwhile. Raises
     ConfigError, StorageError.
     """
     chosen = config.named(tuple(names)) if names or run_id is None else ()
@@ -42,7 +44,7 @@ async def failures(
                 yield _failures(destination, page)
             return
         for name in chosen:
-            async for page in _of_last_run(databases, name, code):
+            async for page in _by_now(databases, name, code):
                 yield _failures(name, page)
 
 
@@ -59,15 +61,38 @@ async def _of_run(
             yield page
 
 
-async def _of_last_run(
+async def _by_now(
     databases: Databases, destination: str, code: str | None
 ) -> AsyncIterator[list[FailedContact]]:
-    last = await last_run_that_sent(databases.state, destination)
-    if last is not None:
-        async for page in _of_run(databases, destination, last, code):
+    """Yield the contacts whose newest try fell short, and those that stand."""
+    state = databases.state
+    runs = await runs_that_count(state, destination)
+    for run_id in runs.run_ids:
+        later = runs.after(run_id)
+        async for page in all_failed_in_run(state, destination, run_id, code, later):
             yield page
-    async for page in all_standing_besides(databases.state, destination, last, code):
+    if code in (None, NOT_REACHED):
+        async for page in _unreached_by_now(databases, destination, runs):
+            yield page
+    async for page in all_standing_besides(state, destination, runs, code):
         yield page
+
+
+async def _unreached_by_now(
+    databases: Databases, destination: str, runs: RunsThatCount
+) -> AsyncIterator[list[FailedContact]]:
+    """Yield the contacts that the runs did not come to, each once."""
+    state = databases.state
+    seen: set[str] = set()
+    for run_id in runs.run_ids:
+        # A run that is under way has not come to them yet.
+        if await is_under_way(state, run_id):
+            continue
+        async for page in all_unreached(state, destination, run_id, runs):
+            yield [each for each in page if each.contact_id not in seen]
+            # Of one run alone none comes twice.
+            if len(runs.run_ids) > 1:
+                seen.update(each.contact_id for each in page)
 
 
 async def _destination_of(

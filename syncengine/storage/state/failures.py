@@ -54,7 +54,7 @@ class FailedContact:
     is_grouped: bool
     """True where it is left alone together with others that were refused alike."""
     is_listed: bool = False
-    """True where the list of the last run has it already."""
+    """True where the list of another run has it, or a later run tried it again."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -62,16 +62,38 @@ class FailedContact:
         return self.code, self.contact_id
 
 
-async def last_run_that_sent(pool: Pool, destination: str) -> int | None:
-    """Return the newest run of a destination that worked on contacts and is over.
+@dataclass(frozen=True, slots=True)
+class RunsThatCount:
+    """The runs in which contacts of a destination fell short, by the newest of each."""
+
+    run_ids: tuple[int, ...] = ()
+    """The newest first."""
+    undos: tuple[int, ...] = ()
+    """Those of them that took something back, and mended no contact."""
+
+    def after(self, run_id: int) -> RunsThatCount:
+        """Return those of them that are newer."""
+        newer = tuple(each for each in self.run_ids if each > run_id)
+        return RunsThatCount(newer, self.undos)
+
+
+NO_RUNS = RunsThatCount()
+
+
+async def runs_that_count(pool: Pool, destination: str) -> RunsThatCount:
+    """Return the newest run that looked at all contacts and is over, and those since.
 
     Where none is over it is the one under way.
     """
+    arguments = (destination, list(SEND_NOTHING))
     async with read_state(pool) as connection:
-        run_id: int | None = await connection.fetchval(
-            _SQL["last_run_that_sent"], destination, list(SEND_NOTHING)
-        )
-    return run_id
+        rows = await connection.fetch(_SQL["runs_since_whole"], *arguments)
+        if not rows:
+            rows = await connection.fetch(_SQL["run_under_way"], *arguments)
+    return RunsThatCount(
+        tuple(row["run_id"] for row in rows),
+        tuple(row["run_id"] for row in rows if row["kind"] == RunKind.UNDO.value),
+    )
 
 
 async def failed_in_run(
@@ -79,20 +101,30 @@ async def failed_in_run(
     destination: str,
     run_id: int,
     *,
+    later: RunsThatCount = NO_RUNS,
     code: str | None = None,
     after: tuple[str, str] | None = None,
     most: int = PAGE,
 ) -> list[FailedContact]:
     """Return a page of the contacts that fell short in a run.
 
-    ``after`` is the ``key`` of the last one of the page before.
+    Those that one of the ``later`` runs tried again are marked as listed. ``after`` is
+    the ``key`` of the last one of the page before.
     """
     last_code, last_contact = after or (None, None)
     async with read_state(pool) as connection:
         rows = await connection.fetch(
-            _SQL["of_run"], run_id, destination, code, last_code, last_contact, most
+            _SQL["of_run"],
+            run_id,
+            destination,
+            code,
+            last_code,
+            last_contact,
+            most,
+            later.run_ids,
+            later.undos,
         )
-    return [_failed(row) for row in rows]
+    return [_failed(row, is_listed=row["listed"]) for row in rows]
 
 
 async def failed_and_standing(
@@ -100,14 +132,14 @@ async def failed_and_standing(
     destination: str,
     standing: Standing,
     *,
-    besides: int | None = None,
+    besides: RunsThatCount = NO_RUNS,
     code: str | None = None,
     after: tuple[str, str] | None = None,
     most: int = PAGE,
 ) -> list[FailedContact]:
     """Return a page of the contacts that stand for this reason.
 
-    Those that fell short in the run ``besides`` are marked as listed.
+    Those that fell short in the runs ``besides`` are marked as listed.
     """
     last_code, last_contact = after or (None, None)
     async with read_state(pool) as connection:
@@ -119,47 +151,63 @@ async def failed_and_standing(
             last_code,
             last_contact,
             most,
-            besides,
+            besides.run_ids,
+            besides.undos,
         )
     return [_failed(row, is_listed=row["listed"]) for row in rows]
 
 
 async def all_failed_in_run(
-    pool: Pool, destination: str, run_id: int, code: str | None = None
+    pool: Pool,
+    destination: str,
+    run_id: int,
+    code: str | None = None,
+    later: RunsThatCount = NO_RUNS,
 ) -> AsyncIterator[list[FailedContact]]:
-    """Yield all contacts that fell short in a run, page by page."""
+    """Yield all contacts that fell short in a run, page by page.
+
+    Those that one of the ``later`` runs tried again are left out.
+    """
     after: tuple[str, str] | None = None
     while page := await failed_in_run(
-        pool, destination, run_id, code=code, after=after
+        pool, destination, run_id, code=code, after=after, later=later
     ):
-        yield page
+        yield [each for each in page if not each.is_listed]
         after = page[-1].key
 
 
 async def all_unreached(
-    pool: Pool, destination: str, run_id: int
+    pool: Pool, destination: str, run_id: int, besides: RunsThatCount = NO_RUNS
 ) -> AsyncIterator[list[FailedContact]]:
-    """Yield the contacts that a run did not come to before it ended, batch by batch."""
+    """Yield the contacts that a run did not come to before it ended, batch by batch.
+
+    Those that the runs ``besides`` list, or a later one of them tried, are left out.
+    """
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["waiting_batches"], run_id)
     # A connection for each batch: a reader that is slow holds none meanwhile.
     for batch in rows:
         async with read_state(pool) as connection:
             found = await connection.fetch(
-                _SQL["unreached"], run_id, batch["number"], destination
+                _SQL["unreached"],
+                run_id,
+                batch["number"],
+                destination,
+                besides.run_ids,
+                besides.undos,
             )
         if found:
             yield [_unreached(row, run_id) for row in found]
 
 
 async def all_standing_besides(
-    pool: Pool, destination: str, run_id: int | None, code: str | None = None
+    pool: Pool, destination: str, runs: RunsThatCount, code: str | None = None
 ) -> AsyncIterator[list[FailedContact]]:
-    """Yield all contacts that stand and did not fall short in this run."""
+    """Yield all contacts that stand and did not fall short in these runs."""
     for standing in STANDING:
         after: tuple[str, str] | None = None
         while page := await failed_and_standing(
-            pool, destination, standing, besides=run_id, code=code, after=after
+            pool, destination, standing, besides=runs, code=code, after=after
         ):
             # Not left out in SQL: a page of marked ones would be empty, and look like
             # the last.
