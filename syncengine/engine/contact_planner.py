@@ -9,7 +9,7 @@ where even that is known already. Which calls a job needs is decided in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.engine.task import Task
@@ -18,7 +18,7 @@ from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import OPTED_OUT
 from syncengine.model.contact import Desired, Known
-from syncengine.model.contact_ids import name_of, name_of_owner
+from syncengine.model.contact_ids import as_argument, name_of, name_of_owner
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.undo import TakenBack
 from syncengine.model.work import (
@@ -300,7 +300,7 @@ class ContactPlanner:
     ) -> Rejected | None:
         """Return why our own check refuses a contact; None: it does not."""
         if contact.key_owner is not None:
-            return _duplicate(contact.key_owner)
+            return _duplicate(contact.key_owner, desired, self._task.mapping.match_on)
         if known.external_id is None and not desired.keys:
             return no_match_key(self._task.mapping)
         return None
@@ -467,11 +467,34 @@ def _owned_by_another(owner: str) -> Rejected:
     )
 
 
-def _duplicate(winner: str) -> Rejected:
+def _duplicate(winner: str, desired: Desired, match_on: Sequence[str]) -> Rejected:
+    """Return the refusal of a contact of which another one has a match key.
+
+    One such key is enough, whatever the others are.
+    """
+    named = " or ".join(_shared_fields(winner, desired))
+    advice = f"correct {named} in one of the two rows"
+    if len(match_on) > 1:
+        advice += (
+            f", or take {named} out of match_on if the vendor may have two contacts "
+            "with it"
+        )
     return Rejected(
         "duplicate_match_key",
-        f"contact {name_of(winner)} has the same match key, so the vendor could not "
-        "tell the two apart: "
-        "correct the row, or add a field to match_on in which they differ",
+        f"contact {name_of(winner)} has the same match key ({named}), so the vendor "
+        "could not tell the two apart. It keeps the key even where it has opted out "
+        f"(`syncengine why {as_argument(winner)}` says what is done about it): "
+        f"{advice}",
         by_vendor=False,
     )
+
+
+def _shared_fields(winner: str, desired: Desired) -> Sequence[str]:
+    """Return the match fields that another contact may share with this one."""
+    fields = [key.field for key in desired.keys]
+    if winner == desired.contact_id:
+        # The same row, selected by another destination, shares all of them.
+        return fields
+    # Nobody else has the contact's own id.
+    others = [key.field for key in desired.keys if key.value != desired.contact_id]
+    return others or fields

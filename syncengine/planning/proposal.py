@@ -498,8 +498,9 @@ def _notes_of(
     if is_match_key and counts.repeats:
         yield (
             f'some values of "{column.name}" are there more than once: of contacts '
-            f"that share their {each.field}, one keeps it and the others are rejected "
-            "unless another match key tells them apart"
+            f"that share their {each.field}, one keeps it, even if it has opted out, and "
+            "the others are rejected, whatever else is in match_on: correct them in "
+            "the source, or name other fields with --match-on"
         )
 
 

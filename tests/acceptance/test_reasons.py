@@ -65,7 +65,7 @@ async def test_why_nothing_was_sent_about_a_contact(
 async def test_the_last_refusal_of_a_dead_letter_and_the_owner_of_its_key_are_named(
     database: str, tmp_path: Path
 ) -> None:
-    by_phone = {**RESPOND_IO, "match_on": ["phone"]}
+    by_phone = {**RESPOND_IO, "match_on": ["crm_id", "phone"]}
     async with people(database, tmp_path, {NAME: by_phone}) as here:
         await here.add([1, 2, 3])
         await here.change(2, phone="+491510000001")
@@ -74,7 +74,15 @@ async def test_the_last_refusal_of_a_dead_letter_and_the_owner_of_its_key_are_na
             await here.run(NAME)
         for contact, words in (
             (3, "rejected (http_422)"),
-            (2, "contact 1 has the same match key"),
+            (
+                2,
+                (
+                    "contact 1 has the same match key (phone), so the vendor could not "
+                    "tell the two apart. It keeps the key even where it has opted out "
+                    "(`syncengine why 1` says what is done about it): correct phone in one "
+                    "of the two rows, or take phone out of match_on if the vendor may have"
+                ),
+            ),
         ):
             code, said = await here.command("run", "--contact", str(contact))
             assert (code, words in " ".join(said.split())) == (1, True), said

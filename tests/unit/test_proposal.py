@@ -240,6 +240,7 @@ def test_what_the_sample_shows_is_said() -> None:
     noted = " ".join(proposal("id:int, phone", "dm_champ", phone=gaps).notes)
     assert '20 % of the rows have no "phone"' in noted
     assert 'some values of "phone" are there more than once' in noted
+    assert "whatever else is in match_on" in noted, "one equal key is enough"
     assert "no rows" in " ".join(
         proposal("id:int, phone", "dm_champ", phone=ValueCounts(0, 0)).notes
     )
