@@ -69,6 +69,22 @@ class Versions:
             found[_TAG + tag] = _fingerprint(making)
         return found
 
+    def makings(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield these parts, as ``basis`` names them, with each fingerprint of a row.
+
+        A field has two, since it is made in another way where its column is empty.
+        """
+        filled: dict[str, Json] = dict.fromkeys(self._mapping.columns, True)
+        for name in names:
+            if name.startswith(_TAG):
+                tag = name.removeprefix(_TAG)
+                making = self._making_of_member(self._mapping.tags, tag)
+                yield name, _fingerprint(making)
+            elif name.startswith(_FIELD):
+                field = name.removeprefix(_FIELD)
+                yield name, _fingerprint(self._making_of_field(field, {}))
+                yield name, _fingerprint(self._making_of_field(field, filled))
+
     def still_counting(self, note: TakenBack, row: SourceRow | None) -> TakenBack:
         """Return what of a note still counts for a row, as it is to be kept from now on.
 

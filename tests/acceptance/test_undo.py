@@ -9,6 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.app.run_request import undo_request
+from syncengine.app.verbs.status import status
 from syncengine.errors import ConfigError
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import FaultKind, Rule
@@ -97,6 +98,7 @@ async def test_a_wrong_mapping_is_taken_back_and_stays_so(
         here.configure(_VENDOR, fields={**wrong_name, "lastName": "company"})
         assert (await here.run(_VENDOR)).actions["update"] == 6
         assert _names(here) == {**good, 2: "Later"}
+        assert (await status(here.config, ()))[0].held_back == 5
         again = {"from": "company", "default": "x"}
         here.configure(_VENDOR, fields={**wrong_name, "firstName": again})
         _, said = await here.command("plan", "--json")
@@ -106,6 +108,7 @@ async def test_a_wrong_mapping_is_taken_back_and_stays_so(
 
         await here.change(3, company="New")
         here.configure(_VENDOR, fields=fields)
+        assert (await status(here.config, ()))[0].held_back == 0
         await here.run(_VENDOR)
         assert _names(here) == good, "a mended mapping sends what it asks for"
 

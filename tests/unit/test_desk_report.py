@@ -76,6 +76,16 @@ def test_names_stay_text_whatever_they_hold() -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_it_says_which_contacts_the_list_of_failures_has() -> None:
+    record = night_record()
+    page = render_report(record, version="1.0", with_values=False)
+    assert "lists all of them, " in page
+    silent = replace(record.failures[0], outcome="suppressed", code="opted_out")
+    record = replace(record, failures=(*record.failures, silent))
+    page = render_report(record, version="1.0", with_values=False)
+    assert "lists all of them but the suppressed ones" in page
+
+
 def test_values_are_there_only_with_a_warning() -> None:
     record = with_changed_contacts(night_record())
     page = render_report(record, version="1.0", with_values=True)

@@ -43,6 +43,17 @@ SELECT body ->> 'destination' AS destination, count(*) AS number FROM syncengine
 WHERE delivered_at IS NULL AND body ->> 'destination' = ANY ($1::text[]) GROUP BY 1
 
 -- name: held_back
--- Contacts of which an undo took something back. Their rows or mapping may have changed: the next run finds that out.
-SELECT destination, count(*) AS number FROM syncengine.sync_taken_back
-WHERE destination = ANY ($1::text[]) GROUP BY destination
+-- Contacts of which an undo took something back. $3 are the parts that are mapped as they were, of the destinations $2
+-- whose mapping is known: where none is, the hold has ended. Their rows may have changed: the next run finds that out.
+SELECT note.destination, count(*) AS number FROM syncengine.sync_taken_back AS note
+WHERE note.destination = ANY ($1::text[])
+  AND (note.whole OR note.basis = '{}' OR note.destination <> ALL ($2::text[])
+       OR EXISTS (SELECT FROM jsonb_each_text(note.basis) AS part (name, making)
+                  WHERE jsonb_build_array(note.destination, part.name, part.making) = ANY ($3::text[]::jsonb[])))
+GROUP BY note.destination
+
+-- name: held_parts
+-- What was taken back at each destination, as the notes name it.
+SELECT DISTINCT note.destination, part.name
+FROM syncengine.sync_taken_back AS note CROSS JOIN LATERAL jsonb_object_keys(note.basis) AS part (name)
+WHERE note.destination = ANY ($1::text[])

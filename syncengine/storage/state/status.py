@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import asyncpg
 import orjson
@@ -19,14 +19,18 @@ from syncengine.storage.state.failures import SEND_NOTHING
 from syncengine.storage.statements import statements
 
 _SQL = statements("status")
+Makings = Mapping[str, Callable[[Iterable[str]], Iterator[tuple[str, str]]]]
+"""By destination: given parts of a mapping, by their names in the notes of an undo,
+yields each with a fingerprint of how it is made now."""
 
 
 async def read_status(
-    pool: Pool, destinations: Sequence[tuple[str, str]]
+    pool: Pool, destinations: Sequence[tuple[str, str]], makings: Makings
 ) -> list[StatusReport]:
     """Return the status of these destinations, given with their accounts, in order.
 
-    Raises StorageError.
+    ``makings`` tells how what was taken back is mapped by now, for the destinations
+    whose mapping is known. Raises StorageError.
     """
     names = [name for name, _ in destinations]
     accounts = [account for _, account in destinations]
@@ -36,7 +40,11 @@ async def read_status(
         )
         standing_rows = await connection.fetch(_SQL["standing"], names)
         alert_rows = await connection.fetch(_SQL["alerts"], names)
-        held_rows = await connection.fetch(_SQL["held_back"], names)
+        held_parts = await connection.fetch(_SQL["held_parts"], names)
+        as_mapped = _as_mapped(held_parts, makings)
+        held_rows = await connection.fetch(
+            _SQL["held_back"], names, list(makings), as_mapped
+        )
         waiting_rows = await connection.fetch(_SQL["undelivered_alerts"], names)
     undelivered = {row["destination"]: row["number"] for row in waiting_rows}
     held_back = {row["destination"]: row["number"] for row in held_rows}
@@ -73,6 +81,19 @@ async def read_status(
         )
         reports.append(report)
     return reports
+
+
+def _as_mapped(held_parts: Sequence[asyncpg.Record], makings: Makings) -> list[str]:
+    """Return what was taken back, with how it is mapped by now, as JSON."""
+    by_destination: defaultdict[str, list[str]] = defaultdict(list)
+    for row in held_parts:
+        by_destination[row["destination"]].append(row["name"])
+    return [
+        orjson.dumps([destination, name, making]).decode()
+        for destination, names in by_destination.items()
+        if destination in makings
+        for name, making in makings[destination](names)
+    ]
 
 
 async def standing_by_code(
