@@ -123,7 +123,7 @@ def test_what_could_never_be_right_is_refused_at_once(
     assert not (tmp_path / "destinations").exists()
     accepted = ("--yes", "--opted-out", "opted_out", "--region", "de")
     code, said = call("add", "wa", *_RESPOND, *accepted, "--field", "phone=labels")
-    assert (code, "whoever said no there is sent" in said) == (0, True), said
+    assert (code, 'said no only in "do_not_email" is sent' in said) == (0, True), said
     assert call("add", "all", *_RESPOND, "--yes", "--opted-out", "none")[0] == 0
     written = (tmp_path / "destinations" / "all.yaml").read_text(encoding="utf-8")
     assert "\nopted_out:" not in written
