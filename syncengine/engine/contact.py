@@ -86,7 +86,7 @@ class ContactSync:
         contact.
         """
         if self._stopping.is_set():
-            return not_begun(job, self._rules)
+            return not_begun(job, self._rules, self._retrier.stopped)
         allowed = None if self._consent is None else self._consent.about(job)
         meter = Meter(allowed)
         ending = await self._play(job, meter)

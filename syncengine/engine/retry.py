@@ -59,6 +59,11 @@ class RetryPolicy:
 class AccountControl(Protocol):
     """The part of the pacing that is controlled by what requests are answered with."""
 
+    @property
+    def stopped(self) -> AccountStopped | None:
+        """The error that stopped the account; None while it goes on."""
+        ...
+
     def prove(self) -> None:
         """Note that the vendor accepts the credentials."""
         ...
@@ -170,6 +175,11 @@ class Retrier:
                 self._refusals = 0
                 self._control.prove()
                 return AnsweredExchange(value, effects.lost_try)
+
+    @property
+    def stopped(self) -> AccountStopped | None:
+        """The error that stopped the account; None while it goes on."""
+        return self._control.stopped
 
     def scheduled(self) -> None:
         """Note that the vendor carries out something later.

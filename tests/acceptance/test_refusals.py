@@ -190,12 +190,9 @@ async def test_when_the_first_twenty_are_all_refused_it_is_configuration(
         assert "Custom field" in report.error, (
             "the vendor's own words lead to the mistake"
         )
-        # Whether a contact waits for the limit by then or has not begun is a matter of
-        # the machine: both are named, and neither counts against it.
         assert {note.code for note in report.noteworthy} <= {
             "all_refused",
             "account_stopped",
-            "stopped",
         }
         assert f"{here.destination_file('respond_io')}: fields" in report.error
         assert {

@@ -13,7 +13,7 @@ import pytest
 from syncengine.errors import StorageError, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, OutcomeKind, Rejected
 from syncengine.model.capabilities import Capabilities, Deletion, Write
-from syncengine.model.contact import Desired, Known, MatchKey, Remote
+from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import ContactState, LinkResult, Status
@@ -31,6 +31,7 @@ from syncengine.planning.attempt.steps import (
     Claim,
     Find,
     NoteAccount,
+    Read,
     Send,
     Step,
     Wait,
@@ -111,7 +112,7 @@ def _reply(step: Step[Any], left: list[Reply]) -> Reply:
         case Send():
             reply = left.pop(0)
             return reply if isinstance(reply, Exception) else _answered(reply)
-        case Find() | Wait():
+        case Find() | Read() | Wait():
             return left.pop(0)
         case Claim():
             return LinkResult(None)
@@ -184,6 +185,23 @@ def test_what_is_asked_and_how_it_ends(
     assert record.status is status
     is_unknown = kind == OutcomeKind.UNKNOWN
     assert (record.known.pending is not None) == is_unknown
+
+
+def test_a_distrusted_contact_is_read_and_what_is_shown_is_not_sent_again() -> None:
+    known = Known(
+        "v7",
+        key=KEY,
+        pending=Pending(fields=dict(WISH.fields), distrusted=True),
+    )
+    result = played(known, [THEIRS])
+    assert [type(step) for step in result.steps] == [Read, NoteAccount]
+    assert result.ending.record.status is Status.SYNCED
+    assert result.ending.record.known.fields["name"] == "Ilse"
+
+
+def test_nothing_is_given_up_before_the_account_is_checked() -> None:
+    steps = [type(step) for step in played(LINKED, [GONE, []]).steps]
+    assert steps.index(CheckAccount) < steps.index(Checkpoint)
 
 
 def test_a_storage_error_ends_no_contact_but_the_run() -> None:

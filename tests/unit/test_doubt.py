@@ -50,6 +50,7 @@ class Line:
 
     answers: list[Response | Exception]
     steps: list[object] = field(default_factory=list)
+    stopped: None = None
 
     async def send(self, request: Request, *_: object) -> Response:
         del request

@@ -36,6 +36,7 @@ class Vendor:
     sent: list[float] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     free_at: float = 0.0
+    stopped: None = None
 
     async def send(self, _request: Request, *_: object) -> Response:
         now = asyncio.get_running_loop().time()

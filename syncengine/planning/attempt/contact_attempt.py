@@ -12,6 +12,7 @@ from syncengine.errors import (
     AccountStopped,
     ContactSuppressed,
     RequestFailed,
+    RunStopped,
     SyncEngineError,
     VendorUnavailable,
 )
@@ -55,13 +56,18 @@ def begun(job: Job, rules: Rules) -> Attempt:
     return Attempt(job, job.state.known, rules, changes=job.state.changes)
 
 
-def not_begun(job: Job, rules: Rules) -> AttemptEnding:
-    """Return the end of a contact that a stopped run does not begin with."""
-    error = AccountStopped(
-        "the run, or its account, was stopped before this contact was reached; "
-        "the next run tries it"
+def not_begun(job: Job, rules: Rules, stopped: AccountStopped | None) -> AttemptEnding:
+    """Return the end of a contact that a stopped run does not begin with.
+
+    ``stopped`` is the error that stopped its account, if there is one by now.
+    """
+    attempt = begun(job, rules)
+    if stopped is not None and not isinstance(stopped, RunStopped):
+        return endings.deferred(attempt, "account_stopped", stopped)
+    asked = RunStopped(
+        "the run was stopped before this contact was reached; the next run tries it"
     )
-    return endings.deferred(begun(job, rules), "stopped", error)
+    return endings.deferred(attempt, "stopped", asked)
 
 
 def _carry_out(attempt: Attempt) -> Steps[AttemptEnding]:
