@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.aiohttp_shim import aioresponses_repaired
 from tests.support.databases import Databases, running_server
-from tests.support.watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from tests.support.browser import Chromium
@@ -47,12 +46,6 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    with WATCHDOG.watching(item.nodeid):
-        return (yield)
 
 
 @pytest.fixture(scope="session")
