@@ -11,7 +11,7 @@ from typing import IO
 from syncengine.errors import ConfigError, Problem
 
 _WITHOUT_WAITING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-"""How files are opened: opening a pipe would else wait for its writer."""
+"""Flags for opening: without them a pipe would be waited for until somebody writes."""
 _STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _ENDING = ("/dev/fd/", "/proc/self/fd/", "/dev/null")
 """Beginnings of names of what has an end: what the caller has opened for us, as bash

@@ -144,7 +144,7 @@ class OutputFile:
             elif not is_stream(self._path):
                 self._stream.close()
         except OSError as failed:
-            # The disk was full at the last bytes. What had failed before is told first.
+            # The disk was full at the last bytes. An earlier error is not replaced by it.
             if error is None:
                 raise unwritable(self._path, failed) from None
 

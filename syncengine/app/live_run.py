@@ -102,7 +102,7 @@ class LiveRun:
             yield
         finally:
             try:
-                # Also after an error: whoever watches should see how far the run came.
+                # Also after an error: `watch` shows how far the run came.
                 await self.end()
             finally:
                 LiveRun._under_way -= 1

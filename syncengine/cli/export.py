@@ -136,7 +136,7 @@ def _export_contacts(
 
 
 def _form_of(path: Path) -> Format:
-    """Return the form that a file's name asks for. Raises ConfigError for none."""
+    """Return the form of a file by its ending. Raises ConfigError for an unknown one."""
     # That it is somebody else's file is the graver fault.
     refuse_other_file(path, CONTACTS)
     form = _FORM_BY_ENDING.get(path.suffix.lower())

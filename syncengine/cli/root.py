@@ -111,6 +111,7 @@ def _run(tokens: list[str]) -> int:
             prefix="",
         )
     except Exception as error:
+        # The last resort: whatever was not foreseen ends with a sentence and a code.
         if os.environ.get("SYNCENGINE_DEBUG"):
             raise
         words = in_words(error)

@@ -228,7 +228,7 @@ def _engine_options() -> Iterator[str]:
     yield "#database_wait: 60s"
     yield "#keep_outcomes: 90d"
     yield "#keep_changes: 30d"
-    yield "# Who is told when a destination needs somebody: docs/how-to/alerts.md."
+    yield "# Messages to a chat or by mail when a destination needs somebody: docs/how-to/alerts.md."
     yield '#alerts: {to: {ops: {webhook: "${OPS_WEBHOOK}"}}}'
 
 

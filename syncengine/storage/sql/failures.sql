@@ -47,7 +47,8 @@ WHERE destination = $1 AND kind <> ALL ($2::text[]) AND status NOT IN ('refused'
       (SELECT run_id FROM syncengine.sync_run
        WHERE destination = $1 AND whole AND kind <> ALL ($2::text[]) AND status NOT IN ('refused', 'held', 'running')
        ORDER BY run_id DESC LIMIT 1), 0)
-ORDER BY run_id DESC
+-- Where no run ever looks at all contacts, as with plan files alone, there may be many.
+ORDER BY run_id DESC LIMIT 1000
 
 -- name: run_under_way
 SELECT run_id, kind FROM syncengine.sync_run
