@@ -143,3 +143,11 @@ class Exists:
 Answer = Applied | Rejected | Exists
 """Return type of ``Vendor.send``; everything else is raised (see
 ``errors.RequestFailed`` and ``errors.AccountStopped``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """The answer to one call of a request that carried several."""
+
+    call: Call
+    answer: Answer
