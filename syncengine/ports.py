@@ -44,6 +44,8 @@ from syncengine.model.desk_pages import (
     FailurePage,
 )
 from syncengine.model.http import Exchange, Json, Request, Response
+from syncengine.model.mapping import Mapping as ContactMapping
+from syncengine.model.mapping import MappingProblem
 from syncengine.model.run_record import ChangeCounts, MinuteFacts, RunFacts
 from syncengine.model.undo import LaterChange, TakenBack
 from syncengine.model.work import (
@@ -134,6 +136,26 @@ class BulkVendor(Protocol):
         Rejected where the vendor refused the request as a whole, and carried nothing of
         it out for certain: the engine then finds the calls that are to blame.
         """
+        ...
+
+
+@runtime_checkable
+class FieldChooser(Protocol):
+    """A vendor that shows only those fields of a contact that it is asked for."""
+
+    def showing(self, fields: Collection[str]) -> Vendor:
+        """Return the same vendor, whose look-ups and reads show these fields."""
+        ...
+
+
+@runtime_checkable
+class MappingChecker(Protocol):
+    """A vendor that tells which fields its account has, and what they take."""
+
+    def mapping_problems(
+        self, mapping: ContactMapping
+    ) -> Exchange[Sequence[MappingProblem]]:
+        """Return everything in a mapping that does not fit the account."""
         ...
 
 

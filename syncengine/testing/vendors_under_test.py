@@ -20,7 +20,7 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.capabilities import TagCall, Write, matches
 from syncengine.model.contact import LISTS, MatchKey
 from syncengine.model.http import Json
-from syncengine.ports import Vendor
+from syncengine.ports import FieldChooser, Vendor
 from syncengine.vendors.kit.spec import VendorSpec
 
 Variant: TypeAlias = tuple[Mapping[str, Json], Mapping[str, Json]]
@@ -226,6 +226,8 @@ def vendor_under_test(
         sample = _derived_sample(vendor)
     else:
         sample = _writable(hints.sample, vendor)
+    if isinstance(vendor, FieldChooser):
+        vendor = vendor.showing(tuple(sample(1)))
     return VendorUnderTest(spec, "", vendor, sample, {}, hints=hints)
 
 
