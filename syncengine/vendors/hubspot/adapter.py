@@ -53,7 +53,7 @@ from syncengine.vendors.hubspot.answers import (
     refusal,
     words,
 )
-from syncengine.vendors.hubspot.batches import Batches, BatchInput, upsert_key
+from syncengine.vendors.hubspot.batches import BatchCall, Batches, upsert_key
 from syncengine.vendors.hubspot.look_ups import ADDRESS_OR_TOKEN, LookUps
 from syncengine.vendors.hubspot.properties import HubSpotProperties, problems_of
 from syncengine.vendors.hubspot.requests import HubSpotRequests
@@ -231,7 +231,7 @@ class HubSpot:
         if self._rewrites_tags(calls[0]):
             return (yield from self._rewrite_many(calls))
         inputs = [
-            BatchInput(call, str(number), self._properties(call))
+            BatchCall(call, str(number), self._properties(call))
             for number, call in enumerate(calls)
         ]
         return (
@@ -279,7 +279,7 @@ class HubSpot:
     def _upsert(self, call: Call) -> Exchange[Answer]:
         """Upsert one contact, for which HubSpot has the batch alone."""
         upsert_key(call)
-        each = BatchInput(call, "0", self._properties(call))
+        each = BatchCall(call, "0", self._properties(call))
         results = yield from self._batches.write("upsert", [each])
         if isinstance(results, Rejected):
             return results
@@ -359,7 +359,7 @@ class HubSpot:
             [external_id_of(call) for call in calls]
         )
         results: list[CallResult] = []
-        inputs: list[BatchInput] = []
+        inputs: list[BatchCall] = []
         for number, call in enumerate(calls):
             contact_id = external_id_of(call)
             if contact_id not in contacts:
@@ -371,7 +371,7 @@ class HubSpot:
                 results.append(CallResult(call, answer))
             elif contact is not None:
                 properties = self._rewritten(call, contact)
-                inputs.append(BatchInput(call, str(number), properties))
+                inputs.append(BatchCall(call, str(number), properties))
         if not inputs:
             return results
         written_results = yield from self._batches.write("update", inputs)

@@ -53,7 +53,7 @@ _TRACE = "trace"
 
 
 @dataclass(frozen=True, slots=True)
-class BatchInput:
+class BatchCall:
     """One call of a batch, as it is sent."""
 
     call: Call
@@ -81,9 +81,9 @@ def _values_of(
 class BatchMatcher:
     """Finds the call that an entry of an answer is about."""
 
-    def __init__(self, inputs: Sequence[BatchInput], unique: Sequence[str]) -> None:
+    def __init__(self, inputs: Sequence[BatchCall], unique: Sequence[str]) -> None:
         self._unique = unique
-        self._by_name: dict[tuple[str, str], BatchInput | None] = {}
+        self._by_name: dict[tuple[str, str], BatchCall | None] = {}
         """None for a name that several calls have, which names none of them."""
         for each in inputs:
             for name in dict.fromkeys(each.names(unique)):
@@ -120,7 +120,7 @@ class BatchMatcher:
                     found[each.trace] = error
         return found
 
-    def _called(self, contact: HubSpotContact) -> BatchInput | None:
+    def _called(self, contact: HubSpotContact) -> BatchCall | None:
         """Return the call that a contact is the result of; None: of none for certain."""
         if contact.trace_id is not None:
             each = self._by_name.get((_TRACE, contact.trace_id))
@@ -130,14 +130,14 @@ class BatchMatcher:
             return None
         return each
 
-    def _called_by_value(self, contact: HubSpotContact) -> BatchInput | None:
+    def _called_by_value(self, contact: HubSpotContact) -> BatchCall | None:
         names = [("id", contact.id), *_values_of(contact.properties, self._unique)]
         for name in names:
             if name in self._by_name:
                 return self._by_name[name]
         return None
 
-    def _contradicts(self, contact: HubSpotContact, each: BatchInput) -> bool:
+    def _contradicts(self, contact: HubSpotContact, each: BatchCall) -> bool:
         """Return whether a contact shows another unique value than the call wrote."""
         for name, value in _values_of(each.properties, self._unique):
             shown = contact.value(name)
@@ -158,7 +158,7 @@ class Batches:
     """The unique properties of the account's own."""
 
     def write(
-        self, endpoint: str, inputs: Sequence[BatchInput]
+        self, endpoint: str, inputs: Sequence[BatchCall]
     ) -> Exchange[Sequence[CallResult] | Rejected]:
         """Send creates, updates or upserts; see ``BulkVendor.send_many``."""
         bodies = [self._body(endpoint, each) for each in inputs]
@@ -188,7 +188,7 @@ class Batches:
             status=reply.status,
         )
 
-    def _body(self, endpoint: str, each: BatchInput) -> Json:
+    def _body(self, endpoint: str, each: BatchCall) -> Json:
         """Return what a request says about one contact."""
         body: dict[str, Json] = {"properties": each.properties}
         if self.settings.trace_ids:
@@ -201,7 +201,7 @@ class Batches:
         return body
 
     def _results(
-        self, request: Request, answer: BatchAnswer, inputs: Sequence[BatchInput]
+        self, request: Request, answer: BatchAnswer, inputs: Sequence[BatchCall]
     ) -> Exchange[Sequence[CallResult]]:
         """Return the results of the calls that an answer names."""
         matcher = BatchMatcher(inputs, self.unique)
@@ -209,7 +209,7 @@ class Batches:
         # A contact that is said to be written, and refused as well, is unknown.
         contradictory = contacts.keys() & errors.keys()
         answers: dict[str, Answer] = {}
-        conflicts: list[tuple[BatchInput, HubSpotError]] = []
+        conflicts: list[tuple[BatchCall, HubSpotError]] = []
         texts: dict[int, Rejected] = {}
         for each in inputs:
             trace = each.trace
@@ -236,7 +236,7 @@ class Batches:
         return Applied(contact.id, dropped=self.view.shortfalls(call, contact))
 
     def _existing(
-        self, conflicts: Sequence[tuple[BatchInput, HubSpotError]]
+        self, conflicts: Sequence[tuple[BatchCall, HubSpotError]]
     ) -> Exchange[dict[str, Answer]]:
         """Return the contacts that creates ran into, by the trace of each create.
 
@@ -259,7 +259,7 @@ class Batches:
             found |= yield from self._holders(unnamed)
         return found
 
-    def _holders(self, creates: Sequence[BatchInput]) -> Exchange[dict[str, Answer]]:
+    def _holders(self, creates: Sequence[BatchCall]) -> Exchange[dict[str, Answer]]:
         """Return the contacts that have a unique value of the creates, by their trace."""
         found: dict[str, Answer] = {}
         for name in dict.fromkeys((*self.unique, EMAIL)):
@@ -285,7 +285,7 @@ def upsert_key(call: Call) -> MatchKey:
 
 
 def _rejection(
-    request: Request, error: HubSpotError, inputs: Sequence[BatchInput]
+    request: Request, error: HubSpotError, inputs: Sequence[BatchCall]
 ) -> Rejected:
     """Return the refusal of one contact among others.
 
