@@ -41,9 +41,9 @@ from syncengine.vendor import (
     sent_values,
 )
 from syncengine.vendors.hubspot.answers import (
-    HubSpotContact,
     HubSpotListsOf,
     HubSpotMemberships,
+    HubSpotObject,
     HubSpotPage,
     ask,
     ask_for_nothing,
@@ -55,7 +55,7 @@ from syncengine.vendors.hubspot.answers import (
 )
 from syncengine.vendors.hubspot.batches import BatchCall, Batches, upsert_key
 from syncengine.vendors.hubspot.look_ups import ADDRESS_OR_TOKEN, LookUps
-from syncengine.vendors.hubspot.properties import HubSpotProperties, problems_of
+from syncengine.vendors.hubspot.properties import PropertyDefinitions, problems_of
 from syncengine.vendors.hubspot.requests import HubSpotRequests
 from syncengine.vendors.hubspot.settings import EMAIL, HubSpotSettings, own_unique
 from syncengine.vendors.hubspot.values import SEPARATOR, written
@@ -102,7 +102,7 @@ class HubSpot:
 
     def probe(self) -> Exchange[bool]:
         request = self._requests.properties()
-        return probe_with(request, ADDRESS_OR_TOKEN, HubSpotProperties, judge_answer)
+        return probe_with(request, ADDRESS_OR_TOKEN, PropertyDefinitions, judge_answer)
 
     def mapping_problems(
         self, mapping: ContactMapping
@@ -111,7 +111,7 @@ class HubSpot:
         reply = yield from ask(request, ADDRESS_OR_TOKEN)
         if not reply.ok:
             raise failed_look_up(request, reply, words(reply.body), ())
-        defined = parse_reply(request, reply, HubSpotProperties)
+        defined = parse_reply(request, reply, PropertyDefinitions)
         return tuple(problems_of(mapping, self._settings, defined))
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
@@ -217,7 +217,7 @@ class HubSpot:
         reply = yield from ask(request)
         if not reply.ok:
             return refusal(request, reply, ())
-        return Applied(parse_reply(request, reply, HubSpotContact).id)
+        return Applied(parse_reply(request, reply, HubSpotObject).id)
 
     def _send_batch(
         self, calls: Sequence[Call]
@@ -242,7 +242,7 @@ class HubSpot:
         request = self._requests.create({"properties": self._properties(call)})
         reply = yield from ask(request)
         if reply.ok:
-            contact = parse_reply(request, reply, HubSpotContact)
+            contact = parse_reply(request, reply, HubSpotObject)
             return self._batches.applied(call, contact)
         said = words(reply.body)
         if is_conflict(reply.status, said):
@@ -273,7 +273,7 @@ class HubSpot:
         reply = yield from ask(request)
         if not reply.ok:
             return refusal(request, reply, sent_values(call))
-        contact = parse_reply(request, reply, HubSpotContact)
+        contact = parse_reply(request, reply, HubSpotObject)
         return self._batches.applied(call, contact)
 
     def _upsert(self, call: Call) -> Exchange[Answer]:
@@ -380,7 +380,7 @@ class HubSpot:
         return [*results, *written_results]
 
     def _before_rewriting(
-        self, call: Call, contact: HubSpotContact | None
+        self, call: Call, contact: HubSpotObject | None
     ) -> Answer | None:
         """Return the answer to a tag call that needs no write, or may not have one."""
         if contact is None:
@@ -395,11 +395,11 @@ class HubSpot:
             return Applied(contact.id)
         return None
 
-    def _new_tags(self, call: Call, contact: HubSpotContact) -> frozenset[str]:
+    def _new_tags(self, call: Call, contact: HubSpotObject) -> frozenset[str]:
         tags = self._view.tags_of(contact)
         return (tags | set(call.add_tags)) - set(call.remove_tags)
 
-    def _rewritten(self, call: Call, contact: HubSpotContact) -> Mapping[str, Json]:
+    def _rewritten(self, call: Call, contact: HubSpotObject) -> Mapping[str, Json]:
         """Return the property with the tags that a contact is to have."""
         assert self._view.tags is not None, "there are tag calls"
         tags = sorted(self._new_tags(call, contact))
@@ -407,7 +407,7 @@ class HubSpot:
 
     # --- parts ------------------------------------------------------------------------
 
-    def _contact(self, external_id: str) -> Exchange[HubSpotContact | None]:
+    def _contact(self, external_id: str) -> Exchange[HubSpotObject | None]:
         """Read a contact; None where it is not there, or is archived."""
         request = self._requests.read(external_id, self._view.asked)
         reply = yield from ask(request)
@@ -415,7 +415,7 @@ class HubSpot:
             return None
         if not reply.ok:
             raise failed_look_up(request, reply, words(reply.body), ())
-        contact = parse_reply(request, reply, HubSpotContact)
+        contact = parse_reply(request, reply, HubSpotObject)
         return None if contact.archived else contact
 
     def _properties(self, call: Call) -> dict[str, Json]:

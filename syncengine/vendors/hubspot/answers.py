@@ -50,7 +50,7 @@ _TEN_SECONDS = 10.0
 _INTERVAL_HEADER = "x-hubspot-ratelimit-interval-milliseconds"
 
 
-class HubSpotContact(ReplyModel):
+class HubSpotObject(ReplyModel):
     """A contact, with those of its properties that were asked for, or written."""
 
     id: ExternalId
@@ -104,7 +104,7 @@ class _HubSpotBatch(ReplyModel):
 class BatchAnswer:
     """The contacts and the errors in the answer to a batch, in no order."""
 
-    contacts: tuple[HubSpotContact, ...]
+    contacts: tuple[HubSpotObject, ...]
     errors: tuple[HubSpotError, ...] = ()
 
     def missing(self) -> frozenset[str]:
@@ -127,7 +127,7 @@ class _HubSpotPaging(ReplyModel):
 class HubSpotPage(ReplyModel):
     """A page of contacts: of all, or of a search's hits."""
 
-    results: ListOf[HubSpotContact]
+    results: ListOf[HubSpotObject]
     paging: _HubSpotPaging | None = None
 
     @property
@@ -307,12 +307,12 @@ def parse_batch(request: Request, reply: Reply) -> BatchAnswer:
     else:
         batch = parse_reply(request, reply, _HubSpotBatch)
     return BatchAnswer(
-        tuple(_readable(HubSpotContact, batch.results)),
+        tuple(_readable(HubSpotObject, batch.results)),
         tuple(_readable(HubSpotError, batch.errors)),
     )
 
 
-_Row = TypeVar("_Row", HubSpotContact, HubSpotError)
+_Row = TypeVar("_Row", HubSpotObject, HubSpotError)
 
 
 def _readable(model: type[_Row], rows: Sequence[Json]) -> Iterator[_Row]:

@@ -32,8 +32,8 @@ from syncengine.vendor import (
 )
 from syncengine.vendors.hubspot.answers import (
     BatchAnswer,
-    HubSpotContact,
     HubSpotError,
+    HubSpotObject,
     ask,
     existing_id,
     is_conflict,
@@ -90,12 +90,12 @@ class BatchMatcher:
                 is_shared = name in self._by_name
                 self._by_name[name] = None if is_shared else each
 
-    def results(self, answer: BatchAnswer) -> dict[str, HubSpotContact]:
+    def results(self, answer: BatchAnswer) -> dict[str, HubSpotObject]:
         """Return the contacts in an answer by the trace of their call.
 
         Where two contacts belong to one call, neither is believed.
         """
-        found: dict[str, HubSpotContact] = {}
+        found: dict[str, HubSpotObject] = {}
         doubtful: set[str] = set()
         for contact in answer.contacts:
             each = self._called(contact)
@@ -120,7 +120,7 @@ class BatchMatcher:
                     found[each.trace] = error
         return found
 
-    def _called(self, contact: HubSpotContact) -> BatchCall | None:
+    def _called(self, contact: HubSpotObject) -> BatchCall | None:
         """Return the call that a contact is the result of; None: of none for certain."""
         if contact.trace_id is not None:
             each = self._by_name.get((_TRACE, contact.trace_id))
@@ -130,14 +130,14 @@ class BatchMatcher:
             return None
         return each
 
-    def _called_by_value(self, contact: HubSpotContact) -> BatchCall | None:
+    def _called_by_value(self, contact: HubSpotObject) -> BatchCall | None:
         names = [("id", contact.id), *_values_of(contact.properties, self._unique)]
         for name in names:
             if name in self._by_name:
                 return self._by_name[name]
         return None
 
-    def _contradicts(self, contact: HubSpotContact, each: BatchCall) -> bool:
+    def _contradicts(self, contact: HubSpotObject, each: BatchCall) -> bool:
         """Return whether a contact shows another unique value than the call wrote."""
         for name, value in _values_of(each.properties, self._unique):
             shown = contact.value(name)
@@ -232,7 +232,7 @@ class Batches:
             if each.trace in answers
         ]
 
-    def applied(self, call: Call, contact: HubSpotContact) -> Applied:
+    def applied(self, call: Call, contact: HubSpotObject) -> Applied:
         return Applied(contact.id, dropped=self.view.shortfalls(call, contact))
 
     def _existing(

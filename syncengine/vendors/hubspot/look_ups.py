@@ -32,7 +32,7 @@ from syncengine.vendor import (
 from syncengine.vendors.hubspot.answers import (
     TOKEN_REFUSED,
     BatchAnswer,
-    HubSpotContact,
+    HubSpotObject,
     HubSpotPage,
     ask,
     not_there,
@@ -73,14 +73,14 @@ class LookUps:
 
     def by_ids(
         self, ids: Sequence[str]
-    ) -> Exchange[Mapping[str, HubSpotContact | None]]:
+    ) -> Exchange[Mapping[str, HubSpotObject | None]]:
         """Return the contacts with these ids, None for one that is not there.
 
         One that was merged is shown under its former id, with its present one in it. An
         id is missing in the result where it was not answered.
         """
         answers = yield from self._in_parts(ids, None)
-        found: dict[str, HubSpotContact | None] = {}
+        found: dict[str, HubSpotObject | None] = {}
         for answer in answers:
             found.update(dict.fromkeys(answer.missing() & set(ids)))
         shown = [contact for answer in answers for contact in answer.contacts]
@@ -139,7 +139,7 @@ class LookUps:
         )
 
     def _hits(
-        self, key: MatchKey, contacts: Iterable[HubSpotContact]
+        self, key: MatchKey, contacts: Iterable[HubSpotObject]
     ) -> Sequence[Remote]:
         """Return those of the contacts that have the key, each once."""
         hits = {
@@ -150,8 +150,8 @@ class LookUps:
         return tuple(hits.values())
 
     def _completed(
-        self, ids: Sequence[str], found: dict[str, HubSpotContact | None]
-    ) -> Mapping[str, HubSpotContact | None]:
+        self, ids: Sequence[str], found: dict[str, HubSpotObject | None]
+    ) -> Mapping[str, HubSpotObject | None]:
         if self.takes_absence:
             for each in ids:
                 found.setdefault(each, None)
@@ -207,7 +207,7 @@ class LookUps:
         for part in _parts_of_search(keys):
             hits = yield from self._searched(part)
             ids.update(dict.fromkeys(hits))
-        shown: list[HubSpotContact] = []
+        shown: list[HubSpotObject] = []
         for some in _slices(tuple(ids), 100):
             read = yield from self.by_ids(some)
             shown += [contact for contact in read.values() if contact is not None]
@@ -232,10 +232,10 @@ class LookUps:
 
 
 def _by_key_text(
-    contacts: Iterable[HubSpotContact], field: str
-) -> Mapping[str, Sequence[HubSpotContact]]:
+    contacts: Iterable[HubSpotObject], field: str
+) -> Mapping[str, Sequence[HubSpotObject]]:
     """Return contacts by each value of a property under which they may be found."""
-    by_text: dict[str, list[HubSpotContact]] = {}
+    by_text: dict[str, list[HubSpotObject]] = {}
     for contact in contacts:
         key = MatchKey(field, contact.value(field))
         texts = {key_text(key)}
@@ -246,7 +246,7 @@ def _by_key_text(
     return by_text
 
 
-def _are_archived(contacts: Sequence[HubSpotContact]) -> bool:
+def _are_archived(contacts: Sequence[HubSpotObject]) -> bool:
     return bool(contacts) and all(contact.archived for contact in contacts)
 
 

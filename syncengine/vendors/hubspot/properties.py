@@ -41,7 +41,7 @@ class _HubSpotModification(ReplyModel):
     readOnlyValue: bool = False  # noqa: N815 - the vendor's spelling
 
 
-class HubSpotProperty(ReplyModel):
+class PropertyDefinition(ReplyModel):
     """The definition of a property."""
 
     name: str
@@ -66,17 +66,17 @@ class HubSpotProperty(ReplyModel):
         return tuple(option.value for option in self.options)
 
 
-class HubSpotProperties(ReplyModel):
+class PropertyDefinitions(ReplyModel):
     """All properties that the account has for contacts."""
 
-    results: ListOf[HubSpotProperty]
+    results: ListOf[PropertyDefinition]
 
-    def by_name(self) -> Mapping[str, HubSpotProperty]:
+    def by_name(self) -> Mapping[str, PropertyDefinition]:
         return {each.name: each for each in self.results}
 
 
 def problems_of(
-    mapping: ContactMapping, settings: HubSpotSettings, defined: HubSpotProperties
+    mapping: ContactMapping, settings: HubSpotSettings, defined: PropertyDefinitions
 ) -> Iterator[MappingProblem]:
     """Yield everything in a destination's file that does not fit the account."""
     properties = defined.by_name()
@@ -94,7 +94,7 @@ def problems_of(
 def _field_problems(
     field: FieldMapping,
     settings: HubSpotSettings,
-    properties: Mapping[str, HubSpotProperty],
+    properties: Mapping[str, PropertyDefinition],
 ) -> Iterator[MappingProblem]:
     key = f"fields.{field.field}"
     if field.field == settings.tags_property:
@@ -123,7 +123,7 @@ def _field_problems(
 
 
 def _option_problems(
-    key: str, found: HubSpotProperty, value: str
+    key: str, found: PropertyDefinition, value: str
 ) -> Iterator[MappingProblem]:
     """Yield that a fixed value is none of the options of its property."""
     if found.values and value not in found.values:
@@ -133,7 +133,7 @@ def _option_problems(
 
 
 def _unique_problems(
-    name: str, properties: Mapping[str, HubSpotProperty]
+    name: str, properties: Mapping[str, PropertyDefinition]
 ) -> Iterator[MappingProblem]:
     key = "settings.unique_properties"
     found = properties.get(name)
@@ -148,7 +148,7 @@ def _unique_problems(
 
 
 def _tags_problems(
-    name: str, mapping: ContactMapping, properties: Mapping[str, HubSpotProperty]
+    name: str, mapping: ContactMapping, properties: Mapping[str, PropertyDefinition]
 ) -> Iterator[MappingProblem]:
     key = "settings.tags_property"
     found = properties.get(name)
@@ -169,7 +169,7 @@ def _tags_problems(
 
 
 def _undefined(
-    key: str, name: str, properties: Mapping[str, HubSpotProperty]
+    key: str, name: str, properties: Mapping[str, PropertyDefinition]
 ) -> MappingProblem:
     near = get_close_matches(name, properties, n=1)
     advice = f'; did you mean "{near[0]}"?' if near else ""

@@ -19,7 +19,7 @@ from syncengine.vendor import (
     tags_not_removed,
     tags_not_taken,
 )
-from syncengine.vendors.hubspot.answers import HubSpotContact
+from syncengine.vendors.hubspot.answers import HubSpotObject
 from syncengine.vendors.hubspot.settings import EMAIL, HubSpotSettings
 from syncengine.vendors.hubspot.values import PHONES, options_in, same_value
 
@@ -48,19 +48,19 @@ class ContactView:
         names = (*self.fields, *tags, _FURTHER_EMAILS, _MERGED_IDS)
         return tuple(dict.fromkeys(names))
 
-    def remote(self, contact: HubSpotContact) -> Remote:
+    def remote(self, contact: HubSpotObject) -> Remote:
         """Return the contact in the form in which the engine compares it."""
         shown = contact.properties
         fields = {name: shown[name] for name in self.fields if name in shown}
         shows_tags = self.tags is not None and self.tags in shown
         return Remote(contact.id, fields, self.tags_of(contact), shows_tags=shows_tags)
 
-    def tags_of(self, contact: HubSpotContact) -> frozenset[str]:
+    def tags_of(self, contact: HubSpotObject) -> frozenset[str]:
         if self.tags is None:
             return frozenset()
         return frozenset(storable_tags(options_in(contact.properties.get(self.tags))))
 
-    def has_key(self, contact: HubSpotContact, key: MatchKey) -> bool:
+    def has_key(self, contact: HubSpotObject, key: MatchKey) -> bool:
         """Return whether a contact is surely that of a key."""
         if contact.archived:
             return False
@@ -76,7 +76,7 @@ class ContactView:
         return same_value(field, ours, theirs, self.phones)
 
     def shortfalls(
-        self, call: Call, contact: HubSpotContact, tags: Collection[str] | None = None
+        self, call: Call, contact: HubSpotObject, tags: Collection[str] | None = None
     ) -> tuple[Unsupported, ...]:
         """Return what the answer to a write shows otherwise than it was sent.
 
@@ -86,7 +86,7 @@ class ContactView:
         return tuple(self._shortfalls(call, contact, tags))
 
     def _shortfalls(
-        self, call: Call, contact: HubSpotContact, tags: Collection[str] | None
+        self, call: Call, contact: HubSpotObject, tags: Collection[str] | None
     ) -> Iterator[Unsupported]:
         shown: Fields = contact.properties
         compared = {name: value for name, value in call.fields.items() if name in shown}
@@ -109,13 +109,13 @@ def view_of(settings: HubSpotSettings, fields: Collection[str]) -> ContactView:
     return ContactView(tuple(shown), settings.tags_property, phones)
 
 
-def emails_of(contact: HubSpotContact) -> frozenset[str]:
+def emails_of(contact: HubSpotObject) -> frozenset[str]:
     """Return the further e-mail addresses of a contact, in small letters."""
     found = options_in(contact.properties.get(_FURTHER_EMAILS))
     return frozenset(address.lower() for address in found)
 
 
-def former_ids(contact: HubSpotContact) -> tuple[str, ...]:
+def former_ids(contact: HubSpotObject) -> tuple[str, ...]:
     """Return the ids of the contacts that were merged into this one."""
     return options_in(contact.properties.get(_MERGED_IDS))
 
