@@ -44,6 +44,9 @@ class ContractHints:
     nothing of use, such as ``{"message": "OK"}`` (True)."""
     uncompared: Collection[str] = ()
     """Fields that answers do not show as they are held."""
+    further_fields: Collection[str] = ()
+    """Text fields that a call carries besides to be full, where the vendor takes only
+    names that its account defines; empty: names are made up."""
 
 
 NO_HINTS = ContractHints()
@@ -226,9 +229,15 @@ def vendor_under_test(
         sample = _derived_sample(vendor)
     else:
         sample = _writable(hints.sample, vendor)
-    if isinstance(vendor, FieldChooser):
-        vendor = vendor.showing(tuple(sample(1)))
+    vendor = showing_sample(vendor, sample(1))
     return VendorUnderTest(spec, "", vendor, sample, {}, hints=hints)
+
+
+def showing_sample(vendor: Vendor, sample: Mapping[str, Json]) -> Vendor:
+    """Return an adapter whose reads show the sample's fields, as for a mapping."""
+    if isinstance(vendor, FieldChooser):
+        return vendor.showing(tuple(sample))
+    return vendor
 
 
 def secrets(spec: VendorSpec) -> dict[str, str]:

@@ -186,10 +186,20 @@ def judge_answer(
     body = _object_in(response)
     if response.status == 403 and body:
         raise _lacks_rights(request, body)
-    if response.status == 404 and body.get("category") == NOT_FOUND:
-        # "resource not found", say the words, as a router's would.
+    if response.status == 404 and _is_about_a_contact(body):
         return Reply(404, body)
     return judge(request, response, halts)
+
+
+def _is_about_a_contact(body: Mapping[str, Json]) -> bool:
+    """Return whether a 404 is the API's own, about a contact that is not there.
+
+    "resource not found" are its words, too, which a router could have for an address.
+    Only the API has an id for each of its answers.
+    """
+    said = as_text(body.get("message")).strip().lower()
+    is_short = said == "resource not found" and "correlationId" in body
+    return body.get("category") == NOT_FOUND or is_short
 
 
 def ask(request: Request, halts: Mapping[int, str] = TOKEN_REFUSED) -> Exchange[Reply]:

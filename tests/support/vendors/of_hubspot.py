@@ -92,8 +92,20 @@ def call(action: Action, number: int, **more: Any) -> Call:
 
 
 SETTINGS = {"unique_properties": ["crm_id", "email"]}
-VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {}
-UNSAID = ()
+FURTHER_FIELDS = ("company", "jobtitle", "website", "address", "city", "state", "zip")
+VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
+    "tags": ({"tags_property": "tags"}, {}),
+    "appended tags": ({"tags_property": "tags", "tags_by": "append"}, {}),
+    "upserts": ({"upserts": True, "tags_property": "tags"}, {}),
+    "erasures": ({"delete_as": "gdpr"}, {}),
+    "no trace ids": ({"trace_ids": False}, {"unique_conflict": "400"}),
+    "silent results": ({"upserts": True}, {"trace_echo": False}),
+    "absent misses": ({"read_misses": "absent"}, {"not_found_ids": False}),
+    "ids stay": ({}, {"merge_ids": "keep", "merged_id": "404"}),
+    "whole answers": ({"clear_with": "nothing"}, {"write_answers": "all"}),
+    "phones": ({"phone_properties": ["phone"]}, {}),
+    "dated paths": ({"path_version": "2026-09"}, {}),
+}
 
 
 def sample(number: int) -> dict[str, Json]:
@@ -104,10 +116,10 @@ def sample(number: int) -> dict[str, Json]:
         "firstname": f"Žofia 李 {number}",
         "lastname": f"O'Brien & <Söhne> {number}",
         "phone": f"+49151112233{number:02}",
+        "plan": f"gold {number}",
         "visits": 1_000_000 + number,
         "score": number + 0.125,
-        "vip": True,
-        "spam": False,
-        "born": f"1990-03-{number:02}",
-        "seen_at": f"2025-03-02T08:15:{number:02}+00:00",
+        "vip": number % 2 == 1,
+        "since": f"1990-03-{number:02}",
+        "last_seen": f"2025-03-02T08:15:{number:02}+00:00",
     }
