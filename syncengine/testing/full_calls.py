@@ -101,9 +101,7 @@ def _because(capability: str, limit: int | None, number: int, what: str) -> str:
     return f"{capability} is {value}, and so a call with {number} {what} was sent"
 
 
-def _many_fields(
-    subject: VendorUnderTest, call: Call, write: Write
-) -> dict[str, Json]:
+def _many_fields(subject: VendorUnderTest, call: Call, write: Write) -> dict[str, Json]:
     """Return the call's fields, and of one's own up to the limit."""
     further = subject.hints.further_fields
     fields = {**call.fields, **dict.fromkeys(further, "value")}

@@ -229,14 +229,14 @@ def vendor_under_test(
         sample = _derived_sample(vendor)
     else:
         sample = _writable(hints.sample, vendor)
-    vendor = showing_sample(vendor, sample(1))
+    vendor = showing_sample(vendor, (*sample(1), *hints.further_fields))
     return VendorUnderTest(spec, "", vendor, sample, {}, hints=hints)
 
 
-def showing_sample(vendor: Vendor, sample: Mapping[str, Json]) -> Vendor:
-    """Return an adapter whose reads show the sample's fields, as for a mapping."""
+def showing_sample(vendor: Vendor, fields: Collection[str]) -> Vendor:
+    """Return an adapter whose reads show these fields, as for a mapping of them."""
     if isinstance(vendor, FieldChooser):
-        return vendor.showing(tuple(sample))
+        return vendor.showing(fields)
     return vendor
 
 

@@ -73,7 +73,7 @@ def vendor_of(subject: VendorUnderTest, name: str, no: Json, *, lowers: bool) ->
     }
     spec = subject.spec
     vendor = spec.build(spec.settings.model_validate(settings))
-    return showing_sample(vendor, subject.fields(1))
+    return showing_sample(vendor, tuple(subject.fields(1)))
 
 
 class Scene:

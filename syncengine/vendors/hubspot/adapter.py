@@ -35,6 +35,7 @@ from syncengine.vendor import (
     exactly,
     external_id_of,
     failed_look_up,
+    no_request,
     none_if_refused,
     parse_reply,
     probe_with,
@@ -75,7 +76,8 @@ class HubSpot:
     """Adapter for HubSpot; it takes, lists, merges and describes many contacts.
 
     See ``Vendor``, ``BulkVendor``, ``Directory``, ``Merger``, ``DetailReader``,
-    ``RequestCosts``, ``FieldChooser`` and ``MappingChecker`` in ``syncengine.vendor``.
+    ``RequestCosts``, ``SimilarPhoneFinder``, ``FieldChooser`` and ``MappingChecker`` in
+    ``syncengine.vendor``.
     """
 
     name = "hubspot"
@@ -121,6 +123,11 @@ class HubSpot:
         self, keys: Sequence[MatchKey]
     ) -> Exchange[Mapping[MatchKey, Sequence[Remote]]]:
         return self._look_ups.by_keys(keys)
+
+    def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        if key.field not in self._settings.phone_properties:
+            return no_request(())
+        return self._look_ups.by_similar_phone(key)
 
     def look_up_cost(self, key: MatchKey) -> Cost:
         if key.field in self._settings.phone_properties:
@@ -172,7 +179,7 @@ class HubSpot:
         check_call(call, self.capabilities)
         refused = _unsendable(call)
         if refused is not None:
-            return _answered(refused)
+            return no_request(refused)
         match call.action:
             case Action.CREATE:
                 exchange = self._create(call)
@@ -284,7 +291,12 @@ class HubSpot:
         if isinstance(results, Rejected):
             return results
         if not results:
-            raise _unnamed("upsert", call)
+            route = self._requests.batch("upsert", ()).route
+            raise VendorUnavailable(
+                f"{route}: the answer does not name the contact, which may have been "
+                "written all the same",
+                maybe_applied=True,
+            )
         return results[0].answer
 
     def _delete(self, call: Call) -> Exchange[Answer]:
@@ -510,12 +522,6 @@ def _removing(settings: HubSpotSettings) -> TagCall | None:
     return TagCall(requests=2, bulk=Bulk(settings.batch_size, _TAGS))
 
 
-def _answered(answer: Answer) -> Exchange[Answer]:
-    """Return an exchange without requests, which has this result."""
-    yield from ()
-    return answer
-
-
 def _list_of(call: Call) -> str:
     """Return the id of the list that a call carries."""
     return next(name for name in call.fields if name.startswith(LISTS)).removeprefix(
@@ -552,13 +558,3 @@ def _refused_list(
             code, refused.message, status=refused.status, words=refused.words
         )
     return [CallResult(call, refused) for call in calls]
-
-
-def _unnamed(action: str, call: Call) -> VendorUnavailable:
-    """Return the failure of a call that its answer does not name."""
-    name = "" if call.key is None else f" by {call.key.field}"
-    return VendorUnavailable(
-        f"{action}{name}: the answer does not name the contact, which may have been "
-        "written all the same",
-        maybe_applied=True,
-    )

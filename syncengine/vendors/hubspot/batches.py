@@ -66,6 +66,30 @@ class BatchCall:
         if self.call.action not in (Action.CREATE, Action.UPSERT):
             yield "id", external_id_of(self.call)
         yield from _values_of(self.properties, unique)
+        if self.call.action is Action.UPSERT:
+            key = upsert_key(self.call)
+            yield key.field, key.value
+
+    def is_contradicted_by(self, contact: HubSpotObject, unique: Sequence[str]) -> bool:
+        """Return whether a contact shows that it is another than the call is about.
+
+        A create has the values that it wrote, and an upsert its key. An update goes by
+        the id, and an answer may show that a value of it was not taken.
+        """
+        values: dict[str, tuple[str, ...]] = {}
+        if self.call.action is Action.CREATE:
+            for name, value in _values_of(self.properties, unique):
+                values[name] = (value,)
+        elif self.call.action is Action.UPSERT:
+            key = upsert_key(self.call)
+            written = as_text(self.properties.get(key.field))
+            values[key.field] = (key.value, written)
+        for name, own_values in values.items():
+            shown = contact.value(name)
+            same = (same_value(name, own, shown, ()) for own in own_values)
+            if shown and not any(same):
+                return True
+        return False
 
 
 def _values_of(
@@ -83,6 +107,7 @@ class BatchMatcher:
 
     def __init__(self, inputs: Sequence[BatchCall], unique: Sequence[str]) -> None:
         self._unique = unique
+        self._inputs = inputs
         self._by_name: dict[tuple[str, str], BatchCall | None] = {}
         """None for a name that several calls have, which names none of them."""
         for each in inputs:
@@ -126,7 +151,7 @@ class BatchMatcher:
             each = self._by_name.get((_TRACE, contact.trace_id))
         else:
             each = self._called_by_value(contact)
-        if each is None or self._contradicts(contact, each):
+        if each is None or each.is_contradicted_by(contact, self._unique):
             return None
         return each
 
@@ -135,15 +160,8 @@ class BatchMatcher:
         for name in names:
             if name in self._by_name:
                 return self._by_name[name]
-        return None
-
-    def _contradicts(self, contact: HubSpotObject, each: BatchCall) -> bool:
-        """Return whether a contact shows another unique value than the call wrote."""
-        for name, value in _values_of(each.properties, self._unique):
-            shown = contact.value(name)
-            if shown and not same_value(name, value, shown, ()):
-                return True
-        return False
+        # Where one contact was sent, no other one can be meant.
+        return self._inputs[0] if len(self._inputs) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

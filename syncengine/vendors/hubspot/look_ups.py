@@ -6,7 +6,7 @@ the contacts that it names are therefore read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -24,6 +24,8 @@ from syncengine.vendor import (
     endless_pages,
     failed_look_up,
     is_full_phone,
+    local_spellings,
+    may_be_phone_of,
     national_digits,
     parse_reply,
     usual_spellings,
@@ -44,6 +46,7 @@ from syncengine.vendors.hubspot.requests import (
     PER_SEARCH_PAGE,
     HubSpotRequests,
 )
+from syncengine.vendors.hubspot.settings import MOST_IN_A_BATCH
 from syncengine.vendors.hubspot.views import (
     ContactView,
     emails_of,
@@ -205,23 +208,39 @@ class LookUps:
         """Search for phones, and read the contacts that the search names."""
         ids: dict[str, None] = {}
         for part in _parts_of_search(keys):
-            hits = yield from self._searched(part)
+            hits = yield from self._searched(_search_for(part, _spellings))
             ids.update(dict.fromkeys(hits))
-        shown: list[HubSpotObject] = []
-        for some in _slices(tuple(ids), 100):
-            read = yield from self.by_ids(some)
-            shown += [contact for contact in read.values() if contact is not None]
+        shown = yield from self._shown(tuple(ids))
         return {key: self._hits(key, shown) for key in keys}
 
-    def _searched(self, keys: Sequence[MatchKey]) -> Exchange[Sequence[str]]:
-        """Return the ids of the contacts that a search for phones names."""
+    def by_similar_phone(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        """Return the contacts whose phone has the digits of the key's number."""
+        search = _search_for((key,), _similar_spellings)
+        ids = yield from self._searched(search)
+        shown = yield from self._shown(ids)
+        return tuple(
+            self.view.remote(contact)
+            for contact in shown
+            if may_be_phone_of(key, contact.value(key.field))
+        )
+
+    def _shown(self, ids: Sequence[str]) -> Exchange[Sequence[HubSpotObject]]:
+        """Read the contacts that a search names: what it shows may be old."""
+        shown: list[HubSpotObject] = []
+        for start in range(0, len(ids), MOST_IN_A_BATCH):
+            read = yield from self.by_ids(ids[start : start + MOST_IN_A_BATCH])
+            shown += [contact for contact in read.values() if contact is not None]
+        return shown
+
+    def _searched(self, search: Mapping[str, Json]) -> Exchange[Sequence[str]]:
+        """Return the ids of the contacts that a search names, from all its pages."""
         ids: dict[str, None] = {}
         after = "0"
         for _ in range(MAX_PAGES):
-            request = self.requests.search(_search_for(keys, after))
+            request = self.requests.search({**search, "after": after})
             reply = yield from ask(request, ADDRESS_OR_TOKEN)
             if not reply.ok:
-                sent = tuple(key.value for key in keys)
+                sent = (search["filterGroups"],)
                 raise failed_look_up(request, reply, words(reply.body), sent)
             page = parse_reply(request, reply, HubSpotPage)
             ids.update(dict.fromkeys(contact.id for contact in page.results))
@@ -255,7 +274,8 @@ def _parts_of_search(keys: Sequence[MatchKey]) -> Iterator[Sequence[MatchKey]]:
     part: list[MatchKey] = []
     for key in keys:
         wider = [*part, key]
-        if part and len(orjson.dumps(_search_for(wider, "10000"))) > LONGEST_SEARCH:
+        body = {**_search_for(wider, _spellings), "after": "10000"}
+        if part and len(orjson.dumps(body)) > LONGEST_SEARCH:
             yield part
             wider = [key]
         part = wider
@@ -263,10 +283,15 @@ def _parts_of_search(keys: Sequence[MatchKey]) -> Iterator[Sequence[MatchKey]]:
         yield part
 
 
-def _search_for(keys: Sequence[MatchKey], after: str) -> Json:
-    """Return the body of a search for contacts with any of these phones."""
+def _search_for(
+    keys: Sequence[MatchKey], spelled: Callable[[MatchKey], Sequence[str]]
+) -> dict[str, Json]:
+    """Return the body of a search for contacts with any of these phones.
+
+    ``spelled`` returns the spellings to look for.
+    """
     field = keys[0].field
-    spellings = dict.fromkeys(each for key in keys for each in _spellings(key))
+    spellings = dict.fromkeys(each for key in keys for each in spelled(key))
     groups = [_any_of(field, tuple(spellings))]
     searchable = _SEARCHABLE.get(field)
     national = dict.fromkeys(national_digits(digits(key.value)) for key in keys)
@@ -276,7 +301,6 @@ def _search_for(keys: Sequence[MatchKey], after: str) -> Json:
         "filterGroups": groups,
         "properties": [field],
         "limit": PER_SEARCH_PAGE,
-        "after": after,
     }
 
 
@@ -292,6 +316,8 @@ def _spellings(key: MatchKey) -> Sequence[str]:
     return with_and_without_plus(key.value)
 
 
-def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _similar_spellings(key: MatchKey) -> Sequence[str]:
+    """Return further spellings, which may be numbers of other countries."""
+    if not is_full_phone(key.value):
+        return _spellings(key)
+    return (*usual_spellings(key.value, key.region), *local_spellings(key.value))

@@ -36,7 +36,6 @@ from syncengine.sandbox.twins.hubspot.switches import HubSpotSwitches
 from syncengine.sandbox.twins.hubspot.wire import (
     CONFLICT,
     INVALID,
-    NOT_FOUND,
     POLICIES,
     body_of,
     invalid_request,
@@ -85,7 +84,6 @@ _CATEGORIES: Mapping[int, str] = {
     400: INVALID,
     401: "INVALID_AUTHENTICATION",
     403: "MISSING_SCOPES",
-    404: NOT_FOUND,
     409: CONFLICT,
     429: "RATE_LIMITS",
 }
