@@ -356,20 +356,23 @@ class HubSpot:
         return call.action is Action.ADD_TAGS and self._settings.tags_by == "rewrite"
 
     def _rewrite_tags(self, call: Call) -> Exchange[Answer]:
-        contact = yield from self._contact(external_id_of(call))
+        request = self._requests.read(external_id_of(call), self._view.asked)
+        reply = yield from ask(request)
+        if not reply.ok:
+            return refusal(request, reply, sent_values(call))
+        contact = parse_reply(request, reply, HubSpotObject)
         answer = self._before_rewriting(call, contact)
         if answer is not None:
             return answer
-        assert contact is not None, "a missing contact is answered"
         return (yield from self._update(call, self._rewritten(call, contact)))
 
     def _rewrite_many(
         self, calls: Sequence[Call]
     ) -> Exchange[Sequence[CallResult] | Rejected]:
         """Read the tags of many contacts, and write those that change."""
-        contacts = yield from self._look_ups.by_ids(
-            [external_id_of(call) for call in calls]
-        )
+        ids = [external_id_of(call) for call in calls]
+        values = [value for call in calls for value in sent_values(call)]
+        contacts = yield from self._look_ups.by_ids(ids, values)
         results: list[CallResult] = []
         inputs: list[BatchCall] = []
         for number, call in enumerate(calls):
@@ -395,7 +398,7 @@ class HubSpot:
         self, call: Call, contact: HubSpotObject | None
     ) -> Answer | None:
         """Return the answer to a tag call that needs no write, or may not have one."""
-        if contact is None:
+        if contact is None or contact.archived:
             return Rejected(
                 "not_found",
                 f"the vendor has no contact {call.external_id}; nothing was sent",

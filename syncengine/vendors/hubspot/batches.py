@@ -197,7 +197,8 @@ class Batches:
         """
         is_create = calls[0].action is Action.CREATE
         is_whole = is_create or self.settings.refused_batches == "nothing"
-        if is_whole and reply.status in _REFUSED_AS_A_WHOLE:
+        is_about_all = is_whole and reply.status in _REFUSED_AS_A_WHOLE
+        if is_about_all or len(calls) == 1:
             return refusal(request, reply, _values_in(calls))
         raise VendorUnavailable(
             f"{request.route}: the batch was refused (status {reply.status}), and a "

@@ -75,14 +75,15 @@ class LookUps:
     """True where a contact is missing if the answer to a batch leaves it out."""
 
     def by_ids(
-        self, ids: Sequence[str]
+        self, ids: Sequence[str], hidden: Sequence[Json] = ()
     ) -> Exchange[Mapping[str, HubSpotObject | None]]:
         """Return the contacts with these ids, None for one that is not there.
 
         One that was merged is shown under its former id, with its present one in it. An
-        id is missing in the result where it was not answered.
+        id is missing in the result where it was not answered. ``hidden`` are values
+        that no message may repeat.
         """
-        answers = yield from self._in_parts(ids, None)
+        answers = yield from self._in_parts(ids, None, hidden)
         found: dict[str, HubSpotObject | None] = {}
         for answer in answers:
             found.update(dict.fromkeys(answer.missing() & set(ids)))
@@ -161,7 +162,7 @@ class LookUps:
         return found
 
     def _in_parts(
-        self, ids: Sequence[str], id_property: str | None
+        self, ids: Sequence[str], id_property: str | None, hidden: Sequence[Json] = ()
     ) -> Exchange[Sequence[BatchAnswer]]:
         """Read a batch; where it is refused, in halves, down to the id to blame.
 
@@ -179,7 +180,7 @@ class LookUps:
             part = waiting.pop()
             request = self.requests.batch_read(part, id_property, self.view.asked)
             try:
-                answers.append((yield from self._answer_to(request, part)))
+                answers.append((yield from self._answer_to(request, part, hidden)))
             except VendorUnavailable as error:
                 if error.status not in _REFUSALS:
                     raise
@@ -191,13 +192,16 @@ class LookUps:
             raise refused
         return answers
 
-    def _answer_to(self, request: Request, ids: Sequence[str]) -> Exchange[BatchAnswer]:
+    def _answer_to(
+        self, request: Request, ids: Sequence[str], hidden: Sequence[Json] = ()
+    ) -> Exchange[BatchAnswer]:
         """Send a batch of look-ups. Raises VendorUnavailable where it is refused."""
         reply = yield from ask(request, ADDRESS_OR_TOKEN)
         if reply.not_found and len(ids) == 1:
             return BatchAnswer((), (not_there(ids[0]),))
         if not reply.ok:
-            raise failed_look_up(request, reply, words(reply.body), ids)
+            sent = (*ids, *hidden)
+            raise failed_look_up(request, reply, words(reply.body), sent)
         return parse_batch(request, reply)
 
     # --- phones -----------------------------------------------------------------------
