@@ -23,7 +23,7 @@ MERGED_IDS = "hs_merged_object_ids"
 OPTED_OUT = "hs_email_optout"
 SYSTEM = ("createdate", "hs_object_id", "lastmodifieddate")
 """Properties that the vendor gives each contact, and shows with every read."""
-SHOWN_ALWAYS = ("createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname")  # fmt: skip
+SHOWN_ALWAYS = ("email", "firstname", "lastname", *SYSTEM)
 """Properties of a read that asks for none by name (documented)."""
 PHONE_OF = {
     "hs_searchable_calculated_phone_number": "phone",
@@ -182,8 +182,11 @@ def kind_of(type_: Json, field_type: Json) -> PropertyKind | None:
 
 def standard_properties() -> Iterator[HubSpotProperty]:
     """Yield the properties that every account has, as far as contacts here need."""
-    texts = "email firstname lastname company jobtitle website address city state zip"
-    for name in (*texts.split(), "country", "salutation", "date_of_birth", "hs_language"):  # fmt: skip
+    texts = (
+        "email firstname lastname salutation company jobtitle website address city "
+        "state zip country date_of_birth hs_language"
+    )
+    for name in texts.split():
         yield HubSpotProperty(name)
     for name in PHONE_OF.values():
         yield HubSpotProperty(name, "phone")

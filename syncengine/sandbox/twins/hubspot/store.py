@@ -489,8 +489,9 @@ class HubSpotStore(TwinStore[HubSpotSwitches, HubSpotAccount]):
             owner = contacts.with_value(name, value)
             is_claimed = claimed is not None and (name, value) in claimed
             if is_claimed or (owner is not None and owner is not contact):
-                is_email = name == EMAIL
-                status = 409 if is_email or self.switches.unique_conflict == "409" else 400  # fmt: skip
+                status = 409
+                if name != EMAIL and self.switches.unique_conflict == "400":
+                    status = 400
                 raise already_exists(status, owner.id if owner else None)
 
     def check_required(

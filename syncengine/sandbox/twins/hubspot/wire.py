@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -149,10 +150,13 @@ def _json_of(request: TwinRequest) -> Json:
 
 def names_in(request: TwinRequest) -> tuple[str, ...]:
     """Return the properties that a read asks for in its query."""
-    names = query_of(request).get("properties", "")
-    return tuple(name for name in names.split(",") if name)
+    # Documented with commas; the vendor's client repeats the name instead.
+    pairs = parse_qsl(request.query)
+    joined = ",".join(value for name, value in pairs if name == "properties")
+    return tuple(name for name in joined.split(",") if name)
 
 
 def is_archived_asked(request: TwinRequest) -> bool:
     """Return whether a read asks for archived contacts."""
-    return query_of(request).get("archived", "false") == "true"
+    # The vendor's own client writes True.
+    return query_of(request).get("archived", "").lower() == "true"
