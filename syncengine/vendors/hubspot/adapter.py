@@ -54,7 +54,7 @@ from syncengine.vendors.hubspot.answers import (
     refusal,
     words,
 )
-from syncengine.vendors.hubspot.batches import BatchCall, Batches, upsert_key
+from syncengine.vendors.hubspot.batches import BatchCall, BatchSender, upsert_key
 from syncengine.vendors.hubspot.look_ups import ADDRESS_OR_TOKEN, LookUps
 from syncengine.vendors.hubspot.properties import PropertyDefinitions, problems_of
 from syncengine.vendors.hubspot.requests import HubSpotRequests
@@ -92,7 +92,7 @@ class HubSpot:
         self._look_ups = LookUps(
             self._requests, self._view, settings.read_misses == "absent"
         )
-        self._batches = Batches(
+        self._batches = BatchSender(
             self._requests, self._look_ups, self._view, settings, self._unique
         )
         self.capabilities = _capabilities(settings)

@@ -165,7 +165,7 @@ class BatchMatcher:
 
 
 @dataclass(frozen=True, slots=True)
-class Batches:
+class BatchSender:
     """Sends calls of one kind about many contacts."""
 
     requests: HubSpotRequests
