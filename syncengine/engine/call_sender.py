@@ -17,6 +17,7 @@ from syncengine.engine import endings, records
 from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.attempt import Attempt, AttemptEnding, Next
 from syncengine.engine.conclusions import (
+    VALUE_TAKEN,
     is_already_removed,
     is_missing,
     is_repeatable,
@@ -251,6 +252,10 @@ class CallSender:
                 return await self._judge_refusal(
                     attempt, step, refusal, after_lost_try=answered.after_lost_try
                 )
+            case Exists(remote) if call.action is Action.UPDATE:
+                return await self._judge_taken_value(
+                    attempt, step, remote, after_lost_try=answered.after_lost_try
+                )
             case Exists(remote):
                 ending = await self._finder.link(attempt, remote)
                 return Next.SETTLE if ending is None else ending
@@ -311,18 +316,29 @@ class CallSender:
         self, attempt: Attempt, step: _Step, refusal: Rejected, *, after_lost_try: bool
     ) -> AttemptEnding | Next:
         """Judge a call that the vendor refused."""
-        # A refused try did nothing. But a lost try before it may have been carried out,
-        # and what was unknown before the plan may not have been sent again yet.
-        is_unknown = after_lost_try or (step.was_unknown and not step.is_first)
-        unknown = attempt.known.pending
-        if is_unknown:
-            unknown = step.unknown_without_answer()
+        unknown = _unknown_after_refusal(attempt, step, after_lost_try=after_lost_try)
         external_id = step.call.external_id
         if attempt.missing is None and is_missing(step.call, refusal):
             assert external_id is not None, "only what was known can be gone"
             return await self._plan_without(attempt, external_id)
         attempt.note_unknown(unknown)
         return endings.rejected(attempt, with_subject(step.call, refusal))
+
+    async def _judge_taken_value(
+        self, attempt: Attempt, step: _Step, holder: Remote, *, after_lost_try: bool
+    ) -> AttemptEnding:
+        """End the attempt of a contact with a value that another contact has there.
+
+        Where that one is ours, too, it may be about to let go of it, and is waited for.
+        """
+        attempt.note_unknown(
+            _unknown_after_refusal(attempt, step, after_lost_try=after_lost_try)
+        )
+        owners = await self._ownership.others_among(attempt, [holder])
+        owner = owners.get(holder.external_id)
+        if owner is None:
+            return endings.rejected(attempt, VALUE_TAKEN)
+        return endings.key_reserved(attempt, owner)
 
     async def _plan_without(
         self, attempt: Attempt, missing: str
@@ -558,6 +574,19 @@ def _objection(attempt: Attempt, plan: Plan) -> str | None:
         # A part of what was approved is applied: this is the rest.
         approved = approved.resumed()
     return approved.objection(attempt.job.desired, attempt.known, plan.calls)
+
+
+def _unknown_after_refusal(
+    attempt: Attempt, step: _Step, *, after_lost_try: bool
+) -> Pending | None:
+    """Return what is unknown of a contact after a call of it was refused.
+
+    A refused try did nothing. But a lost try before it may have been carried out, and
+    what was unknown before the plan may not have been sent again yet.
+    """
+    if after_lost_try or (step.was_unknown and not step.is_first):
+        return step.unknown_without_answer()
+    return attempt.known.pending
 
 
 def _with_newest_id(planned: Call, known: Known) -> Call:
