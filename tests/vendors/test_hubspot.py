@@ -180,6 +180,20 @@ def test_a_refused_create_stays_refused_where_nobody_is_shown() -> None:
     assert result.status == 409
 
 
+def test_an_update_names_the_contact_that_is_in_its_way() -> None:
+    said = refused("Contact already exists. Existing ID: 51", "CONFLICT", 409)
+    shown = answer(contact(51, email="ilse@example.org"))
+    change = update(512, email="ilse@example.org")
+    _, result = scripted(hubspot().send(change), said, shown)
+    assert isinstance(result, Exists)
+    assert result.remote.external_id == "51"
+    # Its own contact is in nobody's way.
+    own = batch(contact(512, email="ilse@example.org"))
+    taken = refused("email has to be unique")
+    _, result = scripted(hubspot().send(change), taken, own)
+    assert isinstance(result, Rejected)
+
+
 def test_a_message_repeats_no_value() -> None:
     said = refused(
         "Property values were not valid",

@@ -54,7 +54,12 @@ from syncengine.vendors.hubspot.answers import (
     refusal,
     words,
 )
-from syncengine.vendors.hubspot.batches import BatchCall, BatchSender, upsert_key
+from syncengine.vendors.hubspot.batches import (
+    BatchCall,
+    BatchSender,
+    another,
+    upsert_key,
+)
 from syncengine.vendors.hubspot.look_ups import ADDRESS_OR_TOKEN, LookUps
 from syncengine.vendors.hubspot.properties import PropertyDefinitions, problems_of
 from syncengine.vendors.hubspot.requests import HubSpotRequests
@@ -251,17 +256,22 @@ class HubSpot:
         if reply.ok:
             contact = parse_reply(request, reply, HubSpotObject)
             return self._batches.applied(call, contact)
+        return (yield from self._refused_write(call, request, reply))
+
+    def _refused_write(
+        self, call: Call, request: Request, reply: Reply
+    ) -> Exchange[Answer]:
+        """Return the answer to a refused write: another contact may be in its way."""
         said = words(reply.body)
         if is_conflict(reply.status, said):
             remote = yield from self._holder(call, existing_id(said))
             if remote is not None:
                 return Exists(remote)
-        # A 404 cannot be about a contact that is not there yet.
         return refusal(request, reply, sent_values(call))
 
     def _holder(self, call: Call, named: str | None) -> Exchange[Remote | None]:
-        """Return the contact that a create ran into, as far as HubSpot shows it."""
-        if named is not None:
+        """Return the contact that a write ran into, as far as HubSpot shows it."""
+        if named is not None and named != call.external_id:
             return (yield from none_if_refused(self.read(named)))
         for name in dict.fromkeys((*self._unique, EMAIL)):
             value = as_text(call.fields.get(name))
@@ -269,9 +279,9 @@ class HubSpot:
                 continue
             key = MatchKey(name, value)
             found = yield from none_if_refused(self._look_ups.by_keys((key,)))
-            remotes = (found or {}).get(key, ())
-            if len(remotes) == 1:
-                return remotes[0]
+            remote = another((found or {}).get(key, ()), call.external_id)
+            if remote is not None:
+                return remote
         return None
 
     def _update(self, call: Call, properties: Mapping[str, Json]) -> Exchange[Answer]:
@@ -279,7 +289,7 @@ class HubSpot:
         request = self._requests.one("PATCH", external_id_of(call), body)
         reply = yield from ask(request)
         if not reply.ok:
-            return refusal(request, reply, sent_values(call))
+            return (yield from self._refused_write(call, request, reply))
         contact = parse_reply(request, reply, HubSpotObject)
         return self._batches.applied(call, contact)
 

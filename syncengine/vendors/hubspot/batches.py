@@ -257,14 +257,14 @@ class BatchSender:
     def _existing(
         self, conflicts: Sequence[tuple[BatchCall, HubSpotError]]
     ) -> Exchange[dict[str, Answer]]:
-        """Return the contacts that creates ran into, by the trace of each create.
+        """Return the contacts that writes ran into, by the trace of each write.
 
-        A create whose contact is not shown stays rejected, with the vendor's words.
+        A write whose contact is not shown stays rejected, with the vendor's words.
         """
         ids: dict[str, str] = {}
         for each, error in conflicts:
             named = existing_id(error.message)
-            if named is not None:
+            if named is not None and named != each.call.external_id:
                 ids[each.trace] = named
         found: dict[str, Answer] = {}
         if ids:
@@ -278,19 +278,20 @@ class BatchSender:
             found |= yield from self._holders(unnamed)
         return found
 
-    def _holders(self, creates: Sequence[BatchCall]) -> Exchange[dict[str, Answer]]:
-        """Return the contacts that have a unique value of the creates, by their trace."""
+    def _holders(self, writes: Sequence[BatchCall]) -> Exchange[dict[str, Answer]]:
+        """Return the contacts that have a unique value of the writes, by their trace."""
         found: dict[str, Answer] = {}
+        calls = {each.trace: each.call for each in writes}
         for name in dict.fromkeys((*self.unique, EMAIL)):
             keys = {
                 each.trace: MatchKey(name, as_text(each.properties.get(name)))
-                for each in creates
+                for each in writes
                 if each.trace not in found and each.properties.get(name)
             }
             unique_keys = tuple(dict.fromkeys(keys.values()))
             shown = yield from self.look_ups.by_keys(unique_keys)
             for trace, key in keys.items():
-                remote = _only(shown.get(key, ()))
+                remote = another(shown.get(key, ()), calls[trace].external_id)
                 if remote is not None:
                     found[trace] = Exists(remote)
         return found
@@ -323,11 +324,14 @@ def _values_in(calls: Iterable[Call]) -> tuple[Json, ...]:
 
 
 def _ran_into(call: Call, error: HubSpotError) -> bool:
-    """Return whether a create was refused because the vendor has the contact."""
-    is_create = call.action is Action.CREATE
-    return is_create and is_conflict(error.status, error.message)
+    """Return whether a write was refused because another contact is in its way."""
+    may_run_into = call.action in (Action.CREATE, Action.UPDATE)
+    return may_run_into and is_conflict(error.status, error.message)
 
 
-def _only(remotes: Sequence[Remote]) -> Remote | None:
-    """Return the one contact of a look-up; None where there is none, or several."""
-    return remotes[0] if len(remotes) == 1 else None
+def another(remotes: Iterable[Remote], own_id: str | None) -> Remote | None:
+    """Return the first contact that is not the one with an id; None: there is none."""
+    for remote in remotes:
+        if remote.external_id != own_id:
+            return remote
+    return None
