@@ -86,7 +86,6 @@ class _Wire(NamedTuple):
                 ]
             },
         ),
-        _Wire(call=call(Action.DELETE, 512), method="DELETE", path=PATH, body=None),
         _Wire(
             call=call(Action.JOIN_LISTS, 512, fields={"lists.7": True}),
             method="PUT",
@@ -116,10 +115,13 @@ def test_dated_paths_hold_the_version_behind_the_part_of_the_api() -> None:
     assert requested(vendor.send(join)).path == "/crm/lists/2026-09/7/memberships/add"
 
 
+THERE = answer(contact(512))
+
+
 def test_an_erasure_goes_by_the_id_alone() -> None:
     exchange = hubspot(delete_as="gdpr").send(call(Action.DELETE, 512))
-    requests, result = scripted(exchange, NOTHING)
-    assert sent(requests[0]) == (
+    requests, result = scripted(exchange, THERE, NOTHING)
+    assert sent(requests[1]) == (
         "POST",
         f"{CONTACTS}/gdpr-delete",
         (),
@@ -128,16 +130,22 @@ def test_an_erasure_goes_by_the_id_alone() -> None:
     assert result == Applied()
 
 
-def test_a_deletion_is_done_by_an_empty_answer_only() -> None:
-    def deleted(response: Response) -> object:
-        return scripted(hubspot().send(call(Action.DELETE, 512)), response)[1]
+def _deleted(*responses: Response) -> object:
+    return scripted(hubspot().send(call(Action.DELETE, 512)), *responses)[1]
 
-    assert deleted(NOTHING) == Applied()
-    assert deleted(NOT_FOUND) == Applied(was_gone=True)
+
+def test_a_deletion_is_done_by_an_empty_answer_only() -> None:
+    assert _deleted(THERE, NOTHING) == Applied()
+    assert _deleted(THERE, NOT_FOUND) == Applied(was_gone=True)
     for response in (answer({}), answer({"message": "OK"}), Response(200)):
         with pytest.raises(VendorUnavailable) as unknown:
-            deleted(response)
+            _deleted(THERE, response)
         assert unknown.value.maybe_applied
+
+
+def test_who_is_not_there_or_was_merged_is_not_deleted() -> None:
+    assert _deleted(NOT_FOUND) == Applied(was_gone=True)
+    assert _deleted(answer(contact(900))) == Applied("900")
 
 
 # --- creates --------------------------------------------------------------------------

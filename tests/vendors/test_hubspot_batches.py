@@ -270,11 +270,22 @@ def test_upserts_name_the_property_at_each_contact() -> None:
     assert _by_call(results) == {"c0": Applied("50"), "c1": Applied("51")}
 
 
-def test_deletions_are_archived_together() -> None:
-    deletions = tuple(call(Action.DELETE, number) for number in (11, 12))
-    requests, results = scripted(hubspot().send_many(deletions), NOTHING)
-    assert requests[0].json == {"inputs": [{"id": "11"}, {"id": "12"}]}
-    assert _by_call(results) == {"c11": Applied(), "c12": Applied()}
+def test_deletions_of_those_who_are_there_are_archived_together() -> None:
+    deletions = tuple(call(Action.DELETE, number) for number in (11, 12, 13, 14, 15))
+    shown = batch(
+        contact(12),
+        contact(11),
+        contact(900, hs_merged_object_ids="13"),
+        errors=[error("OBJECT_NOT_FOUND", "", ids=["14"])],
+    )
+    requests, results = scripted(hubspot().send_many(deletions), shown, NOTHING)
+    assert requests[1].json == {"inputs": [{"id": "11"}, {"id": "12"}]}
+    assert _by_call(results) == {
+        "c11": Applied(),
+        "c12": Applied(),
+        "c13": Applied("900"),
+        "c14": Applied(was_gone=True),
+    }
     deletion = hubspot(delete_as="gdpr").capabilities.delete
     assert deletion is not None
     assert deletion.bulk is None

@@ -310,7 +310,15 @@ class HubSpot:
         return results[0].answer
 
     def _delete(self, call: Call) -> Exchange[Answer]:
+        """Delete a contact, which is read first.
+
+        HubSpot may answer alike for one that is not there, and a former id leads to the
+        contact that it was merged into.
+        """
         contact = external_id_of(call)
+        answer = yield from self._before_deleting(call)
+        if answer is not None:
+            return answer
         if self._settings.delete_as == "gdpr":
             request = self._requests.erase(contact)
         else:
@@ -322,15 +330,41 @@ class HubSpot:
             return refusal(request, reply, sent_values(call))
         return Applied()
 
+    def _before_deleting(self, call: Call) -> Exchange[Answer | None]:
+        """Return the answer to a deletion that is not to be sent; None where it is."""
+        request = self._requests.read(external_id_of(call), self._view.asked)
+        reply = yield from ask(request)
+        if reply.not_found:
+            return Applied(was_gone=True)
+        if not reply.ok:
+            return refusal(request, reply, sent_values(call))
+        return _answer_to_deletion(call, parse_reply(request, reply, HubSpotObject))
+
     def _archive(
         self, calls: Sequence[Call]
     ) -> Exchange[Sequence[CallResult] | Rejected]:
-        inputs = [{"id": external_id_of(call)} for call in calls]
+        """Archive those of many contacts that are there."""
+        ids = [external_id_of(call) for call in calls]
+        contacts = yield from self._look_ups.by_ids(ids)
+        results: list[CallResult] = []
+        archived: list[Call] = []
+        for call, contact_id in zip(calls, ids, strict=True):
+            if contact_id not in contacts:
+                # Nothing was sent about it, and nothing is known of it.
+                continue
+            answer = _answer_to_deletion(call, contacts[contact_id])
+            if answer is None:
+                archived.append(call)
+            else:
+                results.append(CallResult(call, answer))
+        if not archived:
+            return results
+        inputs = [{"id": external_id_of(call)} for call in archived]
         request = self._requests.batch("archive", inputs)
         reply = yield from ask_for_nothing(request)
         if not reply.ok:
-            return self._batches.refused(request, reply, calls)
-        return [CallResult(call, Applied()) for call in calls]
+            return self._batches.refused(request, reply, archived)
+        return [*results, *(CallResult(call, Applied()) for call in archived)]
 
     # --- lists ------------------------------------------------------------------------
 
@@ -479,9 +513,9 @@ def _capabilities(settings: HubSpotSettings) -> Capabilities:
     size = settings.batch_size
     appends = settings.tags_property is not None and settings.tags_by == "append"
     tags_in_writes = None if appends else 0
-    deletion = Deletion(bulk=Bulk(size))
+    deletion = Deletion(requests=2, bulk=Bulk(size))
     if settings.delete_as == "gdpr":
-        deletion = Deletion(within=settings.erases_within)
+        deletion = Deletion(requests=2, within=settings.erases_within)
     upsert = None
     if settings.upserts and unique:
         upsert = Write(
@@ -533,6 +567,16 @@ def _removing(settings: HubSpotSettings) -> TagCall | None:
     if settings.tags_property is None:
         return None
     return TagCall(requests=2, bulk=Bulk(settings.batch_size, _TAGS))
+
+
+def _answer_to_deletion(call: Call, contact: HubSpotObject | None) -> Answer | None:
+    """Return the answer to a deletion that is not to be sent; None where it is."""
+    if contact is None or contact.archived:
+        return Applied(was_gone=True)
+    if contact.id != call.external_id:
+        # Another contact is not deleted under a former id.
+        return Applied(contact.id)
+    return None
 
 
 def _list_of(call: Call) -> str:
