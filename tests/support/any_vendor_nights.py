@@ -219,7 +219,7 @@ async def congress(
             yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8"
         )
         keys = {**here.destination(sandbox.url(vendor)), **more}
-        _define(twin, keys["fields"])
+        define_fields(twin, keys["fields"])
         destination = yaml.safe_dump(
             {key: value for key, value in keys.items() if value is not None}
         )
@@ -233,7 +233,7 @@ async def congress(
         yield World(load_config(file, environ), file, dsn, sandbox, environ), here
 
 
-def _define(twin: Any, fields: Iterable[str]) -> None:
+def define_fields(twin: Any, fields: Iterable[str]) -> None:
     """Define fields at a vendor that takes only what its account has."""
     known = getattr(twin.store, "properties", None)
     if known is not None:
