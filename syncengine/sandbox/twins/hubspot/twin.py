@@ -36,7 +36,6 @@ from syncengine.sandbox.twins.hubspot.switches import HubSpotSwitches
 from syncengine.sandbox.twins.hubspot.wire import (
     CONFLICT,
     INVALID,
-    NOT_FOUND,
     POLICIES,
     body_of,
     invalid_request,
@@ -81,11 +80,11 @@ _MAX_PER_PAGE = 100
 _DAY = 86_400.0
 _MOVING_RETRY_AFTER = 3600.0
 """Seconds that a 477 asks to wait for. Documented: up to a day."""
+# Not 404: an unknown path is told from an unknown contact by having no category.
 _CATEGORIES: Mapping[int, str] = {
     400: INVALID,
     401: "INVALID_AUTHENTICATION",
     403: "MISSING_SCOPES",
-    404: NOT_FOUND,
     409: CONFLICT,
     429: "RATE_LIMITS",
 }
