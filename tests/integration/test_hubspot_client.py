@@ -188,7 +188,8 @@ async def test_the_client_keeps_lists_and_defines_properties() -> None:
             LIST,
             MembershipChangeRequest(record_ids_to_add=[bo], record_ids_to_remove=[ann]),
         )
-        on_it = {each["id"]: each["fields"] for each in sandbox.contacts("hubspot")}
+        stored: Any = sandbox.contacts("hubspot")
+        on_it = {each["id"]: each["fields"] for each in stored}
         assert (on_it[bo].get(f"lists.{LIST}"), f"lists.{LIST}" in on_it[ann]) == (
             True,
             False,

@@ -80,6 +80,7 @@ _MAX_PER_PAGE = 100
 _DAY = 86_400.0
 _MOVING_RETRY_AFTER = 3600.0
 """Seconds that a 477 asks to wait for. Documented: up to a day."""
+# Not 404: an unknown path is told from an unknown contact by having no category.
 _CATEGORIES: Mapping[int, str] = {
     400: INVALID,
     401: "INVALID_AUTHENTICATION",
@@ -263,7 +264,10 @@ class HubSpotTwin(ApiTwin[HubSpotStore, HubSpotSwitches]):
     def carry_out(
         self, operation: str, parts: tuple[str, ...], request: TwinRequest, now: float
     ) -> Response:
-        self.store.account.contacts.erase_due(now)
+        contacts = self.store.account.contacts
+        contacts.erase_due(now)
+        # With every request: what waits to be found keeps older values in memory.
+        contacts.index.settle(now, self.store.properties)
         method, _, pattern = operation.partition(" ")
         if pattern.startswith(f"{_CONTACTS}/batch/"):
             return self._batch(pattern.rpartition("/")[2], request, now)
@@ -411,7 +415,6 @@ class HubSpotTwin(ApiTwin[HubSpotStore, HubSpotSwitches]):
         definitions = self.store.properties
         search = search_of(body_of(request), len(request.body), definitions)
         index = self.store.account.contacts.index
-        index.settle(now, definitions)
         rows = index.rows(search, definitions)
         end = search.start + search.limit
         results = []
