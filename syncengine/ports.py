@@ -30,7 +30,7 @@ from collections.abc import (
 )
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from syncengine.model.calls import Answer, Call
+from syncengine.model.calls import Answer, Call, CallResult, Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.change import ContactChange
 from syncengine.model.consent import Subject
@@ -44,6 +44,8 @@ from syncengine.model.desk_pages import (
     FailurePage,
 )
 from syncengine.model.http import Exchange, Json, Request, Response
+from syncengine.model.mapping import Mapping as ContactMapping
+from syncengine.model.mapping import MappingProblem
 from syncengine.model.run_record import ChangeCounts, MinuteFacts, RunFacts
 from syncengine.model.undo import LaterChange, TakenBack
 from syncengine.model.work import (
@@ -98,6 +100,62 @@ class Vendor(Protocol):
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         """Return whether the vendor's value equals ours, apart from its formatting."""
+        ...
+
+
+@runtime_checkable
+class BulkVendor(Protocol):
+    """A vendor that takes many contacts in one request.
+
+    ``Capabilities`` says how many, for each action (``Bulk``), for look-ups
+    (``find_many``) and for reading (``read_many``). These methods are handed no more
+    than that, what may share a request only, no match key twice and no contact twice.
+    """
+
+    def find_many(
+        self, keys: Sequence[MatchKey]
+    ) -> Exchange[Mapping[MatchKey, Sequence[Remote]]]:
+        """Return for each of the keys, all of one field, what ``find`` returns.
+
+        A key that is missing in the result was not answered.
+        """
+        ...
+
+    def read_many(
+        self, external_ids: Sequence[str]
+    ) -> Exchange[Mapping[str, Remote | None]]:
+        """Return for each of the ids what ``read`` returns; missing: not answered."""
+        ...
+
+    def send_many(
+        self, calls: Sequence[Call]
+    ) -> Exchange[Sequence[CallResult] | Rejected]:
+        """Carry the calls out, and return a result for each that was answered.
+
+        A result names its call; a call without one may have been carried out. Returns
+        Rejected where the vendor refused the request as a whole, and carried nothing of
+        it out for certain: the engine then finds the calls that are to blame.
+        """
+        ...
+
+
+@runtime_checkable
+class FieldChooser(Protocol):
+    """A vendor that shows only those fields of a contact that it is asked for."""
+
+    def showing(self, fields: Collection[str]) -> Vendor:
+        """Return the same vendor, whose look-ups and reads show these fields."""
+        ...
+
+
+@runtime_checkable
+class MappingChecker(Protocol):
+    """A vendor that tells which fields its account has, and what they take."""
+
+    def mapping_problems(
+        self, mapping: ContactMapping
+    ) -> Exchange[Sequence[MappingProblem]]:
+        """Return everything in a mapping that does not fit the account."""
         ...
 
 

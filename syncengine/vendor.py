@@ -22,12 +22,14 @@ from syncengine.model.calls import (
     Answer,
     Applied,
     Call,
+    CallResult,
     Exists,
     Rejected,
     Unsupported,
     rejected_other_id,
 )
 from syncengine.model.capabilities import (
+    Bulk,
     Capabilities,
     Choice,
     Deletion,
@@ -42,6 +44,8 @@ from syncengine.model.contact import LISTS, Fields, MatchKey, Page, Remote
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
+from syncengine.model.mapping import FieldMapping, Form, MappingProblem
+from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.model.phones import (
     further_spellings,
     local_spellings,
@@ -50,8 +54,11 @@ from syncengine.model.phones import (
     usual_spellings,
 )
 from syncengine.ports import (
+    BulkVendor,
     DetailReader,
     Directory,
+    FieldChooser,
+    MappingChecker,
     Merger,
     RequestCosts,
     SimilarPhoneFinder,
@@ -101,6 +108,8 @@ from syncengine.vendors.kit.replies import (
     judge,
     not_from_the_api,
     parse_reply,
+    reports_failure,
+    retry_after,
     send_request,
 )
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
@@ -132,11 +141,15 @@ __all__ = [
     "Action",
     "Answer",
     "Applied",
+    "Bulk",
+    "BulkVendor",
     "Call",
+    "CallResult",
     "CannotBeSent",
     "Capabilities",
     "Choice",
     "ClearWith",
+    "ContactMapping",
     "Cost",
     "Deletion",
     "DetailReader",
@@ -146,11 +159,16 @@ __all__ = [
     "Exists",
     "ExternalId",
     "ExternalIdWithSlashes",
+    "FieldChooser",
+    "FieldMapping",
     "Fields",
+    "Form",
     "Json",
     "Limit",
     "ListCall",
     "ListOf",
+    "MappingChecker",
+    "MappingProblem",
     "MatchKey",
     "Merger",
     "OptOut",
@@ -208,6 +226,8 @@ __all__ = [
     "probe_with",
     "rejected_other_id",
     "rejection",
+    "reports_failure",
+    "retry_after",
     "same_json",
     "same_mailbox",
     "same_phone",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from syncengine import vendors
@@ -16,9 +17,10 @@ from syncengine.engine.account_check import lacking_message, number_lacking
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import VendorUnavailable, root_error
-from syncengine.model.mapping import OnRemoved
+from syncengine.model.mapping import MappingProblem, OnRemoved
 from syncengine.model.reports import Check
 from syncengine.model.work import LinkedContact
+from syncengine.ports import MappingChecker
 from syncengine.transport.client import Transport
 
 _PROXY_VARIABLES = (
@@ -41,7 +43,7 @@ async def check_vendor(
     """
     area, vendor = f"{destination.name}: credentials", destination.vendor
     try:
-        was_asked, lacking = await _ask(destination, known)
+        was_asked, lacking, problems = await _ask(destination, known)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is a failed check
         return [failed(area, _failure(destination, error))]
     if was_asked:
@@ -52,13 +54,27 @@ async def check_vendor(
             f"`syncengine run -d {destination.name} --contact ID` shows whether "
             f"{destination.base_url} takes them"
         )
-    return [passed(area, credentials), *_account(destination, lacking)]
+    return [
+        passed(area, credentials),
+        *_account(destination, lacking),
+        *_fields(destination, problems),
+    ]
+
+
+class _Findings(NamedTuple):
+    """What asking the vendor brought."""
+
+    was_asked: bool
+    lacking: int | None
+    """Number of known contacts that it lacks; see ``number_lacking``."""
+    mapping_problems: Sequence[MappingProblem] | None
+    """None where the vendor does not tell what fields the account has."""
 
 
 async def _ask(
     destination: DestinationConfig, known: Sequence[LinkedContact]
-) -> tuple[bool | None, int | None]:
-    """Return whether the vendor was asked, and how many known contacts it lacks."""
+) -> _Findings:
+    """Try the credentials, and ask about known contacts and the mapped fields."""
     vendor, options = destination.vendor, destination.options
     pacing = Pacing(
         destination.limits,
@@ -74,7 +90,11 @@ async def _ask(
         was_asked = await drive(vendor.probe, transport, Meter())
         looking = partial(number_lacking, vendor, known)
         lacking = await drive(looking, transport, Meter())
-    return was_asked, lacking
+        problems: Sequence[MappingProblem] | None = None
+        if isinstance(vendor, MappingChecker):
+            checking = partial(vendor.mapping_problems, destination.mapping)
+            problems = await drive(checking, transport, Meter())
+    return _Findings(was_asked, lacking, problems)
 
 
 def _failure(destination: DestinationConfig, unexpected: Exception) -> str:
@@ -101,6 +121,19 @@ def _account(destination: DestinationConfig, lacking: int | None) -> Iterator[Ch
     elif lacking:
         message = lacking_message(destination.name, lacking)
         yield failed(area, f"{destination.place('settings')}: {message}")
+
+
+def _fields(
+    destination: DestinationConfig, problems: Sequence[MappingProblem] | None
+) -> Iterator[Check]:
+    """Report each place where the mapping does not fit the account's fields."""
+    area = f"{destination.name}: fields"
+    if problems is None:
+        return
+    for problem in problems:
+        yield failed(area, f"{destination.place(problem.key)}: {problem.what}")
+    if not problems:
+        yield passed(area, "the account has every mapped field, in a fitting type")
 
 
 def unused_proxies(config: Config) -> Iterator[Check]:

@@ -14,7 +14,7 @@ and that the reason is in the list. ``where`` is the file's name, for messages.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from syncengine.errors import ConfigError, Problem, where_it_broke
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
-from syncengine.ports import Vendor
+from syncengine.ports import FieldChooser, Vendor
 from syncengine.shipped import shipped
 from syncengine.vendors.kit.settings import VendorSettings, without_notes
 from syncengine.vendors.kit.spec import VendorSpec
@@ -253,7 +253,7 @@ def _destination(
 ) -> DestinationConfig | None:
     """Return the destination; None where it has problems, here or noted before."""
     where = str(file)
-    vendor = _built(spec, settings, where, problems)
+    vendor = _built(spec, settings, tuple(options.fields), where, problems)
     if vendor is None:
         return None
     problems += rules.address_problems(options, settings.base_url, where)
@@ -303,15 +303,23 @@ def _vendor_spec(name: Json, where: str, problems: list[Problem]) -> VendorSpec 
 
 
 def _built(
-    spec: VendorSpec, settings: VendorSettings, where: str, problems: list[Problem]
+    spec: VendorSpec,
+    settings: VendorSettings,
+    fields: Sequence[str],
+    where: str,
+    problems: list[Problem],
 ) -> Vendor | None:
     """Return the vendor's adapter; None where its package cannot build one.
+
+    ``fields`` are those of the mapping.
 
     The message of a stranger's error may hold a secret of the settings, and is left
     out.
     """
     try:
         vendor: Vendor = spec.build(settings)
+        if isinstance(vendor, FieldChooser):
+            vendor = vendor.showing(fields)
         if not isinstance(vendor.capabilities, Capabilities):
             fault = "its capabilities are no Capabilities"
         elif vendor.name != spec.name:

@@ -6,6 +6,7 @@ several families of such headers:
 
     X-RateLimit-Remaining: 9        also X-Rate-Limit-...; no standard, but common
     X-RateLimit-Reset: 30
+    X-Acme-RateLimit-Remaining: 9   some vendors put their name in
     RateLimit-Remaining: 9          draft-ietf-httpapi-ratelimit-headers up to its 7th
     RateLimit-Reset: 30
     RateLimit: "minute";r=9;t=30    version; one header in the later ones
@@ -25,8 +26,8 @@ from typing import NamedTuple
 from syncengine.model.limits import Limit
 from syncengine.model.wait_headers import NUMBER, seconds_from_now
 
-_FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
-"""Beginnings of the names of header pairs, such as ``ratelimit-remaining``."""
+_FAMILY = re.compile(r"((?:x-(?:[a-z0-9]+-)?)?rate-?limit)-remaining", re.ASCII)
+"""The name of the first header of a pair; both begin alike (``ratelimit-reset``)."""
 _ONE_HEADER = "ratelimit"
 _RETRY_AFTER = "retry-after"
 _PARAMETER = re.compile(r"\b(remaining|reset|r|t)\s*=\s*([^\s,;]+)", re.ASCII)
@@ -68,7 +69,7 @@ def read_limits(headers: Mapping[str, str], max_wait: float) -> LimitNotice:
     whatever the headers hold.
     """
     # Most vendors send none of them: this is passed by every answer.
-    if not any(name == _RETRY_AFTER or name.startswith(_FAMILIES) for name in headers):
+    if not any(name == _RETRY_AFTER or _is_of_a_limit(name) for name in headers):
         return NOTHING
     reader = _HeaderReader(headers, max_wait)
     wait = reader.retry_after()
@@ -77,6 +78,11 @@ def read_limits(headers: Mapping[str, str], max_wait: float) -> LimitNotice:
     # Each name once: two parts of a header may both make no sense.
     ignored = tuple(dict.fromkeys(reader.ignored))
     return LimitNotice(wait, left, ignored)
+
+
+def _is_of_a_limit(name: str) -> bool:
+    """Return whether a header may say something about a limit, by its name."""
+    return "ratelimit" in name or "rate-limit" in name
 
 
 def _fewest_first(limit: Remaining) -> tuple[int, float]:
@@ -110,7 +116,10 @@ class _HeaderReader:
 
     def limits(self) -> list[Remaining]:
         """Return every limit that the answer names, and that can be obeyed."""
-        found = [self._limit_of_family(family) for family in _FAMILIES]
+        families = [
+            pair[1] for name in self._headers if (pair := _FAMILY.fullmatch(name))
+        ]
+        found = [self._limit_of_family(family) for family in families]
         # One header may name several limits: "minute";r=50;t=30, "day";r=900;t=6000
         one_header = self._headers.get(_ONE_HEADER, "")
         policies = one_header.split(",")

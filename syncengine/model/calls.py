@@ -139,7 +139,11 @@ def rejected_other_id(asked: str, answered: str) -> Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """A create that made nothing: the vendor holds a contact with this key already."""
+    """A write that changed nothing: another contact has a value that only one may have.
+
+    For a create it is the contact that it would have made. For an update it is one that
+    is in the way, as of two contacts of ours that exchange their addresses.
+    """
 
     remote: Remote
 
@@ -147,3 +151,11 @@ class Exists:
 Answer = Applied | Rejected | Exists
 """Return type of ``Vendor.send``; everything else is raised (see
 ``errors.RequestFailed`` and ``errors.AccountStopped``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """The answer to one call of a request that carried several."""
+
+    call: Call
+    answer: Answer

@@ -66,6 +66,22 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Bulk:
+    """How many calls of different contacts one request may carry.
+
+    A request carries calls of one action only, unless these share a ``group``; calls
+    about lists, only such that name the same lists; upserts, and calls that are
+    addressed by a key, only such with the same key field.
+    """
+
+    size: int
+    """Number of calls, at most."""
+    group: str = ""
+    """Actions with the same group may share a request; empty: the action shares it with
+    no other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """A create, update or upsert, and the most that one call may carry.
 
@@ -101,6 +117,8 @@ class Write:
     """True where a create says so (``Exists``) when the vendor has the contact already.
     False where it may answer like a success then, with that contact's id, whether it
     was written to or not: contacts are looked up by all of ``keyed_by`` before."""
+    bulk: Bulk | None = None
+    """Calls that one request may carry; None: one (see ``ports.BulkVendor``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +130,8 @@ class TagCall:
     addressed_by: tuple[str, ...] = ()
     """Fields one of which, with its value at the vendor, names the contact in
     ``Call.key``; empty: the external id does."""
+    bulk: Bulk | None = None
+    """Calls that one request may carry; None: one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,8 @@ class ListCall:
 
     max_lists: int | None = 1
     requests: int = 1
+    bulk: Bulk | None = None
+    """Calls that one request may carry; None: one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +155,8 @@ class Deletion:
     within: float = 0.0
     """Seconds within which the vendor deletes a contact after it has answered. Until
     then a write may still reach it, and is lost. 0: it is deleted at once."""
+    bulk: Bulk | None = None
+    """Calls that one request may carry; None: one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +176,10 @@ class Capabilities:
     find_by: tuple[str, ...] = ()
     """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has
     no look-up."""
+    find_many: int = 1
+    """Number of values of one field that one look-up request may carry."""
+    read_many: int = 1
+    """Number of external ids that one request of reading may carry."""
     shows_one: tuple[str, ...] = ()
     """Patterns of the fields for which ``find`` shows only one of several contacts with
     the value: a single hit does not prove that there is no other."""

@@ -48,7 +48,14 @@ class FaultKind(StrEnum):
     """Commits, then answers with another contact's id in place of the one that was
     meant."""
     REFUSE = "refuse"
-    """``status`` and ``text`` in the vendor's form; nothing is committed."""
+    """``status`` and ``text`` in the vendor's form, with ``retry_after`` if that is
+    set; nothing is committed."""
+    HALF_BATCH = "half_batch"
+    """Commits the first half of a batch, then answers ``status`` with an HTML page. Of
+    a request that is no batch nothing is committed."""
+    ONE_UNTOLD = "one_untold"
+    """Answers a batch with 207 and not a word about its last contact, which is
+    committed with ``when: after`` alone. Other requests are answered as ever."""
     HOLD_BEFORE_COMMIT = "hold_before_commit"
     """Blocks until released. With ``commit_if_gone`` it is committed then although the
     client has left."""

@@ -47,10 +47,10 @@ class Limiter:
         self._counters: dict[tuple[str, int], LimitCounter] = {}
         """By scope and number of the limit; made when a scope sends its first
         request."""
-        self._arrivals: defaultdict[tuple[str, str], array[float]] = defaultdict(
+        self._arrivals: defaultdict[tuple[str, str, str], array[float]] = defaultdict(
             lambda: array("d")
         )
-        """Times of all requests, refused ones too, by scope and method."""
+        """Times of all requests, refused ones too, by scope, method and route."""
 
     @property
     def limits(self) -> tuple[TwinLimit, ...]:
@@ -69,13 +69,15 @@ class Limiter:
         self._counters.clear()
         self._arrivals.clear()
 
-    def arrive(self, method: str, now: float, scope: str = "") -> float | None:
+    def arrive(
+        self, method: str, now: float, scope: str = "", route: str = ""
+    ) -> float | None:
         """Count a request that arrives.
 
         Returns None if it is let in, else the seconds until one would be.
         """
-        self._arrivals[scope, method].append(now)
-        covering = list(self._covering(method, scope))
+        self._arrivals[scope, method, route].append(now)
+        covering = list(self._covering(method, scope, route))
         # Every limit is looked at before a place is taken in any: a request that one of
         # them refuses must use up nothing of the others.
         full = [each for each in covering if each.left(now) == 0]
@@ -87,18 +89,25 @@ class Limiter:
         return max(waits, default=None)
 
     def standing(
-        self, method: str, now: float, scope: str = ""
+        self, method: str, now: float, scope: str = "", route: str = ""
     ) -> LimitStanding | None:
         """Return how near the next request of a scope is to its narrowest limit.
 
         None without a covering limit. Counts nothing.
         """
+        standings = self.standings(method, now, scope, route)
+        return min(standings, key=_narrowness, default=None)
+
+    def standings(
+        self, method: str, now: float, scope: str = "", route: str = ""
+    ) -> list[LimitStanding]:
+        """Return how near the next request is to each limit that covers it."""
         standings = []
-        for each in self._covering(method, scope):
+        for each in self._covering(method, scope, route):
             left = each.left(now)
             free_in = 0.0 if left else each.free_in(now)
             standings.append(LimitStanding(each.limit, left, free_in))
-        return min(standings, key=_narrowness, default=None)
+        return standings
 
     def worst(self, limit: TwinLimit) -> FullestWindow:
         """Return the fullest window of a limit, which need not be in force.
@@ -106,18 +115,18 @@ class Limiter:
         Scopes are looked at one by one, as the limit counts them.
         """
         times_by_scope: defaultdict[str, list[float]] = defaultdict(list)
-        for (scope, method), times in self._arrivals.items():
-            if limit.covers(method):
+        for (scope, method, route), times in self._arrivals.items():
+            if limit.covers(method, route):
                 times_by_scope[scope].extend(times)
         fullest = 0
         for arrivals in times_by_scope.values():
             fullest = max(fullest, _fullest(sorted(arrivals), limit))
         return FullestWindow(limit, fullest)
 
-    def _covering(self, method: str, scope: str) -> Iterator[LimitCounter]:
+    def _covering(self, method: str, scope: str, route: str) -> Iterator[LimitCounter]:
         """Yield the counters of the limits that a request takes a place in."""
         for number, limit in enumerate(self._limits):
-            if not limit.covers(method):
+            if not limit.covers(method, route):
                 continue
             if (scope, number) not in self._counters:
                 self._counters[scope, number] = counter_of(limit)

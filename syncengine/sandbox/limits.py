@@ -13,6 +13,7 @@ Vendors differ, and few of them say which they use. Ten calls a second, say:
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
@@ -44,14 +45,23 @@ class TwinLimit:
     ``calls`` more every ``per`` seconds, evenly."""
     count_refused: bool = False
     """True where a request takes a place although it is refused."""
+    route: str | None = None
+    """Regular expression that is searched in the routes it is about, such as
+    ``POST /contact/{id}``; None: all."""
 
     def __post_init__(self) -> None:
         if self.burst is not None and self.kind != "bucket":
             raise ValueError("only a bucket has a burst")
+        try:
+            re.compile(self.route or "")
+        except re.error as error:
+            raise ValueError(f"route is not a regular expression: {error}") from None
 
-    def covers(self, method: str) -> bool:
-        """Return whether requests of a method count."""
-        return self.method in (None, method)
+    def covers(self, method: str, route: str = "") -> bool:
+        """Return whether requests of a method and a route count."""
+        if self.method not in (None, method):
+            return False
+        return self.route is None or re.search(self.route, route) is not None
 
     def period(self, at: float) -> int:
         """Return the number of the fixed period that a moment belongs to."""

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from syncengine.model.http import Response
+from syncengine.model.http import Json, Response
 from syncengine.sandbox.faults import Fault, FaultKind, Faults
 from syncengine.sandbox.holds import Holds
 from syncengine.sandbox.journal import Entry, Journal, impersonal
@@ -169,10 +169,10 @@ class Stage:
     async def _response_under(self, fault: Fault, visit: _Visit) -> Response | None:
         """Return the client's answer, or None where the connection is dropped."""
         match fault.kind:
-            case FaultKind.THROTTLE:
-                return self.twin.refusal(429, "Too Many Requests", fault.retry_after)
-            case FaultKind.REFUSE:
-                return self.twin.refusal(fault.status, fault.text)
+            case FaultKind.THROTTLE | FaultKind.REFUSE:
+                return self._refusal(fault)
+            case FaultKind.HALF_BATCH | FaultKind.ONE_UNTOLD:
+                return self._commit_in_parts(fault, visit)
             case FaultKind.COMMIT_LATE:
                 self._commit_late(fault, visit)
                 return None
@@ -214,6 +214,34 @@ class Stage:
         if self._was_reset_since(visit):
             return None
         return self.twin.commit(visit.request, self.clock())
+
+    def _refusal(self, fault: Fault) -> Response:
+        """Return a refusal in the vendor's own form."""
+        if fault.kind is FaultKind.THROTTLE:
+            return self.twin.refusal(429, "Too Many Requests", fault.retry_after)
+        return self.twin.refusal(fault.status, fault.text, fault.retry_after)
+
+    def _commit_in_parts(self, fault: Fault, visit: _Visit) -> Response | None:
+        """Carry out a part of a batch, or all of it in two parts."""
+        inputs = self.twin.inputs(visit.request)
+        if fault.kind is FaultKind.HALF_BATCH:
+            half = inputs[: len(inputs) // 2]
+            if half:
+                self._commit_part(visit, half)
+            return html_page(fault.status, _ERROR_PAGE)
+        if len(inputs) < 2:
+            return self._commit(visit)
+        response = self._commit_part(visit, inputs[:-1])
+        if fault.when == "after":
+            self._commit_part(visit, inputs[-1:])
+        if response is not None and response.status in (200, 201):
+            return replace(response, status=207)
+        return response
+
+    def _commit_part(self, visit: _Visit, inputs: Sequence[Json]) -> Response | None:
+        """Carry out a batch as if it had these inputs alone."""
+        part = self.twin.with_inputs(visit.request, inputs)
+        return self._commit(replace(visit, request=part))
 
     def _commit_late(self, fault: Fault, visit: _Visit) -> None:
         """Commit later, from a task of its own: the client gets no answer now."""

@@ -34,7 +34,7 @@ def full_call(subject: VendorUnderTest, call: Call) -> Call:
         case Write() as write:
             return replace(
                 call,
-                fields=_many_fields(call, write),
+                fields=_many_fields(subject, call, write),
                 add_tags=_many_tags(write.add_tags),
                 remove_tags=_many_tags(write.remove_tags),
             )
@@ -101,9 +101,12 @@ def _because(capability: str, limit: int | None, number: int, what: str) -> str:
     return f"{capability} is {value}, and so a call with {number} {what} was sent"
 
 
-def _many_fields(call: Call, write: Write) -> dict[str, Json]:
+def _many_fields(subject: VendorUnderTest, call: Call, write: Write) -> dict[str, Json]:
     """Return the call's fields, and of one's own up to the limit."""
-    fields = {**call.fields, **dict(_padding(write))}
+    further = subject.hints.further_fields
+    fields = {**call.fields, **dict.fromkeys(further, "value")}
+    if not further:
+        fields |= dict(_padding(write))
     most = write.max_fields or MANY_FIELDS
     return dict(list(fields.items())[:most])
 

@@ -34,8 +34,11 @@ _WRONG: tuple[Json, ...] = (
 
 
 def mutants(response: Response) -> Iterator[Response]:
-    """Yield a response with each part left out, replaced, or with the body cut off."""
-    body = orjson.loads(response.body)
+    """Yield a response with each part left out, replaced, or with the body cut off.
+
+    One without a body (204) gets each wrong value for one.
+    """
+    body = orjson.loads(response.body or b"null")
     for damaged in _damaged(body):
         yield replace(response, body=orjson.dumps(damaged))
     for end in range(0, len(response.body), 7):

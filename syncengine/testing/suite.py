@@ -27,6 +27,7 @@ _PARTS = (
     "costs",
     "spellings",
     "ports",
+    "bulk",
     "consent",
 )
 

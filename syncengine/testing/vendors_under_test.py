@@ -20,7 +20,7 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.capabilities import TagCall, Write, matches
 from syncengine.model.contact import LISTS, MatchKey
 from syncengine.model.http import Json
-from syncengine.ports import Vendor
+from syncengine.ports import FieldChooser, Vendor
 from syncengine.vendors.kit.spec import VendorSpec
 
 Variant: TypeAlias = tuple[Mapping[str, Json], Mapping[str, Json]]
@@ -44,6 +44,9 @@ class ContractHints:
     nothing of use, such as ``{"message": "OK"}`` (True)."""
     uncompared: Collection[str] = ()
     """Fields that answers do not show as they are held."""
+    further_fields: Collection[str] = ()
+    """Text fields that a call carries besides to be full, where the vendor takes only
+    names that its account defines; empty: names are made up."""
 
 
 NO_HINTS = ContractHints()
@@ -226,7 +229,15 @@ def vendor_under_test(
         sample = _derived_sample(vendor)
     else:
         sample = _writable(hints.sample, vendor)
+    vendor = showing_sample(vendor, (*sample(1), *hints.further_fields))
     return VendorUnderTest(spec, "", vendor, sample, {}, hints=hints)
+
+
+def showing_sample(vendor: Vendor, fields: Collection[str]) -> Vendor:
+    """Return an adapter whose reads show these fields, as for a mapping of them."""
+    if isinstance(vendor, FieldChooser):
+        return vendor.showing(fields)
+    return vendor
 
 
 def secrets(spec: VendorSpec) -> dict[str, str]:

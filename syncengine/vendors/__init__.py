@@ -26,6 +26,7 @@ OWN = (
     "charles",
     "chartmogul",
     "dm_champ",
+    "hubspot",
     "respond_io",
     "respond_io_v2",
     "whautomate",

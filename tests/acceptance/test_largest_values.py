@@ -17,7 +17,7 @@ import yaml
 from syncengine import app, vendors
 from syncengine.config.loading import load_config
 from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_NAME, LONGEST_ROW
-from tests.support.any_vendor_nights import Congress, congress
+from tests.support.any_vendor_nights import Congress, congress, define_fields
 from tests.support.demo_project import World
 from tests.support.people_project import RESPOND_IO, people
 
@@ -72,6 +72,7 @@ async def _one_row(
         destination["fields"] = kept | (
             {field: "value"} if (field := _field(members)) else {}
         )
+        define_fields(here.sandbox.twin(vendor), destination["fields"])
         file.write_text(yaml.safe_dump(destination))
         yield replace(here, config=load_config(here.file, here.environ)), members
 

@@ -106,7 +106,7 @@ async def test_limits_are_counted_at_arrival() -> None:
             "method": "POST",
             "phase": 0.0,
         }
-        limit |= {"burst": None, "count_refused": False}
+        limit |= {"burst": None, "count_refused": False, "route": None}
         assert answer["worst_window"] == [{**limit, "worst": 4}]
         assert [entry["status"] for entry in answer["log"]] == [200, 200, 429, 429]
 

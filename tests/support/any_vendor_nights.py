@@ -7,7 +7,7 @@ about it does not know.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -219,6 +219,7 @@ async def congress(
             yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8"
         )
         keys = {**here.destination(sandbox.url(vendor)), **more}
+        define_fields(twin, keys["fields"])
         destination = yaml.safe_dump(
             {key: value for key, value in keys.items() if value is not None}
         )
@@ -230,6 +231,14 @@ async def congress(
             for name, value in secrets(here.subject.spec).items()
         }
         yield World(load_config(file, environ), file, dsn, sandbox, environ), here
+
+
+def define_fields(twin: Any, fields: Iterable[str]) -> None:
+    """Define fields at a vendor that takes only what its account has."""
+    known = getattr(twin.store, "properties", None)
+    if known is not None:
+        for name in set(fields) - set(known):
+            twin.screen(0.0).define("field", name)
 
 
 @dataclass

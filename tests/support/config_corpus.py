@@ -57,6 +57,16 @@ DESTINATIONS: dict[str, dict[str, Any]] = {
         "tags": {"columns": {"vip": "is_vip"}},
         "lists": {"from": "lists"},
     },
+    "hubspot": {
+        "settings": {"token": _KEY, "unique_properties": ["crm_id", "email"]},
+        "match_on": ["crm_id", "email"],
+        "fields": {
+            "crm_id": "id",
+            "email": {"from": "email", "as": "lower"},
+            "phone": _PHONE,
+        },
+        "lists": {"from": "lists"},
+    },
     "respond_io": {
         "settings": {"token": _KEY},
         "match_on": ["crm_id", "phone"],
@@ -812,6 +822,21 @@ _AT: dict[str, dict[str, list[Any]]] = {
             ["firstName"],
         ],
         "lists": _SETS,
+    },
+    "hubspot": {
+        "fields/city": ["a"],
+        "fields/crm_id": [_MISSING],
+        "match_on": [
+            *_MATCHES,
+            "crm_id",
+            ["email"],
+            ["email", "crm_id"],
+        ],
+        "settings/unique_properties": [["email", "crm_id"], [], None, 5],
+        "settings/tags_property": ["crm_tags", None, ""],
+        "settings/upserts": [True, False, "yes"],
+        "settings/batch_size": [1, 100],
+        "tags": [{"from": "a"}],
     },
     "respond_io": {
         "fields/other": _FIELD,

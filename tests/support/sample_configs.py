@@ -39,6 +39,12 @@ settings: {base_url: "https://api.dmchamp.com/v1", api_key: "${KEY}"}
 match_on: [phoneNumber]
 fields: {phoneNumber: phone}
 """,
+    "hubspot": """
+vendor: hubspot
+settings: {base_url: "https://api.hubapi.com", token: "${KEY}", unique_properties: [crm_id]}
+match_on: [crm_id]
+fields: {crm_id: id, email: email}
+""",
     "respond_io_v2": """
 vendor: respond_io_v2
 settings: {base_url: "https://api.respond.io/v2", token: "${KEY}"}

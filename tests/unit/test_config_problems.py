@@ -11,7 +11,9 @@ import pytest
 
 from tests.support.sample_configs import GOOD, changed, of, problems
 
-VENDORS = "charles, chartmogul, dm_champ, respond_io, respond_io_v2, whautomate"
+VENDORS = (
+    "charles, chartmogul, dm_champ, hubspot, respond_io, respond_io_v2, whautomate"
+)
 URL = 'base_url: "https://app.respond.io/api/v1"'
 NO_VALUE = "has no value: write one behind the colon, or leave the key out"
 TEXT = "must be text (in quotes, if it looks like something else)"

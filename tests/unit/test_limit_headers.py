@@ -71,6 +71,14 @@ A_YEAR = 365 * 86400
             {"x-ratelimit-remaining": "4", "ratelimit-remaining": "0"},
             LimitNotice(left=Remaining(0, None)),
         ),
+        (
+            {
+                "x-hubspot-ratelimit-remaining": "9",
+                "x-hubspot-ratelimit-daily-remaining": "0",
+                "x-hubspot-ratelimit-interval-milliseconds": "10000",
+            },
+            LimitNotice(left=Remaining(9, None)),
+        ),
         ({"retry-after": "9"}, LimitNotice(wait=9.0)),
         (
             {"retry-after": "Sun, 06 Nov 1994 08:50:07 GMT", **DATE},

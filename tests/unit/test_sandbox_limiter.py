@@ -123,6 +123,24 @@ def test_a_bucket_lets_a_burst_in_and_then_its_rate() -> None:
     assert [limiter.arrive("GET", 60.0) for _ in range(3)] == [None, None, 0.25]
 
 
+def test_a_limit_of_some_routes_takes_no_place_for_others() -> None:
+    searches = TwinLimit(1, 1.0, route="/search$")
+    everything = TwinLimit(3, 10.0)
+    limiter = Limiter([searches, everything])
+    assert limiter.arrive("POST", 0.0, route="POST /search") is None
+    assert limiter.arrive("POST", 0.25, route="POST /search") == 0.75
+    assert limiter.arrive("POST", 0.5, route="POST /other") is None
+    standings = limiter.standings("POST", 0.5, route="POST /search")
+    assert [(each.limit, each.left) for each in standings] == [
+        (searches, 0),
+        (everything, 1),
+    ]
+    assert len(limiter.standings("POST", 0.5, route="POST /other")) == 1
+    assert limiter.worst(searches).calls == 2
+    with pytest.raises(ValueError, match="route is not a regular expression"):
+        TwinLimit(1, 1.0, route="(")
+
+
 def test_only_a_bucket_has_a_burst() -> None:
     with pytest.raises(ValueError, match="only a bucket has a burst"):
         TwinLimit(4, 1.0, burst=2)

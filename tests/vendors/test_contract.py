@@ -37,4 +37,4 @@ def test_some_vendors_echo() -> None:
         call = replace(subject.call(action, 1, bench.make(1)), add_tags=())
         if shown_fields(subject, answer_to(bench, call), call.fields):
             echoing.add(subject.vendor.name)
-    assert echoing == {"charles", "chartmogul", "whautomate"}
+    assert echoing == {"charles", "chartmogul", "hubspot", "whautomate"}

@@ -157,6 +157,12 @@ AMBIGUOUS = Rejected(
     "merge them there, or add a field to match_on that tells them apart",
     by_vendor=False,
 )
+VALUE_TAKEN = Rejected(
+    "ambiguous_match",
+    "the vendor holds another contact with a value that only one may have, and that one "
+    "belongs to no other row: merge the two there, or correct the row",
+    by_vendor=False,
+)
 
 
 def owned_by_other(owner: str) -> Rejected:

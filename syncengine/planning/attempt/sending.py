@@ -30,6 +30,7 @@ from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Intent
 from syncengine.planning.attempt import endings, finding, records, settling
 from syncengine.planning.attempt.conclusions import (
+    VALUE_TAKEN,
     is_already_removed,
     is_missing,
     is_repeatable,
@@ -51,6 +52,7 @@ from syncengine.planning.attempt.steps import (
     AskErasure,
     AskGoingOn,
     AskOwnerOfAnswer,
+    AskOwners,
     CheckAccount,
     Checkpoint,
     Claim,
@@ -212,6 +214,11 @@ def _send_call(
                 attempt, step, refusal, after_lost_try=answered.after_lost_try
             )
             return (yield from refused)
+        case Exists(holder) if call.action is Action.UPDATE:
+            taken = _judge_taken_value(
+                attempt, step, holder, after_lost_try=answered.after_lost_try
+            )
+            return (yield from taken)
         case Exists(remote):
             ending = yield from finding.link(attempt, remote)
             return Next.SETTLE if ending is None else ending
@@ -268,18 +275,29 @@ def _judge_refusal(
     attempt: Attempt, step: _PlannedCall, refusal: Rejected, *, after_lost_try: bool
 ) -> Steps[AttemptEnding | Next]:
     """Judge a call that the vendor refused."""
-    # A refused try did nothing. But a lost try before it may have been carried out,
-    # and what was unknown before the plan may not have been sent again yet.
-    is_unknown = after_lost_try or (step.was_unknown and not step.is_first)
-    unknown = attempt.known.pending
-    if is_unknown:
-        unknown = step.unknown_without_answer()
+    unknown = _unknown_after_refusal(attempt, step, after_lost_try=after_lost_try)
     external_id = step.call.external_id
     if attempt.missing is None and is_missing(step.call, refusal):
         assert external_id is not None, "only what was known can be gone"
         return (yield from _plan_without(attempt, external_id))
     attempt.note_unknown(unknown)
     return endings.rejected(attempt, with_subject(step.call, refusal))
+
+
+def _judge_taken_value(
+    attempt: Attempt, step: _PlannedCall, holder: Remote, *, after_lost_try: bool
+) -> Steps[AttemptEnding]:
+    """End the attempt of a contact with a value that another contact has there.
+
+    Where that one is ours, too, it may be about to let go of it, and is waited for.
+    """
+    unknown = _unknown_after_refusal(attempt, step, after_lost_try=after_lost_try)
+    attempt.note_unknown(unknown)
+    owners = yield from ask(AskOwners((holder.external_id,)))
+    owner = owners.get(holder.external_id)
+    if owner is None:
+        return endings.rejected(attempt, VALUE_TAKEN)
+    return endings.key_reserved(attempt, owner)
 
 
 def _plan_without(attempt: Attempt, missing: str) -> Steps[AttemptEnding | Next]:
@@ -527,6 +545,19 @@ def _objection(attempt: Attempt, plan: Plan) -> str | None:
         # A part of what was approved is applied: this is the rest.
         approved = approved.resumed()
     return approved.objection(attempt.job.desired, attempt.known, plan.calls)
+
+
+def _unknown_after_refusal(
+    attempt: Attempt, step: _PlannedCall, *, after_lost_try: bool
+) -> Pending | None:
+    """Return what is unknown of a contact after a call of it was refused.
+
+    A refused try did nothing. But a lost try before it may have been carried out, and
+    what was unknown before the plan may not have been sent again yet.
+    """
+    if after_lost_try or (step.was_unknown and not step.is_first):
+        return step.unknown_without_answer()
+    return attempt.known.pending
 
 
 def _with_newest_id(planned: Call, known: Known) -> Call:

@@ -106,6 +106,15 @@ class Twin(Protocol):
     def handle(self, request: TwinRequest, now: float) -> Response:
         """Admit a request and carry it out."""
 
+    def inputs(self, request: TwinRequest) -> Sequence[Json]:
+        """Return what each contact of a batch gets; empty where it is no batch.
+
+        Faults cut a batch in pieces by this and by ``with_inputs``.
+        """
+
+    def with_inputs(self, request: TwinRequest, inputs: Sequence[Json]) -> TwinRequest:
+        """Return a batch with other inputs in place of its own."""
+
     def refusal(
         self, status: int, text: str, retry_after: float | None = None
     ) -> Response:

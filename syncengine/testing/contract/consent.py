@@ -27,7 +27,7 @@ from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import Vendor
 from syncengine.testing.benches import Bench
 from syncengine.testing.cases import VendorsUnderTest, for_each
-from syncengine.testing.vendors_under_test import VendorUnderTest
+from syncengine.testing.vendors_under_test import VendorUnderTest, showing_sample
 
 
 def opt_outs(subject: VendorUnderTest) -> Iterator[tuple[str, Json]]:
@@ -72,7 +72,8 @@ def vendor_of(subject: VendorUnderTest, name: str, no: Json, *, lowers: bool) ->
         "lower_opt_outs": [name] if lowers else [],
     }
     spec = subject.spec
-    return spec.build(spec.settings.model_validate(settings))
+    vendor = spec.build(spec.settings.model_validate(settings))
+    return showing_sample(vendor, tuple(subject.fields(1)))
 
 
 class Scene:

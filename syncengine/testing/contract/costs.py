@@ -93,6 +93,8 @@ def test_a_call_takes_as_many_requests_as_declared(
         extra = 0
         if isinstance(subject.vendor, RequestCosts):
             extra = subject.vendor.extra_requests(call)
+        if action is Action.REMOVE_TAGS:
+            _add_tags(bench, call)
         before = len(bench.responses)
         bench.applied(call)
         routes = [request.route for request in bench.requests[before:]]
@@ -114,13 +116,21 @@ def _changing(bench: Bench, action: Action) -> Call:
         case Action.UPDATE | Action.SET_LIFECYCLE:
             # The values of another contact.
             return subject.call(action, 2, call.external_id)
-        case Action.REMOVE_TAGS if can.add_tags is not None:
-            add = subject.call(Action.ADD_TAGS, 1, call.external_id)
-            bench.applied(add)
-            return replace(call, remove_tags=add.add_tags)
         case Action.LEAVE_LISTS if can.join_lists is not None:
             bench.applied(subject.call(Action.JOIN_LISTS, 1, call.external_id))
     return call
+
+
+def _add_tags(bench: Bench, removal: Call) -> None:
+    """Give the contact the tags that a call removes, as far as the vendor can."""
+    offer = bench.subject.vendor.capabilities.add_tags
+    if offer is None:
+        return
+    call = bench.subject.call(Action.ADD_TAGS, 1, removal.external_id)
+    tags = removal.remove_tags
+    size = offer.max_tags or len(tags)
+    for start in range(0, len(tags), size):
+        bench.applied(replace(call, add_tags=tags[start : start + size]))
 
 
 def _sized(subject: VendorUnderTest, call: Call, size: str) -> Call:

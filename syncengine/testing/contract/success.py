@@ -88,7 +88,8 @@ def _result_when_answered(
             return bench.answer(request)
         if added:
             honest = bench.answer(request)
-            return answer({**orjson.loads(honest.body), **body})
+            # Some successes have no body (204).
+            return answer({**orjson.loads(honest.body or b"{}"), **body})
         # The twin does not get this write: a read after it must not show it.
         return answer(body)
 

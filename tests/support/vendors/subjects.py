@@ -2,9 +2,8 @@
 
 Their samples are in ``of_<vendor>.py``.
 
-Such a file may define ``sample``, ``VARIANTS``, ``SETTINGS``, ``UNSAID`` and
-``UNCOMPARED``:
-see ``syncengine.testing.ContractHints``.
+Such a file may define ``sample``, ``VARIANTS``, ``SETTINGS``, ``UNSAID``, ``UNCOMPARED``
+and ``FURTHER_FIELDS``: see ``syncengine.testing.ContractHints``.
 """
 
 from __future__ import annotations
@@ -50,4 +49,5 @@ def hints(name: str) -> ContractHints:
         settings=getattr(module, "SETTINGS", {}),
         unsaid=getattr(module, "UNSAID", ()),
         uncompared=getattr(module, "UNCOMPARED", ()),
+        further_fields=getattr(module, "FURTHER_FIELDS", ()),
     )

@@ -143,6 +143,24 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         """Return the headers about the limit; see ``sends_limit_headers``."""
         return limit_headers(standing, now)
 
+    def headers_about_limits(
+        self, request: TwinRequest, now: float
+    ) -> Mapping[str, str]:
+        """Return the headers about all limits of a request, by the narrowest."""
+        scope = self.limit_scope(request)
+        route = self.route(request)
+        standing = self.limiter.standing(request.method, now, scope, route)
+        return self.limit_headers_for(standing, now)
+
+    def inputs(self, request: TwinRequest) -> Sequence[Json]:  # noqa: ARG002
+        """Return what each contact of a batch gets; empty where it is no batch."""
+        return ()
+
+    def with_inputs(self, request: TwinRequest, inputs: Sequence[Json]) -> TwinRequest:
+        """Return a batch with other inputs in place of its own."""
+        del inputs  # only batches have some
+        return request
+
     # --- the interface of ``Twin`` ----------------------------------------------------
 
     @property
@@ -181,7 +199,8 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         if refusal is not None:
             return refusal
         scope = self.limit_scope(request)
-        wait = self.limiter.arrive(request.method, now, scope)
+        route = self.route(request)
+        wait = self.limiter.arrive(request.method, now, scope, route)
         if wait is None:
             return None
         refusal = self.too_many_requests(request, now, wait)
@@ -209,7 +228,5 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
     ) -> Response:
         if not self.sends_limit_headers:
             return response
-        scope = self.limit_scope(request)
-        standing = self.limiter.standing(request.method, now, scope)
-        headers = self.limit_headers_for(standing, now)
+        headers = self.headers_about_limits(request, now)
         return replace(response, headers={**response.headers, **headers})
