@@ -2,8 +2,8 @@
 
 aiohttp sends GET, PUT and DELETE a second time by itself when a connection that it kept
 drops. So the permit is taken in a client middleware, which runs once per real attempt.
-The gate is asked again when the connection is there, right before the bytes go out.
-From that moment on, a request that fails may have reached the vendor.
+The gate is asked again when the connection is there, and once more right before a body
+goes out. From that moment on, a request that fails may have reached the vendor.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class Transport:
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_about_to_send)
+        trace.on_request_chunk_sent.append(_about_to_write_the_body)
         self._session = aiohttp.ClientSession(
             connector=Connector(limit=self._connections, ssl=self._tls or True),
             # Our own deadline counts only the time that the vendor takes: aiohttp's
@@ -233,6 +234,8 @@ class _Attempts:
         self._line: Line | None = None
         self._sending = False
         """True once the bytes of the present attempt may have gone out."""
+        self._refusal: AccountStopped | None = None
+        """Raised by the gate when the body was about to go out."""
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -247,7 +250,14 @@ class _Attempts:
         self._permit = await self._gate.permit(request.method)
         self._sending = False
         self.deadline.reschedule(_now() + self._timeout)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectionError:
+            if self._refusal is None:
+                raise
+        # Raised out here, so that aiohttp's error, into which it was wrapped, does not
+        # cling to it.
+        raise self._refusal
 
     def take(self, line: Line) -> None:
         """Take the connection of the attempt."""
@@ -269,10 +279,25 @@ class _Attempts:
                 self.deadline.reschedule(left + _now() - began)
         assert self._line is not None, "the connector tells of every connection"
         await self._line.ask()
-        # From here to the write nothing waits: what is checked now still holds then.
+        # From here to the write of a request without a body nothing waits: what is
+        # checked now still holds then.
         self._gate.check()
         self._sending = True
         self.maybe_arrived = True
+
+    def about_to_write_the_body(self) -> None:
+        """Check again that the bytes may go out: the head has only been kept so far.
+
+        aiohttp writes head and body at once, on Python 3.11 in a later step of the
+        event loop. In between, a process may have stood still past its lease.
+        """
+        try:
+            self._gate.check()
+        except AccountStopped as error:
+            self._refusal = error
+            self._sending = False
+            self.maybe_arrived = self.resent
+            raise
 
     def limit_to(self, seconds: float) -> None:
         """Limit the time of the attempt under way.
@@ -319,6 +344,18 @@ async def _about_to_send(
     In spite of its name, aiohttp's signal comes at that moment (a test asserts it).
     """
     await context.trace_request_ctx.about_to_send()
+
+
+async def _about_to_write_the_body(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceRequestChunkSentParams,
+) -> None:
+    """Check once more right before head and body are written, as one chunk.
+
+    This signal, too, comes before what it is named after (a test asserts it).
+    """
+    context.trace_request_ctx.about_to_write_the_body()
 
 
 def _refuse_broken(request: Request) -> None:

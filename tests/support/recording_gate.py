@@ -29,8 +29,8 @@ class NotedPermit:
 class NotedGate:
     """A gate that lets everything through and records it.
 
-    ``closed`` is raised by every check, ``shut`` by every permit; a permit takes
-    ``wait`` seconds.
+    ``closed`` is raised by every check, ``closing`` by every one after the next;
+    ``shut`` by every permit; a permit takes ``wait`` seconds.
     """
 
     def __init__(self, *, wait: float = 0.0) -> None:
@@ -40,6 +40,7 @@ class NotedGate:
         self.checks = 0
         self.wait = wait
         self.closed: AccountStopped | None = None
+        self.closing: AccountStopped | None = None
         self.shut: AccountStopped | None = None
 
     async def permit(self, method: str) -> NotedPermit:
@@ -54,6 +55,7 @@ class NotedGate:
         self.checks += 1
         if self.closed is not None:
             raise self.closed
+        self.closed = self.closing
 
 
 @asynccontextmanager

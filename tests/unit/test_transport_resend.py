@@ -9,7 +9,7 @@ import asyncio
 
 import pytest
 
-from syncengine.errors import VendorHalted, VendorUnavailable
+from syncengine.errors import LeaseLost, VendorHalted, VendorUnavailable
 from syncengine.model.http import Request
 from syncengine.transport.client import Transport
 from tests.support.recording_gate import NotedGate, Talk, answer, read_request, serving
@@ -33,9 +33,13 @@ def request(method: str) -> Request:
     )
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    ("method", "checks"), [("GET", 1), ("PUT", 2), ("DELETE", 1)], ids=str
+)
 @pytest.mark.asyncio
-async def test_a_request_that_is_sent_again_takes_a_second_permit(method: str) -> None:
+async def test_a_request_that_is_sent_again_takes_a_second_permit(
+    method: str, checks: int
+) -> None:
     seen: list[str] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +58,7 @@ async def test_a_request_that_is_sent_again_takes_a_second_permit(method: str) -
     assert seen == ["POST", method, method]
     assert gate.methods == ["POST", method, method]
     assert gate.fates == ["answered", "abandoned", "answered"]
-    assert gate.checks == 3
+    assert gate.checks == 2 + 2 * checks, "a body is one more check"
 
 
 @pytest.mark.asyncio
@@ -101,3 +105,21 @@ async def test_no_second_permit_no_second_sending(method: str) -> None:
     assert caught.value.maybe_applied
     assert seen == [method]
     assert gate.fates == ["abandoned"]
+
+
+@pytest.mark.asyncio
+async def test_a_stop_between_head_and_body_of_the_second_attempt() -> None:
+    """Nothing of the second one leaves, and the first may still have arrived."""
+    gate = NotedGate()
+    seen: list[str] = []
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        seen.append((await read_request(reader)).decode().split(" ")[0])
+        gate.closing = LeaseLost("taken over")
+
+    async with serving(talk) as url, Transport(url, gate) as transport:
+        with pytest.raises(VendorUnavailable, match="taken over") as caught:
+            await transport.send(request("PUT"))
+    assert caught.value.maybe_applied
+    assert seen == ["PUT"]
+    assert gate.fates == ["abandoned", "unsent"]

@@ -69,7 +69,7 @@ async def test_a_request_is_written_as_given() -> None:
     assert names["authorization"] == SECRET
     assert gate.methods == ["PUT"]
     assert gate.fates == ["answered"]
-    assert gate.checks == 1
+    assert gate.checks == 2, "before the head, and before head and body are written"
 
 
 @pytest.mark.asyncio
@@ -171,6 +171,32 @@ async def test_nothing_leaves_when_the_lease_is_lost() -> None:
                     await transport.send(request(method))
         assert [await seen.get() for _ in range(3)] == [b"", b"", b""]
     assert gate.fates == ["unsent"] * 3
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.asyncio
+async def test_nothing_leaves_when_the_lease_is_lost_between_head_and_body(
+    method: str,
+) -> None:
+    """aiohttp keeps the head until the body is written, which may be a step later.
+
+    A process may be frozen in between, and thaw past its lease.
+    """
+    seen: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        seen.put_nowait(await reader.read())
+
+    gate = NotedGate()
+    gate.closing = LeaseLost("taken over")
+    async with serving(talk) as url:
+        async with Transport(url, gate) as transport:
+            with pytest.raises(LeaseLost, match="taken over") as caught:
+                await transport.send(request(method))
+        assert await seen.get() == b""
+    assert gate.fates == ["unsent"]
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.asyncio
