@@ -53,15 +53,22 @@ class VendorUnavailable(RequestFailed):
     """No answer, or an answer without a judgement (5xx, unreadable, cut off).
 
     ``maybe_applied`` is true where the vendor may have carried the request out all the
-    same; ``status`` is that of the answer, None without one.
+    same; ``status`` is that of the answer, None without one. ``is_counted`` is true
+    where another contact of the same request is counted as not judged already.
     """
 
     def __init__(
-        self, message: str, *, maybe_applied: bool, status: int | None = None
+        self,
+        message: str,
+        *,
+        maybe_applied: bool,
+        status: int | None = None,
+        is_counted: bool = False,
     ) -> None:
         super().__init__(message)
         self.maybe_applied = maybe_applied
         self.status = status
+        self.is_counted = is_counted
 
 
 class VendorThrottled(RequestFailed):

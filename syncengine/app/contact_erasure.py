@@ -21,6 +21,7 @@ from syncengine.app.erasure_receipts import (
 from syncengine.app.session import Session
 from syncengine.app.vendor_access import task_of, vendor_access
 from syncengine.engine.contact import ContactSync
+from syncengine.engine.crowd import Crowd
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.erasing import CopiesThere, copies_there, keys_of_person
 from syncengine.engine.prepare import Preparer
@@ -178,7 +179,7 @@ class ContactErasure:
                 batches=s.batches,
                 recorder=recorder,
                 tally=Tally(),
-                workers=1,
+                crowd=Crowd(1),
                 stopping=never_stopped,
                 stop=s.account.pacing.stop,
                 advance=lambda _: None,

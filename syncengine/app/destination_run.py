@@ -20,12 +20,14 @@ from syncengine.app.session import Session
 from syncengine.app.vendor_access import vendor_access
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
+from syncengine.engine.crowd import Crowd
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
 from syncengine.errors import RunRefused, RunStopped, SourceError
 from syncengine.model.events import Event
 from syncengine.model.reports import RunReport, RunStatus
+from syncengine.planning.waves import contacts_at_once
 from syncengine.storage.state.destinations import note_looked_up, remember_meaning
 from syncengine.storage.state.retention import Retention
 
@@ -106,6 +108,7 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
     consent: Consent | None = None
     if task.needs_consent:
         consent = Consent(s.contacts, run.rows, task.mapping)
+    crowd = Crowd(contacts_at_once(task.in_flight, s.destination.vendor.capabilities))
 
     # In this order: the recorder writes its last outcomes while the connection to the
     # vendor is open still, and no request goes out any more.
@@ -120,11 +123,12 @@ async def _carry_out(run: RunParts, work: PreparedWork) -> None:
                 recorder,
                 s.account.stopping,
                 consent,
+                crowd,
             ),
             batches=s.batches,
             recorder=recorder,
             tally=run.progress.tally,
-            workers=task.in_flight,
+            crowd=crowd,
             stopping=s.account.stopping,
             stop=s.account.pacing.stop,
             advance=s.live.advanced,

@@ -15,15 +15,15 @@ from typing import Any
 
 from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.consent import Consent
+from syncengine.engine.crowd import Crowd
 from syncengine.engine.exchange import Meter
 from syncengine.engine.ownership import Ownership
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.stopping import StopFlag, sleep_unless_stopped
 from syncengine.engine.task import Task
-from syncengine.model.calls import Answer, Applied, Call
-from syncengine.model.http import Exchange
-from syncengine.planning.attempt.conclusions import unavailable_until_found
+from syncengine.engine.waves import Waves
+from syncengine.model.calls import Applied
 from syncengine.planning.attempt.contact_attempt import contact_attempt, not_begun
 from syncengine.planning.attempt.job import Job
 from syncengine.planning.attempt.progress import AttemptEnding, Overwritten
@@ -59,13 +59,14 @@ class ContactSync:
         recorder: Recorder,
         stopping: StopFlag,
         consent: Consent | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         """Put the parts together; without ``consent`` none is asked, as in an erasure.
 
-        Once ``stopping`` is set, no further attempt begins.
+        Once ``stopping`` is set, no further attempt begins. Contacts that share
+        requests have a ``crowd``; without one each is alone.
         """
         self._rules = task.rules(vendor)
-        self._vendor = vendor
         self._retrier = retrier
         self._store = store
         self._recorder = recorder
@@ -75,6 +76,7 @@ class ContactSync:
         self._account = AccountCheck(
             vendor, retrier, store, consent, passed=task.gone_accepted
         )
+        self._waves = Waves(vendor, retrier, crowd or Crowd(1), task.in_flight)
         self._answer_numbers = itertools.count(1)
         """Numbers for ``AnsweredCall.number``."""
         self._overwritten: list[Overwritten] = []
@@ -127,12 +129,9 @@ class ContactSync:
         match step:
             case Send():
                 answer = await self._send(step, meter)
-            case Find(key):
-                find = partial(self._vendor.find, key)
-                answer = await self._retrier.run(find, meter, repeatable=True)
-            case Read(external_id):
-                read = partial(self._vendor.read, external_id)
-                answer = await self._retrier.run(read, meter, repeatable=True)
+            case Find() | Read():
+                answered = await self._waves.ask(step, meter)
+                answer = answered.value
             case CheckAccount():
                 await self._account.check(job.state.contact_id, meter)
             case NoteAccount():
@@ -172,12 +171,7 @@ class ContactSync:
 
     async def _send(self, step: Send, meter: Meter) -> AnsweredCall:
         """Send a call until it is answered."""
-        make = partial(self._vendor.send, step.call)
-        if step.is_just_created:
-            make = partial(_send_until_found, self._vendor, step.call)
-        answered = await self._retrier.run_to_answer(
-            make, meter, repeatable=step.repeatable
-        )
+        answered = await self._waves.ask(step, meter)
         answer = answered.value
         if isinstance(answer, Applied) and answer.receipt:
             # The vendor has only accepted it, and carries it out some time later.
@@ -190,11 +184,6 @@ class ContactSync:
             return False
         await sleep_unless_stopped(self._stopping, seconds)
         return True
-
-
-def _send_until_found(vendor: Vendor, call: Call) -> Exchange[Answer]:
-    """Send a call about a contact that the vendor may not show yet."""
-    return unavailable_until_found(vendor.send(call))
 
 
 def _with_requests(ending: AttemptEnding, requests: int) -> AttemptEnding:

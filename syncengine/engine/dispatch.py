@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import assert_never
 
 from syncengine.engine.contact import ContactSync
+from syncengine.engine.crowd import Crowd
 from syncengine.engine.judgement import Judge
 from syncengine.engine.open_batches import OpenBatches
 from syncengine.engine.prepare import Preparer
@@ -88,7 +89,7 @@ class Dispatcher:
         batches: BatchStore,
         recorder: Recorder,
         tally: Tally,
-        workers: int,
+        crowd: Crowd,
         stopping: StopFlag,
         stop: Callable[[AccountStopped], None],
         advance: Advance,
@@ -101,6 +102,7 @@ class Dispatcher:
     ) -> None:
         """Take the parts of a run.
 
+        ``crowd`` is that of ``contacts``: it says how many are worked on at once.
         ``stop`` stops the account, and ``stopping`` is set once it is stopped.
         ``unsettled`` returns the seconds in which earlier requests may still take
         effect. ``begun`` is called with each job that is handed out, probes aside.
@@ -112,7 +114,7 @@ class Dispatcher:
         self._batches = batches
         self._recorder = recorder
         self._tally = tally
-        self._workers = workers
+        self._crowd = crowd
         self._stopping = stopping
         self._advance = advance
         self._on_event = on_event
@@ -126,7 +128,7 @@ class Dispatcher:
         if refusal_groups is not None:
             standing = refusal_groups.standing
         self._judge = Judge(self._finish, stop, standing)
-        self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
+        self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=crowd.workers)
         self._open_batches = OpenBatches(batches, recorder, tally, on_event)
         self._postponed = _Postponed()
 
@@ -140,7 +142,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             workers = [
                 group.create_task(self._work(), name=f"worker {number}")
-                for number in range(self._workers)
+                for number in range(self._crowd.workers)
             ]
             try:
                 await self._work_through()
@@ -279,6 +281,7 @@ class Dispatcher:
         self, batch: Batch, attempt: int = 1, *, recreates: bool = False
     ) -> None:
         """Prepare a batch and hand out its jobs, while earlier ones are worked on."""
+        self._crowd.feed()
         await self._open_batches.finish_complete()
         try:
             async with broken_off_by(self._stopping):
@@ -298,6 +301,7 @@ class Dispatcher:
         for job in prepared.jobs:
             if self._refusal_groups is None or not self._refusal_groups.is_probe(job):
                 self._begun(job)
+            self._crowd.hand_out()
             # Bounded: a batch is handed out no faster than it is worked on.
             await self._queue.put(job)
 
@@ -306,7 +310,9 @@ class Dispatcher:
         while True:
             job = await self._queue.get()
             try:
-                self._note(job, await self._contacts.sync(job))
+                with self._crowd.working():
+                    ending = await self._contacts.sync(job)
+                self._note(job, ending)
             finally:
                 self._queue.task_done()
 
@@ -343,6 +349,7 @@ class Dispatcher:
 
     async def _settle(self) -> None:
         """Wait until everything handed out is through and written down."""
+        self._crowd.end_feed()
         await self._queue.join()
         await self._recorder.flush()
         await self._open_batches.finish_complete()

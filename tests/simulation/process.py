@@ -13,6 +13,7 @@ from random import Random
 
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
+from syncengine.engine.crowd import Crowd
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.lease import LeaseKeeper
 from syncengine.engine.neighbours import Neighbours
@@ -37,6 +38,7 @@ from syncengine.model.work import (
     Status,
 )
 from syncengine.planning.match_keys import may_collide
+from syncengine.planning.waves import contacts_at_once
 from syncengine.ports import SendCheck, Vendor
 from syncengine.storage.state.contacts import MOVED
 from tests.simulation.life import Life
@@ -183,6 +185,7 @@ class Process:
         async with recorder.running():
             retrier = Retrier(wire, pacing, task.retry_policy, self._random)
             stopping = _Stopping(pacing, self._life)
+            crowd = Crowd(contacts_at_once(task.in_flight, vendor.capabilities))
             await Dispatcher(
                 preparer=preparer,
                 contacts=ContactSync(
@@ -193,11 +196,12 @@ class Process:
                     recorder,
                     stopping,
                     Consent(store, source, task.mapping),
+                    crowd,
                 ),
                 batches=batches,
                 recorder=recorder,
                 tally=Tally(),
-                workers=task.in_flight,
+                crowd=crowd,
                 stopping=stopping,
                 stop=pacing.stop,
                 advance=lambda _: None,

@@ -17,6 +17,7 @@ from random import Random
 from typing import Self
 
 from syncengine.engine.task import Task
+from syncengine.engine.waves import CheckOfAll
 from syncengine.errors import AccountStopped, LeaseHeld, StorageError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.consent import Subject, SubjectKind
@@ -574,21 +575,19 @@ class World:
         """Note what is wrong with a request that goes out now.
 
         ``epoch`` is that of the lease under which the process works; ``allowed`` the
-        question about consent that it has asked, which names the contact.
+        question about consent that it has asked, which names the contacts.
         """
-        contact_id, still_wanted = "", False
-        if isinstance(allowed, partial):
-            contact_id, _, still_wanted = allowed.args
         now = asyncio.get_running_loop().time()
-        if writes:
-            self.last_sent[contact_id] = now
-        for what, since in self._withheld_since(
-            contact_id, still_wanted=still_wanted
-        ).items():
-            if now - since > _LONGEST_CONSENT_CHECK:
-                self.violations.append(
-                    f"a request about {contact_id} {now - since:.1f} s after it {what}"
-                )
+        for contact_id, still_wanted in _asked_about(allowed):
+            if writes:
+                self.last_sent[contact_id] = now
+            withheld = self._withheld_since(contact_id, still_wanted=still_wanted)
+            for what, since in withheld.items():
+                if now - since > _LONGEST_CONSENT_CHECK:
+                    self.violations.append(
+                        f"a request about {contact_id} {now - since:.1f} s after "
+                        f"it {what}"
+                    )
         if epoch < self._epoch:
             self.violations.append(
                 "a run sent a request after another one had taken the account over "
@@ -735,3 +734,16 @@ _TABLES = (
     "suppressed",
     "erasing",
 )
+
+
+def _asked_about(allowed: SendCheck | None) -> list[tuple[str, bool]]:
+    """Return the contacts of a question about consent, each with whether it is wanted."""
+    if isinstance(allowed, CheckOfAll):
+        found: list[tuple[str, bool]] = []
+        for check in allowed.checks.values():
+            found += _asked_about(check)
+        return found
+    if isinstance(allowed, partial):
+        contact_id, _, still_wanted = allowed.args
+        return [(contact_id, still_wanted)]
+    return [("", False)]

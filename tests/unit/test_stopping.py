@@ -12,6 +12,7 @@ import pytest
 
 from syncengine.app.stopping import Stopping, stop_account_on
 from syncengine.engine.contact import ContactSync
+from syncengine.engine.crowd import Crowd
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
 from syncengine.engine.pacing import Pacing
@@ -139,7 +140,7 @@ async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
             batches=cast("BatchStore", OneBatch()),
             recorder=recorder,
             tally=tally,
-            workers=1,
+            crowd=Crowd(1),
             stopping=stopping,
             stop=pacing.stop,
             advance=through.append,

@@ -14,7 +14,7 @@ from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import LISTS, Desired, MatchKey, Remote
 from syncengine.model.contact_ids import as_argument, name_of_owner
-from syncengine.model.http import Exchange, Json
+from syncengine.model.http import Json
 
 
 def with_subject(call: Call, refusal: Rejected) -> Rejected:
@@ -54,20 +54,21 @@ def is_not_ready_yet(error: VendorUnavailable, actions: Sequence[Action]) -> boo
     return 400 <= error.status < 500
 
 
-def unavailable_until_found(exchange: Exchange[Answer]) -> Exchange[Answer]:
-    """Return the exchange for a contact that was just created.
+def is_not_shown(answer: Answer) -> bool:
+    """Return whether the vendor says that it does not have the contact."""
+    return isinstance(answer, Rejected) and answer.code == "not_found"
 
-    It raises VendorUnavailable where the contact is not found, so that it is tried
-    again: the vendor is only not ready yet.
+
+def not_shown_yet(answer: Answer) -> VendorUnavailable:
+    """Return the error to raise where a contact was just created, and is not shown.
+
+    The call is tried again: the vendor is only not ready yet.
     """
-    answer = yield from exchange
-    if isinstance(answer, Rejected) and answer.code == "not_found":
-        raise VendorUnavailable(
-            "the vendor does not show a contact yet that it has just created",
-            maybe_applied=False,
-            status=answer.status,
-        )
-    return answer
+    return VendorUnavailable(
+        "the vendor does not show a contact yet that it has just created",
+        maybe_applied=False,
+        status=answer.status if isinstance(answer, Rejected) else None,
+    )
 
 
 def is_repeatable(call: Call, capabilities: Capabilities) -> bool:

@@ -133,8 +133,10 @@ def deferred(
         unknown=is_unreachable and attempt.known.pending is not None,
         status=error.status if isinstance(error, VendorUnavailable) else None,
     )
-    # A vendor that carried out a call before is not down.
-    return AttemptEnding(record, unreachable=is_unreachable and not attempt.actions)
+    # A vendor that carried out a call before is not down. And a request of many
+    # contacts without an answer is one failure, whatever came of each of them since.
+    is_failure = is_unreachable and not attempt.actions
+    return AttemptEnding(record, unreachable=is_failure and not attempt.is_counted)
 
 
 def unsettled(attempt: Attempt, message: str = UNSETTLED_CREATE) -> AttemptEnding:

@@ -85,6 +85,9 @@ class Attempt:
     """Changes that were sent and that the vendor did not take."""
     receipt: str = ""
     """The vendor's name for a job that it will carry out later."""
+    is_counted: bool = False
+    """True where a request about it was not answered, and counts already as a failure
+    of the vendor's with another contact."""
     was_gone: bool = False
     """True where a removal found nothing to remove at the vendor."""
     answered: int = 0
