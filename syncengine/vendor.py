@@ -65,6 +65,11 @@ from syncengine.ports import (
     Vendor,
 )
 from syncengine.vendors.kit.api_gateway import send_through_api_gateway
+from syncengine.vendors.kit.batches import (
+    one_each,
+    readable_entries,
+    sent_values_in,
+)
 from syncengine.vendors.kit.calls import (
     check_call,
     external_id_of,
@@ -218,12 +223,14 @@ __all__ = [
     "no_request",
     "none_if_refused",
     "not_from_the_api",
+    "one_each",
     "parse_reply",
     "path_segment",
     "phone_spellings",
     "plain_spellings",
     "prefixed",
     "probe_with",
+    "readable_entries",
     "rejected_other_id",
     "rejection",
     "reports_failure",
@@ -236,6 +243,7 @@ __all__ = [
     "send_request",
     "send_through_api_gateway",
     "sent_values",
+    "sent_values_in",
     "shortfall",
     "storable_tags",
     "tags_not_removed",

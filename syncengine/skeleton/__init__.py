@@ -68,9 +68,12 @@ def _targets(module: str, vendor: str) -> dict[str, str]:
         "README.md.txt": "README.md",
         "__init__.py.txt": f"{module}/__init__.py",
         "adapter.py.txt": f"{module}/adapter.py",
+        "batches.py.txt": f"{module}/batches.py",
         "twin.py.txt": f"{module}/twin.py",
+        "twin_batches.py.txt": f"{module}/twin_batches.py",
         "test_contract.py.txt": "tests/test_contract.py",
         "test_wire.py.txt": "tests/test_wire.py",
+        "test_batches.py.txt": "tests/test_batches.py",
         "destination.yaml.txt": f"{vendor}.yaml.example",
     }
 

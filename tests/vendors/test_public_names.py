@@ -28,9 +28,10 @@ as_text check_call clean_message collect_hits digits endless_pages exactly
 external_id_of failed_look_up fields_lost fields_not_taken fits_a_path
 further_spellings is_full_phone is_phone_of is_uncommon_spelling judge local_spellings
 look_up matches may_be_phone_of message_in national_digits no_request none_if_refused
-not_from_the_api parse_reply path_segment phone_spellings plain_spellings prefixed
-probe_with rejected_other_id rejection reports_failure retry_after same_json same_mailbox same_phone same_text
-same_time send_request send_through_api_gateway sent_values shortfall storable_tags
+not_from_the_api one_each parse_reply path_segment phone_spellings plain_spellings
+prefixed probe_with readable_entries rejected_other_id rejection reports_failure
+retry_after same_json same_mailbox same_phone same_text same_time send_request
+send_through_api_gateway sent_values sent_values_in shortfall storable_tags
 tags_not_removed tags_not_taken usual_spellings whole_number with_and_without_plus
 """
 

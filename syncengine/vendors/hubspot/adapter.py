@@ -40,6 +40,7 @@ from syncengine.vendor import (
     parse_reply,
     probe_with,
     sent_values,
+    sent_values_in,
 )
 from syncengine.vendors.hubspot.answers import (
     HubSpotListsOf,
@@ -415,8 +416,7 @@ class HubSpot:
     ) -> Exchange[Sequence[CallResult] | Rejected]:
         """Read the tags of many contacts, and write those that change."""
         ids = [external_id_of(call) for call in calls]
-        values = [value for call in calls for value in sent_values(call)]
-        contacts = yield from self._look_ups.by_ids(ids, values)
+        contacts = yield from self._look_ups.by_ids(ids, sent_values_in(calls))
         results: list[CallResult] = []
         inputs: list[BatchCall] = []
         for number, call in enumerate(calls):
@@ -605,8 +605,7 @@ def _refused_list(
 
     Any other refusal may be about one of the contacts.
     """
-    values = [value for call in calls for value in sent_values(call)]
-    refused = refusal(request, reply, values)
+    refused = refusal(request, reply, sent_values_in(calls))
     if len(calls) > 1 and not reply.not_found:
         return refused
     if reply.not_found:

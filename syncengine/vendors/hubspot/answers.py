@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, TypeAlias
 
 import orjson
 from pydantic import AliasChoices, Field, ValidationError
@@ -29,6 +29,7 @@ from syncengine.vendor import (
     judge,
     message_in,
     parse_reply,
+    readable_entries,
     rejection,
     reports_failure,
     retry_after,
@@ -317,21 +318,9 @@ def parse_batch(request: Request, reply: Reply) -> BatchAnswer:
     else:
         batch = parse_reply(request, reply, _HubSpotBatch)
     return BatchAnswer(
-        tuple(_readable(HubSpotObject, batch.results)),
-        tuple(_readable(HubSpotError, batch.errors)),
+        tuple(readable_entries(HubSpotObject, batch.results)),
+        tuple(readable_entries(HubSpotError, batch.errors)),
     )
-
-
-_Row = TypeVar("_Row", HubSpotObject, HubSpotError)
-
-
-def _readable(model: type[_Row], rows: Sequence[Json]) -> Iterator[_Row]:
-    """Yield the rows that have the shape of the model."""
-    for row in rows:
-        try:
-            yield model.model_validate(row)
-        except ValidationError:
-            continue
 
 
 def _unreadable(request: Request, reply: Reply) -> VendorUnavailable:

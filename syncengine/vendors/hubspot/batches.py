@@ -27,8 +27,9 @@ from syncengine.vendor import (
     VendorUnavailable,
     as_text,
     external_id_of,
+    one_each,
     rejection,
-    sent_values,
+    sent_values_in,
 )
 from syncengine.vendors.hubspot.answers import (
     BatchAnswer,
@@ -120,16 +121,14 @@ class BatchMatcher:
 
         Where two contacts belong to one call, neither is believed.
         """
-        found: dict[str, HubSpotObject] = {}
-        doubtful: set[str] = set()
+        return one_each(self._named(answer))
+
+    def _named(self, answer: BatchAnswer) -> Iterator[tuple[str, HubSpotObject]]:
+        """Yield the contacts in an answer with the trace of their call."""
         for contact in answer.contacts:
             each = self._called(contact)
-            if each is None:
-                continue
-            if each.trace in found:
-                doubtful.add(each.trace)
-            found[each.trace] = contact
-        return {trace: one for trace, one in found.items() if trace not in doubtful}
+            if each is not None:
+                yield each.trace, contact
 
     def errors(self, answer: BatchAnswer) -> dict[str, HubSpotError]:
         """Return the refusals in an answer by the trace of their call."""
@@ -199,7 +198,7 @@ class BatchSender:
         is_whole = is_create or self.settings.refused_batches == "nothing"
         is_about_all = is_whole and reply.status in _REFUSED_AS_A_WHOLE
         if is_about_all or len(calls) == 1:
-            return refusal(request, reply, _values_in(calls))
+            return refusal(request, reply, sent_values_in(calls))
         raise VendorUnavailable(
             f"{request.route}: the batch was refused (status {reply.status}), and a "
             "part of it may have been carried out",
@@ -313,14 +312,8 @@ def _rejection(
     """
     reply = Reply(error.status, None)
     code = "not_found" if reply.not_found else None
-    sent = _values_in([each.call for each in inputs])
+    sent = sent_values_in([each.call for each in inputs])
     return rejection(request, reply, error.message, sent, code)
-
-
-def _values_in(calls: Iterable[Call]) -> tuple[Json, ...]:
-    """Return the contacts' values in calls, each text once."""
-    values = (value for call in calls for value in sent_values(call))
-    return tuple({as_text(value): value for value in values}.values())
 
 
 def _ran_into(call: Call, error: HubSpotError) -> bool:
