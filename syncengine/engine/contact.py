@@ -76,7 +76,8 @@ class ContactSync:
         self._account = AccountCheck(
             vendor, retrier, store, consent, passed=task.gone_accepted
         )
-        self._waves = Waves(vendor, retrier, crowd or Crowd(1), task.in_flight)
+        self._crowd = Crowd(1) if crowd is None else crowd
+        self._waves = Waves(vendor, retrier, self._crowd)
         self._answer_numbers = itertools.count(1)
         """Numbers for ``AnsweredCall.number``."""
         self._overwritten: list[Overwritten] = []
@@ -182,7 +183,12 @@ class ContactSync:
         """Wait so long, or until the run is stopped; False where it is already."""
         if self._stopping.is_set():
             return False
-        await sleep_unless_stopped(self._stopping, seconds)
+        # Nobody waits for it: it comes back much later than others.
+        self._crowd.park()
+        try:
+            await sleep_unless_stopped(self._stopping, seconds)
+        finally:
+            self._crowd.resume()
         return True
 
 

@@ -37,11 +37,9 @@ from syncengine.model.http import Exchange
 from syncengine.planning.attempt.conclusions import is_not_shown, not_shown_yet
 from syncengine.planning.attempt.steps import Find, Read, Send
 from syncengine.planning.waves import (
-    IDLE_WAIT,
     LONGEST_WAIT,
     Kind,
     Sharing,
-    Surroundings,
     VendorStep,
     is_due,
     sharing_of,
@@ -116,20 +114,13 @@ class CheckOfAll:
 class Waves:
     """Carries out what contacts ask the vendor for, together where it can be."""
 
-    def __init__(
-        self, vendor: Vendor, retrier: Retrier, crowd: Crowd, in_flight: int
-    ) -> None:
-        """Take the parts of a run.
-
-        ``crowd`` knows all contacts that may ask. ``in_flight`` is the number of
-        requests that may be under way at once.
-        """
+    def __init__(self, vendor: Vendor, retrier: Retrier, crowd: Crowd) -> None:
+        """Take the parts of a run; ``crowd`` knows all contacts that may ask."""
         self._vendor = vendor
         self._bulk = vendor if isinstance(vendor, BulkVendor) else None
         self._capabilities = vendor.capabilities
         self._retrier = retrier
         self._crowd = crowd
-        self._in_flight = in_flight
         self._open: dict[Kind, list[_Wave]] = {}
         """Waves that wait for newcomers."""
         self._under_way = 0
@@ -184,22 +175,17 @@ class Waves:
         """Return once the wave is full, or due all the same."""
         loop = asyncio.get_running_loop()
         opened = loop.time()
-        while not wave.is_full:
-            waited = loop.time() - opened
-            if is_due(self._surroundings_of(wave, waited)):
-                return
+        while not wave.is_full and not self._is_due(wave, loop.time() - opened):
             wave.news.clear()
-            bound = IDLE_WAIT if waited < IDLE_WAIT else LONGEST_WAIT
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(opened + bound):
+                async with asyncio.timeout_at(opened + LONGEST_WAIT):
                     await wave.news.wait()
 
-    def _surroundings_of(self, wave: _Wave, waited: float) -> Surroundings:
+    def _is_due(self, wave: _Wave, waited: float) -> bool:
         open_waves = [each for waves in self._open.values() for each in waves]
-        return Surroundings(
+        return is_due(
             waited=waited,
             may_grow=self._crowd.may_move or self._under_way > 0,
-            is_vendor_busy=self._under_way >= self._in_flight,
             is_first=all(wave.stage <= each.stage for each in open_waves),
         )
 

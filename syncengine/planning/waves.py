@@ -32,10 +32,9 @@ from syncengine.planning.attempt.steps import Find, Read, Send
 VendorStep: TypeAlias = Find | Read | Send
 """The steps that the vendor is asked for."""
 
-IDLE_WAIT = 0.5
-"""Seconds that a wave waits for newcomers while the vendor would take a request."""
-LONGEST_WAIT = 10.0
-"""Seconds that a wave waits at most, however busy the vendor is."""
+LONGEST_WAIT = 5.0
+"""Seconds that a wave waits for newcomers at most. As long as answers are on their way
+that may bring some, a wait costs less than a request."""
 
 MOST_CONTACTS = 1000
 """Contacts that are worked on at once, at most: each takes memory."""
@@ -83,28 +82,18 @@ class Sharing:
     for one contact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What goes on around a wave that is not full."""
+def is_due(*, waited: float, may_grow: bool, is_first: bool) -> bool:
+    """Return whether a wave that is not full goes out.
 
-    waited: float
-    """Seconds for which it has waited for newcomers."""
-    may_grow: bool
-    """True while some contact is on its way that may join this wave or an earlier one:
-    it is worked on, it waits for an answer, or it has not begun."""
-    is_vendor_busy: bool
-    """True while so many requests are under way that this one would have to wait."""
-    is_first: bool
-    """True where no open wave is of an earlier stage."""
-
-
-def is_due(now: Surroundings) -> bool:
-    """Return whether a wave that is not full goes out."""
-    if not now.may_grow and now.is_first:
+    Args:
+        waited: the seconds for which it has waited for newcomers.
+        may_grow: whether some contact may still join this wave or an earlier one: one
+            that is worked on, waits for an answer, or has not begun.
+        is_first: whether no wave of an earlier stage waits as well.
+    """
+    if waited >= LONGEST_WAIT:
         return True
-    if now.waited >= LONGEST_WAIT:
-        return True
-    return now.waited >= IDLE_WAIT and not now.is_vendor_busy
+    return is_first and not may_grow
 
 
 def sharing_of(step: VendorStep, capabilities: Capabilities) -> Sharing:
