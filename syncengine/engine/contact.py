@@ -77,7 +77,7 @@ class ContactSync:
             vendor, retrier, store, consent, passed=task.gone_accepted
         )
         self._crowd = Crowd(1) if crowd is None else crowd
-        self._waves = Waves(vendor, retrier, self._crowd)
+        self._waves = Waves(vendor, retrier, self._crowd, task.mapping.match_on)
         self._answer_numbers = itertools.count(1)
         """Numbers for ``AnsweredCall.number``."""
         self._overwritten: list[Overwritten] = []

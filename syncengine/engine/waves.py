@@ -40,6 +40,7 @@ from syncengine.planning.waves import (
     LONGEST_WAIT,
     Kind,
     Sharing,
+    Stage,
     VendorStep,
     is_due,
     sharing_of,
@@ -61,7 +62,7 @@ class _Wave:
     """Contacts that are to share a request."""
 
     size: int
-    stage: int
+    stage: Stage
     """The earliest stage of its members."""
     members: list[_Member] = field(default_factory=list)
     marks: set[Hashable] = field(default_factory=set)
@@ -114,13 +115,24 @@ class CheckOfAll:
 class Waves:
     """Carries out what contacts ask the vendor for, together where it can be."""
 
-    def __init__(self, vendor: Vendor, retrier: Retrier, crowd: Crowd) -> None:
-        """Take the parts of a run; ``crowd`` knows all contacts that may ask."""
+    def __init__(
+        self,
+        vendor: Vendor,
+        retrier: Retrier,
+        crowd: Crowd,
+        match_on: Sequence[str] = (),
+    ) -> None:
+        """Take the parts of a run.
+
+        ``crowd`` knows all contacts that may ask; ``match_on`` are the fields that they
+        are looked up by, in their order.
+        """
         self._vendor = vendor
         self._bulk = vendor if isinstance(vendor, BulkVendor) else None
         self._capabilities = vendor.capabilities
         self._retrier = retrier
         self._crowd = crowd
+        self._match_on = match_on
         self._open: dict[Kind, list[_Wave]] = {}
         """Waves that wait for newcomers."""
         self._under_way = 0
@@ -132,7 +144,7 @@ class Waves:
 
         Raises as ``Retrier.run_to_answer`` does.
         """
-        sharing = sharing_of(step, self._capabilities)
+        sharing = sharing_of(step, self._capabilities, self._match_on)
         if self._bulk is None or sharing.size <= 1:
             return await self._ask_alone(step, meter)
         loop = asyncio.get_running_loop()

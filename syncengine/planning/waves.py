@@ -12,7 +12,7 @@ number divided by what one request carries, rounded up.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -44,13 +44,20 @@ _STAGES = (
     Action.UPSERT,
     Action.UPDATE,
     Action.SET_LIFECYCLE,
-    Action.REMOVE_TAGS,
     Action.ADD_TAGS,
-    Action.LEAVE_LISTS,
+    Action.REMOVE_TAGS,
     Action.JOIN_LISTS,
+    Action.LEAVE_LISTS,
     Action.DELETE,
 )
 """Actions in the order in which a contact's calls follow each other."""
+
+
+Stage: TypeAlias = tuple[int, int, str]
+"""Place of a step in a contact's attempt; stages that come later are greater."""
+_READ: Stage = (0, 0, "")
+_FIND = 1
+_SEND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,7 @@ class Sharing:
     kind: Kind
     size: int
     """Number of contacts of one request; 1: it goes alone."""
-    stage: int
-    """Place of the step in a contact's attempt, counted from 0."""
+    stage: Stage
     marks: frozenset[Hashable] = field(default_factory=frozenset)
     """What no two steps of one request may have in common: the vendor might take them
     for one contact."""
@@ -96,14 +102,22 @@ def is_due(*, waited: float, may_grow: bool, is_first: bool) -> bool:
     return is_first and not may_grow
 
 
-def sharing_of(step: VendorStep, capabilities: Capabilities) -> Sharing:
-    """Return how a step may share its request."""
+def sharing_of(
+    step: VendorStep, capabilities: Capabilities, match_on: Sequence[str]
+) -> Sharing:
+    """Return how a step may share its request.
+
+    ``match_on`` are the fields that contacts are looked up by, in their order.
+    """
     match step:
         case Find(key):
+            place = len(match_on)
+            if key.field in match_on:
+                place = match_on.index(key.field)
             kind = Kind("find", key.field)
-            return Sharing(kind, capabilities.find_many, stage=0)
+            return Sharing(kind, capabilities.find_many, (_FIND, place, ""))
         case Read():
-            return Sharing(Kind("read"), capabilities.read_many, stage=0)
+            return Sharing(Kind("read"), capabilities.read_many, _READ)
         case Send(call, repeatable):
             return _sharing_of_call(call, capabilities, is_repeatable=repeatable)
 
@@ -147,22 +161,25 @@ def contacts_at_once(in_flight: int, capabilities: Capabilities) -> int:
 def _sharing_of_call(
     call: Call, capabilities: Capabilities, *, is_repeatable: bool
 ) -> Sharing:
-    stage = 1 + _STAGES.index(call.action)
+    lists = _lists_of(call)
+    stage = (_SEND, _STAGES.index(call.action), min(lists, default=""))
     bulk = bulk_of(call.action, capabilities)
     if bulk is None:
         return Sharing(Kind(call.action), 1, stage)
-    names_lists = call.action in (Action.JOIN_LISTS, Action.LEAVE_LISTS)
     goes_by_key = call.key is not None and call.action is not Action.CREATE
     kind = Kind(
         bulk.group or call.action,
         call.key.field if call.key is not None and goes_by_key else None,
-        _lists_of(call) if names_lists else frozenset(),
+        lists,
         is_repeatable,
     )
     return Sharing(kind, bulk.size, stage, _marks(call, capabilities))
 
 
 def _lists_of(call: Call) -> frozenset[str]:
+    """Return the lists of a call that is about lists alone."""
+    if call.action not in (Action.JOIN_LISTS, Action.LEAVE_LISTS):
+        return frozenset()
     return frozenset(name for name in call.fields if name.startswith(LISTS))
 
 
