@@ -1,0 +1,36 @@
+"""HubSpot takes a hundred contacts in one request; one bad contact stops nobody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.test_hubspot import DESTINATION, NAME
+from tests.support.people_project import people
+
+_POISONED = (50, 150, 250)
+_MOST_FOR_ONE = 14
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("trace_ids", [True, False])
+async def test_one_bad_contact_in_each_hundred_costs_nobody_else_anything(
+    database: str, tmp_path: Path, *, trace_ids: bool
+) -> None:
+    settings: dict[str, Any] = {**DESTINATION["settings"], "trace_ids": trace_ids}
+    keys = {**DESTINATION, "settings": settings}
+    keys["fields"] = {"crm_id": "id", "firstname": "name", "email": "company"}
+    async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
+        here.configure_engine(batch_size=500)
+        await here.add(range(300))
+        for number in _POISONED:
+            await here.change(number, company="no address")
+        report = await here.run(NAME)
+        assert report.contacts["rejected"] == len(_POISONED)
+        assert report.contacts["applied"] == 300 - len(_POISONED)
+        assert here.held(NAME).keys() == set(range(300)) - set(_POISONED)
+        # Three look-ups and three creates of a hundred.
+        extra = report.requests - 6
+        assert extra <= (0 if trace_ids else _MOST_FOR_ONE * len(_POISONED))
