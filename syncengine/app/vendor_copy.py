@@ -10,9 +10,11 @@ from syncengine.app.local_view import LocalView
 from syncengine.app.show_report import show_report, sorted_copy
 from syncengine.app.vendor_access import vendor_access
 from syncengine.config.destination import DestinationConfig
+from syncengine.engine.crowd import Crowd
 from syncengine.engine.exchange import Meter
 from syncengine.engine.reading import can_show, read_linked
 from syncengine.engine.retry import Retrier
+from syncengine.engine.waves import Waves
 from syncengine.errors import AccountStopped, RequestFailed
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known, Remote
@@ -126,7 +128,8 @@ async def _remotes(
     """
     vendor = destination.vendor
     if known.external_id is not None:
-        remote = await read_linked(vendor, retrier, known)
+        waves = Waves(vendor, retrier, Crowd(1))
+        remote = await read_linked(waves, vendor.capabilities, known)
         return (remote,) if remote else ()
     keys = desired.keys if desired else ()
     for key in keys:

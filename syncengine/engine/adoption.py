@@ -6,14 +6,15 @@ contacts. Nothing is written to the vendor: the next run sends what differs.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from syncengine.engine.crowd import Crowd, side_by_side
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Retrier
+from syncengine.engine.waves import Waves
 from syncengine.errors import contact_error
 from syncengine.model.capabilities import matches
 from syncengine.model.change import ContactChange, Effect
@@ -91,8 +92,9 @@ class Adoption:
         Raises AccountStopped, StorageError.
         """
         new = [job for job in jobs if _is_new(job)]
-        searches = [self._adopt(job) for job in new]
-        results = await asyncio.gather(*searches, return_exceptions=True)
+        crowd = Crowd(len(new))
+        waves = Waves(self._vendor, self._retrier, crowd)
+        results = await side_by_side(crowd, [self._adopt(job, waves) for job in new])
         adopted: list[Adopted] = []
         broken: BaseException | None = None
         for job, result in zip(new, results, strict=True):
@@ -113,11 +115,11 @@ class Adoption:
             raise broken
         return adopted
 
-    async def _adopt(self, job: Job) -> Adopted:
+    async def _adopt(self, job: Job, waves: Waves) -> Adopted:
         contact_id = job.state.contact_id
         desired = job.desired
         assert desired is not None, "only wanted contacts are adopted"
-        found = await self._find(desired)
+        found = await self._find(desired, waves)
         if not found.remotes:
             found = await self._find_similar(desired)
         if not found.remotes:
@@ -211,14 +213,12 @@ class Adoption:
             alike += found
         return _Matches(alike=unique_remotes(alike))
 
-    async def _find(self, desired: Desired) -> _Matches:
+    async def _find(self, desired: Desired, waves: Waves) -> _Matches:
         """Find the vendor contacts of the first match key that finds any."""
         for key in desired.keys:
             if not matches(key.field, self._vendor.capabilities.find_by):
                 continue
-            hits = await self._retrier.run(
-                partial(self._vendor.find, key), Meter(), repeatable=True
-            )
+            hits = await waves.find(key)
             if hits:
                 return _Matches(key, unique_remotes(hits))
         return _Matches()

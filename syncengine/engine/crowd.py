@@ -6,8 +6,12 @@ whether any can come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Crowd:
@@ -77,3 +81,20 @@ class Crowd:
 
 def _ignore() -> None:
     """Do nothing."""
+
+
+async def side_by_side(
+    crowd: Crowd, works: Sequence[Awaitable[T]]
+) -> list[T | BaseException]:
+    """Do works side by side, each about a contact of the crowd.
+
+    Returns the result of each, or what it raised, in order.
+    """
+    for _ in works:
+        crowd.hand_out()
+
+    async def result(work: Awaitable[T]) -> T:
+        with crowd.working():
+            return await work
+
+    return await asyncio.gather(*map(result, works), return_exceptions=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from syncengine.engine.exchange import Meter
-from syncengine.engine.retry import Retrier
+from syncengine.engine.waves import Waves
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import Known, Remote
 from syncengine.planning.match_keys import keys_at_vendor
-from syncengine.ports import Vendor
 
 
 def can_show(capabilities: Capabilities) -> bool:
@@ -18,21 +14,22 @@ def can_show(capabilities: Capabilities) -> bool:
     return capabilities.reads or bool(capabilities.find_by)
 
 
-async def read_linked(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
+async def read_linked(
+    waves: Waves, capabilities: Capabilities, known: Known
+) -> Remote | None:
     """Return the vendor contact, or None when it is gone.
 
     It is read by its id, or else, where the vendor cannot do that, found by its known
     match keys. A look-up may show less of it than the vendor has. Raises
     VendorUnavailable, also when no look-up can decide, and AccountStopped.
     """
-    capabilities = vendor.capabilities
     external_id = known.external_id
     assert external_id is not None, "only a linked contact can be asked for"
     if capabilities.reads:
-        return await _read_by_id(vendor, retrier, external_id)
+        return await _read_by_id(waves, external_id)
     is_decided = False
     for key in keys_at_vendor(known, capabilities):
-        hits = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)
+        hits = await waves.find(key)
         for remote in hits:
             if remote.external_id == external_id:
                 return remote
@@ -50,13 +47,9 @@ async def read_linked(vendor: Vendor, retrier: Retrier, known: Known) -> Remote 
     )
 
 
-async def _read_by_id(
-    vendor: Vendor, retrier: Retrier, external_id: str
-) -> Remote | None:
+async def _read_by_id(waves: Waves, external_id: str) -> Remote | None:
     """Read a contact; raises VendorUnavailable where another one is shown for it."""
-    remote = await retrier.run(
-        partial(vendor.read, external_id), Meter(), repeatable=True
-    )
+    remote = await waves.read(external_id)
     if remote is not None and remote.external_id != external_id:
         raise VendorUnavailable(
             f"the vendor was asked for its contact {external_id} and showed "

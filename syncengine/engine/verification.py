@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from syncengine.engine.crowd import Crowd, side_by_side
 from syncengine.engine.exchange import Meter
 from syncengine.engine.reading import read_linked
 from syncengine.engine.repair import Repair
 from syncengine.engine.retry import Retrier
+from syncengine.engine.waves import Waves
 from syncengine.errors import SyncEngineError, contact_error
 from syncengine.model.capabilities import matches
 from syncengine.model.consent import Subject, SubjectFinder
@@ -136,7 +138,7 @@ class Verification:
                 return
 
     async def one_by_one(self, contact_ids: Sequence[str]) -> None:
-        """Verify these contacts, a request each.
+        """Verify these contacts, without the vendor's list.
 
         Raises AccountStopped, StorageError.
         """
@@ -156,8 +158,13 @@ class Verification:
             elif state.known.external_id:
                 readable.append(state)
         self._pass_over(passed_over, suppressed)
-        reads = [self._read(state) for state in readable]
-        answers = await asyncio.gather(*reads, return_exceptions=True)
+        crowd = Crowd(len(readable))
+        waves = Waves(self._vendor, self._retrier, crowd)
+        capabilities = self._vendor.capabilities
+        answers = await side_by_side(
+            crowd,
+            [read_linked(waves, capabilities, state.known) for state in readable],
+        )
         read: list[_ReadBack] = []
         failed: list[BaseException] = []
         for state, answer in zip(readable, answers, strict=True):
@@ -237,9 +244,6 @@ class Verification:
         self._pass_over(unknown, await self._suppressed(unknown))
         await self._compare(shown)
         return set(states)
-
-    async def _read(self, state: ContactState) -> Remote | None:
-        return await read_linked(self._vendor, self._retrier, state.known)
 
     async def _suppressed(self, states: Iterable[ContactState]) -> Mapping[str, str]:
         """Return those of the contacts that are suppressed, with the reason."""

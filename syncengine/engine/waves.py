@@ -162,6 +162,18 @@ class Waves:
         await self._lead(wave, waves)
         return await member.answer
 
+    async def find(self, key: MatchKey) -> Sequence[Remote]:
+        """Return every vendor contact that has the key, as a question of its own."""
+        answered = await self.ask(Find(key), Meter())
+        remotes: Sequence[Remote] = answered.value
+        return remotes
+
+    async def read(self, external_id: str) -> Remote | None:
+        """Return a vendor contact by its id, as a question of its own."""
+        answered = await self.ask(Read(external_id), Meter())
+        remote: Remote | None = answered.value
+        return remote
+
     async def _lead(self, wave: _Wave, waves: list[_Wave]) -> None:
         """Wait for newcomers, and give each member its answer."""
         try:

@@ -34,3 +34,25 @@ async def test_one_bad_contact_in_each_hundred_costs_nobody_else_anything(
         # Three look-ups and three creates of a hundred.
         extra = report.requests - 6
         assert extra <= (0 if trace_ids else _MOST_FOR_ONE * len(_POISONED))
+
+
+@pytest.mark.asyncio
+async def test_contacts_are_adopted_and_verified_a_hundred_in_one_request(
+    database: str, tmp_path: Path
+) -> None:
+    keys = {**DESTINATION, "fields": {"crm_id": "id", "firstname": "name"}}
+    async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
+        here.configure_engine(batch_size=500)
+        screen = here.sandbox.twin(NAME).screen(0.0)
+        for number in range(250):
+            screen.create({"crm_id": str(number), "firstname": f"Name {number}"})
+        await here.add(range(250))
+        before = here.requests(NAME)
+        code, said = await here.command("adopt", "-d", NAME)
+        assert code == 0, said
+        assert here.requests(NAME) - before <= 3
+        assert len(await here.states(NAME)) == 250
+        before = here.requests(NAME)
+        code, said = await here.command("verify", "-d", NAME)
+        assert code == 0, said
+        assert here.requests(NAME) - before <= 4
