@@ -26,6 +26,7 @@ import asyncpg
 from asyncpg.transaction import Transaction
 
 from syncengine.errors import StorageError
+from syncengine.storage.array_types import ConnectionWithArrays
 from syncengine.storage.database_url import read_url
 from syncengine.storage.failures import CONNECTS, describe, explain, storage_errors
 from syncengine.storage.statements import statements
@@ -43,7 +44,7 @@ OLDEST = 14
 """The first major version that has ``hash_record_extended``."""
 
 
-class _ReadOnly(asyncpg.Connection):
+class _ReadOnly(ConnectionWithArrays):
     """A connection to a source, whose transactions are all read-only."""
 
     is_direct = False
@@ -214,7 +215,7 @@ def _options(*, read_only: bool) -> dict[str, Any]:
         # A cached statement is prepared in a session. Behind a pooler the next use may
         # come to another session, which does not know it.
         "statement_cache_size": 0,
-        "connection_class": _ReadOnly if read_only else asyncpg.Connection,
+        "connection_class": _ReadOnly if read_only else ConnectionWithArrays,
     }
 
 

@@ -6,7 +6,8 @@ Statements that make tables (the demo's) are run before, since others stand on t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from importlib import resources
 from string import Formatter
 
@@ -14,10 +15,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from syncengine.storage import array_types
 from syncengine.storage.connect import connect, transaction
 from syncengine.storage.source.inspection import inspect
 from syncengine.storage.source.spec import Source, SourceSpec
 from syncengine.storage.statements import statements
+from tests.support.databases import Databases
 
 FILES = sorted(
     file.name.removesuffix(".sql")
@@ -55,15 +58,78 @@ def _placeholders(template: str) -> set[str]:
     return {field for field in fields if field.isidentifier()}
 
 
-@pytest_asyncio.fixture
-async def connection(
-    database: str,
-) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    connection = await connect(database)
+@pytest.fixture(scope="module")
+def filled(databases: Databases) -> Iterator[str]:
+    """The DSN of a database for all statements, since none is carried out."""
+    dsn = databases.create(migrated=True)
+    asyncio.run(_fill(dsn))
+    yield dsn
+    databases.drop(dsn)
+
+
+async def _fill(dsn: str) -> None:
+    connection = await connect(dsn)
     for statement in (_SAMPLES, *MAKERS):
         await connection.execute(statement)
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def connection(
+    filled: str,
+) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    connection = await connect(filled)
+    for statement in MAKERS:
+        if statement.startswith("CREATE TEMP"):
+            await connection.execute(statement)
     yield connection
     await connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_question_about_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every statement fail for which asyncpg would ask the server about a type."""
+
+    async def ask(_connection: object, numbers: object, _timeout: object) -> None:
+        raise AssertionError(f"array_types should know the types {numbers}")
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", ask)
+
+
+@pytest.mark.asyncio
+async def test_array_types_are_known_as_the_server_describes_them(
+    connection: asyncpg.Connection[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, _ = await connection._introspect_types(array_types._ELEMENTS, None)  # type: ignore[attr-defined]
+    monkeypatch.undo()
+    said, _ = await asyncpg.Connection._introspect_types(  # type: ignore[attr-defined]
+        connection, array_types._ELEMENTS, None
+    )
+    described = {row["oid"]: dict(row) for row in said}
+    assert len(known) == len(array_types._ELEMENTS)
+    for row in known:
+        expected = described[row["oid"]]
+        # Neither is read of a type whose elements asyncpg knows by itself.
+        del expected["depth"], expected["elemtype_name"]
+        assert {name: row[name] for name in expected} == expected
+
+
+@pytest.mark.asyncio
+async def test_a_type_of_somebody_else_is_asked_for(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    connection = await connect(database)
+    try:
+        await connection.execute("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+        assert tuple(
+            await connection.fetchrow(
+                "SELECT $1::mood[], $2::bigint[], $3::jsonb[]", ["sad"], [2**40], [None]
+            )
+            or ()
+        ) == (["sad"], [2**40], [None])
+    finally:
+        await connection.close()
 
 
 def _fragments(source: Source, bound: str) -> dict[str, str]:
