@@ -23,12 +23,13 @@ import orjson
 
 from syncengine.engine.exchange import Meter, drive
 from syncengine.errors import AccountStopped, CannotBeSent, RequestFailed
-from syncengine.model.calls import Action, Applied, Exists, Rejected
+from syncengine.model.calls import Action, Applied, CallResult, Exists, Rejected
 from syncengine.model.contact import Desired, Known, Page, Remote
 from syncengine.model.http import Exchange, Request, Response
 from syncengine.planning.found_contacts import known_from_remote
-from syncengine.ports import DetailReader, Directory, Merger, SendCheck
+from syncengine.ports import BulkVendor, DetailReader, Directory, Merger, SendCheck
 from syncengine.testing.benches import Bench
+from syncengine.testing.bulk_calls import bulk_of, many, ready_calls
 from syncengine.testing.hostile import hostile
 from syncengine.testing.vendors_under_test import VendorUnderTest, secrets
 
@@ -143,24 +144,37 @@ def _problem_of_failure(
 
 def _problem(errand: Errand, end: Any) -> str | None:
     """Return the fault of a result, if it has any."""
-    match end:
-        case Applied():
-            return _unfit_id(end.external_id) or _unfit_words(errand, end.receipt)
-        case Rejected():
-            return _unfit_words(errand, end.message)
-        case None | bool() | Mapping():
-            return None
-        case Exists(remote=Remote() as remote) | (Remote() as remote):
-            found: Sequence[Remote] = (remote,)
-        case Page(contacts=contacts):
-            found = contacts
-        case _:
-            found = end
-    for remote in found:
-        problem = _unfit(errand, remote)
+    for part in _parts(end):
+        problem = None
+        match part:
+            case Applied():
+                problem = _unfit_id(part.external_id)
+                problem = problem or _unfit_words(errand, part.receipt)
+            case Rejected():
+                problem = _unfit_words(errand, part.message)
+            case Remote():
+                problem = _unfit(errand, part)
         if problem:
             return problem
     return None
+
+
+def _parts(end: Any) -> Iterator[Any]:
+    """Yield the answers and the contacts in a result."""
+    match end:
+        case Exists(remote=remote) | CallResult(answer=Exists(remote=remote)):
+            yield remote
+        case CallResult(answer=answered_call):
+            yield answered_call
+        case Page(contacts=contacts):
+            yield from contacts
+        case Mapping():
+            # Of details, too, which are not looked at: they are JSON.
+            yield from (part for shown in end.values() for part in _parts(shown))
+        case list() | tuple():
+            yield from (part for each in end for part in _parts(each))
+        case _:
+            yield end
 
 
 def _unfit(errand: Errand, remote: Remote) -> str | None:
@@ -224,6 +238,26 @@ def _errands(subject: VendorUnderTest) -> Iterator[Errand]:
         yield _errand(bench, "details", partial(vendor.details, external_id))
     if isinstance(vendor, Merger):
         yield _errand(bench, "merge", partial(vendor.merge, external_id, other))
+    if isinstance(vendor, BulkVendor):
+        yield from _in_batches(bench, (external_id, other))
+
+
+def _in_batches(bench: Bench, ids: Sequence[str]) -> Iterator[Errand]:
+    """Yield what can be asked about several contacts in one request."""
+    subject = bench.subject
+    vendor = many(subject)
+    for action in subject.actions():
+        if bulk_of(subject, action):
+            apart = Bench(subject)
+            calls = ready_calls(apart, action, 2)
+            yield _errand(
+                apart, f"{action.value} of many", partial(vendor.send_many, calls)
+            )
+    if subject.vendor.capabilities.reads:
+        yield _errand(bench, "read of many", partial(vendor.read_many, ids))
+    if subject.vendor.capabilities.find_by:
+        keys = (next(subject.keys(1)), next(subject.keys(2)))
+        yield _errand(bench, "find of many", partial(vendor.find_many, keys))
 
 
 def _look_ups(bench: Bench) -> Iterator[Errand]:

@@ -59,3 +59,17 @@ def _damaged(value: Json) -> Iterator[Json]:
             yield from (
                 [*value[:index], wrong, *value[index + 1 :]] for wrong in _damaged(part)
             )
+
+
+def rearranged(response: Response) -> Iterator[Response]:
+    """Yield a response with each of its lists in the opposite order."""
+    for body in _rearranged(orjson.loads(response.body or b"null")):
+        yield replace(response, body=orjson.dumps(body))
+
+
+def _rearranged(value: Json) -> Iterator[Json]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from ({**value, name: other} for other in _rearranged(part))
+    if isinstance(value, list) and len(value) > 1:
+        yield value[::-1]

@@ -28,6 +28,8 @@ _PARTS = (
     "spellings",
     "ports",
     "bulk",
+    "bulk_answers",
+    "bulk_look_ups",
     "consent",
 )
 

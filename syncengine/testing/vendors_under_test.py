@@ -41,9 +41,13 @@ class ContractHints:
     unsaid: Collection[tuple[str, bool]] = ()
     """Writes whose answer is not documented, as pairs of an action (or ``merge``) and
     the body to be taken for a success: an empty object (False), or one that says
-    nothing of use, such as ``{"message": "OK"}`` (True)."""
+    nothing of use, such as ``{"message": "OK"}`` (True). Of many contacts, those of
+    which an answer says nothing count as written then, too."""
     uncompared: Collection[str] = ()
     """Fields that answers do not show as they are held."""
+    refused: Mapping[str, Json] = field(default_factory=dict)
+    """Values that the vendor refuses in every write, such as a text that is too long:
+    one contact with them, among others in a request, keeps nobody else back."""
     further_fields: Collection[str] = ()
     """Text fields that a call carries besides to be full, where the vendor takes only
     names that its account defines; empty: names are made up."""

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from syncengine.model.calls import Action, Applied, Call, CallResult, Exists
 from syncengine.model.contact import Remote
 from syncengine.model.http import Exchange, Request, Response
 from syncengine.testing import hostile_answers as answers
 from tests.support.vendors.subjects import subject
+
+_CALL = Call(Action.UPDATE, "contact-1", external_id="7")
 
 
 def _yields(result: Any) -> Exchange[Any]:
@@ -28,12 +31,15 @@ def _raises() -> Iterator[None]:
         (Remote("a\0b"), "an id that is none"),
         (Remote(".."), "an id that is none"),
         (Remote("1", {}, frozenset({"a\0b"})), "what was found cannot be stored"),
+        ({"many": (Remote("1"), Remote(".."))}, "an id that is none"),
+        ([CallResult(_CALL, Applied(".."))], "an id that is none"),
+        ([CallResult(_CALL, Exists(Remote("..")))], "an id that is none"),
         (None, None),
     ],
     ids=str,
 )
 def test_what_an_adapter_lets_through_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, result: Remote | None, wrong: str | None
+    monkeypatch: pytest.MonkeyPatch, result: object, wrong: str | None
 ) -> None:
     each = subject("respond_io")
     errand = answers.Errand(each, "read", lambda: _yields(result), (Response(200),))

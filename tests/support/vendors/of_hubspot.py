@@ -92,6 +92,7 @@ def call(action: Action, number: int, **more: Any) -> Call:
 
 
 SETTINGS = {"unique_properties": ["crm_id", "email"]}
+REFUSED = {"email": "nobody"}
 FURTHER_FIELDS = ("company", "jobtitle", "website", "address", "city", "state", "zip")
 VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "tags": ({"tags_property": "tags"}, {}),

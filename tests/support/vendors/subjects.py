@@ -2,8 +2,8 @@
 
 Their samples are in ``of_<vendor>.py``.
 
-Such a file may define ``sample``, ``VARIANTS``, ``SETTINGS``, ``UNSAID``, ``UNCOMPARED``
-and ``FURTHER_FIELDS``: see ``syncengine.testing.ContractHints``.
+Such a file may define ``sample``, ``VARIANTS``, ``SETTINGS``, ``UNSAID``, ``UNCOMPARED``,
+``REFUSED`` and ``FURTHER_FIELDS``: see ``syncengine.testing.ContractHints``.
 """
 
 from __future__ import annotations
@@ -49,5 +49,6 @@ def hints(name: str) -> ContractHints:
         settings=getattr(module, "SETTINGS", {}),
         unsaid=getattr(module, "UNSAID", ()),
         uncompared=getattr(module, "UNCOMPARED", ()),
+        refused=getattr(module, "REFUSED", {}),
         further_fields=getattr(module, "FURTHER_FIELDS", ()),
     )
