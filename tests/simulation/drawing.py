@@ -16,6 +16,7 @@ from tests.simulation.history import (
     History,
     Jump,
     Lift,
+    ManyEdits,
     Night,
     Outage,
     PersonEvent,
@@ -31,6 +32,7 @@ from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
 from tests.simulation.row_changes import MILD, RowChange, SourceEdit
 from tests.simulation.scenes import SCENES, SECOND_DESTINATION
+from tests.simulation.wave_log import SECOND_HALF, WAITS
 
 _ENDS = (
     "intend: committed",
@@ -43,6 +45,23 @@ _ENDS = (
     ": answered",
 )
 """Ends of the names of places where a death leaves most unknown."""
+_ENDS_IN_WAVES = (
+    WAITS,
+    "intend: committed",
+    " contacts: sent",
+    " contacts: answer lost at the vendor",
+    " contacts: half at the vendor",
+    " contacts: half late at the vendor",
+    f"{SECOND_HALF}: permit asked",
+    f"{SECOND_HALF}: sent",
+    "record: asked",
+)
+"""The same where requests are about several contacts."""
+_MANY = (2, 7, 8, 9, 10)
+"""Contacts whose rows change at once: most are newcomers at first."""
+_CHANGES_OF_MANY = (RowChange.COMES, RowChange.COMES, RowChange.CHANGES, RowChange.TAGS)
+_BEFORE_THE_DIFF = "diff: asked"
+_WAVE_SIZES = (1, 2, 2, 3, 3, None)
 _MILD = (*MILD, RowChange.LEAVES, RowChange.CHANGES_KEY)
 _HARD = (
     *(change for change in RowChange if change is not RowChange.MOVES),
@@ -107,7 +126,7 @@ def draw_history(vendor: str, seed: int) -> History:
     # Drawn apart, so that everything else about a seed stays as it was.
     undo = _undo(Random(f"{vendor} {seed} undo"), len(nights))
     visit = _visit(Random(f"{vendor} {seed} at the vendor"), repertoire, len(nights))
-    return History(
+    history = History(
         pair=pair.name,
         scene=scene,
         seed=seed,
@@ -123,6 +142,35 @@ def draw_history(vendor: str, seed: int) -> History:
         ),
         undo=undo,
     )
+    if not pair.has_waves:
+        return history
+    return _in_waves(history, Random(f"{vendor} {seed} waves"), repertoire)
+
+
+def _in_waves(history: History, random: Random, repertoire: _Repertoire) -> History:
+    """Draw what only requests about several contacts have."""
+    nights = []
+    for night in history.nights:
+        events = list(night.events)
+        edits: list[SourceEdit] = []
+        if random.random() < 0.7:
+            change = random.choice(_CHANGES_OF_MANY)
+            edits += [SourceEdit(change, contact) for contact in _MANY]
+        if repertoire.suppresses and random.random() < 0.5:
+            contact = random.choice((*repertoire.contacts, *_MANY))
+            events.append(((WAITS, random.randint(1, 9)), Suppress(contact)))
+        if repertoire.hard and random.random() < 0.3:
+            contact = random.choice((*repertoire.contacts, *_MANY))
+            edits.append(SourceEdit(RowChange.REFUSED, contact))
+        events.append(((_BEFORE_THE_DIFF, 1), ManyEdits(tuple(edits))))
+        dies_at, faults = night.dies_at, night.faults
+        if random.random() < 0.4:
+            dies_at = random.choice(_ENDS_IN_WAVES), random.choice((1, 1, 2, 3))
+            faults = random.choice((faults, 0.3, 0.5))
+        nights.append(
+            replace(night, events=tuple(events), dies_at=dies_at, faults=faults)
+        )
+    return replace(history, nights=tuple(nights), wave_size=random.choice(_WAVE_SIZES))
 
 
 def _undo(random: Random, nights: int) -> Undo | None:

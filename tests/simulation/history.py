@@ -90,9 +90,16 @@ class Copy:
     contact: int
 
 
+@dataclass(frozen=True)
+class ManyEdits:
+    """Changes of several rows at once."""
+
+    edits: tuple[SourceEdit, ...]
+
+
 PersonEvent = SourceEdit | Suppress | Lift | Copy | AtVendor
 """Something that a person does: in the source, here, or at the vendor."""
-Event = PersonEvent | Outage | Standstill | Jump | SecondRun | Stop
+Event = PersonEvent | ManyEdits | Outage | Standstill | Jump | SecondRun | Stop
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ class Night:
     dies_at: Point = 0
     faults: float = 0.0
     """The share of requests that something happens to."""
-    events: tuple[tuple[int, Event], ...] = ()
-    """Events, each with how many times the process has waited when it happens."""
+    events: tuple[tuple[Point, Event], ...] = ()
+    """Events, each with the place where the process waits when it happens."""
     afterwards: tuple[PersonEvent, ...] = ()
     """Events once the run is over."""
 
@@ -143,6 +150,8 @@ class History:
     keeps_removed: bool = False
     """True if removed contacts are kept, whatever the scene says."""
     undo: Undo | None = None
+    wave_size: int | None = None
+    """Contacts that one request is about at most; None: as many as the vendor takes."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +274,8 @@ class _Play:
         world = self._base.copy(history.seed)
         world.find_first = history.find_first
         world.recreates = history.recreates
+        if history.wave_size is not None:
+            world.pair = world.pair.with_wave_size(history.wave_size)
         world.on_removed = scene.on_removed
         if history.keeps_removed:
             world.on_removed = OnRemoved.IGNORE
@@ -313,7 +324,7 @@ class _Play:
 
     def _events(
         self, night: Night, others: list[asyncio.Task[RunResult]]
-    ) -> Mapping[int, Callable[[Life], None]]:
+    ) -> Mapping[Point, Callable[[Life], None]]:
         def happening(event: Event) -> Callable[[Life], None]:
             return lambda life: self._handle(event, life, others)
 
@@ -323,6 +334,10 @@ class _Play:
         self, event: Event, life: Life, others: list[asyncio.Task[RunResult]]
     ) -> None:
         world, loop = self._world, asyncio.get_running_loop()
+        if isinstance(event, ManyEdits):
+            for edit in event.edits:
+                self._handle(edit, life, others)
+            return
         self._happened.append(event)
         match event:
             case Outage(fate, seconds):

@@ -37,7 +37,7 @@ class Life:
         random: Random,
         *,
         dies_at: Point = 0,
-        events: Mapping[int, Callable[[Life], None]] | None = None,
+        events: Mapping[Point, Callable[[Life], None]] | None = None,
         still: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.points: list[str] = []
@@ -67,16 +67,17 @@ class Life:
         if self.dead:
             return
         self.points.append(what)
-        event = self._events.get(len(self.points))
-        if event is not None:
-            event(self)
-        if self._is_last():
+        for point, event in self._events.items():
+            if self._has_come_to(point):
+                event(self)
+        if self._has_come_to(self._dies_at):
             self._die()
 
-    def _is_last(self) -> bool:
-        if isinstance(self._dies_at, int):
-            return len(self.points) == self._dies_at
-        end, number = self._dies_at
+    def _has_come_to(self, point: Point) -> bool:
+        """Return whether the last place where the process waited is this one."""
+        if isinstance(point, int):
+            return len(self.points) == point
+        end, number = point
         if not self.points[-1].endswith(end):
             return False
         return sum(point.endswith(end) for point in self.points) == number

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 from random import Random
@@ -13,11 +14,12 @@ from urllib.parse import unquote
 
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.http import Request, Response
+from syncengine.model.http import Json, Request, Response
 from syncengine.ports import Gate, SendCheck
 from syncengine.sandbox.twins.twin import Twin
 from syncengine.testing.benches import over_the_wire
 from tests.simulation.life import Life
+from tests.simulation.wave_log import WaveEvent, WaveLog
 
 TIMEOUT = 30.0
 _WAY = (0.005, 0.3)
@@ -57,14 +59,30 @@ class Fate(StrEnum):
     DRIPS = "drips"
     """The answer comes after a long time, but while it is still waited for."""
 
+    # These meet batches alone: requests about several contacts.
+    HALF = "half"
+    """Some of the contacts are carried out, the others never; a bad gateway in HTML."""
+    HALF_LATE = "half late"
+    """The connection breaks when some are carried out; the others still follow, within
+    ``settles_within``."""
+    ONE_UNTOLD = "one untold"
+    """The answer says nothing of one contact, carried out or not."""
+
 
 _LEAVING_UNKNOWN = (Fate.LATE, Fate.ANSWER_LOST, Fate.ERROR_AFTER)
 """Fates after which a sender knows least; they come more often than the others."""
+_OF_BATCHES = (Fate.HALF, Fate.HALF_LATE, Fate.ONE_UNTOLD)
 FAULTS = (
-    *(fate for fate in Fate if fate is not Fate.FINE),
+    *(fate for fate in Fate if fate not in (Fate.FINE, *_OF_BATCHES)),
     *_LEAVING_UNKNOWN,
     *_LEAVING_UNKNOWN,
 )
+_FAULTS_OF_BATCHES = (*FAULTS, *(3 * _OF_BATCHES))
+_EVENTS = {
+    Fate.HALF: WaveEvent.HALF_CARRIED_OUT,
+    Fate.HALF_LATE: WaveEvent.HALF_CARRIED_OUT,
+    Fate.ONE_UNTOLD: WaveEvent.ONE_UNTOLD,
+}
 # The request may have been carried out, and its sender cannot know.
 _UNHEARD = (
     Fate.LATE,
@@ -73,6 +91,7 @@ _UNHEARD = (
     Fate.ANSWER_SLOW,
     Fate.ERROR,
     Fate.ERROR_AFTER,
+    *_OF_BATCHES,
 )
 OUTAGES = (Fate.UNSENT, Fate.LOST, Fate.ANSWER_LOST, Fate.THROTTLED, Fate.ERROR)
 """Fates that may meet every request for a while."""
@@ -88,10 +107,12 @@ class Weather:
     ends: float = -inf
     """The loop's time until which the outage happens to all."""
 
-    def fate(self, random: Random, now: float) -> Fate:
+    def fate(self, random: Random, now: float, *, in_batch: bool) -> Fate:
         if now < self.ends:
             return self.outage
-        return random.choice(FAULTS) if random.random() < self.faults else Fate.FINE
+        if random.random() >= self.faults:
+            return Fate.FINE
+        return random.choice(_FAULTS_OF_BATCHES if in_batch else FAULTS)
 
 
 @dataclass(eq=False, slots=True)
@@ -100,8 +121,14 @@ class _Flight:
 
     request: Request
     fate: Fate
+    label: str
+    """What the request is called among the places where a process waits."""
     response: asyncio.Future[Response]
+    inputs: Sequence[Json] = ()
+    """What each contact of a batch gets; empty where it is no batch."""
     arrival: asyncio.TimerHandle | None = None
+    rest: list[Json] = field(default_factory=list)
+    """Inputs that are carried out later than the others."""
 
 
 class Network:
@@ -114,7 +141,7 @@ class Network:
         random: Random,
         weather: Weather,
         capabilities: Capabilities,
-        refuses: Callable[[Request], bool],
+        refused_in: Callable[[Request], AbstractSet[str]],
         misdirected: Counter[str],
     ) -> None:
         self.fates: Counter[Fate] = Counter()
@@ -123,7 +150,7 @@ class Network:
         self._clock = clock
         self._random = random
         self._weather = weather
-        self._refuses = refuses
+        self._refused_in = refused_in
         self._misdirected = misdirected
         self._settles_within = capabilities.settles_within
         self._repeatable = capabilities.create is None or capabilities.create.repeatable
@@ -139,7 +166,9 @@ class Network:
 
         Raises VendorUnavailable where nothing of it leaves the machine.
         """
-        fate = self._weather.fate(self._random, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        in_batch = len(self._inputs(request)) > 1
+        fate = self._weather.fate(self._random, now, in_batch=in_batch)
         self.fates[fate] += 1
         if fate is Fate.UNSENT:
             raise VendorUnavailable(
@@ -147,12 +176,18 @@ class Network:
             )
         return fate
 
+    def _inputs(self, request: Request) -> Sequence[Json]:
+        if request.json is None:
+            return ()
+        return self._twin.inputs(over_the_wire(request))
+
     def send(
-        self, request: Request, fate: Fate, life: Life
+        self, request: Request, fate: Fate, life: Life, label: str
     ) -> asyncio.Future[Response]:
         """Put a request on its way; the future holds the response."""
         loop = asyncio.get_running_loop()
-        flight = _Flight(request, fate, loop.create_future())
+        inputs = self._inputs(request)
+        flight = _Flight(request, fate, label, loop.create_future(), inputs)
         there, back = self._random.uniform(*_WAY), self._random.uniform(*_WAY)
         if fate is Fate.DRIPS:
             back = self._random.uniform(_DRIP, TIMEOUT - 1)
@@ -172,7 +207,10 @@ class Network:
         # draws have to be the same.
         for flight in sorted(self._flying, key=lambda each: each.request.route):
             assert flight.arrival is not None
-            match self._random.choice(("in time", "late", "never")):
+            ends: tuple[str, ...] = ("in time", "late", "never")
+            if len(flight.inputs) > 1:
+                ends += ("half", "half late")
+            match self._random.choice(ends):
                 case "late":
                     flight.arrival.cancel()
                     there = self._random.uniform(0, 0.9 * self._settles_within)
@@ -181,17 +219,25 @@ class Network:
                     )
                 case "never":
                     flight.arrival.cancel()
+                case "half":
+                    flight.fate = Fate.HALF
+                case "half late":
+                    flight.fate = Fate.HALF_LATE
         self._flying.clear()
 
     def _arrive(self, flight: _Flight, back: float, life: Life | None) -> None:
         self._flying.discard(flight)
         response = self._answer(flight)
+        loop = asyncio.get_running_loop()
+        if flight.rest:
+            latest = max(0.0, 0.9 * self._settles_within - _WAY[1])
+            there = self._random.uniform(0, latest)
+            loop.call_later(there, self._carry_out, flight, flight.rest)
         if life is not None:
-            life.witness(f"{flight.request.route}: {flight.fate} at the vendor")
+            life.witness(f"{flight.label}: {flight.fate} at the vendor")
         if flight.fate in (Fate.LATE, Fate.ANSWER_SLOW):
             return
-        loop = asyncio.get_running_loop()
-        if flight.fate is Fate.ANSWER_LOST:
+        if flight.fate in (Fate.ANSWER_LOST, Fate.HALF_LATE):
             loop.call_later(back, _break, flight.response)
         else:
             loop.call_later(back, _deliver, flight.response, response)
@@ -204,20 +250,68 @@ class Network:
             return self._twin.refusal(
                 429, "Too Many Requests", self._random.choice((None, 1.0, 7.0))
             )
-        if self._refuses(flight.request):
-            return self._twin.admit(request, now) or self._twin.refusal(
-                422, "That value is not taken"
-            )
+        refusal = self._twin.admit(request, now)
+        if refusal is not None:
+            return self._on_its_way_back(flight, refusal)
+        if self._is_refused_as_a_whole(flight):
+            return self._twin.refusal(422, "That value is not taken")
+        if flight.fate in _OF_BATCHES:
+            return self._in_parts(flight)
         before = len(self._twin.contacts(now)) if flight.fate is Fate.TWICE else 0
-        response = self._twin.handle(request, now)
+        response = self._carry_out(flight)
         if (
             flight.fate is Fate.TWICE
             and response.status < 300
             and (self._repeatable or len(self._twin.contacts(now)) <= before)
         ):
             # Past the limiter: the sender knows nothing of this request.
-            self._twin.commit(request, now)
+            self._carry_out(flight)
         return self._on_its_way_back(flight, response)
+
+    def _is_refused_as_a_whole(self, flight: _Flight) -> bool:
+        """Return whether the vendor refuses a request because of a value in it.
+
+        A vendor that knows what it refuses may refuse one contact of a batch alone.
+        """
+        if not self._refused_in(flight.request):
+            return False
+        if not flight.inputs or not hasattr(self._twin.switches, "refused_values"):
+            return True
+        return self._random.random() < 0.3
+
+    def _in_parts(self, flight: _Flight) -> Response:
+        """Carry out some contacts of a batch; return the answer."""
+        inputs = list(flight.inputs)
+        self._random.shuffle(inputs)
+        first = self._random.randint(1, len(inputs) - 1)
+        if flight.fate is Fate.ONE_UNTOLD:
+            response = self._carry_out(flight, inputs[1:])
+            # A body that is no object is a change of a list. There an answer leaves out
+            # whoever was on the list before: never a contact that is not on it.
+            is_of_list = isinstance(flight.request.json, list)
+            if is_of_list or self._random.random() < 0.5:
+                self._carry_out(flight, inputs[:1])
+            return response
+        self._carry_out(flight, inputs[:first])
+        if flight.fate is Fate.HALF_LATE:
+            flight.rest = inputs[first:]
+        return Response(502, {"content-type": "text/html"}, _PAGE)
+
+    def _carry_out(
+        self, flight: _Flight, inputs: Sequence[Json] | None = None
+    ) -> Response:
+        """Carry out a request that was admitted, or a batch of some of its inputs."""
+        request = over_the_wire(flight.request)
+        if inputs is not None:
+            request = self._twin.with_inputs(request, inputs)
+        refused = self._refused_in(flight.request)
+        if not refused:
+            return self._twin.commit(request, self._clock())
+        self._twin.configure({"refused_values": sorted(refused)})
+        try:
+            return self._twin.commit(request, self._clock())
+        finally:
+            self._twin.configure({"refused_values": []})
 
     def _on_its_way_back(self, flight: _Flight, response: Response) -> Response:
         """Return the answer to a request that was carried out, as it arrives."""
@@ -255,32 +349,39 @@ class Wire:
         gate: Gate,
         life: Life,
         sends: Callable[[SendCheck | None, bool], None],
+        waves: WaveLog,
     ) -> None:
         self._network = network
         self._gate = gate
         self._life = life
         self._sends = sends
+        self._waves = waves
 
     async def send(
         self, request: Request, allowed: SendCheck | None = None
     ) -> Response:
-        self._life.point(f"{request.route}: permit asked")
+        about = self._waves.about(request, allowed)
+        self._life.point(f"{about.label}: permit asked")
         permit = await self._gate.permit(request.method)
         try:
-            await self._life.hop(f"{request.route}: permit granted")
+            await self._life.hop(f"{about.label}: permit granted")
             if allowed is not None:
-                await allowed()
+                with about.asking():
+                    await allowed()
             self._gate.check()
             fate = self._network.fate(request)
         except BaseException:
             permit.unsent()
             raise
         self._sends(allowed, request.writes)
-        coming = self._network.send(request, fate, self._life)
+        coming = self._network.send(request, fate, self._life, about.label)
         try:
-            self._life.point(f"{request.route}: sent")
-            async with asyncio.timeout(TIMEOUT):
-                response = await coming
+            self._life.point(f"{about.label}: sent")
+            if fate in _EVENTS:
+                self._waves.counts[_EVENTS[fate]] += 1
+            with about.log.under_way():
+                async with asyncio.timeout(TIMEOUT):
+                    response = await coming
         except (ConnectionError, TimeoutError):
             permit.abandoned()
             raise VendorUnavailable(
@@ -290,7 +391,8 @@ class Wire:
             permit.abandoned()
             raise
         permit.answered()
-        self._life.point(f"{request.route}: answered")
+        about.answered(response)
+        self._life.point(f"{about.label}: answered")
         return response
 
 

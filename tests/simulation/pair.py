@@ -6,14 +6,18 @@ simulated without any code of its own here.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
+from syncengine.model.calls import Action
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form, Mapping, OnNull, SetMapping
+from syncengine.planning.waves import bulk_of, largest_wave
 from syncengine.ports import Vendor
 from syncengine.sandbox import twins
 from syncengine.sandbox.twins.twin import Twin
@@ -99,6 +103,17 @@ class Pair:
         writes = (self.capabilities.create, self.capabilities.upsert)
         return any(self.key in write.keyed_by for write in writes if write)
 
+    @property
+    def has_waves(self) -> bool:
+        """Return whether the vendor takes several contacts in one request."""
+        return largest_wave(self.capabilities) > 1
+
+    def with_wave_size(self, size: int) -> Pair:
+        """Return the pair where one request is about so many contacts at most."""
+        vendor: Any = copy.copy(self.vendor)
+        vendor.capabilities = _with_wave_size(self.capabilities, size)
+        return replace(self, subject=replace(self.subject, vendor=vendor))
+
     def twin(self) -> Twin:
         twin = twins.load(self.subject.spec.twin or "")
         if self.subject.switches:
@@ -164,6 +179,22 @@ class Pair:
         if desired.flaw is Flaw.KEY and self.key:
             row[self.key] = [row[self.key]]
         return row
+
+
+def _with_wave_size(capabilities: Capabilities, size: int) -> Capabilities:
+    """Return capabilities where one request is about so many contacts at most."""
+    smaller = {}
+    for action in Action:
+        bulk = bulk_of(action, capabilities)
+        if bulk is not None:
+            write = getattr(capabilities, action)
+            smaller[action.value] = replace(write, bulk=replace(bulk, size=size))
+    return replace(
+        capabilities,
+        find_many=min(size, capabilities.find_many),
+        read_many=min(size, capabilities.read_many),
+        **smaller,
+    )
 
 
 def contact_id(contact: int) -> str:

@@ -13,7 +13,6 @@ from random import Random
 
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
-from syncengine.engine.crowd import Crowd
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.lease import LeaseKeeper
 from syncengine.engine.neighbours import Neighbours
@@ -38,11 +37,12 @@ from syncengine.model.work import (
     Status,
 )
 from syncengine.planning.match_keys import may_collide
-from syncengine.planning.waves import contacts_at_once
+from syncengine.planning.waves import contacts_at_once, largest_wave
 from syncengine.ports import SendCheck, Vendor
 from syncengine.storage.state.contacts import MOVED
 from tests.simulation.life import Life
 from tests.simulation.network import TIMEOUT, Network, Wire
+from tests.simulation.wave_log import WatchedCrowd, WaveLog
 from tests.support.memory.contacts import Contacts
 from tests.support.memory.database import Database, Fence
 from tests.support.memory.keys import Keys
@@ -88,6 +88,7 @@ class Process:
         self.run_ids: list[int] = []
         self.requests = 0
         self.stopped: Exception | None = None
+        self.waves = WaveLog(largest_wave(settings.vendor.capabilities))
         self._settings = settings
         self._database = database
         self._tables = tables
@@ -124,7 +125,11 @@ class Process:
                     self._database, settings.account, grant.epoch, self._life.hop
                 )
                 wire = Wire(
-                    self._network, pacing, self._life, partial(self._sends, grant.epoch)
+                    self._network,
+                    pacing,
+                    self._life,
+                    partial(self._sends, grant.epoch),
+                    self.waves,
                 )
                 for task in self._tasks():
                     await self._work(task, fence, pacing, wire)
@@ -185,7 +190,8 @@ class Process:
         async with recorder.running():
             retrier = Retrier(wire, pacing, task.retry_policy, self._random)
             stopping = _Stopping(pacing, self._life)
-            crowd = Crowd(contacts_at_once(task.in_flight, vendor.capabilities))
+            at_once = contacts_at_once(task.in_flight, vendor.capabilities)
+            crowd = self.waves.crowd = WatchedCrowd(at_once, self._life)
             await Dispatcher(
                 preparer=preparer,
                 contacts=ContactSync(

@@ -43,6 +43,7 @@ from tests.simulation.manual_edits import (
 from tests.simulation.network import Network, Weather
 from tests.simulation.pair import DesiredRow, Flaw, Pair
 from tests.simulation.process import AccountSettings, Process
+from tests.simulation.wave_log import WaveEvent, death_at
 from tests.support.memory.database import Database, StateRow
 from tests.support.memory.source import Row, Table
 
@@ -78,6 +79,8 @@ class RunResult:
     stopped: BaseException | None
     messages: Mapping[str, str] = field(default_factory=dict)
     """The messages of these outcomes."""
+    waves: Mapping[WaveEvent, int] = field(default_factory=dict)
+    """What happened to its requests about several contacts."""
     of_probes: int = 0
     """Requests for contacts that were probed for their refusal group, in vain."""
 
@@ -329,7 +332,7 @@ class World:
         self,
         *,
         dies_at: Point = 0,
-        events: Mapping[int, Callable[[Life], None]] | None = None,
+        events: Mapping[Point, Callable[[Life], None]] | None = None,
         undo: UndoScope | None = None,
     ) -> RunResult:
         """Run in a process of its own; it dies at the given point if it gets there."""
@@ -346,7 +349,7 @@ class World:
             Random(self.random.random()),
             self.weather,
             self.pair.capabilities,
-            self.refuses,
+            self.refused_in,
             self.misdirected,
         )
         life.on_death = network.abandon
@@ -476,6 +479,7 @@ class World:
             outcomes=outcomes,
             stopped=stopped,
             messages=messages,
+            waves=_with_death(process.waves.counts, life),
             of_probes=of_probes,
         )
 
@@ -554,17 +558,17 @@ class World:
         """The contacts about whom nothing may be sent."""
         return {*self.suppressed, *self.opted_out}
 
-    def refuses(self, request: Request) -> bool:
-        """Return whether the vendor refuses a value that a request writes."""
+    def refused_in(self, request: Request) -> frozenset[str]:
+        """Return the values that a request writes and the vendor refuses."""
         if not request.writes:
-            return False
+            return frozenset()
         refused = {
             row[name]
             for contact_id, row in self.rows().items()
             if self.desired_rows[contact_id].flaw is Flaw.REFUSED
             for name in self.pair.values
         }
-        return not refused.isdisjoint(_texts(request.json))
+        return frozenset(refused.intersection(_texts(request.json)))
 
     def _check_request(
         self,
@@ -659,6 +663,15 @@ class World:
             for (name, contact_id), row in sorted(self.database.states.items())
             if contact_id not in rows or contact_id in self.tables[name].rows
         }
+
+
+def _with_death(waves: Mapping[WaveEvent, int], life: Life) -> Mapping[WaveEvent, int]:
+    """Return what happened to requests, and to the process among them."""
+    counts = Counter(waves)
+    phase = death_at(life.points[-1]) if life.dead else None
+    if phase is not None:
+        counts[phase] += 1
+    return counts
 
 
 def _contact_of(allowed: SendCheck | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 
 from tests.simulation.history import HistoryResult
 from tests.simulation.network import Fate
 from tests.simulation.row_changes import SourceEdit
+from tests.simulation.wave_log import WaveEvent
 
 
 def say(text: str = "", end: str = "\n") -> None:
@@ -67,3 +69,17 @@ def table(figures: Mapping[str, Figures]) -> str:
         numbers = [f"{number:10}" for number in astuple(counted)]
         lines.append(" ".join([f"{vendor:{width}}", *numbers]))
     return "\n".join(lines)
+
+
+def waves_of(result: HistoryResult) -> Counter[WaveEvent]:
+    """Count what happened to requests about several contacts in a history."""
+    counts: Counter[WaveEvent] = Counter()
+    for ran in result.runs:
+        counts.update(ran.waves)
+    return counts
+
+
+def line_of_waves(vendor: str, counts: Mapping[WaveEvent, int]) -> str:
+    """Return what happened to a vendor's requests about several contacts, in words."""
+    counted = [f"{event} {counts.get(event, 0)}" for event in WaveEvent]
+    return f"{vendor}, requests about several contacts: {', '.join(counted)}"

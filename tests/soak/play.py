@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from tests.simulation.drawing import draw_history
 from tests.simulation.history import History, HistoryResult, play
-from tests.soak.figures import Figures, say
+from tests.simulation.wave_log import WaveEvent
+from tests.soak.figures import Figures, say, waves_of
 
 
 @dataclass(frozen=True)
@@ -39,28 +41,37 @@ class Failure:
         )
 
 
-def played(
-    slices: Sequence[Slice], jobs: int
-) -> Iterator[tuple[Slice, Figures, list[Failure]]]:
+@dataclass
+class Played:
+    """What came of a slice."""
+
+    figures: Figures = field(default_factory=Figures)
+    waves: Counter[WaveEvent] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def played(slices: Sequence[Slice], jobs: int) -> Iterator[tuple[Slice, Played]]:
     """Play every slice, ``jobs`` at a time; yield each as soon as it is done."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         under_way = {pool.submit(_play, piece): piece for piece in slices}
         for done in as_completed(under_way):
-            yield under_way[done], *done.result()
+            yield under_way[done], done.result()
 
 
-def _play(piece: Slice) -> tuple[Figures, list[Failure]]:
-    figures, failures = Figures(), []
+def _play(piece: Slice) -> Played:
+    played = Played()
     for seed in range(piece.first, piece.first + piece.seeds):
         try:
             result = play(draw_history(piece.vendor, seed))
         except Exception as error:  # noqa: BLE001 - see below
             # One more thing that must not happen. The other seeds go on.
             result = HistoryResult((f"it broke: {error!r}",))
-        figures += Figures.of(result)
+        played.figures += Figures.of(result)
+        played.waves += waves_of(result)
         if result.violations:
-            failures.append(Failure(piece.vendor, seed, result.violations))
-    return figures, failures
+            failure = Failure(piece.vendor, seed, result.violations)
+            played.failures.append(failure)
+    return played
 
 
 def replayed(vendor: str, seed: int) -> bool:

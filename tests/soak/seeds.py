@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
-from tests.soak.figures import Figures, say, table
+from tests.simulation.wave_log import WaveEvent
+from tests.soak.figures import Figures, line_of_waves, say, table
 from tests.soak.play import Failure, Slice, played, replayed
 
 _SLICE = 50
@@ -30,18 +32,23 @@ def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
         return replayed(vendors[0], first)
     began = time.monotonic()
     figures = {vendor: Figures() for vendor in vendors}
+    waves: dict[str, Counter[WaveEvent]] = {vendor: Counter() for vendor in vendors}
     failures: list[Failure] = []
     total = wanted * len(vendors)
     slices = _slices(first, first + wanted, vendors)
-    for piece, found, failed in played(slices, jobs):
-        figures[piece.vendor] += found
-        failures += failed
-        for failure in failed:
+    for piece, result in played(slices, jobs):
+        figures[piece.vendor] += result.figures
+        waves[piece.vendor] += result.waves
+        failures += result.failures
+        for failure in result.failures:
             say(str(failure))
         done = sum(each.histories for each in figures.values())
         _progress(done, total, len(failures), time.monotonic() - began)
     seconds = time.monotonic() - began
     say(table(figures))
+    for vendor, counts in waves.items():
+        if counts.total():
+            say(line_of_waves(vendor, counts))
     say(
         f"{total} histories in {seconds:.0f} s, {total / seconds:.1f} a second "
         f"in {jobs} processes"

@@ -35,8 +35,9 @@ def test_a_failing_seed_is_named_with_the_command_that_plays_it_again(
             ("somebody is there twice",) if history.seed == 8 else ()
         ),
     )
-    figures, (failure,) = play._play(play.Slice("charles", 7, 3))
-    assert (figures.histories, figures.violated) == (3, 1)
+    played = play._play(play.Slice("charles", 7, 3))
+    (failure,) = played.failures
+    assert (played.figures.histories, played.figures.violated) == (3, 1)
     monkeypatch.setattr(sys, "argv", shlex.split(failure.command)[1:])
     assert command.main() == 1
     assert "somebody is there twice" in capsys.readouterr().out
@@ -51,11 +52,11 @@ def test_a_history_that_breaks_is_a_failure_and_the_others_go_on(
         return HistoryResult(())
 
     _plays(monkeypatch, breaks)
-    figures, failures = play._play(play.Slice("charles", 7, 2))
-    assert [(failure.seed, failure.violations) for failure in failures] == [
+    played = play._play(play.Slice("charles", 7, 2))
+    assert [(failure.seed, failure.violations) for failure in played.failures] == [
         (7, ("it broke: ZeroDivisionError()",))
     ]
-    assert figures.histories == 2
+    assert played.figures.histories == 2
 
 
 def test_figures_are_counted_and_summed_for_every_vendor() -> None:
@@ -69,6 +70,6 @@ def test_figures_are_counted_and_summed_for_every_vendor() -> None:
 
 
 def test_worker_processes_play_the_same_histories() -> None:
-    ((piece, figures, failures),) = play.played([play.Slice("charles", 7, 2)], jobs=1)
-    assert (piece.first, figures.histories, failures) == (7, 2, [])
-    assert figures == play._play(piece)[0]
+    ((piece, played),) = play.played([play.Slice("charles", 7, 2)], jobs=1)
+    assert (piece.first, played.figures.histories, played.failures) == (7, 2, [])
+    assert played == play._play(piece)

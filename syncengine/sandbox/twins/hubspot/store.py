@@ -422,6 +422,9 @@ class HubSpotStore(TwinStore[HubSpotSwitches, HubSpotAccount]):
             raise InvalidValueError("INVALID_TYPE", f"{name} must be a text.")
         if value == "":
             return ""
+        if value in self.switches.refused_values:
+            message = f"{name} does not meet the rules of this property"
+            raise InvalidValueError("FAILED_VALIDATION", message)
         kept = definition.stored(value)
         if name == EMAIL and kept in self.account.contacts.blocked:
             message = f"Email address {value} is on the blocklist"

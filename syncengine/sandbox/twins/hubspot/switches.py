@@ -114,6 +114,9 @@ class HubSpotSwitches:
     """Properties in the answer to a write: those that it wrote, or all."""
     null_mode: Literal["ignore", "clear", "400"] = "ignore"
     """Effect of null on a property; the empty text clears for certain."""
+    refused_values: tuple[str, ...] = ()
+    """Values that no property takes, as a validation rule of the account has it. The
+    vendor enforces such rules from version 2026-09 on."""
     leading_semicolon: Literal["append", "replace"] = "append"
     """Effect of a ``;`` before the options of a property with several: they are added
     to those that the contact has, or replace them. Documented only at the screen."""
