@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncengine.model.reports import RunStatus
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.acceptance.test_hubspot import DESTINATION, NAME
 from tests.support.people_project import people
 
 _POISONED = (50, 150, 250)
 _MOST_FOR_ONE = 14
+_CREATE = "/batch/create$"
 
 
 @pytest.mark.asyncio
@@ -56,3 +60,34 @@ async def test_contacts_are_adopted_and_verified_a_hundred_in_one_request(
         code, said = await here.command("verify", "-d", NAME)
         assert code == 0, said
         assert here.requests(NAME) - before <= 4
+
+
+_LOST: Mapping[str, tuple[Rule, int]] = {
+    # Look-up, create, and one look-up that finds them all.
+    "answer lost": (Rule(FaultKind.ERROR_HTML, "after", path=_CREATE, times=1), 3),
+    "cut off": (Rule(FaultKind.TRUNCATED_JSON, path=_CREATE, times=1), 3),
+    # One look-up more once nothing can be on its way, and a create of the other half.
+    "half committed": (Rule(FaultKind.HALF_BATCH, path=_CREATE, times=1), 5),
+    "one untold": (Rule(FaultKind.ONE_UNTOLD, "after", path=_CREATE, times=1), 3),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("lost", _LOST)
+async def test_a_lost_answer_of_a_hundred_creates_costs_one_look_up(
+    database: str, tmp_path: Path, lost: str
+) -> None:
+    rule, most = _LOST[lost]
+    keys = {**DESTINATION, "fields": {"crm_id": "id", "firstname": "name"}}
+    async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
+        here.configure_engine(batch_size=500)
+        await here.add(range(100))
+        here.sandbox.faults(NAME).configure([rule])
+        report = await here.run(NAME)
+        assert report.status is RunStatus.DONE, report
+        assert report.requests <= most
+        held = here.held(NAME)
+        assert held.keys() == set(range(100))
+        states = await here.states(NAME)
+        for number in range(100):
+            assert states[number]["external_id"] == held[number]["id"]
