@@ -30,7 +30,12 @@ from typing import Any
 from syncengine.engine.crowd import Crowd
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import AnsweredExchange, Retrier
-from syncengine.errors import CannotBeSent, ContactSuppressed, VendorUnavailable
+from syncengine.errors import (
+    AccountStopped,
+    CannotBeSent,
+    ContactSuppressed,
+    VendorUnavailable,
+)
 from syncengine.model.calls import Answer, Call, Rejected
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Exchange
@@ -55,6 +60,8 @@ class _Member:
     step: VendorStep
     meter: Meter
     answer: asyncio.Future[AnsweredExchange[Any]]
+    may_be_done: bool = False
+    """True where an earlier request may have carried its call out without saying so."""
 
 
 @dataclass(eq=False, slots=True)
@@ -257,15 +264,18 @@ class Waves:
     ) -> None:
         """Give each member what the answer says of it."""
         answers = answered.value
+        if answered.after_lost_try:
+            for member in members:
+                member.may_be_done = True
         if isinstance(answers, Rejected):
             await self._halve(members)
             return
         untold: list[_Member] = []
         for member in members:
             if member in answers:
-                own = AnsweredExchange(answers[member], answered.after_lost_try)
-                self._give(member, own)
+                self._give(member, answers[member])
             else:
+                member.may_be_done = isinstance(member.step, Send)
                 untold.append(member)
         if untold:
             await self._answer_untold(untold, of=len(members))
@@ -316,7 +326,8 @@ class Waves:
         except Exception as error:  # noqa: BLE001 - the member's attempt judges it
             self._fail(member, error)
         else:
-            self._give(member, answered)
+            member.may_be_done |= answered.after_lost_try
+            self._give(member, answered.value)
 
     async def _ask_alone(self, step: VendorStep, meter: Meter) -> AnsweredExchange[Any]:
         """Carry out one contact's step by a request of its own."""
@@ -333,16 +344,16 @@ class Waves:
                     make = partial(_send_until_found, self._vendor, call)
         return await self._retrier.run_to_answer(make, meter, repeatable=is_repeatable)
 
-    def _give(self, member: _Member, answered: AnsweredExchange[Any]) -> None:
+    def _give(self, member: _Member, value: object) -> None:
         # Whoever was cancelled waits for no answer any more.
         if not member.answer.done():
-            member.answer.set_result(answered)
+            member.answer.set_result(AnsweredExchange(value, member.may_be_done))
             # From here on: others must not take it for parked until it wakes.
             self._crowd.resume()
 
     def _fail(self, member: _Member, error: Exception) -> None:
         if not member.answer.done():
-            member.answer.set_exception(error)
+            member.answer.set_exception(_covering_earlier_requests(member, error))
             # Retrieved here: a worker that is cancelled meanwhile never does.
             member.answer.exception()
             self._crowd.resume()
@@ -359,6 +370,25 @@ class Waves:
             )
         for member in members[1:]:
             self._fail(member, error)
+
+
+def _covering_earlier_requests(member: _Member, error: Exception) -> Exception:
+    """Return the error of a member's last request, with what earlier ones may have done.
+
+    ``Retrier`` does the same for the tries of one request.
+    """
+    if not member.may_be_done:
+        return error
+    if isinstance(error, VendorUnavailable):
+        return VendorUnavailable(
+            str(error),
+            maybe_applied=True,
+            status=error.status,
+            is_counted=error.is_counted,
+        )
+    if isinstance(error, AccountStopped | ContactSuppressed | CannotBeSent):
+        return VendorUnavailable(str(error), maybe_applied=True)
+    return error
 
 
 def _take_late_writes(members: Sequence[_Member], meter: Meter) -> None:

@@ -211,6 +211,41 @@ def test_an_update_that_no_answer_names_is_sent_again() -> None:
     assert server.sizes("/update") == [3, 1]
 
 
+def test_an_update_that_no_answer_named_may_have_been_carried_out_before() -> None:
+    contacts = asking(Server(_without_b))
+    answers = run(contacts.together(update("a"), update("b"), update("c")))
+    assert answers[1] == Applied("id of b")
+    assert contacts.after_lost_try == [False, False, True]
+
+
+def test_whoever_says_no_after_no_answer_named_it_stays_unknown() -> None:
+    contacts = asking(Server(_without_b))
+
+    def say_no() -> None:
+        if contacts.server.requests:
+            contacts.said_no["b"] = ContactSuppressed("opted out")
+
+    contacts.server.before = say_no
+    answers = run(contacts.together(update("a"), update("b"), update("c")))
+    assert isinstance(answers[1], VendorUnavailable)
+    assert answers[1].maybe_applied
+
+
+def test_a_refused_half_of_a_lost_request_may_have_been_carried_out() -> None:
+    answers_left = [lost]
+
+    def then_refused(request: Request) -> Response:
+        if answers_left:
+            return answers_left.pop()(request)
+        return Response(400, {}, b"")
+
+    contacts = asking(Server(then_refused))
+    answers = run(contacts.together(update("a"), update("b")))
+    assert all(isinstance(answer, Rejected) for answer in answers)
+    assert contacts.server.sizes("/update") == [2, 2, 1, 1]
+    assert contacts.after_lost_try == [True, True]
+
+
 def test_a_vendor_that_names_nobody_is_asked_about_each_and_then_no_more() -> None:
     server = Server(lambda _: told([]))
     errors = run(asking(server).together(*map(update, HUNDRED[:4])))
