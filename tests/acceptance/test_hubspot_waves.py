@@ -41,6 +41,38 @@ async def test_one_bad_contact_in_each_hundred_costs_nobody_else_anything(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("refused_batches", ["nothing", "unknown"])
+async def test_one_bad_update_in_a_hundred_costs_nobody_else_anything(
+    database: str, tmp_path: Path, refused_batches: str
+) -> None:
+    settings: dict[str, Any] = {
+        **DESTINATION["settings"],
+        "trace_ids": False,
+        "refused_batches": refused_batches,
+    }
+    keys = {**DESTINATION, "settings": settings}
+    keys["fields"] = {"crm_id": "id", "firstname": "name", "email": "company"}
+    async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
+        here.configure_engine(batch_size=500)
+        await here.add(range(100))
+        await here.run(NAME)
+        for number in range(100):
+            await here.change(number, name=f"New {number}")
+        await here.change(70, company="no address")
+        report = await here.run(NAME)
+        assert (report.contacts["rejected"], report.contacts["applied"]) == (1, 99)
+        assert report.requests <= 1 + _MOST_FOR_ONE
+        names = {
+            number: held["fields"]["firstname"]
+            for number, held in here.held(NAME).items()
+        }
+        assert names == {
+            number: f"{'Name' if number == 70 else 'New'} {number}"
+            for number in range(100)
+        }
+
+
+@pytest.mark.asyncio
 async def test_contacts_are_adopted_and_verified_a_hundred_in_one_request(
     database: str, tmp_path: Path
 ) -> None:

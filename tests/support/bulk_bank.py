@@ -209,8 +209,13 @@ class Asking:
 
     async def together(self, *steps: VendorStep) -> list[Any]:
         """Return the end of each contact's step, in order: an answer or an error."""
-        answers = await self.scripts([[step] for step in steps])
-        return [ends[0] for ends in answers]
+        ends = await self.ended(*steps)
+        return [end.value if isinstance(end, AnsweredExchange) else end for end in ends]
+
+    async def ended(self, *steps: VendorStep) -> list[Any]:
+        """Return the same, each answer with its note on lost tries."""
+        ends = await self.scripts([[step] for step in steps])
+        return [of_contact[0] for of_contact in ends]
 
     async def scripts(self, scripts: Sequence[Sequence[VendorStep]]) -> list[list[Any]]:
         """Have each contact ask for its steps, one after the other.
@@ -251,7 +256,7 @@ class Asking:
                 except Exception as error:  # noqa: BLE001 - tests look at it
                     ends.append(error)
                 else:
-                    ends.append(answered.value)
+                    ends.append(answered)
                     self.after_lost_try.append(answered.after_lost_try)
         return ends
 

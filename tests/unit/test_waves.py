@@ -253,6 +253,30 @@ def test_a_vendor_that_names_nobody_is_asked_about_each_and_then_no_more() -> No
     assert max(server.sizes("/update")) == 4
 
 
+def test_what_no_answer_names_may_be_done_whatever_is_said_of_it_later() -> None:
+    def b_is_refused_alone(request: Request) -> Response:
+        if contacts_in(request) == ["b"]:
+            return told([["b", "refused bad"]])
+        return _without_b(request)
+
+    _, later = run(asking(Server(b_is_refused_alone)).ended(update("a"), update("b")))
+    assert isinstance(later.value, Rejected)
+    assert later.after_lost_try
+
+
+def test_what_no_answer_names_stays_unknown_where_it_cannot_be_asked_again() -> None:
+    contacts = asking(Server(_without_b))
+
+    def say_no() -> None:
+        if contacts.server.requests:
+            contacts.said_no["b"] = ContactSuppressed("opted out")
+
+    contacts.server.before = say_no
+    _, error = run(contacts.together(update("a"), update("b")))
+    assert isinstance(error, VendorUnavailable)
+    assert error.maybe_applied
+
+
 def test_two_answers_to_one_call_are_none() -> None:
     def both(request: Request) -> Response:
         names = contacts_in(request)

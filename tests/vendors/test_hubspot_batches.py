@@ -195,12 +195,11 @@ def test_a_batch_that_is_refused_as_a_whole_is_one_rejection(
     assert "example.org" not in result.message
 
 
-def test_where_refused_updates_may_be_done_in_part_they_are_unknown() -> None:
+def test_where_refused_updates_may_be_done_in_part_nothing_is_said_of_any() -> None:
+    """The engine takes each of them for unknown then, and sends it again."""
     said = refused("something is wrong")
     settings = {"refused_batches": "unknown"}
-    with pytest.raises(VendorUnavailable) as unknown:
-        _sent_many(UPDATES, said, **settings)
-    assert unknown.value.maybe_applied
+    assert _sent_many(UPDATES, said, **settings) == {}
     # Of refused creates nothing is done, which is known.
     _, result = scripted(hubspot(**settings).send_many(CREATES), said)
     assert isinstance(result, Rejected)

@@ -48,7 +48,7 @@ from syncengine.vendors.hubspot.values import same_value
 from syncengine.vendors.hubspot.views import ContactView
 
 _REFUSED_AS_A_WHOLE = (400, 404, 409, 413, 422)
-"""Statuses of a batch of which HubSpot has carried nothing out."""
+"""Statuses of a batch that HubSpot refuses for what it says of the contacts."""
 _TRACE = "trace"
 """The kind of name of a trace id; other kinds are ``id`` and names of properties."""
 
@@ -189,16 +189,19 @@ class BatchSender:
 
     def refused(
         self, request: Request, reply: Reply, calls: Sequence[Call]
-    ) -> Rejected:
-        """Return the refusal of a request as a whole, of which nothing was done.
+    ) -> Sequence[CallResult] | Rejected:
+        """Return the refusal of a request as a whole.
 
-        Raises VendorUnavailable where a part of it may have been.
+        Where a part of it may have been carried out, it says nothing of any call. Raises
+        VendorUnavailable where the contacts are not what was refused.
         """
+        is_about_contacts = reply.status in _REFUSED_AS_A_WHOLE
         is_create = calls[0].action is Action.CREATE
         is_whole = is_create or self.settings.refused_batches == "nothing"
-        is_about_all = is_whole and reply.status in _REFUSED_AS_A_WHOLE
-        if is_about_all or len(calls) == 1:
+        if len(calls) == 1 or (is_about_contacts and is_whole):
             return refusal(request, reply, sent_values_in(calls))
+        if is_about_contacts:
+            return ()
         raise VendorUnavailable(
             f"{request.route}: the batch was refused (status {reply.status}), and a "
             "part of it may have been carried out",
