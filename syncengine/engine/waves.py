@@ -286,9 +286,6 @@ class Waves:
         ``of`` is the number of contacts that the request had.
         """
         step = untold[0].step
-        if isinstance(step, Send):
-            for member in untold:
-                member.may_be_done = True
         if isinstance(step, Send) and not step.repeatable:
             error = VendorUnavailable(
                 "the vendor's answer to a request of several contacts says nothing of "
@@ -355,8 +352,6 @@ class Waves:
             self._crowd.resume()
 
     def _fail(self, member: _Member, error: Exception) -> None:
-        if member.may_be_done:
-            error = _as_unknown(error)
         if not member.answer.done():
             member.answer.set_exception(_covering_earlier_requests(member, error))
             # Retrieved here: a worker that is cancelled meanwhile never does.
@@ -394,25 +389,6 @@ def _covering_earlier_requests(member: _Member, error: Exception) -> Exception:
     if isinstance(error, AccountStopped | ContactSuppressed | CannotBeSent):
         return VendorUnavailable(str(error), maybe_applied=True)
     return error
-
-
-def _as_unknown(error: Exception) -> Exception:
-    """Return the error of a contact about which an earlier request may have acted.
-
-    The error by itself says that nothing was done, which is true of the last one only.
-    """
-    match error:
-        case VendorUnavailable():
-            return VendorUnavailable(
-                str(error),
-                maybe_applied=True,
-                status=error.status,
-                is_counted=error.is_counted,
-            )
-        case AccountStopped() | ContactSuppressed() | CannotBeSent():
-            return VendorUnavailable(str(error), maybe_applied=True)
-        case _:
-            return error
 
 
 def _take_late_writes(members: Sequence[_Member], meter: Meter) -> None:

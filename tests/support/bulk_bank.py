@@ -201,9 +201,6 @@ class Asking:
     attempts: int = 2
     said_no: dict[str, Exception] = field(default_factory=dict)
     """Contacts about which nothing may be sent, with the error."""
-    after_lost_try: list[bool] = field(default_factory=list)
-    """By answer, in the order in which they came: whether an earlier request may have
-    carried the step out."""
     busy: float = 0.0
     """Seconds for which one contact more is worked on, without asking for anything."""
 
@@ -257,7 +254,6 @@ class Asking:
                     ends.append(error)
                 else:
                     ends.append(answered)
-                    self.after_lost_try.append(answered.after_lost_try)
         return ends
 
     def _check(self, script: Sequence[VendorStep]) -> SendCheck:

@@ -213,9 +213,9 @@ def test_an_update_that_no_answer_names_is_sent_again() -> None:
 
 def test_an_update_that_no_answer_named_may_have_been_carried_out_before() -> None:
     contacts = asking(Server(_without_b))
-    answers = run(contacts.together(update("a"), update("b"), update("c")))
-    assert answers[1] == Applied("id of b")
-    assert contacts.after_lost_try == [False, False, True]
+    ends = run(contacts.ended(update("a"), update("b"), update("c")))
+    assert ends[1].value == Applied("id of b")
+    assert [end.after_lost_try for end in ends] == [False, True, False]
 
 
 def test_whoever_says_no_after_no_answer_named_it_stays_unknown() -> None:
@@ -240,10 +240,10 @@ def test_a_refused_half_of_a_lost_request_may_have_been_carried_out() -> None:
         return Response(400, {}, b"")
 
     contacts = asking(Server(then_refused))
-    answers = run(contacts.together(update("a"), update("b")))
-    assert all(isinstance(answer, Rejected) for answer in answers)
+    ends = run(contacts.ended(update("a"), update("b")))
+    assert all(isinstance(end.value, Rejected) for end in ends)
     assert contacts.server.sizes("/update") == [2, 2, 1, 1]
-    assert contacts.after_lost_try == [True, True]
+    assert all(end.after_lost_try for end in ends)
 
 
 def test_a_vendor_that_names_nobody_is_asked_about_each_and_then_no_more() -> None:
@@ -251,30 +251,6 @@ def test_a_vendor_that_names_nobody_is_asked_about_each_and_then_no_more() -> No
     errors = run(asking(server).together(*map(update, HUNDRED[:4])))
     assert all(isinstance(error, VendorUnavailable) for error in errors)
     assert max(server.sizes("/update")) == 4
-
-
-def test_what_no_answer_names_may_be_done_whatever_is_said_of_it_later() -> None:
-    def b_is_refused_alone(request: Request) -> Response:
-        if contacts_in(request) == ["b"]:
-            return told([["b", "refused bad"]])
-        return _without_b(request)
-
-    _, later = run(asking(Server(b_is_refused_alone)).ended(update("a"), update("b")))
-    assert isinstance(later.value, Rejected)
-    assert later.after_lost_try
-
-
-def test_what_no_answer_names_stays_unknown_where_it_cannot_be_asked_again() -> None:
-    contacts = asking(Server(_without_b))
-
-    def say_no() -> None:
-        if contacts.server.requests:
-            contacts.said_no["b"] = ContactSuppressed("opted out")
-
-    contacts.server.before = say_no
-    _, error = run(contacts.together(update("a"), update("b")))
-    assert isinstance(error, VendorUnavailable)
-    assert error.maybe_applied
 
 
 def test_two_answers_to_one_call_are_none() -> None:
