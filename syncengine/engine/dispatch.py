@@ -266,14 +266,15 @@ class Dispatcher:
         """Work on batches of these contacts only, to their end."""
         if not contact_ids:
             return
+        added: set[int] = set()
         for at in range(0, len(contact_ids), _AT_ONCE):
             slice_ids = contact_ids[at : at + _AT_ONCE]
-            await self._batches.add(BatchKind.CHANGES, slice_ids)
+            added.add(await self._batches.add(BatchKind.CHANGES, slice_ids))
         # Where no batch of changes came before, the removals may still be under way.
         await self._end_removals()
-        wanted = set(contact_ids)
         async for batch in self._batches.waiting():
-            if wanted.issuperset(batch.contact_ids):
+            # By their numbers: an earlier batch of the same contacts may be open still.
+            if batch.number in added:
                 await self._take(batch, attempt, recreates=recreates)
         await self._settle()
 

@@ -110,8 +110,9 @@ class OneBatch:
     def __init__(self) -> None:
         self.left = {1: Batch(1, BatchKind.CHANGES, ("7",))}
 
-    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
         self.left[2] = Batch(2, kind, tuple(contact_ids))
+        return 2
 
     async def waiting(self) -> AsyncIterator[Batch]:
         for batch in list(self.left.values()):
