@@ -15,7 +15,7 @@ from syncengine.testing.vendors_under_test import (
 )
 
 _CONTRACT = "syncengine.testing.contract"
-_PARTS = (
+PARTS = (
     "requests",
     "answers",
     "addresses",
@@ -44,7 +44,7 @@ def suite_of(
         for subject in vendors_under_test(vendors.load(name), hints.get(name, NO_HINTS))
     ]
     suite: dict[str, Any] = {}
-    for part in _PARTS:
+    for part in PARTS:
         for name, test in tests_for(import_module(f"{_CONTRACT}.{part}"), every):
             assert name not in suite, f"two tests are called {name}"
             suite[name] = test

@@ -20,7 +20,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from syncengine.skeleton import write_skeleton
 from tests.support.wheels import build_wheel, unpack_wheel
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +33,8 @@ class SecondEnvironment:
     python: Path
     site: Path
     """The folder into which packages are installed."""
-    plugins: tuple[Path, ...]
-    """The folders of the plug-ins, where their tests are."""
+    plugin: Path
+    """The plug-in's own folder, where its tests are."""
     folder: Path
 
     def start(self, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
@@ -91,26 +90,6 @@ def _settings_shown(command: subprocess.Popen[str]) -> dict[str, str]:
     raise AssertionError("the sandbox ended")
 
 
-def _without_batches(plugin: Path, module: str) -> None:
-    """Take the batches out of a skeleton, by the three steps of its README."""
-    for name in (
-        f"{module}/batches.py",
-        f"{module}/twin_batches.py",
-        "tests/test_batches.py",
-    ):
-        (plugin / name).unlink()
-    package = plugin / module / "__init__.py"
-    imported = package.read_text().replace(f"{module}.batches", f"{module}.adapter")
-    package.write_text(imported)
-    marked = 0
-    for file in plugin.rglob("*.py"):
-        lines = file.read_text().splitlines()
-        kept = [line for line in lines if "# bulk" not in line]
-        marked += len(lines) - len(kept)
-        file.write_text("\n".join(kept))
-    assert marked == 2
-
-
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> SecondEnvironment:
     folder = tmp_path_factory.mktemp("second")
@@ -123,26 +102,20 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> SecondEnvironment:
         check=False,
     )
     assert written.returncode == 0, written.stderr
-    single = tmp_path_factory.mktemp("single") / "solo-sync"
-    write_skeleton("solo", single)
-    _without_batches(single, "solo_sync")
     venv.create(folder / "env")
     (site,) = (folder / "env").glob("lib/python*/site-packages")
-    for name, project in (("ours", _ROOT), ("theirs", plugin), ("another", single)):
+    for name, project in (("ours", _ROOT), ("theirs", plugin)):
         unpack_wheel(build_wheel(project, tmp_path_factory.mktemp(name)), site)
     # What both depend on is borrowed from this environment, which comes second.
     (site / "borrowed.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
-    return SecondEnvironment(folder / "env/bin/python", site, (plugin, single), folder)
+    return SecondEnvironment(folder / "env/bin/python", site, plugin, folder)
 
 
-def test_plug_ins_are_found_checked_run_and_pass_the_contract(
+def test_a_plug_in_is_found_checked_run_and_passes_the_contract(
     environment: SecondEnvironment, database: str
 ) -> None:
     suite = environment.start(
-        *("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
-        # The files of both have the same names.
-        "--import-mode=importlib",
-        *(str(plugin / "tests") for plugin in environment.plugins),
+        "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", cwd=environment.plugin
     )
     try:
         asyncio.run(_fill(database))
@@ -167,8 +140,7 @@ def test_plug_ins_are_found_checked_run_and_pass_the_contract(
             assert (second["contacts"]["applied"], second["requests"]) == (0, 0)
         said, _ = suite.communicate(timeout=300)
         assert suite.returncode == 0, said
-        # The whole suite of both, and no test is left out.
-        assert re.search(r"^1\d{3} passed in", said, re.MULTILINE), said
+        assert re.search(r"^\d{3,} passed", said, re.MULTILINE), said
     finally:
         suite.kill()
         suite.wait()
@@ -182,7 +154,7 @@ def test_no_index_is_asked_for_what_the_plug_in_needs(
     metadata = (folder / "METADATA").read_text(encoding="utf-8")
     assert "Name: acme-sync" in metadata
     assert "Requires-Dist" not in metadata
-    project = tomllib.loads((environment.plugins[0] / "pyproject.toml").read_text())
+    project = tomllib.loads((environment.plugin / "pyproject.toml").read_text())
     assert project["build-system"]["requires"] == ["hatchling"]
 
 
