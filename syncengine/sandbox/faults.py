@@ -61,6 +61,11 @@ class FaultKind(StrEnum):
     client has left."""
     HOLD_AFTER_COMMIT = "hold_after_commit"
     """Commits, then blocks until released."""
+    HOLD_HALF_COMMITTED = "hold_half_committed"
+    """Commits the first half of a batch, then blocks until released. With
+    ``commit_if_gone`` the other half is committed then although the client has left; a
+    client that is still there gets ``status`` with an HTML page. Other requests are
+    answered as ever."""
     COMMIT_LATE = "commit_late"
     """Resets the connection at once and commits ``seconds`` later, or with
     ``until_released`` when released."""

@@ -47,6 +47,8 @@ class Entry:
     """None while it is being answered, 0 when the connection was dropped instead."""
     fault: str | None = None
     """The kind of fault that it met, if any."""
+    contacts: int = 0
+    """The number of contacts of a batch; 0: the request is none."""
 
 
 def impersonal(path: str) -> str:

@@ -114,7 +114,10 @@ class Stage:
     ) -> web.StreamResponse:
         now = self.clock()
         path = impersonal(request.path)
-        entry = Entry(now, request.method, path, self.twin.route(request))
+        contacts = len(self.twin.inputs(request))
+        entry = Entry(
+            now, request.method, path, self.twin.route(request), contacts=contacts
+        )
         self.journal.arrived(entry)
         # A request that the vendor refuses at its door meets no fault: limits count
         # strictly at the arrival, whatever else goes wrong.
@@ -176,7 +179,11 @@ class Stage:
             case FaultKind.COMMIT_LATE:
                 self._commit_late(fault, visit)
                 return None
-            case FaultKind.HOLD_BEFORE_COMMIT | FaultKind.HOLD_AFTER_COMMIT:
+            case (
+                FaultKind.HOLD_BEFORE_COMMIT
+                | FaultKind.HOLD_AFTER_COMMIT
+                | FaultKind.HOLD_HALF_COMMITTED
+            ):
                 return await self._hold(fault, visit)
             case FaultKind.TRUNCATED_JSON | FaultKind.SLOW_DRIP | FaultKind.OTHER_ID:
                 return self._commit(visit)
@@ -185,6 +192,8 @@ class Stage:
 
     async def _hold(self, fault: Fault, visit: _Visit) -> Response | None:
         """Wait until the request is released, before or after the commit."""
+        if fault.kind is FaultKind.HOLD_HALF_COMMITTED:
+            return await self._hold_half(fault, visit)
         if fault.kind is FaultKind.HOLD_AFTER_COMMIT:
             response = self._commit(visit)
             await self.holds.hold(visit.entry, visit.gone)
@@ -195,6 +204,20 @@ class Stage:
         if visit.gone() and not fault.commit_if_gone:
             return None
         return self._commit(visit)
+
+    async def _hold_half(self, fault: Fault, visit: _Visit) -> Response | None:
+        """Carry out the first half of a batch, and wait until it is released."""
+        inputs = self.twin.inputs(visit.request)
+        middle = len(inputs) // 2
+        if not middle:
+            return self._commit(visit)
+        self._commit_part(visit, inputs[:middle])
+        await self.holds.hold(visit.entry, visit.gone)
+        if not visit.gone():
+            return html_page(fault.status, _ERROR_PAGE)
+        if fault.commit_if_gone:
+            self._commit_part(visit, inputs[middle:])
+        return None
 
     async def _before_or_after(self, fault: Fault, visit: _Visit) -> Response | None:
         """Play a fault that comes before or after the commit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
+from tests.support.command_process import until
 from tests.support.hubspot_client import CONTACTS, made, without_trace
 
 BATCH = f"{CONTACTS}/batch/create"
@@ -81,6 +83,30 @@ async def test_a_batch_is_committed_whole_in_half_or_less_one() -> None:
         bad = [without_trace(made(0, missing="x")), *map(without_trace, FOUR[1:])]
         assert (await it.create(bad, Rule(FaultKind.ONE_UNTOLD)))[0] == 400
         assert (await it.create(FOUR[:1], Rule(FaultKind.ONE_UNTOLD)))[0] == 201
+
+
+@pytest.mark.parametrize("commit_if_gone", [False, True])
+@pytest.mark.asyncio
+async def test_a_batch_is_held_half_committed(*, commit_if_gone: bool) -> None:
+    async with batches() as it:
+        kind = FaultKind.HOLD_HALF_COMMITTED
+        held = Rule(kind, times=2, commit_if_gone=commit_if_gone)
+        assert (await it.create(FOUR[:1], held))[0] == 201, "one alone is not held"
+        sending = asyncio.create_task(it.again(FOUR[1:]))
+        await it.sandbox.holds("hubspot").wait_for(1)
+        assert it.keys() == ["0", "1"]
+        it.sandbox.holds("hubspot").release()
+        assert (await sending)[0] == 502
+        assert it.keys() == ["0", "1"]
+        sending = asyncio.create_task(it.create(FOUR, held))
+        (request,) = await it.sandbox.holds("hubspot").wait_for(1)
+        assert request.entry.contacts == len(FOUR)
+        sending.cancel()
+        await until(request.gone)
+        it.sandbox.holds("hubspot").release()
+        kept = ["0", "1", "2", "3"] if commit_if_gone else ["0", "1"]
+        await until(lambda: request.entry.status is not None)
+        assert it.keys() == kept
 
 
 @pytest.mark.asyncio

@@ -21,7 +21,7 @@ def main() -> int:
         # Both are done, whatever the first one found.
         passed = answers.soak(chosen.answers, chosen.first, names) and passed
     if chosen.kills is not None:
-        kills.soak(chosen.kills, chosen.first)
+        kills.soak(chosen.kills, chosen.first, names)
     return 0 if passed else 1
 
 
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
         "--vendor",
         choices=vendors.names(),
         action="append",
-        help="--seeds, --answers: this one only",
+        help="this one only",
     )
     parser.add_argument(
         "--jobs",

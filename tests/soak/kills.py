@@ -9,7 +9,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count, cycle
 from pathlib import Path
@@ -18,13 +18,19 @@ import asyncpg
 
 from syncengine.sandbox.faults import FaultKind
 from syncengine.storage.state.migrate import migrate
-from tests.support.kill_phases import PHASES, Kills, grow, kill, meanwhile, next_write
+from tests.support.kill_phases import (
+    Kills,
+    grow,
+    kill,
+    meanwhile,
+    next_write,
+    phases_of,
+)
 from tests.support.killable_postgres import KillablePostgres, killable_postgres
-from tests.support.small_crm import Crm, crm, names, report
+from tests.support.small_crm import Crm, crm, report
 from tests.support.small_crm_checks import assert_in_step
 
 _ANY_INSTANT, _DATABASE = "at any instant", "Postgres killed"
-_WAYS = (*PHASES, _ANY_INSTANT, _DATABASE)
 _ROUNDS = 3
 _MOST_A_ROUND = 3
 _DATABASE_WAIT = "2s"
@@ -33,21 +39,21 @@ _LONGEST_RUN = 1.0
 """Seconds within which a run is killed at any instant."""
 
 
-def soak(wanted: int, first: int) -> None:
-    """Kill at least ``wanted`` times.
+def soak(wanted: int, first: int, names: Sequence[str]) -> None:
+    """Kill at least ``wanted`` times, at these vendors.
 
     Raises AssertionError at the first trace that a kill left, and keeps its files.
     """
     folder = Path(tempfile.mkdtemp(prefix="syncengine-soak-"))
     print(f"files in {folder}", flush=True)  # noqa: T201 - it talks to a person
-    asyncio.run(_lives(folder, wanted, first))
+    asyncio.run(_lives(folder, wanted, first, sorted(names)))
     shutil.rmtree(folder)
 
 
-async def _lives(folder: Path, wanted: int, first: int) -> None:
+async def _lives(folder: Path, wanted: int, first: int, names: Sequence[str]) -> None:
     kills, began = Kills(), time.monotonic()
     with killable_postgres(folder / "postgres") as server:
-        for seed, vendor in zip(count(first), cycle(names()), strict=False):
+        for seed, vendor in zip(count(first), cycle(names), strict=False):
             before = kills.phases.total()
             async with (
                 _database(server, f"life_{seed}") as dsn,
@@ -84,7 +90,7 @@ async def _life(here: Crm, server: KillablePostgres, kills: Kills) -> None:
 
 
 async def _strike(here: Crm, server: KillablePostgres, kills: Kills) -> bool:
-    way = kills.next_of(_WAYS)
+    way = kills.next_of((*phases_of(here.pair), _ANY_INSTANT, _DATABASE))
     if way == _DATABASE:
         struck = await _without_database(here, server, kills)
         kills.phases[way] += struck

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.sandbox.faults import FaultKind, Rule
+from tests.simulation.pair import Pair
 from tests.support.command_process import Command, locked, until
 from tests.support.small_crm import Crm, Person, pattern
 from tests.support.small_crm_checks import assert_in_step
@@ -18,6 +19,8 @@ PHASES = (
     "recording",
     "recorded, batch open",
 )
+HALF_COMMITTED = "half of a batch committed"
+"""The phase that only requests about several contacts have."""
 AFTERWARDS = (
     "nothing",
     "reverted",
@@ -43,6 +46,12 @@ class Kills:
         return chosen
 
 
+def phases_of(pair: Pair) -> Sequence[str]:
+    """Return the phases of a run at this vendor."""
+    # First, as long as several contacts are to be sent: after a kill fewer are left.
+    return (HALF_COMMITTED, *PHASES) if pair.has_waves else PHASES
+
+
 async def history(here: Crm, wanted: int, kills: Kills) -> None:
     """Play rounds of changes.
 
@@ -57,7 +66,7 @@ async def history(here: Crm, wanted: int, kills: Kills) -> None:
         before = dict(here.people)
         await here.change()
         for _ in range(2):
-            if await kill(here, kills.next_of(PHASES), kills):
+            if await kill(here, kills.next_of(phases_of(here.pair)), kills):
                 await here.let_leases_run_out()
                 await meanwhile(here, before, kills)
         await here.finish()
@@ -85,6 +94,8 @@ async def kill(here: Crm, phase: str, kills: Kills) -> bool:
             )
         case "vendor committed, answer lost":
             killed = await _with_requests_open(here, FaultKind.HOLD_AFTER_COMMIT, kills)
+        case "half of a batch committed":
+            killed = await _with_half_committed(here, kills)
         case "recording":
             killed = await _in_a_transaction(here, "syncengine.sync_outcome")
         case _:
@@ -116,6 +127,16 @@ async def _with_requests_open(here: Crm, kind: FaultKind, kills: Kills) -> bool:
     return await killed_with_open([next_write(here, kind, kills)], here, kills)
 
 
+async def _with_half_committed(here: Crm, kills: Kills) -> bool:
+    """Kill while half of a batch is committed.
+
+    The other half may be committed once the command is gone.
+    """
+    route = kills.next_of(here.batches())
+    rule = _holding(here, FaultKind.HOLD_HALF_COMMITTED, route)
+    return await killed_with_open([rule], here, kills)
+
+
 async def killed_with_open(writes: Sequence[Rule], here: Crm, kills: Kills) -> bool:
     """Kill as soon as one of these writes waits at the vendor."""
     faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
@@ -138,7 +159,10 @@ def next_write(here: Crm, kind: FaultKind, kills: Kills) -> Rule:
 
     What is not committed may be all the same once the client is gone.
     """
-    route = kills.next_of(here.writes())
+    return _holding(here, kind, kills.next_of(here.writes()))
+
+
+def _holding(here: Crm, kind: FaultKind, route: str) -> Rule:
     method, _, _ = route.partition(" ")
     return Rule(
         kind,

@@ -127,11 +127,7 @@ class Noise:
             self.sandbox.faults(name).configure([*echoes, *_FAULTS])
 
     def at_random(self, seed: int) -> None:
-        kinds = tuple(
-            kind
-            for kind in FaultKind
-            if kind not in (FaultKind.HOLD_BEFORE_COMMIT, FaultKind.HOLD_AFTER_COMMIT)
-        )
+        kinds = tuple(kind for kind in FaultKind if not kind.startswith("hold_"))
         for name in self.pairs:
             self.sandbox.faults(name).configure(Chance(seed, 0.4, kinds))
 

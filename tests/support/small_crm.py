@@ -207,6 +207,15 @@ class Crm:
             seen.discard(self.sandbox.twin(self.vendor).route(look_up))
         return sorted(seen)
 
+    def batches(self) -> list[str]:
+        """Return the routes by which several contacts were written in one request."""
+        several = {
+            entry.route
+            for entry in self.sandbox.journal(self.vendor).log
+            if entry.contacts > 1
+        }
+        return sorted(several.intersection(self.writes()))
+
     def _somebody(self, most_tags: int) -> Person:
         tags = [
             f"tag {tag}"
