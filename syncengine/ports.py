@@ -236,8 +236,8 @@ class Permit(Protocol):
 class Gate(Protocol):
     """Gate that every request of an account passes, waiting until it may be sent."""
 
-    async def permit(self, method: str) -> Permit:
-        """Wait until a request of this method may be sent.
+    async def permit(self, method: str, items: int = 1) -> Permit:
+        """Wait until a request of this method, with so many items, may be sent.
 
         Raises AccountStopped when the account is stopped.
         """
@@ -606,19 +606,24 @@ class LeaseStore(Protocol):
 
 
 class QuotaStore(Protocol):
-    """Counts of one account's requests in long windows (over ten minutes).
+    """Counts of one account's requests or items in long windows (over ten minutes).
 
     They are kept by the minute and reserved ahead.
     """
 
     async def reserve(
-        self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
+        self,
+        quota: str,
+        windows: Sequence[tuple[int, float]],
+        wanted: int,
+        least: int = 1,
     ) -> tuple[int, float]:
-        """Reserve up to ``wanted`` requests without exceeding any window.
+        """Reserve ``least`` to ``wanted`` requests without exceeding any window.
 
-        ``quota`` names what is counted: all requests, or those of one HTTP method.
-        Windows are pairs of requests and seconds. Returns how many were granted, and
-        the seconds until more can be when none were. Raises StorageError, LeaseLost.
+        ``quota`` names what is counted: all requests, or those of one HTTP method, or
+        the items that they carry. Windows are pairs of a number and seconds. Returns
+        how many were granted, and where none were the seconds until ``least`` can be.
+        Raises StorageError, LeaseLost.
         """
         ...
 

@@ -259,7 +259,12 @@ def paced_as(limits: Sequence[Limit]) -> str:
     """Return the limits in words."""
     if not limits:
         return "no limit"
-    return ", ".join(f"{limit.calls} per {limit.per:g} s" for limit in limits)
+    return ", ".join(_paced_as(limit) for limit in limits)
+
+
+def _paced_as(limit: Limit) -> str:
+    number = f"{limit.items} contacts" if limit.counts_items else f"{limit.calls}"
+    return f"{number} per {limit.per:g} s"
 
 
 def by_account(

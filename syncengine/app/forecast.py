@@ -304,7 +304,7 @@ async def quotas_of(
         if limit.per > LONGEST_PACED:
             # A minute more: its requests may have been reserved at its very end.
             window = counted_window(limit, late) + 60.0
-            name = quota_name(limit.method)
+            name = quota_name(limit.method, counts_items=limit.counts_items)
             used = await used_requests(databases.state, account, name, window)
             found.append(QuotaUse(limit, window, used))
     return tuple(found)

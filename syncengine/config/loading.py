@@ -386,5 +386,6 @@ def _limits(options: DestinationFile, spec: VendorSpec) -> tuple[Limit, ...]:
     if options.limits is None:
         return spec.limits
     return tuple(
-        Limit(limit.calls, limit.per, limit.method) for limit in options.limits
+        Limit(limit.calls, limit.per, limit.method, limit.items)
+        for limit in options.limits
     )

@@ -278,14 +278,26 @@ class MembersModel(Written):
 
 
 class LimitModel(Written):
-    """A limit: at most ``calls`` requests in any period of the length ``per``."""
+    """A limit: at most so many requests, or contacts, in any period of one length."""
 
-    calls: Annotated[int, Field(ge=1)]
-    """Number of requests."""
+    calls: Annotated[int | None, Field(ge=1)] = None
+    """Number of requests. Give this or ``items``."""
+    items: Annotated[int | None, Field(ge=1)] = None
+    """Number of contacts that requests carry: some vendors count these. A request with
+    many contacts counts as many. Give this or ``calls``."""
     per: Annotated[Duration, Field(gt=0), _ABOVE_ZERO]
     """Length of the period."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = None
     """Count only requests with this HTTP method. Default: all requests."""
+
+    @model_validator(mode="after")
+    def _one(self) -> LimitModel:
+        if (self.calls is None) == (self.items is None):
+            raise ValueError(
+                "needs one of: calls (a number of requests), or items (a number of "
+                "contacts in requests)"
+            )
+        return self
 
 
 class RemovalsBrake(Written):

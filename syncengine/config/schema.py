@@ -33,6 +33,7 @@ from syncengine.config.models import (
     DestinationFile,
     EngineFile,
     FieldModel,
+    LimitModel,
     MembersModel,
     SourceModel,
     time_zones,
@@ -295,6 +296,8 @@ def _add_rules_across_keys(definitions: dict[str, Any]) -> None:
     definitions[SourceModel.__name__]["not"] = {"required": ["table", "query"]}
     columns = {"properties": {"columns": {"minProperties": 1}}, "required": ["columns"]}
     definitions[MembersModel.__name__]["oneOf"] = [{"required": ["from"]}, columns]
+    counted = [{"required": [key]} for key in ("calls", "items")]
+    definitions[LimitModel.__name__]["oneOf"] = counted
 
     field = definitions[FieldModel.__name__]
     field["allOf"] = [

@@ -3,8 +3,9 @@
 Pure: time is an argument, in seconds of any steady clock. ``Pacing`` asks the ledger
 before each request, and dumps it into the lease for the next process.
 
-A request takes a slot in every limit that applies when it is sent. The vendor counts it
-at its arrival, which we never see, but which lies before its response. So a slot that
+A request takes a slot in every limit that applies when it is sent: a place in those that
+count requests, and one for each item that it carries in those that count items. The
+vendor counts it at its arrival, which we never see, but which lies before its response. So a slot that
 is given back one window after the *response* cannot be taken again inside a window that
 still holds the request: no window of the vendor's clock, sliding or fixed, holds more
 than the limit, whatever the network does. After an abandoned request the arrival is
@@ -37,15 +38,18 @@ BUCKETS = 100
 
 @dataclass(slots=True)
 class _Page:
-    """A limit's page in the ledger: requests the vendor may count, and until when."""
+    """A limit's page in the ledger: what the vendor may count, and until when.
+
+    Numbers are those of requests, or of items, as the limit counts.
+    """
 
     limit: Limit
     unanswered: int = 0
-    """Requests that were sent and not answered: they may arrive at any time."""
+    """Number sent and not answered: they may arrive at any time."""
     arrived: int = 0
-    """Requests in ``arrivals``, all together."""
+    """Number in ``arrivals``, all together."""
     arrivals: list[tuple[float, int]] = field(default_factory=list)
-    """A heap of (latest possible arrival, requests): answered or abandoned, and still
+    """A heap of (latest possible arrival, number): answered or abandoned, and still
     inside a window."""
 
     @property
@@ -53,25 +57,26 @@ class _Page:
         """Seconds of the limit's window by our clock, however far the two differ."""
         return self.limit.per * (1 + CLOCK_DRIFT)
 
-    def add_arrivals(self, arrival: float, requests: int) -> None:
-        """Count requests that arrived at the vendor at ``arrival`` or before."""
-        if requests:
-            heappush(self.arrivals, (arrival, requests))
-            self.arrived += requests
+    def add_arrivals(self, arrival: float, number: int) -> None:
+        """Count so many that arrived at the vendor at ``arrival`` or before."""
+        if number:
+            heappush(self.arrivals, (arrival, number))
+            self.arrived += number
 
     def expire(self, now: float) -> None:
         """Give back what has left every window."""
         # The first entry of a heap is its smallest: the earliest arrival.
         while self.arrivals:
-            earliest, requests = self.arrivals[0]
+            earliest, number = self.arrivals[0]
             if earliest + self.window > now:
                 return
             heappop(self.arrivals)
-            self.arrived -= requests
+            self.arrived -= number
 
-    def is_full(self) -> bool:
-        """Return whether another request might exceed the limit."""
-        return self.unanswered + self.arrived >= self.limit.calls
+    def has_room(self, items: int) -> bool:
+        """Return whether a request with so many items cannot exceed the limit."""
+        taken = self.unanswered + self.arrived
+        return taken + self.limit.share_of(items) <= self.limit.most
 
     def next_free(self) -> float | None:
         """Return when the first slot is free; None while that depends on an answer."""
@@ -88,6 +93,8 @@ class Slot:
     pages: tuple[_Page, ...] = field(repr=False)
     taken: float
     """Time at which the request was about to be sent."""
+    items: int = 1
+    """Number of items that the request carries."""
 
 
 class Ledger:
@@ -120,27 +127,30 @@ class Ledger:
         """Seconds from a slot to its answer on average; None before any answer."""
         return self._waited / self._answers if self._answers else None
 
-    def room(self, method: str, now: float) -> bool:
+    def room(self, method: str, now: float, items: int = 1) -> bool:
         """Return whether ``take`` would give a slot."""
         pages = self._applying(method)
         for page in pages:
             page.expire(now)
-        return not any(page.is_full() for page in pages)
+        return all(page.has_room(items) for page in pages)
 
-    def take(self, method: str, now: float) -> Slot | None:
+    def take(self, method: str, now: float, items: int = 1) -> Slot | None:
         """Return a slot in every limit that applies, or None when one is full."""
-        if not self.room(method, now):
+        if not self.room(method, now, items):
             return None
-        slot = Slot(self._applying(method), now)
+        slot = Slot(self._applying(method), now, items)
         for page in slot.pages:
-            page.unanswered += 1
+            page.unanswered += page.limit.share_of(items)
         return slot
 
-    def free_at(self, method: str) -> float | None:
-        """Return when to try ``take`` again; None: after the next answer."""
+    def free_at(self, method: str, items: int = 1) -> float | None:
+        """Return when to try ``take`` again; None: after the next answer.
+
+        A request with many items may have to wait longer: then it is asked again.
+        """
         latest = 0.0
         for page in self._applying(method):
-            if not page.is_full():
+            if page.has_room(items):
                 continue
             free_at = page.next_free()
             if free_at is None:
@@ -183,7 +193,7 @@ class Ledger:
     def unsent(self, slot: Slot) -> None:
         """Give the slot back at once: no byte of the request was sent."""
         for page in slot.pages:
-            page.unanswered -= 1
+            page.unanswered -= page.limit.share_of(slot.items)
 
     def fill(self, at: float) -> None:
         """Count every limit as used up as of ``at``.
@@ -192,7 +202,7 @@ class Ledger:
         """
         self._late = max(self._late, at)
         for page in self._pages:
-            page.add_arrivals(at, page.limit.calls)
+            page.add_arrivals(at, page.limit.most)
 
     def dump(self, now: float) -> Json:
         """Return the slots in use, for ``restore`` in another process.
@@ -202,20 +212,21 @@ class Ledger:
              "unsettled": 0.0}
 
         The first number of an arrival is in seconds from ``now``, rounded up, and the
-        second one counts requests. There are at most ``BUCKETS`` arrivals a limit.
+        second one counts requests; items where there is ``items`` in place of
+        ``calls``. There are at most ``BUCKETS`` arrivals a limit.
         Unanswered requests count as abandoned: nobody will wait for their answers.
         """
         dumped: list[Json] = []
         for page in self._pages:
             page.expire(now)
             arrivals: list[tuple[float, int]] = []
-            for arrival, requests in page.arrivals:
-                arrivals.append((arrival - now, requests))
+            for arrival, number in page.arrivals:
+                arrivals.append((arrival - now, number))
             if page.unanswered:
                 arrivals.append((self._settles_within, page.unanswered))
             dumped.append(
                 {
-                    "calls": page.limit.calls,
+                    _unit(page.limit): page.limit.most,
                     "per": page.limit.per,
                     "method": page.limit.method,
                     "arrivals": _compact(sorted(arrivals)),
@@ -242,10 +253,10 @@ class Ledger:
             if old is None:
                 # Nobody counted for this limit before the dump: a whole window's worth
                 # may have been given up right before, and may still arrive.
-                page.add_arrivals(made + self._settles_within, page.limit.calls)
+                page.add_arrivals(made + self._settles_within, page.limit.most)
             else:
-                for offset, requests in old["arrivals"]:
-                    page.add_arrivals(made + offset, requests)
+                for offset, number in old["arrivals"]:
+                    page.add_arrivals(made + offset, number)
 
     def _applying(self, method: str) -> tuple[_Page, ...]:
         """Return the pages of the limits that count requests of a method."""
@@ -260,8 +271,9 @@ class Ledger:
     def _settle(self, slot: Slot, arrival: float) -> None:
         """Note that a slot's request has arrived at ``arrival`` or before."""
         for page in slot.pages:
-            page.unanswered -= 1
-            page.add_arrivals(arrival, 1)
+            share = page.limit.share_of(slot.items)
+            page.unanswered -= share
+            page.add_arrivals(arrival, share)
 
 
 def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
@@ -284,22 +296,29 @@ def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
     compacted: list[list[float | int]] = []
     for number, entries in groupby(arrivals, key=bucket_of):
         milliseconds = ceil((first + number * width) * 1000)
-        requests = sum(requests for _, requests in entries)
-        compacted.append([milliseconds / 1000, requests])
+        counted = sum(number for _, number in entries)
+        compacted.append([milliseconds / 1000, counted])
     return compacted
 
 
 def _covering(pages: Sequence[Json], limit: Limit) -> Json | None:
     """Return the dumped limit that saw every request the limit has to count.
 
-    Of those whose window is long enough it is the one with the shortest, and among
-    equals the one of the same method: it counts the fewest requests in vain. None where
-    no window is long enough.
+    Of those that count the same and whose window is long enough it is the one with the
+    shortest, and among equals the one of the same method: it counts the fewest requests
+    in vain. None where no window is long enough.
     """
+    unit = _unit(limit)
     fit: list[Json] = []
     for page in pages:
         is_long_enough = page["per"] >= limit.per
-        if is_long_enough and page["method"] in (None, limit.method):
+        # From requests nothing follows about the items that they carried.
+        counts_the_same = unit in page
+        if (
+            counts_the_same
+            and is_long_enough
+            and page["method"] in (None, limit.method)
+        ):
             fit.append(page)
     return min(fit, key=_shortest_first, default=None)
 
@@ -307,3 +326,8 @@ def _covering(pages: Sequence[Json], limit: Limit) -> Json | None:
 def _shortest_first(page: Json) -> tuple[float, bool]:
     is_for_all_methods = page["method"] is None
     return page["per"], is_for_all_methods
+
+
+def _unit(limit: Limit) -> str:
+    """Return the name in a dump of what a limit counts."""
+    return "items" if limit.counts_items else "calls"

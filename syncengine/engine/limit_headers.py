@@ -205,11 +205,13 @@ class HeaderAllowances:
     def __init__(self, limits: Sequence[Limit], max_wait: float) -> None:
         """Take the limits of the account; ``max_wait`` is in seconds."""
         self._max_wait = max_wait
-        self._own_scopes = frozenset(limit.method for limit in limits if limit.method)
+        # The headers tell of requests, so limits that count items are no help.
+        counting = [limit for limit in limits if not limit.counts_items]
+        self._own_scopes = frozenset(limit.method for limit in counting if limit.method)
         self._windows: dict[str | None, float] = {}
         """By scope: seconds of the shortest window among its limits."""
         for scope in (None, *self._own_scopes):
-            windows = [limit.per for limit in limits if limit.method in (None, scope)]
+            windows = [limit.per for limit in counting if limit.method in (None, scope)]
             self._windows[scope] = min(windows, default=_DEFAULT_WINDOW)
         self._allowances: dict[str | None, _Allowance] = {}
         """By scope."""

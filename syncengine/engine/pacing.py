@@ -1,7 +1,8 @@
 """The gate of an account: every request waits here until it may be sent.
 
 An account is one set of credentials at a vendor; its limits hold for all that is sent
-with them. ``method`` is an HTTP method throughout, since some limits are for one only.
+with them. ``method`` is an HTTP method throughout, since some limits are for one only,
+and ``items`` is the number of contacts that a request carries, since some count these.
 
 A worker asks for a permit, and joins a line. One task, the pacer, serves the line in
 the order in which workers came, so that none is overtaken or starved. The first one in
@@ -32,9 +33,9 @@ from syncengine.engine.ledger import Ledger, Slot
 from syncengine.engine.limit_headers import NOTHING, HeaderAllowances, read_limits
 from syncengine.engine.pace import Pace
 from syncengine.engine.quota import Quotas
-from syncengine.errors import AccountStopped, LeaseLost, RunStopped
+from syncengine.errors import AccountStopped, LeaseLost, RunStopped, VendorHalted
 from syncengine.model.events import Event, OnEvent, ignore_event
-from syncengine.model.limits import LONGEST_PACED, Limit
+from syncengine.model.limits import LONGEST_PACED, Limit, most_items
 from syncengine.model.progress import RunWait, WaitReason
 from syncengine.ports import QuotaStore
 
@@ -55,11 +56,12 @@ class GrantedPermit:
     and later ones do nothing.
     """
 
-    __slots__ = ("_method", "_pacing", "_slot")
+    __slots__ = ("_items", "_method", "_pacing", "_slot")
 
-    def __init__(self, pacing: Pacing, method: str, slot: Slot) -> None:
+    def __init__(self, pacing: Pacing, method: str, items: int, slot: Slot) -> None:
         self._pacing = pacing
         self._method = method
+        self._items = items
         self._slot: Slot | None = slot
         """None once the permit has ended."""
 
@@ -71,21 +73,21 @@ class GrantedPermit:
         # round trips.
         if slot.pages:
             self._pacing.ledger.answered(slot, self._pacing.now())
-        self._pacing.permit_ended(self._method, was_sent=True)
+        self._pacing.permit_ended(self._method, sent_items=self._items)
 
     def abandoned(self) -> None:
         slot = self._end()
         if slot is None:
             return
         self._pacing.ledger.abandoned(slot, self._pacing.now())
-        self._pacing.permit_ended(self._method, was_sent=True)
+        self._pacing.permit_ended(self._method, sent_items=self._items)
 
     def unsent(self) -> None:
         slot = self._end()
         if slot is None:
             return
         self._pacing.ledger.unsent(slot)
-        self._pacing.permit_ended(self._method, was_sent=False)
+        self._pacing.permit_ended(self._method, sent_items=0)
 
     def _end(self) -> Slot | None:
         """Return the slot, once; None at every further ending."""
@@ -102,6 +104,7 @@ class _Waiter:
     """
 
     method: str
+    items: int
     woken: asyncio.Future[GrantedPermit | None]
 
     def give_back(self) -> None:
@@ -154,6 +157,8 @@ class Pacing:
         self.ledger = Ledger(short_limits, settles_within, tight=tight)
         self.requests = 0
         """Requests that were sent, each real attempt counted."""
+        self.items = 0
+        """Items that these requests carried."""
         self.throttled = 0
         """Number of pauses that a refusal for the rate limit has led to."""
         self.limits = tuple(limits)
@@ -208,18 +213,21 @@ class Pacing:
             self._pacer.cancel()
             await asyncio.gather(self._pacer, return_exceptions=True)
 
-    async def permit(self, method: str) -> GrantedPermit:
-        """Wait until one request may be sent.
+    async def permit(self, method: str, items: int = 1) -> GrantedPermit:
+        """Wait until one request with so many items may be sent.
 
         Raises AccountStopped when the account is stopped, StorageError when a quota
-        cannot be read, and whatever else ended the pacer.
+        cannot be read, and whatever else ended the pacer. A request with more items
+        than a limit ever lets through stops the account: it would wait for ever.
         """
         self._raise_if_stopped()
+        if items > 1:
+            self._stop_if_too_many(method, items)
         # Without limits the pacer has nothing to wait for: its task is passed over,
         # unless somebody is in the line before.
         if self._is_unlimited and not self._line and self._is_open(method):
-            return self._launch(method, _UNCOUNTED)
-        waiter = _Waiter(method, self._loop.create_future())
+            return self._launch(method, items, _UNCOUNTED)
+        waiter = _Waiter(method, items, self._loop.create_future())
         self._line.append(waiter)
         self._wake_pacer()
         try:
@@ -238,6 +246,20 @@ class Pacing:
         self._raise_if_stopped()
         assert permit is not None, "a worker is woken without a permit by a stop only"
         return permit
+
+    def _stop_if_too_many(self, method: str, items: int) -> None:
+        """Stop the account where no window has room for so many items."""
+        applying = [limit for limit in self.limits if limit.method in (None, method)]
+        most = most_items(applying)
+        if most is None or items <= most:
+            return
+        error = VendorHalted(
+            f"a request carries {items} contacts at once, and a limit lets {most} "
+            "through: raise its items, with a longer per if need be",
+            setting="limits",
+        )
+        self.stop(error)
+        raise error
 
     def check(self) -> None:
         """Raise AccountStopped unless requests may still be sent.
@@ -281,7 +303,9 @@ class Pacing:
         if notice.left is not None:
             # The vendor may not have counted yet what is under way.
             under_way = self._out[self._allowances.scope(method)]
-            has_room = self.ledger.room(method, now)
+            # The headers tell of requests. A limit of items that is used up explains
+            # nothing: without items, only limits of requests are looked at.
+            has_room = self.ledger.room(method, now, items=0)
             withheld = self._allowances.heed(
                 method, notice.left, under_way, now, room=has_room
             )
@@ -396,12 +420,17 @@ class Pacing:
         """Return the event loop's time, in seconds."""
         return self._loop.time()
 
-    def permit_ended(self, method: str, *, was_sent: bool) -> None:
-        """Note that a permit came to its end, and make room for the next one."""
+    def permit_ended(self, method: str, *, sent_items: int) -> None:
+        """Note that a permit came to its end, and make room for the next one.
+
+        ``sent_items`` is the number of items that were sent with it; 0: its request was
+        not sent.
+        """
         self._flying -= 1
         self._out[self._allowances.scope(method)] -= 1
-        if was_sent:
+        if sent_items:
             self.requests += 1
+            self.items += sent_items
             self.on_request(method)
         if self._line:
             self._wake_pacer()
@@ -431,18 +460,18 @@ class Pacing:
         Returns without when its worker was cancelled meanwhile.
         """
         if not waiter.woken.done():
-            await self._pace.draw(waiter.method)
+            await self._pace.draw(waiter.method, waiter.items)
         while not waiter.woken.done():
             # Cleared before the try: what changes from here on, also while a quota is
             # reserved, ends the wait below.
             self._news.clear()
-            permit = self._try_grant(waiter.method)
+            permit = self._try_grant(waiter.method, waiter.items)
             if permit is not None:
                 waiter.woken.set_result(permit)
             else:
-                await self._wait_for_room(waiter.method)
+                await self._wait_for_room(waiter.method, waiter.items)
 
-    def _try_grant(self, method: str) -> GrantedPermit | None:
+    def _try_grant(self, method: str, items: int) -> GrantedPermit | None:
         """Take a place in everything that limits a request, or in nothing at all.
 
         This is no coroutine, and calls none. So no other task runs between the checks
@@ -452,31 +481,32 @@ class Pacing:
         for is waited for in ``_wait_for_room``; then all is checked again.
         """
         now = self.now()
-        if not self._is_open(method) or not self.ledger.room(method, now):
+        if not self._is_open(method) or not self.ledger.room(method, now, items):
             return None
-        if self._quotas is not None and not self._quotas.try_draw(method):
+        if self._quotas is not None and not self._quotas.try_draw(method, items):
             return None
-        slot = self.ledger.take(method, now)
+        slot = self.ledger.take(method, now, items)
         assert slot is not None, "there was room, and nothing ran since"
-        return self._launch(method, slot)
+        return self._launch(method, items, slot)
 
-    async def _wait_for_room(self, method: str) -> None:
+    async def _wait_for_room(self, method: str, items: int) -> None:
         """Wait until it is worthwhile to try the grant again; that may still fail."""
-        if not self._is_open(method) or not self.ledger.room(method, self.now()):
-            await self._wait_for_news(until=self._next_look(method))
+        has_room = self.ledger.room(method, self.now(), items)
+        if not self._is_open(method) or not has_room:
+            await self._wait_for_news(until=self._next_look(method, items))
         elif self._quotas is not None:
             # Only now, with everything else open: a block that is reserved and not
             # used up within its life is lost.
-            wait = await self._quotas.refill(method)
+            wait = await self._quotas.refill(method, items)
             if wait:
                 await self._wait_for_news(until=self.now() + wait)
 
-    def _launch(self, method: str, slot: Slot) -> GrantedPermit:
+    def _launch(self, method: str, items: int, slot: Slot) -> GrantedPermit:
         """Count a request as under way, and return its permit."""
         self._allowances.take(method)
         self._flying += 1
         self._out[self._allowances.scope(method)] += 1
-        return GrantedPermit(self, method, slot)
+        return GrantedPermit(self, method, items, slot)
 
     def _is_open(self, method: str) -> bool:
         """Return whether nothing but ledger and quotas keeps a request back.
@@ -493,7 +523,7 @@ class Pacing:
         most = self._in_flight if self._proven else 1
         return self._flying < most
 
-    def _next_look(self, method: str) -> float | None:
+    def _next_look(self, method: str, items: int) -> float | None:
         """Return when to try again should nothing happen before; None: never."""
         if self.now() < self._paused_until:
             return self._paused_until
@@ -502,7 +532,7 @@ class Pacing:
         withheld_until = self._allowances.withheld_until(method, self.now())
         if withheld_until is not None:
             return withheld_until
-        return self.ledger.free_at(method)
+        return self.ledger.free_at(method, items)
 
     def _wake_pacer(self) -> None:
         """Have the pacer look again: something has changed."""

@@ -2,7 +2,8 @@
 
 "10,000 requests a day" outlives every process, so requests are counted in the database.
 A query for each request would be slow. So a block of them is reserved (that is,
-counted) at once, and then drawn from in memory.
+counted) at once, and then drawn from in memory. Items are counted alike, where a limit
+counts these: then a request draws as many as it carries, and has to find them together.
 
 A reservation is counted when it is made; its request may arrive later, by the life of a
 block, the wait for its answer and ``settles_within`` at most. So the store is asked for
@@ -24,7 +25,7 @@ from syncengine.ports import QuotaStore
 BLOCK_LIFE = 60.0
 """Seconds; what is left of a block then is lost."""
 _LARGEST = 1000
-"""Requests of a block, at most."""
+"""Requests or items of a block, at most, unless one request carries more."""
 _SHARE = 100
 """A block is at most one part in so many of a limit: if no more requests come, what is
 left of the block is wasted."""
@@ -32,35 +33,48 @@ left of the block is wasted."""
 
 @dataclass(slots=True)
 class _Quota:
-    """Limits of one method (None: of all requests), and the block in use."""
+    """Limits of one method (None: of all requests), and the block in use.
+
+    Numbers are those of requests, or of items, as these limits count.
+    """
 
     method: str | None
+    counts_items: bool
     windows: tuple[tuple[int, float], ...]
-    """Pairs of requests and seconds, the seconds already longer by what may pass
+    """Pairs of a number and seconds, the seconds already longer by what may pass
     between a reservation and the arrival of its request."""
     size: int = 1
-    """Requests of the block in use when it was reserved."""
+    """Number in the block in use when it was reserved."""
     left: int = 0
-    """Requests of the block that are not drawn yet."""
+    """Number in the block that is not drawn yet."""
     used: int = 0
-    """Requests drawn from the block in use."""
+    """Number drawn from the block in use."""
     asked: float = 0.0
-    """The loop's time right before the block was asked for."""
+    """The loop's time right before the block was asked for; of a block that was topped
+    up, right before its first part was."""
     empty_until: float = 0.0
-    """The loop's time until which the store has no request to grant."""
+    """The loop's time until which the store has nothing to grant."""
 
     @property
     def name(self) -> str:
         """The name under which the store counts the quota."""
-        return quota_name(self.method)
+        return quota_name(self.method, counts_items=self.counts_items)
 
-    def has_block(self, now: float) -> bool:
-        """Return whether a request may be drawn from the block in use.
+    def share_of(self, items: int) -> int:
+        """Return how much a request that carries so many items draws."""
+        return items if self.counts_items else 1
+
+    def left_at(self, now: float) -> int:
+        """Return what may still be drawn from the block in use.
 
         The rest of an expired block is lost: the windows of the store are longer by one
         BLOCK_LIFE only, so a later draw could exceed the vendor's limit.
         """
-        return self.left > 0 and now < self.asked + BLOCK_LIFE
+        return self.left if now < self.asked + BLOCK_LIFE else 0
+
+    def has_room(self, items: int, now: float) -> bool:
+        """Return whether a request with so many items may be drawn from the block."""
+        return self.left_at(now) >= self.share_of(items)
 
     def next_size(self, now: float) -> int:
         """Return the size of the next block: few round trips, little waste.
@@ -68,7 +82,7 @@ class _Quota:
         It doubles when the last block was used up at once, and is what was used of that
         one when a part of it expired.
         """
-        shares = [calls // _SHARE for calls, _ in self.windows]
+        shares = [number // _SHARE for number, _ in self.windows]
         most = max(1, min(_LARGEST, *shares))
         # A part of the last block expired: ask only for as many as were used.
         if self.left:
@@ -98,52 +112,66 @@ class Quotas:
     ) -> None:
         self._store = store
         self._max_wait = max_wait
-        methods = dict.fromkeys(limit.method for limit in limits)
+        kinds = dict.fromkeys((limit.method, limit.counts_items) for limit in limits)
         self._quotas: list[_Quota] = []
-        for method in methods:
-            windows = _windows(limits, method, late)
-            self._quotas.append(_Quota(method, windows))
+        for method, counts_items in kinds:
+            of_kind = [
+                limit
+                for limit in limits
+                if limit.method == method and limit.counts_items == counts_items
+            ]
+            windows = tuple(
+                (limit.most, counted_window(limit, late)) for limit in of_kind
+            )
+            self._quotas.append(_Quota(method, counts_items, windows))
 
-    def try_draw(self, method: str) -> bool:
+    def try_draw(self, method: str, items: int = 1) -> bool:
         """Count one request in every quota that applies, or in none of them.
 
-        Returns False where one of them has no block to draw from: see ``refill``.
+        Returns False where one of them has too little left to draw: see ``refill``.
         """
         now = _now()
         quotas = self._applying(method)
-        if not all(quota.has_block(now) for quota in quotas):
+        if not all(quota.has_room(items, now) for quota in quotas):
             return False
         for quota in quotas:
-            quota.left -= 1
-            quota.used += 1
+            share = quota.share_of(items)
+            quota.left -= share
+            quota.used += share
         return True
 
     def waits(self, method: str) -> float:
-        """Return the seconds until the store may have requests again; 0: now."""
+        """Return the seconds until the store may have something again; 0: now."""
         now = _now()
         waits = [quota.empty_until - now for quota in self._applying(method)]
         return max(0.0, *waits, 0.0)
 
-    async def refill(self, method: str) -> float:
-        """Reserve blocks where they are missing.
+    async def refill(self, method: str, items: int = 1) -> float:
+        """Reserve blocks where they are missing, or too small for so many items.
 
         Returns the seconds until that can succeed, 0 where it has. Raises VendorHalted
         when that is longer than ``max_wait``, StorageError.
         """
         for quota in self._applying(method):
-            wait = await self._refill(quota)
+            wait = await self._refill(quota, items)
             if wait:
                 return wait
         return 0.0
 
-    async def _refill(self, quota: _Quota) -> float:
+    async def _refill(self, quota: _Quota, items: int) -> float:
         now = _now()
-        if quota.has_block(now):
+        if quota.has_room(items, now):
             return 0.0
         if now < quota.empty_until:
             return quota.empty_until - now
-        size = quota.next_size(now)
-        granted, wait = await self._store.reserve(quota.name, quota.windows, size)
+        rest = quota.left_at(now)
+        if rest:
+            return await self._top_up(quota, quota.share_of(items) - rest)
+        least = quota.share_of(items)
+        size = max(least, quota.next_size(now))
+        granted, wait = await self._store.reserve(
+            quota.name, quota.windows, size, least
+        )
         quota.left = granted
         quota.used = 0
         quota.size = size
@@ -152,6 +180,26 @@ class Quotas:
         quota.asked = now
         if granted:
             return 0.0
+        return self._wait_for_store(quota, wait)
+
+    async def _top_up(self, quota: _Quota, lacking: int) -> float:
+        """Reserve what one request lacks beyond the rest of the block in use.
+
+        So that rest is not lost. Just so much, since all of it expires with the block.
+        """
+        granted, wait = await self._store.reserve(
+            quota.name, quota.windows, lacking, lacking
+        )
+        quota.left += granted
+        if granted:
+            return 0.0
+        return self._wait_for_store(quota, wait)
+
+    def _wait_for_store(self, quota: _Quota, wait: float) -> float:
+        """Return the seconds until the store has something; remember them.
+
+        Raises VendorHalted when they are more than ``max_wait``.
+        """
         if wait > self._max_wait:
             raise VendorHalted(
                 f"the quota of {_in_words(quota)} is used up for another "
@@ -160,7 +208,7 @@ class Quotas:
                 "what is left is deferred, and the next run goes on with it",
                 setting="limits",
             )
-        quota.empty_until = now + wait
+        quota.empty_until = _now() + wait
         return wait
 
     def _applying(self, method: str) -> list[_Quota]:
@@ -176,20 +224,13 @@ def counted_window(limit: Limit, late: float) -> float:
     return limit.per * (1 + CLOCK_DRIFT) + BLOCK_LIFE + late
 
 
-def quota_name(method: str | None) -> str:
-    """Return the name under which the store counts requests of a method, or all."""
-    return method or "all"
+def quota_name(method: str | None, *, counts_items: bool) -> str:
+    """Return the name under which the store counts requests of a method, or all.
 
-
-def _windows(
-    limits: Sequence[Limit], method: str | None, late: float
-) -> tuple[tuple[int, float], ...]:
-    """Return the windows that the store is asked for, for one method's limits.
-
-    See ``_Quota.windows``. The module docstring says why they are longer.
+    With ``counts_items``, the one under which it counts their items.
     """
-    of_method = [limit for limit in limits if limit.method == method]
-    return tuple((limit.calls, counted_window(limit, late)) for limit in of_method)
+    name = method or "all"
+    return f"{name} items" if counts_items else name
 
 
 def _now() -> float:
@@ -197,10 +238,13 @@ def _now() -> float:
 
 
 def _in_words(quota: _Quota) -> str:
-    calls = " and ".join(str(calls) for calls, _ in quota.windows)
+    numbers = " and ".join(str(number) for number, _ in quota.windows)
+    if quota.counts_items:
+        by_method = "" if quota.method is None else f" by {quota.method}"
+        return f"{numbers} contacts{by_method}"
     if quota.method is None:
-        return f"{calls} requests"
-    return f"{calls} {quota.method} requests"
+        return f"{numbers} requests"
+    return f"{numbers} {quota.method} requests"
 
 
 def _duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.tally import Tally
+from syncengine.model.limits import Limit
 from syncengine.model.progress import (
     MOST_CODES,
     RunMinute,
@@ -117,7 +118,7 @@ class RunMonitor:
             requests=self.requests,
             throttled=self._pacing.throttled - self._throttled_before,
             last_minute=self._last_minute(now),
-            limit=binding_limit(self._pacing.limits, self._methods),
+            limit=self._binding_limit(),
             waiting=wait,
             seconds_left=self._seconds_left(wait),
             codes=dict(self._tally.codes.most_common(MOST_CODES)),
@@ -171,10 +172,20 @@ class RunMonitor:
         return seconds_left(
             self._samples,
             self.total,
-            binding_limit(self._pacing.limits, self._methods),
+            self._binding_limit(),
             wait=wait_seconds,
             expected_requests=self.expected_requests,
+            items_a_request=self._items_a_request,
         )
+
+    def _binding_limit(self) -> Limit | None:
+        """Return the limit that allows the fewest requests, as the run sends them."""
+        return binding_limit(self._pacing.limits, self._methods, self._items_a_request)
+
+    @property
+    def _items_a_request(self) -> float:
+        """Return the items that a request of the account has carried, on average."""
+        return self._pacing.items / max(1, self._pacing.requests) or 1.0
 
     def _sample(self) -> None:
         """Take a sample of the pace; those that are too old are dropped."""

@@ -48,6 +48,13 @@ class Request:
     lists: bool = False
     """True where the answer may be about many contacts, and so may be long (see
     ``model.bounds``)."""
+    items: int = 1
+    """Number of contacts that the request carries, 1 or more: some limits count these
+    (``Limit.items``). A request about no contact in particular carries one."""
+
+    def __post_init__(self) -> None:
+        if self.items < 1:
+            raise ValueError(f"{self.route}: a request carries at least one item")
 
     @property
     def most_bytes(self) -> int:

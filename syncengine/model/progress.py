@@ -122,7 +122,9 @@ def snapshot_from(stored: Json) -> RunSnapshot | None:
 def _limit_from(stored: Json) -> Limit | None:
     if stored is None:
         return None
-    return Limit(stored["calls"], stored["per"], stored["method"])
+    # Runs of versions before limits of items stored none.
+    items = stored.get("items")
+    return Limit(stored["calls"], stored["per"], stored["method"], items)
 
 
 def _wait_from(stored: Json, at: datetime) -> RunWait | None:
@@ -139,12 +141,17 @@ _UNITS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
 
 def limit_in_words(limit: Limit) -> str:
-    """Return a limit as people say it: ``200 a minute``, ``10 POST per 5 s``."""
-    calls = f"{limit.calls:,}"
+    """Return a limit as people say it: ``200 a minute``, ``10 POST per 5 s``.
+
+    One that counts items names them: ``1,000 contacts a minute``.
+    """
+    number = f"{limit.most:,}"
+    if limit.counts_items:
+        number += " contacts"
     if limit.method is not None:
-        calls += f" {limit.method}"
+        number += f" by {limit.method}" if limit.counts_items else f" {limit.method}"
     unit = _UNITS.get(limit.per)
-    return f"{calls} per {limit.per:g} s" if unit is None else f"{calls} a {unit}"
+    return f"{number} per {limit.per:g} s" if unit is None else f"{number} a {unit}"
 
 
 def public_limit_or_none(limit: Limit | None) -> dict[str, Json] | None:
@@ -156,6 +163,7 @@ def public_limit(limit: Limit) -> dict[str, Json]:
     """Return the object that stands for a limit in JSON."""
     return {
         "calls": limit.calls,
+        "items": limit.items,
         "per": limit.per,
         "method": limit.method,
         "text": limit_in_words(limit),

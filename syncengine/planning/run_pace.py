@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from syncengine.model.limits import LONGEST_PACED, Limit
 
@@ -36,6 +37,7 @@ def seconds_left(
     *,
     wait: float = 0.0,
     expected_requests: int | None = None,
+    items_a_request: float = 1.0,
 ) -> float | None:
     """Return the seconds that a run still takes, from the pace it really has.
 
@@ -46,6 +48,7 @@ def seconds_left(
         wait: seconds for which nothing is sent from now on.
         expected_requests: requests of the whole run by its forecast, where there is
             one. It counts the less, the more of the run is measured.
+        items_a_request: items that a request carries, on average.
 
     Returns None while too little was measured to say anything, and while nothing
     moves.
@@ -70,7 +73,7 @@ def seconds_left(
     if needed is None:
         return None
     if limit is not None:
-        needed = max(needed, requests_left * limit.per / limit.calls)
+        needed = max(needed, requests_left / _rate(limit, items_a_request))
     return wait + needed
 
 
@@ -103,16 +106,22 @@ def _requests_left(now: PaceSample, total: int, expected: int | None) -> float:
     return share * measured + (1 - share) * forecast
 
 
-def binding_limit(limits: Sequence[Limit], methods: Collection[str]) -> Limit | None:
+def binding_limit(
+    limits: Sequence[Limit], methods: Collection[str], items_a_request: float = 1.0
+) -> Limit | None:
     """Return the limit that allows the fewest requests a second.
 
     Those count that apply to requests of these HTTP methods. Limits with a window of
-    more than ten minutes count only where there are no others.
+    more than ten minutes count only where there are no others. ``items_a_request`` is
+    the number of items that a request carries, on average.
     """
     applying = [limit for limit in limits if limit.method in (None, *methods)]
     short = [limit for limit in applying if limit.per <= LONGEST_PACED]
-    return min(short or applying, key=_rate, default=None)
+    by_rate = partial(_rate, items_a_request=items_a_request)
+    return min(short or applying, key=by_rate, default=None)
 
 
-def _rate(limit: Limit) -> float:
-    return limit.calls / limit.per
+def _rate(limit: Limit, items_a_request: float) -> float:
+    """Return the requests a second that a limit allows."""
+    rate = limit.most / limit.per
+    return rate / items_a_request if limit.counts_items else rate

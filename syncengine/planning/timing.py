@@ -3,6 +3,9 @@
 Limits with short windows are *paced*: their requests are sent evenly. Those with long
 windows, such as a day, are *quotas*: they cost no time until they are used up. Then the
 next request waits until an earlier one leaves the window.
+
+A limit counts requests, or the items that these carry. Each kind is timed by itself, and
+the slowest limit of all decides.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from math import inf
+from math import ceil, inf
 
 from syncengine.model.costs import Cost, Duration
 from syncengine.model.limits import LONGEST_PACED, Limit
@@ -19,18 +22,18 @@ from syncengine.model.plans import QuotaShortage
 
 @dataclass(frozen=True, slots=True)
 class QuotaUse:
-    """A limit with a long window, and the requests that count in it by now."""
+    """A limit with a long window, and the requests or items that count in it by now."""
 
     limit: Limit
     window: float
     """Seconds for which a request counts."""
     used: tuple[tuple[float, int], ...] = ()
-    """Pairs: so many seconds ago, so many requests."""
+    """Pairs: so many seconds ago, so many requests or items."""
 
     @property
     def left(self) -> int:
-        """Return the number of requests that may be sent now."""
-        return self.limit.calls - sum(requests for _, requests in self.used)
+        """Return the number of requests, or items, that may be sent now."""
+        return self.limit.most - sum(number for _, number in self.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,14 @@ class Timing:
     limit: Limit | None
     """The limit that decides the usual time; None where no limit applies."""
     shortages: tuple[QuotaShortage, ...] = ()
-    """Quotas that do not suffice for the usual number of requests."""
+    """Quotas that do not suffice for the usual number of requests, or items."""
 
 
 def timing(
     requests: Cost,
     limits: Sequence[Limit],
     *,
+    items: Cost | None = None,
     by_method: Mapping[str, int] | None = None,
     quotas: Sequence[QuotaUse] = (),
     wait: float = 0.0,
@@ -58,23 +62,33 @@ def timing(
     Args:
         requests: their number, as a range.
         limits: the account's limits.
-        by_method: the usual number by HTTP method; None where that is not known.
+        items: number of items that the requests carry; None: one each.
+        by_method: the usual number by HTTP method; None where that is not known. How
+            the items are spread over methods is known only where each request carries
+            one.
         quotas: those of the limits with long windows.
         wait: seconds before the first request, for what was sent earlier.
         round_trip: seconds until an answer, on average. A place in a limit is free
             again one window after the answer, so the windows are longer by that.
     """
-    paced = [
-        _PacedLimit(limit, limit.calls / (limit.per + round_trip))
-        for limit in limits
-        if limit.per <= LONGEST_PACED
-    ]
-    seconds, limit = _paced(requests, paced, by_method)
+    load_of_requests = _Load(requests, 1, by_method)
+    load_of_items = _load_of_items(requests, items, by_method)
+    paced = [limit for limit in limits if limit.per <= LONGEST_PACED]
+    of_requests = [limit for limit in paced if not limit.counts_items]
+    of_items = [limit for limit in paced if limit.counts_items]
+    seconds, limit = _paced(load_of_requests, of_requests, round_trip)
+    item_seconds, item_limit = _paced(load_of_items, of_items, round_trip)
+    if limit is None or item_seconds.usual > seconds.usual:
+        limit = item_limit or limit
+    seconds = _longer(seconds, item_seconds)
+    # By ``Limit.counts_items``.
+    loads = {False: load_of_requests, True: load_of_items}
     for quota in quotas:
+        number = loads[quota.limit.counts_items].number
         longer = Duration(
-            _quota_seconds(requests.least, seconds.least, quota),
-            _quota_seconds(requests.usual, seconds.usual, quota),
-            _quota_seconds(requests.most, seconds.most, quota),
+            _quota_seconds(number.least, seconds.least, quota),
+            _quota_seconds(number.usual, seconds.usual, quota),
+            _quota_seconds(number.most, seconds.most, quota),
         )
         if longer.usual > seconds.usual:
             limit = quota.limit
@@ -82,63 +96,107 @@ def timing(
     if requests.usual == 0:
         return Timing(seconds, None)
     waited = Duration(wait + seconds.least, wait + seconds.usual, wait + seconds.most)
-    return Timing(waited, limit, tuple(_shortages(requests.usual, quotas)))
+    return Timing(waited, limit, tuple(_shortages(loads, quotas)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Number of requests, or of the items that they carry."""
+
+    number: Cost
+    at_once: int
+    """Number that each request takes of a limit, usually."""
+    by_method: Mapping[str, int] | None
+    """The usual number by HTTP method; None where that is not known."""
+
+
+def _load_of_items(
+    requests: Cost, items: Cost | None, by_method: Mapping[str, int] | None
+) -> _Load:
+    if items is None:
+        return _Load(requests, 1, by_method)
+    return _Load(items, ceil(items.usual / max(1, requests.usual)), None)
+
+
+def _places(limit: Limit, size: int) -> int:
+    """Return how many places of a window can be used, so many at once."""
+    # Of 250 places two batches of a hundred use 200: a third one waits.
+    return max(limit.most - limit.most % size, 1)
+
+
+def _longer(one: Duration, other: Duration) -> Duration:
+    """Return the time of which each part is the longer one of both."""
+    return Duration(
+        max(one.least, other.least),
+        max(one.usual, other.usual),
+        max(one.most, other.most),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _PacedLimit:
-    """A limit with a short window, and the requests a second that it really allows."""
+    """A limit with a short window, and the requests a second that it really allows.
+
+    They are items where the limit counts these.
+    """
 
     limit: Limit
     rate: float
+    at_once: int
+    """Number of places that each request takes at once."""
 
 
 def _paced(
-    requests: Cost, limits: Sequence[_PacedLimit], by_method: Mapping[str, int] | None
+    load: _Load, limits: Sequence[Limit], round_trip: float
 ) -> tuple[Duration, Limit | None]:
     """Return the time under paced limits, and the slowest of these for the usual time.
 
-    Where it is not known which methods the requests use, all of them usually meet the
-    slowest limit. At most that is so in any case; at best they are spread over the
-    limits of all methods.
+    All limits count what the load is of. Where it is not known which methods the
+    requests use, all of them usually meet the slowest limit. At most that is so in any
+    case; at best they are spread over the limits of all methods.
     """
     if not limits:
         return Duration(), None
-    usual, limit = -1.0, limits[0].limit
+    paced: list[_PacedLimit] = []
+    for each in limits:
+        rate = _places(each, load.at_once) / (each.per + round_trip)
+        paced.append(_PacedLimit(each, rate, load.at_once))
     # The slowest first, so that of limits that take equally long the tightest is named.
-    for each in sorted(limits, key=lambda paced: paced.rate):
-        number = requests.usual
-        method = each.limit.method
-        if by_method is not None and method is not None:
-            number = by_method.get(method, 0)
-        seconds = _seconds(number, each.rate)
+    paced.sort(key=lambda entry: entry.rate)
+    slowest = paced[0]
+    usual, limit = -1.0, slowest.limit
+    for entry in paced:
+        number = load.number.usual
+        method = entry.limit.method
+        if load.by_method is not None and method is not None:
+            number = load.by_method.get(method, 0)
+        seconds = _seconds(number, entry)
         if seconds > usual:
-            usual, limit = seconds, each.limit
-    slowest = min(each.rate for each in limits)
-    least = _least_seconds(requests.least, limits)
-    most = _seconds(requests.most, slowest)
+            usual, limit = seconds, entry.limit
+    least = _least_seconds(load.number.least, paced)
+    most = _seconds(load.number.most, slowest)
     return Duration(min(least, usual), usual, max(usual, most)), limit
 
 
 def _least_seconds(requests: int, limits: Sequence[_PacedLimit]) -> float:
     """Return the seconds of requests that are spread over all methods."""
-    common = [each.rate for each in limits if each.limit.method is None]
+    common = [each for each in limits if each.limit.method is None]
     by_method: dict[str, float] = {}
     for each in limits:
         method = each.limit.method
         if method is not None:
             by_method[method] = min(each.rate, by_method.get(method, inf))
-    seconds = [_seconds(requests, rate) for rate in common]
+    seconds = [_seconds(requests, each) for each in common]
     if by_method:
         # The first request of each method goes out at once.
-        behind = max(0, requests - len(by_method))
+        behind = max(0, requests - len(by_method) * limits[0].at_once)
         seconds.append(behind / sum(by_method.values()))
     return max(seconds)
 
 
-def _seconds(requests: int, rate: float) -> float:
+def _seconds(number: int, paced: _PacedLimit) -> float:
     """Return the seconds that requests take: the first one goes out at once."""
-    return max(0, requests - 1) / rate
+    return max(0, number - paced.at_once) / paced.rate
 
 
 def _quota_seconds(requests: int, seconds: float, quota: QuotaUse) -> float:
@@ -170,10 +228,14 @@ def _quota_seconds(requests: int, seconds: float, quota: QuotaUse) -> float:
     return max(0.0, now - between)
 
 
-def _shortages(requests: int, quotas: Sequence[QuotaUse]) -> list[QuotaShortage]:
+def _shortages(
+    loads: Mapping[bool, _Load], quotas: Sequence[QuotaUse]
+) -> list[QuotaShortage]:
+    """Return the quotas that do not suffice for the load of items, or of requests."""
     found: list[QuotaShortage] = []
     for quota in quotas:
         left = max(0, quota.left)
-        if requests > left:
-            found.append(QuotaShortage(quota.limit, left, requests - left))
+        number = loads[quota.limit.counts_items].number.usual
+        if number > left:
+            found.append(QuotaShortage(quota.limit, left, number - left))
     return found

@@ -9,15 +9,20 @@ from array import array
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from syncengine.sandbox.limits import LimitCounter, TwinLimit, counter_of
+
+_Arrival: TypeAlias = tuple[float, int]
+"""Time of a request, and the places that it takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class FullestWindow:
     """The most arrivals that one window of a limit saw, refused ones included.
 
-    A bucket has no windows of its own: any ``per`` seconds count as one.
+    They are counted in items where the limit counts these. A bucket has no windows of
+    its own: any ``per`` seconds count as one.
     """
 
     limit: TwinLimit
@@ -51,6 +56,10 @@ class Limiter:
             lambda: array("d")
         )
         """Times of all requests, refused ones too, by scope, method and route."""
+        self._items: defaultdict[tuple[str, str, str], array[int]] = defaultdict(
+            lambda: array("l")
+        )
+        """Numbers of items that these requests carried."""
 
     @property
     def limits(self) -> tuple[TwinLimit, ...]:
@@ -68,23 +77,25 @@ class Limiter:
         """Forget every request."""
         self._counters.clear()
         self._arrivals.clear()
+        self._items.clear()
 
     def arrive(
-        self, method: str, now: float, scope: str = "", route: str = ""
+        self, method: str, now: float, scope: str = "", route: str = "", items: int = 1
     ) -> float | None:
-        """Count a request that arrives.
+        """Count a request that arrives, and that carries so many items.
 
         Returns None if it is let in, else the seconds until one would be.
         """
         self._arrivals[scope, method, route].append(now)
+        self._items[scope, method, route].append(items)
         covering = list(self._covering(method, scope, route))
         # Every limit is looked at before a place is taken in any: a request that one of
         # them refuses must use up nothing of the others.
-        full = [each for each in covering if each.left(now) == 0]
-        waits = [each.free_in(now) for each in full]
+        full = [each for each in covering if each.left(now) < each.limit.places(items)]
+        waits = [each.free_in(now, each.limit.places(items)) for each in full]
         for each in covering:
             if not full or each.limit.count_refused:
-                each.take(now)
+                each.take(now, each.limit.places(items))
         # The request would be let in once the last of the full limits has a place.
         return max(waits, default=None)
 
@@ -93,7 +104,7 @@ class Limiter:
     ) -> LimitStanding | None:
         """Return how near the next request of a scope is to its narrowest limit.
 
-        None without a covering limit. Counts nothing.
+        None without a covering limit of requests. Counts nothing.
         """
         standings = self.standings(method, now, scope, route)
         return min(standings, key=_narrowness, default=None)
@@ -101,9 +112,14 @@ class Limiter:
     def standings(
         self, method: str, now: float, scope: str = "", route: str = ""
     ) -> list[LimitStanding]:
-        """Return how near the next request is to each limit that covers it."""
+        """Return how near the next request is to each limit that covers it.
+
+        Limits of items are left out: answers tell of requests only.
+        """
         standings = []
         for each in self._covering(method, scope, route):
+            if each.limit.counts == "items":
+                continue
             left = each.left(now)
             free_in = 0.0 if left else each.free_in(now)
             standings.append(LimitStanding(each.limit, left, free_in))
@@ -114,13 +130,16 @@ class Limiter:
 
         Scopes are looked at one by one, as the limit counts them.
         """
-        times_by_scope: defaultdict[str, list[float]] = defaultdict(list)
+        arrivals_by_scope: defaultdict[str, list[_Arrival]] = defaultdict(list)
         for (scope, method, route), times in self._arrivals.items():
             if limit.covers(method, route):
-                times_by_scope[scope].extend(times)
+                items = self._items[scope, method, route]
+                places = (limit.places(each) for each in items)
+                arrivals = zip(times, places, strict=True)
+                arrivals_by_scope[scope].extend(arrivals)
         fullest = 0
-        for arrivals in times_by_scope.values():
-            fullest = max(fullest, _fullest(sorted(arrivals), limit))
+        for arrivals_of_scope in arrivals_by_scope.values():
+            fullest = max(fullest, _fullest(sorted(arrivals_of_scope), limit))
         return FullestWindow(limit, fullest)
 
     def _covering(self, method: str, scope: str, route: str) -> Iterator[LimitCounter]:
@@ -141,15 +160,20 @@ def _narrowness(standing: LimitStanding) -> tuple[int, float]:
     return standing.left, -standing.free_in
 
 
-def _fullest(times: Sequence[float], limit: TwinLimit) -> int:
-    """Return the most of these times, in order, that one window of a limit holds."""
-    fullest = 0
-    window: deque[float] = deque()
+def _fullest(arrivals: Sequence[_Arrival], limit: TwinLimit) -> int:
+    """Return the most places of these arrivals that one window of a limit holds.
+
+    The arrivals are in order.
+    """
+    fullest = held = 0
+    window: deque[_Arrival] = deque()
     # The fullest window ends at one of the requests: it is enough to look, at each, how
     # many of those before it are still in the same window.
-    for at in times:
-        while window and limit.is_over(window[0], at):
-            window.popleft()
-        window.append(at)
-        fullest = max(fullest, len(window))
+    for at, places in arrivals:
+        while window and limit.is_over(window[0][0], at):
+            _, gone = window.popleft()
+            held -= gone
+        window.append((at, places))
+        held += places
+        fullest = max(fullest, held)
     return fullest

@@ -27,7 +27,8 @@ from syncengine.sandbox.validation import STRICT
 class TwinLimit:
     """At most ``calls`` requests in any ``per`` seconds, or in each fixed period.
 
-    The module describes the three kinds of counting.
+    The module describes the three kinds of counting. With ``counts`` it is a limit of
+    items: of contacts, of which a request may carry many.
     """
 
     __pydantic_config__ = STRICT
@@ -48,6 +49,8 @@ class TwinLimit:
     route: str | None = None
     """Regular expression that is searched in the routes it is about, such as
     ``POST /contact/{id}``; None: all."""
+    counts: Literal["requests", "items"] = "requests"
+    """Things that take a place each. A request that carries no batch is one item."""
 
     def __post_init__(self) -> None:
         if self.burst is not None and self.kind != "bucket":
@@ -63,6 +66,10 @@ class TwinLimit:
             return False
         return self.route is None or re.search(self.route, route) is not None
 
+    def places(self, items: int) -> int:
+        """Return the number of places that a request with so many items takes."""
+        return items if self.counts == "items" else 1
+
     def period(self, at: float) -> int:
         """Return the number of the fixed period that a moment belongs to."""
         return math.floor((at - self.phase) / self.per)
@@ -77,8 +84,9 @@ class TwinLimit:
 class LimitCounter(Protocol):
     """The places of one limit in one scope.
 
-    A place is the right to one request; a request takes it on its arrival. Times are
-    seconds since 1970 and never go back from one call to the next.
+    A place is the right to one request, or to one item of a request, which takes all of
+    its places on its arrival. Times are seconds since 1970 and never go back from one
+    call to the next.
     """
 
     limit: TwinLimit
@@ -86,14 +94,15 @@ class LimitCounter(Protocol):
     def left(self, now: float) -> int:
         """Return the number of free places."""
 
-    def free_in(self, now: float) -> float:
-        """Return the seconds until a place comes free.
+    def free_in(self, now: float, places: int = 1) -> float:
+        """Return the seconds until so many places are free.
 
-        Call it only where ``left`` is 0: with free places the result means nothing.
+        Call it only where fewer are ``left``: else the result means nothing. Where the
+        limit never has so many, one ``per`` is returned.
         """
 
-    def take(self, now: float) -> None:
-        """Take a place, or, where none is free, note one more that asked for it."""
+    def take(self, now: float, places: int = 1) -> None:
+        """Take places, or, where too few are free, note that they were asked for."""
 
 
 def counter_of(limit: TwinLimit) -> LimitCounter:
@@ -108,12 +117,12 @@ def counter_of(limit: TwinLimit) -> LimitCounter:
 
 
 class _SlidingCounter:
-    """Remembers the time of every request in the window."""
+    """Remembers the time of every place that was taken in the window."""
 
     def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._taken: deque[float] = deque()
-        """Times of the requests that took a place, oldest first."""
+        """Times at which places were taken, oldest first."""
 
     def left(self, now: float) -> int:
         while self._taken and self.limit.is_over(self._taken[0], now):
@@ -121,14 +130,18 @@ class _SlidingCounter:
         # Refused requests that count too may make it more than there are places.
         return max(0, self.limit.calls - len(self._taken))
 
-    def free_in(self, now: float) -> float:
+    def free_in(self, now: float, places: int = 1) -> float:
         # A place comes free when fewer than ``calls`` requests are in the window: when
-        # the one that is so many places from the newest leaves it.
-        leaves = self._taken[-self.limit.calls] + self.limit.per
+        # the one that is so many places from the newest leaves it. Many come free when
+        # so many fewer are.
+        bound = self.limit.calls - places + 1
+        if bound <= 0:
+            return self.limit.per
+        leaves = self._taken[-bound] + self.limit.per
         return leaves - now
 
-    def take(self, now: float) -> None:
-        self._taken.append(now)
+    def take(self, now: float, places: int = 1) -> None:
+        self._taken.extend([now] * places)
 
 
 class _FixedCounter:
@@ -146,17 +159,19 @@ class _FixedCounter:
             self._taken = 0
         return max(0, self.limit.calls - self._taken)
 
-    def free_in(self, now: float) -> float:
+    def free_in(self, now: float, places: int = 1) -> float:
+        if places > self.limit.calls:
+            return self.limit.per
         next_period = self.limit.period(now) + 1
         end = next_period * self.limit.per + self.limit.phase
         # Rounding may put the end a hair before a moment that still belongs to the
         # period.
         return max(0.0, end - now)
 
-    def take(self, now: float) -> None:
+    def take(self, now: float, places: int = 1) -> None:
         # Begins a new period where the old one is over.
         self.left(now)
-        self._taken += 1
+        self._taken += places
 
 
 class _BucketCounter:
@@ -178,12 +193,15 @@ class _BucketCounter:
         self._at = now
         return int(self._level)
 
-    def free_in(self, now: float) -> float:
+    def free_in(self, now: float, places: int = 1) -> float:
+        if places > self._size:
+            return self.limit.per
         self.left(now)
-        lacking = 1.0 - self._level
+        lacking = places - self._level
         return lacking * self.limit.per / self.limit.calls
 
-    def take(self, now: float) -> None:
-        # A refused request takes nothing from an empty bucket, even where it counts.
-        if self.left(now):
-            self._level -= 1.0
+    def take(self, now: float, places: int = 1) -> None:
+        # A refused request takes nothing from a bucket that holds too little, even
+        # where it counts.
+        if self.left(now) >= places:
+            self._level -= places

@@ -122,7 +122,7 @@ class Transport:
         """
         _refuse_broken(request)
         url, body = self._written(request)
-        attempts = _Attempts(self._gate, self._timeout, allowed)
+        attempts = _Attempts(self._gate, self._timeout, allowed, request.items)
         self._under_way.add(attempts)
         failure: RequestFailed | VendorHalted
         try:
@@ -219,7 +219,9 @@ class _Attempts:
     It is aiohttp's client middleware for the request: called for each attempt.
     """
 
-    def __init__(self, gate: Gate, timeout: float, allowed: SendCheck | None) -> None:
+    def __init__(
+        self, gate: Gate, timeout: float, allowed: SendCheck | None, items: int
+    ) -> None:
         self.deadline = asyncio.timeout(None)
         """Runs only while the vendor is waited for."""
         self.maybe_arrived = False
@@ -230,6 +232,7 @@ class _Attempts:
         self._gate = gate
         self._timeout = timeout
         self._allowed = allowed
+        self._items = items
         self._permit: Permit | None = None
         self._line: Line | None = None
         self._sending = False
@@ -247,7 +250,7 @@ class _Attempts:
         self.resent = self.maybe_arrived
         # The wait for the permit is no delay of the vendor's.
         self.deadline.reschedule(None)
-        self._permit = await self._gate.permit(request.method)
+        self._permit = await self._gate.permit(request.method, self._items)
         self._sending = False
         self.deadline.reschedule(_now() + self._timeout)
         try:

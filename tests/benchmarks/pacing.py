@@ -77,7 +77,7 @@ async def _measure(limit: Limit, windows: int) -> None:
         async with served("charles") as url:
             rows.append(_row(name, await _counted(url, gates, limit, windows), limit))
     table(
-        f"{limit.calls} requests in any {limit.per:g} s, counted at arrival in a "
+        f"{limit.most} requests in any {limit.per:g} s, counted at arrival in a "
         f"sliding and in fixed windows; {_JITTER * 1000:.0f} ms of jitter each way, "
         f"{_WORKERS} workers, {windows} windows after the first",
         (
@@ -110,9 +110,7 @@ class _Counted:
 def _row(name: str, counted: _Counted, limit: Limit) -> tuple[str, ...]:
     shares = counted.shares
     met = (
-        not counted.refused
-        and counted.fullest <= limit.calls
-        and median(shares) >= _AIM
+        not counted.refused and counted.fullest <= limit.most and median(shares) >= _AIM
     )
     return (
         name,
@@ -129,7 +127,7 @@ async def _counted(url: str, gates: Gates, limit: Limit, windows: int) -> _Count
     base, _, name = url.rpartition("/")
     admin = f"{base}/__sandbox/{name}"
     strictly = [
-        {"calls": limit.calls, "per": limit.per, "kind": kind}
+        {"calls": limit.most, "per": limit.per, "kind": kind}
         for kind in ("sliding", "fixed")
     ]
     answers = [
@@ -163,7 +161,7 @@ async def _counted(url: str, gates: Gates, limit: Limit, windows: int) -> _Count
         report["total"],
         report["refused"],
         fullest,
-        [100 * count / limit.calls for count in used[1:]],
+        [100 * count / limit.most for count in used[1:]],
     )
 
 
@@ -197,8 +195,8 @@ class _Jittery:
         self._random = Random(7)
         self.check = gate.check
 
-    async def permit(self, method: str) -> Permit:
-        permit = await self._gate.permit(method)
+    async def permit(self, method: str, items: int = 1) -> Permit:
+        permit = await self._gate.permit(method, items)
         await asyncio.sleep(self._random.uniform(0.0, _JITTER))
         return permit
 
@@ -214,9 +212,9 @@ class _Bucket:
     """A gate that trusts a token bucket; its own permits."""
 
     def __init__(self, limit: Limit) -> None:
-        self._bucket = AsyncLimiter(limit.calls, limit.per)
+        self._bucket = AsyncLimiter(limit.most, limit.per)
 
-    async def permit(self, _method: str) -> Permit:
+    async def permit(self, _method: str, _items: int = 1) -> Permit:
         await self._bucket.acquire()
         return self
 
@@ -237,11 +235,11 @@ class _Sends(_Bucket):
         self._limit = limit
         self._sent: deque[float] = deque()
 
-    async def permit(self, _method: str) -> Permit:
+    async def permit(self, _method: str, _items: int = 1) -> Permit:
         now = asyncio.get_running_loop().time()
         turn = (
             now
-            if len(self._sent) < self._limit.calls
+            if len(self._sent) < self._limit.most
             else max(now, self._sent.popleft() + self._limit.per)
         )
         self._sent.append(turn)

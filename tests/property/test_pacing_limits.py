@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import LeaseLost, StorageError
-from syncengine.model.limits import Limit
+from syncengine.model.limits import Limit, most_items
 from tests.support.memory.database import Database
 from tests.support.paced_processes import (
     TTL,
@@ -81,13 +81,16 @@ def sometimes(most: float) -> st.SearchStrategy[float]:
     return st.just(0.0) | seconds(most)
 
 
+PERIODS = st.sampled_from([0.5, 1.0, 2.0, 5.0, 12.0])
+METHODS = st.sampled_from([None, None, "GET", "POST"])
 LIMITS = st.lists(
-    st.builds(
-        Limit,
-        st.integers(1, 12),
-        st.sampled_from([0.5, 1.0, 2.0, 5.0, 12.0]),
-        st.sampled_from([None, None, "GET", "POST"]),
-    ),
+    st.builds(Limit, st.integers(1, 12), PERIODS, METHODS),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+ITEM_LIMITS = st.builds(Limit, st.none(), PERIODS, METHODS, items=st.integers(1, 40))
+MIXED_LIMITS = st.lists(
+    ITEM_LIMITS | st.builds(Limit, st.integers(1, 12), PERIODS, METHODS),
     min_size=1,
     max_size=3,
 ).map(tuple)
@@ -173,23 +176,27 @@ def _wire(history: History, life: Life, vendor: StrictVendor, random: Random) ->
 
 async def work_on_account(history: History, life: Life, wire: Wire, line: Line) -> None:
     """Work until the end, or until the lease or the database is gone."""
+    limits = life.limits or history.limits
+
+    async def send() -> None:
+        # Batches as large as the limits let through, and single contacts.
+        most = most_items(limits) or 20
+        items = wire.random.choice([1, most, wire.random.randint(1, most)])
+        await wire.send(pacing, wire.random.choice(["GET", "POST"]), items)
+
     # Longer than its lease lasts: it ends because it loses the lease.
     endless = life.seconds + (10 * TTL if life.ending is Ending.CUT_OFF else 0.0)
     try:
         async with holding(
             line,
-            life.limits or history.limits,
+            limits,
             in_flight=history.in_flight,
             settles_within=SETTLES_WITHIN,
             timeout=TIMEOUT,
         ) as pacing:
             wire.on_retry_after = pacing.pause
             pacing.prove()
-            await work(
-                history.workers,
-                lambda: wire.send(pacing, wire.random.choice(["GET", "POST"])),
-                endless,
-            )
+            await work(history.workers, send, endless)
     except* (LeaseLost, StorageError):
         assert life.ending is Ending.CUT_OFF or history.weather.frozen
 
@@ -204,8 +211,19 @@ def test_no_window_of_the_vendor_ever_holds_more_than_its_limit(
     assert all(wire.most_under_way <= history.in_flight for wire in lived.wires)
 
 
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(HISTORIES, MIXED_LIMITS)
+def test_no_window_of_the_vendor_ever_holds_more_items_than_its_limit(
+    history: History, limits: tuple[Limit, ...]
+) -> None:
+    """Requests carry one item or many; limits count these, or requests."""
+    lived = run(live(replace(history, limits=limits)))
+    assert lived.vendor.excess(limits) == {}
+    assert all(wire.most_under_way <= history.in_flight for wire in lived.wires)
+
+
 @settings(max_examples=80, derandomize=True, deadline=None)
-@given(HISTORIES, LIMITS | st.just(()), LIMITS)
+@given(HISTORIES, MIXED_LIMITS | st.just(()), MIXED_LIMITS)
 def test_a_changed_limit_counts_what_was_sent_before_it(
     history: History, before: tuple[Limit, ...], after: tuple[Limit, ...]
 ) -> None:
@@ -296,6 +314,24 @@ def test_a_backlog_changes_nothing(workers: int) -> None:
     assert vendor.use(A_MINUTE, since=60.0, windows=9) >= 0.98
 
 
+def test_batches_use_98_percent_of_a_minute_of_items() -> None:
+    """The time is the limit's own, where a batch is a share of it."""
+    limit = Limit(items=1000, per=60.0)
+
+    async def batches() -> StrictVendor:
+        vendor = StrictVendor()
+        wire = Wire(vendor, Weather(latency=0.15), Random(7))
+        with kept_in_memory():
+            async with holding(Line(), [limit, A_MINUTE], in_flight=8) as pacing:
+                pacing.prove()
+                await work(8, lambda: wire.send(pacing, "POST", 100), 16 * 60.0)
+        return vendor
+
+    vendor = run(batches())
+    assert vendor.excess([limit, A_MINUTE]) == {}
+    assert 0.98 <= vendor.use(limit, since=60.0, windows=15) <= 1.0
+
+
 def test_several_limits_are_kept_at_once_and_the_tightest_is_used() -> None:
     limits = [A_SECOND, A_MINUTE, Limit(150, 60.0, "GET")]
     vendor = run(paced(limits, Weather(), 11 * 60.0))
@@ -320,9 +356,9 @@ class Smooth:
     """A gate that trusts a token bucket."""
 
     def __init__(self, limit: Limit) -> None:
-        self._bucket = AsyncLimiter(limit.calls, limit.per)
+        self._bucket = AsyncLimiter(limit.most, limit.per)
 
-    async def permit(self, _method: str) -> Smooth:
+    async def permit(self, _method: str, _items: int = 1) -> Smooth:
         await self._bucket.acquire()
         return self
 
@@ -343,13 +379,13 @@ class SendsLog(Smooth):
         self._limit = limit
         self._sent: deque[float] = deque()
 
-    async def permit(self, _method: str) -> SendsLog:
+    async def permit(self, _method: str, _items: int = 1) -> SendsLog:
         while (  # noqa: ASYNC110
-            len(self._sent) == self._limit.calls
+            len(self._sent) == self._limit.most
             and now() < self._sent[0] + self._limit.per
         ):
             await asyncio.sleep(self._sent[0] + self._limit.per - now())
-        if len(self._sent) == self._limit.calls:
+        if len(self._sent) == self._limit.most:
             self._sent.popleft()
         self._sent.append(now())
         return self

@@ -362,7 +362,7 @@ class Wire:
     ) -> Response:
         about = self._waves.about(request, allowed)
         self._life.point(f"{about.label}: permit asked")
-        permit = await self._gate.permit(request.method)
+        permit = await self._gate.permit(request.method, request.items)
         try:
             await self._life.hop(f"{about.label}: permit granted")
             if allowed is not None:

@@ -196,7 +196,7 @@ class World:
     @property
     def strict(self) -> tuple[TwinLimit, ...]:
         return tuple(
-            TwinLimit(limit.calls, limit.per, "sliding") for limit in self.limits
+            TwinLimit(limit.most, limit.per, "sliding") for limit in self.limits
         )
 
     def freeze(self) -> Self:

@@ -35,6 +35,7 @@ class NotedGate:
 
     def __init__(self, *, wait: float = 0.0) -> None:
         self.methods: list[str] = []
+        self.items: list[int] = []
         self.fates: list[str] = []
         self.permitted: asyncio.Queue[str] = asyncio.Queue()
         self.checks = 0
@@ -43,11 +44,12 @@ class NotedGate:
         self.closing: AccountStopped | None = None
         self.shut: AccountStopped | None = None
 
-    async def permit(self, method: str) -> NotedPermit:
+    async def permit(self, method: str, items: int = 1) -> NotedPermit:
         await asyncio.sleep(self.wait)
         if self.shut is not None:
             raise self.shut
         self.methods.append(method)
+        self.items.append(items)
         self.permitted.put_nowait(method)
         return NotedPermit(self.fates)
 

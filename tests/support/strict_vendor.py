@@ -25,6 +25,7 @@ class Arrival:
 
     at: float
     method: str
+    items: int
     sender: object = field(compare=False, repr=False)
 
 
@@ -35,13 +36,12 @@ class StrictVendor:
     speed: float = 1.0
     arrivals: list[Arrival] = field(default_factory=list, repr=False)
 
-    def expect(self, after: float, method: str, sender: object = None) -> None:
+    def expect(
+        self, after: float, method: str, sender: object = None, items: int = 1
+    ) -> None:
         """Let a request arrive so many seconds from now, whatever its sender does."""
-        self.arrivals.append(
-            Arrival(
-                (asyncio.get_running_loop().time() + after) * self.speed, method, sender
-            )
-        )
+        at = (asyncio.get_running_loop().time() + after) * self.speed
+        self.arrivals.append(Arrival(at, method, items, sender))
 
     def excess(self, limits: Sequence[Limit], sender: object = None) -> dict[str, int]:
         """Return how far the fullest window exceeds each limit; empty if none does.
@@ -56,8 +56,13 @@ class StrictVendor:
                 if limit.method in (None, arrival.method)
             )
             times = [arrival.at for arrival in counted]
+            # Number of requests, or of items, before each arrival and after the last.
+            before = [0]
+            for arrival in counted:
+                share = 1 if limit.items is None else arrival.items
+                before.append(before[-1] + share)
             for kind, first, end in windows(times, limit.per):
-                beyond = end - first - limit.calls
+                beyond = before[end] - before[first] - (limit.calls or limit.items or 0)
                 if beyond <= 0:
                     continue
                 senders = [arrival.sender for arrival in counted[first:end]]
@@ -69,8 +74,11 @@ class StrictVendor:
     def use(self, limit: Limit, since: float, windows: int) -> float:
         """Return the share of a limit used in this many windows from a moment on."""
         until = since + windows * limit.per
-        used = sum(since <= arrival.at < until for arrival in self.arrivals)
-        return used / (windows * limit.calls)
+        within = [each for each in self.arrivals if since <= each.at < until]
+        if limit.items is not None:
+            return sum(each.items for each in within) / (windows * limit.items)
+        assert limit.calls is not None
+        return len(within) / (windows * limit.calls)
 
 
 def windows(times: Sequence[float], per: float) -> Iterator[tuple[str, int, int]]:
@@ -139,10 +147,10 @@ class Wire:
     permits: list[float] = field(default_factory=list)
     """The times at which permits were given."""
 
-    async def send(self, gate: Gate, method: str) -> None:
+    async def send(self, gate: Gate, method: str, items: int = 1) -> None:
         """Send one request, whatever becomes of it."""
         loop, weather = asyncio.get_running_loop(), self.weather
-        permit = await gate.permit(method)
+        permit = await gate.permit(method, items)
         self.permits.append(loop.time())
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
@@ -155,10 +163,10 @@ class Wire:
             gate.check()
             end = permit.abandoned
             if self._happens(weather.lost):
-                await self._lose(method)
+                await self._lose(method, items)
                 return
             up = weather.latency + self._upto(weather.jitter)
-            self.vendor.expect(up, method, self)
+            self.vendor.expect(up, method, self, items)
             served = weather.service
             if self._happens(weather.slow):
                 served += self._upto(5.0)
@@ -172,7 +180,7 @@ class Wire:
         if self._happens(weather.throttled):
             self.on_retry_after(self._upto(3.0))
 
-    async def _lose(self, method: str) -> None:
+    async def _lose(self, method: str, items: int) -> None:
         """Wait in vain for an answer.
 
         The request arrives meanwhile, or within ``settles_within`` of being given up,
@@ -182,12 +190,13 @@ class Wire:
         arrives_early = self._happens(0.3)
         if arrives_early:
             soonest = min(patience, self.settles_within)
-            self.vendor.expect(self._upto(soonest), method, self)
+            self.vendor.expect(self._upto(soonest), method, self, items)
         try:
             await asyncio.sleep(patience)
         finally:
             if not arrives_early and self._happens(0.7):
-                self.vendor.expect(self._upto(self.settles_within), method, self)
+                late = self._upto(self.settles_within)
+                self.vendor.expect(late, method, self, items)
 
     def _freeze(self) -> None:
         loop = asyncio.get_running_loop()

@@ -26,6 +26,10 @@ MEMBERS = (
 ONE_OF = (
     "needs one of: from (an array column), or columns (a boolean column for each name)"
 )
+ONE_OF_TWO = (
+    "needs one of: calls (a number of requests), or items (a number of contacts in "
+    "requests)"
+)
 DURATION = "must be a duration such as 500ms, 2s, 1m or 1d"
 COUNTRY = "must be a country's two capital letters by ISO 3166, such as DE, GB or US"
 ADDRESS = "must be an address that starts with http:// or https://"
@@ -248,6 +252,10 @@ LIMITS_AND_BRAKES = [
     ("limits: [{calls: 0, per: 1s}]", "limits.0.calls: must be 1 or more"),
     ("limits: [{calls: five, per: 1s}]", "limits.0.calls: must be a whole number"),
     ("limits: [{calls: 5}]", "limits.0.per: is missing"),
+    ("limits: [{per: 1s}]", f"limits.0: {ONE_OF_TWO}"),
+    ("limits: [{calls: 5, items: 9, per: 1s}]", f"limits.0: {ONE_OF_TWO}"),
+    ("limits: [{items: 0, per: 1s}]", "limits.0.items: must be 1 or more"),
+    ("limits: [{items: , per: 1s}]", f"limits.0.items: {NO_VALUE}"),
     ("limits: [{calls: 5, per: 1 minute}]", f"limits.0.per: {DURATION}"),
     (
         "limits: [{calls: 5, per: 1s}, {calls: 9, per: 1m, method: get}]",
@@ -255,10 +263,7 @@ LIMITS_AND_BRAKES = [
     ),
     (
         "limits: [{call: 5, per: 1s}]",
-        [
-            "limits.0.calls: is missing",
-            'limits.0.call: there is no such key; did you mean "calls"?',
-        ],
+        'limits.0.call: there is no such key; did you mean "calls"?',
     ),
     ("brakes: off", f"brakes: {MAPPING}"),
     (

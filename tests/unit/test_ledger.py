@@ -201,3 +201,82 @@ def test_a_limit_nobody_counted_for_waits_for_requests_that_were_given_up_right_
     new = restored(was, [Limit(3, 10.0)])
     assert free(new, SETTLES_WITHIN + WINDOW - 0.1) == 0
     assert free(new, SETTLES_WITHIN + WINDOW) == 3
+
+
+def items_left(book: Ledger, now: float, method: str = "GET") -> int:
+    """Return how many items one more request may carry."""
+    carried = 0
+    while book.room(method, now, carried + 1):
+        carried += 1
+    return carried
+
+
+ITEMS = Limit(items=10, per=10.0)
+
+
+def test_a_request_takes_a_place_for_each_of_its_items() -> None:
+    book = ledger(ITEMS, Limit(3, 10.0))
+    first = book.take("GET", 0.0, items=6)
+    assert first is not None
+    assert book.take("GET", 0.0, items=5) is None
+    assert items_left(book, 0.0) == 4
+    book.answered(first, 1.0)
+    assert items_left(book, 0.9 + WINDOW) == 4
+    assert items_left(book, 1.0 + WINDOW) == 10
+
+
+def test_single_requests_and_batches_count_as_one_where_requests_are_counted() -> None:
+    book = ledger(Limit(2, 10.0))
+    assert book.take("GET", 0.0, items=1000) is not None
+    assert free(book, 0.0) == 1
+
+
+def test_items_that_were_given_up_or_never_sent_come_back_all_together() -> None:
+    book = ledger(ITEMS)
+    lost, unsent = (book.take("GET", 0.0, items=number) for number in (7, 3))
+    assert lost is not None
+    assert unsent is not None
+    assert items_left(book, 0.0) == 0
+    book.unsent(unsent)
+    assert items_left(book, 0.0) == 3
+    book.abandoned(lost, 2.0)
+    assert items_left(book, 1.9 + SETTLES_WITHIN + WINDOW) == 3
+    assert items_left(book, 2.0 + SETTLES_WITHIN + WINDOW) == 10
+
+
+def test_a_filled_ledger_has_no_room_for_an_item() -> None:
+    book = ledger(ITEMS)
+    book.fill(0.0)
+    assert items_left(book, WINDOW - 0.1) == 0
+    assert items_left(book, WINDOW) == 10
+
+
+def test_a_dump_hands_on_items() -> None:
+    old = ledger(ITEMS)
+    answered, unanswered = (old.take("GET", 0.0, items=number) for number in (4, 3))
+    assert answered is not None
+    assert unanswered is not None
+    old.answered(answered, 1.0)
+    dump = old.dump(2.0)
+    assert dump["limits"] == [
+        {
+            "items": 10,
+            "per": 10.0,
+            "method": None,
+            "arrivals": [[-1.0, 4], [SETTLES_WITHIN, 3]],
+        }
+    ]
+    new = ledger(ITEMS)
+    new.restore(dump, elapsed=0.0, now=2.0)
+    assert items_left(new, 2.0) == 3
+    assert items_left(new, 1.01 + WINDOW) == 7
+    assert items_left(new, 2.01 + SETTLES_WITHIN + WINDOW) == 10
+
+
+@pytest.mark.parametrize("was", [Limit(10, 10.0), Limit(items=10, per=10.0)])
+@pytest.mark.parametrize("now", [Limit(10, 10.0), Limit(items=10, per=10.0)])
+def test_a_limit_of_items_does_not_believe_one_of_requests_nor_the_other_way_round(
+    was: Limit, now: Limit
+) -> None:
+    expected = 9 if was == now else 0
+    assert free(restored([was], [now]), 0.0) == expected

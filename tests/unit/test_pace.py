@@ -46,5 +46,33 @@ def test_a_method_of_its_own_limit_waits_for_both() -> None:
     assert times == pytest.approx([0.0, 0.1, 1.1, 1.1], abs=0.01)
 
 
+def test_a_batch_waits_until_the_items_before_it_have_had_their_time() -> None:
+    limits = [Limit(items=1000, per=60.0), Limit(items=5, per=1.0, method="GET")]
+
+    async def draw() -> list[float]:
+        pace, times = Pace(limits), []
+        for method, items in [("POST", 100), ("POST", 50), ("GET", 1), ("GET", 1)]:
+            await pace.draw(method, items)
+            times.append(asyncio.get_running_loop().time())
+        return times
+
+    # A thousand a minute: a hundred have their time after six seconds, fifty after
+    # three. The reads wait for their own limit, too.
+    assert run(draw()) == pytest.approx([0.0, 6.0, 9.0, 9.2], abs=0.06)
+
+
+def test_time_in_which_nothing_is_sent_is_not_saved_up() -> None:
+    async def draw() -> float:
+        pace = Pace([Limit(items=10, per=1.0)])
+        await pace.draw("GET", 10)
+        await asyncio.sleep(60.0)
+        began = asyncio.get_running_loop().time()
+        for _ in range(3):
+            await pace.draw("GET", 10)
+        return asyncio.get_running_loop().time() - began
+
+    assert run(draw()) >= 1.9
+
+
 def test_without_limits_nothing_waits() -> None:
     assert drawn([], ["GET"] * 1000)[-1] < 0.01

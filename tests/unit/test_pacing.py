@@ -233,6 +233,50 @@ def test_requests_that_were_never_sent_are_not_counted() -> None:
     gated(unsent, Limit(1, 0.01))
 
 
+def test_a_batch_too_large_for_every_window_stops_the_account() -> None:
+    """It would wait for ever; a limit of another method is no reason."""
+
+    async def too_large(gate: Pacing) -> None:
+        (await gate.permit("GET", 11)).answered()
+        (await gate.permit("POST", 10)).answered()
+        with pytest.raises(VendorHalted, match=r"11 contacts .* lets 10") as caught:
+            await gate.permit("POST", 11)
+        assert caught.value.setting == "limits"
+        assert gate.stopped is caught.value
+        assert (gate.requests, gate.items) == (2, 21)
+
+    gated(too_large, Limit(items=10, per=1.0, method="POST"))
+
+
+def test_a_batch_waits_for_all_of_its_items_and_nobody_passes_it_by() -> None:
+    async def batches(gate: Pacing) -> None:
+        first = await gate.permit("POST", 6)
+        second = asyncio.create_task(gate.permit("POST", 6))
+        await asyncio.sleep(0.1)
+        small = asyncio.create_task(gate.permit("POST", 1))
+        await asyncio.sleep(20.0)
+        assert not second.done()
+        assert not small.done()
+        first.answered()
+        answered_at = now()
+        await asyncio.gather(second, small)
+        assert now() - answered_at == pytest.approx(10.0, abs=0.7)
+        await let_go([second, small])
+
+    gated(batches, Limit(items=10, per=10.0))
+
+
+def test_a_long_window_of_items_is_kept_by_its_quota() -> None:
+    async def days(gate: Pacing) -> None:
+        for _ in range(3):
+            (await gate.permit("POST", 30)).answered()
+        assert now() < 1.0
+        with pytest.raises(VendorHalted, match="100 contacts is used up"):
+            await gate.permit("POST", 30)
+
+    gated(days, Limit(items=100, per=DAY), quotas=Quotas(now))
+
+
 def test_the_lease_is_asked_right_before_the_bytes_go_out() -> None:
     def lost() -> NoReturn:
         raise LeaseLost("gone")

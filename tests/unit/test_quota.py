@@ -172,3 +172,51 @@ def test_a_request_may_arrive_long_after_it_was_reserved_and_is_counted_from_the
         assert times[-1] > arrives + HOUR
 
     in_time(late)
+
+
+async def send_batches(pool: Quotas, sizes: list[int], every: float = 0.0) -> float:
+    """Send batches of these sizes; return when the last one was drawn."""
+    for size in sizes:
+        while not pool.try_draw("POST", size):  # noqa: ASYNC110 - as in ``send``
+            await asyncio.sleep(await pool.refill("POST", size))
+        await asyncio.sleep(every)
+    return now()
+
+
+def test_items_of_a_day_are_used_without_loss_and_beside_the_requests() -> None:
+    async def batches(store: Store) -> None:
+        pool = quotas(store, Limit(items=1000, per=DAY), Limit(40, DAY))
+        await send_batches(pool, [100] * 7 + [30] * 10)
+        assert not pool.try_draw("POST", 1)
+        with pytest.raises(VendorHalted, match="1000 contacts is used up"):
+            await pool.refill("POST", 1)
+        # The requests were counted as such: 17 of 40.
+        assert await quotas(store, Limit(40, DAY)).refill("GET") == 0.0
+
+    in_time(batches)
+
+
+def test_a_batch_takes_the_rest_of_a_block_and_what_it_lacks() -> None:
+    async def batches(store: Store) -> None:
+        pool = quotas(store, Limit(items=100_000, per=DAY))
+        await send_batches(pool, [1] * 60 + [100] * 30, every=0.1)
+        reserved = sum(store.reserved("all items"))
+        assert 3060 <= reserved <= 4060
+
+    in_time(batches)
+
+
+def test_a_batch_does_not_gather_its_items_crumb_by_crumb() -> None:
+    """A crumb would expire before the next one is free, again and again."""
+
+    async def batches(store: Store) -> None:
+        limit = Limit(items=100, per=HOUR)
+        for _ in range(10):
+            await send_batches(quotas(store, limit), [10])
+            await asyncio.sleep(300.0)
+        pool = quotas(store, limit, max_wait=2 * HOUR)
+        # Ten items become free every five minutes; the batch needs all places.
+        assert await send_batches(pool, [100]) < 2.2 * HOUR
+        assert sum(store.reserved("all items")) == 200
+
+    in_time(batches)

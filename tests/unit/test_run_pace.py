@@ -125,6 +125,7 @@ def test_an_estimate_is_never_nonsense(
         ((A_MINUTE, A_DAY), {"GET"}, A_MINUTE),
         ((A_DAY,), {"GET"}, A_DAY),
         ((A_MINUTE, Limit(10, 60.0, "POST")), {"GET"}, A_MINUTE),
+        ((A_MINUTE, Limit(items=300, per=60.0)), {"POST"}, A_MINUTE),
         ((A_MINUTE, Limit(10, 60.0, "POST")), {"POST"}, Limit(10, 60.0, "POST")),
     ],
 )
@@ -132,3 +133,13 @@ def test_the_limit_that_binds_is_the_tightest_of_those_that_apply(
     limits: tuple[Limit, ...], methods: set[str], binding: Limit | None
 ) -> None:
     assert binding_limit(limits, methods) == binding
+
+
+def test_a_limit_of_items_binds_where_requests_carry_many() -> None:
+    of_items = Limit(items=300, per=60.0)
+    limits = (A_MINUTE, of_items)
+    assert binding_limit(limits, {"POST"}, items_a_request=100.0) == of_items
+    samples = [PaceSample(0.0, 0, 0), PaceSample(20.0, 1000, 10)]
+    # Ninety more requests of a hundred contacts each, three a minute.
+    left = seconds_left(samples, 10_000, of_items, items_a_request=100.0)
+    assert left == pytest.approx(90 / 3 * 60.0)

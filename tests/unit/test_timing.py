@@ -29,6 +29,7 @@ def paced(
     used: Sequence[tuple[float, int]] = (),
     filled: bool = False,
     round_trip: float = ROUND_TRIP,
+    items: int = 1,
 ) -> float:
     """Return the seconds in which the gate lets requests of these methods through.
 
@@ -43,7 +44,7 @@ def paced(
         quotas = Quotas(lambda: clock[0] or start + loop.time())
         for age, requests in sorted(used, reverse=True):
             clock[0] = start - age
-            await quotas.reserve("all", [(A_DAY.calls, DAY_WINDOW)], requests)
+            await quotas.reserve("all", [(A_DAY.most, DAY_WINDOW)], requests)
         clock[0] = 0.0
         gate = Pacing(
             limits,
@@ -57,7 +58,7 @@ def paced(
 
         async def work() -> None:
             for method in to_send:
-                permit = await gate.permit(method)
+                permit = await gate.permit(method, items)
                 await asyncio.sleep(round_trip)
                 permit.answered()
 
@@ -97,6 +98,53 @@ def test_under_paced_limits(limits: tuple[Limit, ...], methods: list[str]) -> No
         assert real == pytest.approx(expected.seconds.usual, rel=0.03)
 
 
+BATCHES = [
+    ((Limit(items=1000, per=60.0), A_MINUTE), 100),
+    # Requests of 100 use 200 of 250 places.
+    ((Limit(items=250, per=60.0), A_MINUTE), 100),
+    ((Limit(items=100_000, per=60.0), A_SECOND), 100),
+    ((Limit(items=5, per=1.0),), 1),
+]
+
+
+@pytest.mark.parametrize(("limits", "size"), BATCHES)
+@pytest.mark.parametrize("round_trip", [ROUND_TRIP, 0.3])
+def test_under_limits_of_items(
+    limits: tuple[Limit, ...], size: int, round_trip: float
+) -> None:
+    """The slower one decides: that of the items, or that of the requests."""
+    requests = 120
+    expected = timing(
+        exactly(requests),
+        limits,
+        items=exactly(requests * size),
+        round_trip=round_trip,
+    )
+    real = paced(limits, ["POST"] * requests, items=size, round_trip=round_trip)
+    assert real == pytest.approx(expected.seconds.usual, rel=0.03)
+    assert expected.limit is not None
+    assert expected.limit.counts_items is (limits[0].most != 100_000)
+
+
+def test_a_quota_of_items_is_compared_with_the_items() -> None:
+    day = Limit(items=1000, per=86400.0)
+    quota = QuotaUse(day, DAY_WINDOW, ((3600.0, 400),))
+    enough = timing(exactly(6), (day,), items=exactly(600), quotas=[quota])
+    assert (enough.seconds.usual, enough.shortages) == (0.0, ())
+    short = timing(exactly(7), (day,), items=exactly(700), quotas=[quota])
+    assert short.limit == day
+    assert short.seconds.usual == pytest.approx(DAY_WINDOW - 3600.0, rel=0.01)
+    (shortage,) = short.shortages
+    assert (shortage.left, shortage.beyond) == (600, 100)
+
+
+def test_each_request_carries_one_item_where_nothing_else_is_known() -> None:
+    limits = (Limit(items=60, per=60.0, method="POST"), Limit(100, 60.0))
+    expected = timing(exactly(90), limits, by_method={"POST": 30, "GET": 60})
+    assert expected.limit == limits[1]
+    assert timing(exactly(90), limits).limit == limits[0]
+
+
 def test_without_knowing_the_methods_the_time_is_a_range() -> None:
     limits = (Limit(5, 1.0, "POST"), Limit(2, 1.0, "PUT"))
     unknown = timing(exactly(400), limits).seconds
@@ -121,7 +169,7 @@ def test_under_a_quota(requests: int, used: tuple[tuple[float, int], ...]) -> No
     expected = timing(exactly(requests), limits, quotas=(quota,))
     real = paced(limits, ["PUT"] * requests, used=used)
     assert real == pytest.approx(expected.seconds.usual, rel=0.05)
-    suffices = requests + sum(number for _, number in used) <= A_DAY.calls
+    suffices = requests + sum(number for _, number in used) <= A_DAY.most
     assert expected.limit == (limits[0] if suffices else A_DAY)
     assert [each.left + each.beyond for each in expected.shortages] == (
         [] if suffices else [requests]

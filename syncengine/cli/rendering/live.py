@@ -389,13 +389,13 @@ def _call_parts(snapshot: RunSnapshot, row: LiveRow) -> Iterator[Text]:
     limit = snapshot.limit
     if limit is None:
         yield Text(f"{pace:,} calls a minute")
-    elif limit.per > _LONGEST_MINUTE:
+    elif limit.per > _LONGEST_MINUTE or limit.counts_items:
         yield Text(f"{pace:,} calls a minute")
         yield Text(f"limit {limit_in_words(limit)}")
     else:
         # The last minute is counted in whole seconds, and may be a little longer than
         # the minute of the limit: 201 of 200 would look like a fault.
-        most = round(60 * limit.calls / limit.per)
+        most = round(60 * limit.most / limit.per)
         yield Text(f"{min(pace, most):,} of {most:,} calls a minute")
 
 

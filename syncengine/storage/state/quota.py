@@ -1,6 +1,7 @@
 """Counts of long windows (``ports.QuotaStore``).
 
-Requests are reserved per minute, by the database's clock.
+Requests, or the items that they carry, are reserved per minute, by the database's
+clock.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ class QuotaCounts(FencedStore):
 
     @patient
     async def reserve(
-        self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
+        self,
+        quota: str,
+        windows: Sequence[tuple[int, float]],
+        wanted: int,
+        least: int = 1,
     ) -> tuple[int, float]:
-        """Reserve up to ``wanted`` requests in every window.
+        """Reserve up to ``wanted`` requests in every window, ``least`` or none at all.
 
         ``windows`` are pairs: the requests that are allowed in so many seconds. Returns
         the number of requests that were reserved and, if that is 0, the seconds after
@@ -62,15 +67,19 @@ class QuotaCounts(FencedStore):
             if quota not in self._caught_up:
                 await connection.execute(_SQL["catch_up"], account, quota, REMEMBERED)
             for calls, per in windows:
+                # There is room for the fewest wanted once less than this is spent.
+                bound = calls - least + 1
                 row = await connection.fetchrow(
-                    _SQL["spent"], account, quota, per, calls
+                    _SQL["spent"], account, quota, per, bound
                 )
                 assert row is not None
                 calls_left = calls - row["spent"]
                 granted = min(granted, calls_left)
-                if calls_left <= 0:
+                if calls_left < least:
                     frees_in = max(frees_in, row["frees_in"] or 0.0, _SOON)
-            if granted > 0:
+            # Fewer would be of no use to a request that carries more, and would be
+            # lost with their block.
+            if granted >= least:
                 await connection.execute(_SQL["reserve"], account, quota, granted)
                 # Minutes are kept for two minutes more than the longest window needs,
                 # since a count may fall into the window with a whole minute.
@@ -79,6 +88,6 @@ class QuotaCounts(FencedStore):
                 await connection.execute(_SQL["forget"], account, quota, kept_for)
         # Only after the commit: else the requests of former runs would not count.
         self._caught_up.add(quota)
-        if granted > 0:
+        if granted >= least:
             return granted, 0.0
         return 0, frees_in

@@ -59,7 +59,7 @@ def test_the_spec_says_what_the_engine_needs(subject: VendorUnderTest) -> None:
         "careful one."
     )
     for limit in spec.limits:
-        assert limit.calls > 0, f"{subject}: {limit} allows no request"
+        assert limit.most > 0, f"{subject}: {limit} allows no request"
         assert limit.per > 0, f"{subject}: {limit} has no seconds"
         assert limit.method in {*METHODS, None}, f"{subject}: {limit} has no method"
     assert "base_url" not in spec.identity, (

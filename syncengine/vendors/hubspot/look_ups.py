@@ -212,7 +212,8 @@ class LookUps:
         """Search for phones, and read the contacts that the search names."""
         ids: dict[str, None] = {}
         for part in _parts_of_search(keys):
-            hits = yield from self._searched(_search_for(part, _spellings))
+            search = _search_for(part, _spellings)
+            hits = yield from self._searched(search, len(part))
             ids.update(dict.fromkeys(hits))
         shown = yield from self._shown(tuple(ids))
         return {key: self._hits(key, shown) for key in keys}
@@ -220,7 +221,7 @@ class LookUps:
     def by_similar_phone(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         """Return the contacts whose phone has the digits of the key's number."""
         search = _search_for((key,), _similar_spellings)
-        ids = yield from self._searched(search)
+        ids = yield from self._searched(search, 1)
         shown = yield from self._shown(ids)
         return tuple(
             self.view.remote(contact)
@@ -236,12 +237,17 @@ class LookUps:
             shown += [contact for contact in read.values() if contact is not None]
         return shown
 
-    def _searched(self, search: Mapping[str, Json]) -> Exchange[Sequence[str]]:
-        """Return the ids of the contacts that a search names, from all its pages."""
+    def _searched(
+        self, search: Mapping[str, Json], items: int
+    ) -> Exchange[Sequence[str]]:
+        """Return the ids of the contacts that a search names, from all its pages.
+
+        ``items`` is the number of phones that it is for.
+        """
         ids: dict[str, None] = {}
         after = "0"
         for _ in range(MAX_PAGES):
-            request = self.requests.search({**search, "after": after})
+            request = self.requests.search({**search, "after": after}, items)
             reply = yield from ask(request, ADDRESS_OR_TOKEN)
             if not reply.ok:
                 sent = (search["filterGroups"],)

@@ -70,7 +70,8 @@ class HubSpotRequests:
     def batch(self, action: str, inputs: Sequence[Json]) -> Request:
         """Return the request for ``create``, ``update``, ``upsert`` or ``archive``."""
         path = f"{self._contacts()}/batch/{action}"
-        return self._request("POST", path, json={"inputs": list(inputs)}, lists=True)
+        body = {"inputs": list(inputs)}
+        return self._request("POST", path, json=body, lists=True, items=len(inputs))
 
     def batch_read(
         self, ids: Sequence[str], id_property: str | None, properties: Sequence[str]
@@ -83,11 +84,16 @@ class HubSpotRequests:
         if id_property is not None:
             body["idProperty"] = id_property
         path = f"{self._contacts()}/batch/read"
-        return self._request("POST", path, json=body, reads=True, lists=True)
+        return self._request(
+            "POST", path, json=body, reads=True, lists=True, items=len(ids)
+        )
 
-    def search(self, body: Json) -> Request:
+    def search(self, body: Json, items: int) -> Request:
+        """Return the request for a search, which asks for so many contacts."""
         path = f"{self._contacts()}/search"
-        return self._request("POST", path, json=body, reads=True, lists=True)
+        return self._request(
+            "POST", path, json=body, reads=True, lists=True, items=items
+        )
 
     def change_list(
         self, list_id: str, change: str, contacts: Sequence[str]
@@ -96,7 +102,8 @@ class HubSpotRequests:
         lists = self._area("lists")
         path = f"{lists}/{path_segment(list_id)}/memberships/{change}"
         route = f"{lists}/{{list}}/memberships/{change}"
-        return self._request("PUT", path, route, json=list(contacts))
+        items = len(contacts)
+        return self._request("PUT", path, route, json=list(contacts), items=items)
 
     def lists_of(self, contact: str) -> Request:
         """Return the request for the lists that a contact is in."""
@@ -124,8 +131,12 @@ class HubSpotRequests:
         json: Json = None,
         reads: bool = False,
         lists: bool = False,
+        items: int = 1,
     ) -> Request:
-        """Return a request; its route is the path unless one is given."""
+        """Return a request; its route is the path unless one is given.
+
+        ``items`` is the number of contacts that it carries.
+        """
         return Request(
             method,
             path,
@@ -135,4 +146,6 @@ class HubSpotRequests:
             json=json,
             reads=reads,
             lists=lists,
+            # A batch of none is made for its route alone.
+            items=max(1, items),
         )

@@ -85,6 +85,10 @@ ClearWith: TypeAlias = Literal["empty", "null", "nothing"]
 """Value that clears a field at the vendor: the empty string, null, or none does."""
 
 
+_WHOLE_NUMBERS = (int, int | None)
+"""Types of whole numbers, which may have a default of None."""
+
+
 class Written(BaseModel):
     """A mapping in a configuration file, with keys that are known beforehand.
 
@@ -118,8 +122,9 @@ class Written(BaseModel):
         # line that was never finished.
         if value is None and name not in cls.EMPTY:
             raise ValueError("has no value")
-        if about.annotation in (int, float):
-            _refuse_guesses(value, is_whole=about.annotation is int)
+        if about.annotation in (*_WHOLE_NUMBERS, float):
+            is_whole = about.annotation in _WHOLE_NUMBERS
+            _refuse_guesses(value, is_whole=is_whole)
         if isinstance(value, str) and lists_names(about):
             return [value]
         return value

@@ -21,8 +21,16 @@ class Quotas:
         self.asked = 0
         """Number of calls so far."""
 
+    def reserved(self, quota: str) -> list[int]:
+        """Return the numbers that were reserved, by the minute."""
+        return [count for (name, _), count in self._reserved.items() if name == quota]
+
     async def reserve(
-        self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
+        self,
+        quota: str,
+        windows: Sequence[tuple[int, float]],
+        wanted: int,
+        least: int = 1,
     ) -> tuple[int, float]:
         self.asked += 1
         await self._hop("reserve quota: asked")
@@ -35,12 +43,13 @@ class Quotas:
             )
             left = calls - sum(count for _, count in counts)
             granted = min(granted, left)
-            if left <= 0:
-                frees_in = max(frees_in, _frees(counts, calls) + per + 60.0 - now, 0.01)
-        if granted > 0:
+            if left < least:
+                bound = calls - least + 1
+                frees_in = max(frees_in, _frees(counts, bound) + per + 60.0 - now, 0.01)
+        if granted >= least:
             self._reserved[quota, int(now // 60.0)] += granted
         await self._hop("reserve quota: committed")
-        return (granted, 0.0) if granted > 0 else (0, frees_in)
+        return (granted, 0.0) if granted >= least else (0, frees_in)
 
 
 def _frees(counts: Sequence[tuple[float, int]], calls: int) -> float:

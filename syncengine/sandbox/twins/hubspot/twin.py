@@ -245,8 +245,8 @@ class HubSpotTwin(ApiTwin[HubSpotStore, HubSpotSwitches]):
         if route is None or body is None:
             return ()
         if route.pattern.startswith(f"{_CONTACTS}/batch/") and isinstance(body, dict):
-            inputs: Sequence[Json] = body.get("inputs") or ()
-            return inputs
+            inputs = body.get("inputs")
+            return inputs if isinstance(inputs, list) else ()
         if route.pattern.endswith(("/add", "/remove")) and isinstance(body, list):
             return body
         return ()

@@ -200,7 +200,8 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
             return refusal
         scope = self.limit_scope(request)
         route = self.route(request)
-        wait = self.limiter.arrive(request.method, now, scope, route)
+        items = max(1, len(self.inputs(request)))
+        wait = self.limiter.arrive(request.method, now, scope, route, items)
         if wait is None:
             return None
         refusal = self.too_many_requests(request, now, wait)
