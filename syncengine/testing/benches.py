@@ -84,7 +84,13 @@ class Bench:
         """Return the twin's answer to a request."""
         self.now += 60.0
         self.requests.append(request)
-        self.responses.append(self.twin.handle(over_the_wire(request), self.now))
+        written = over_the_wire(request)
+        carried = len(self.twin.inputs(written))
+        assert request.items >= carried, (
+            f"{self.subject}: {request.route} carries {carried} contacts, and "
+            f"Request.items is {request.items}: some limits count these"
+        )
+        self.responses.append(self.twin.handle(written, self.now))
         return self.responses[-1]
 
     def last_answer_to(self, exchange: Exchange[object]) -> Response:

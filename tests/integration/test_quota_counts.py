@@ -95,6 +95,27 @@ async def test_quotas_and_accounts_are_counted_apart(state: State) -> None:
     assert await state.counts().reserve("all", [(10, HOUR)], 10) == (10, 0.0)
 
 
+async def test_a_batch_gets_all_it_needs_or_nothing(state: State) -> None:
+    counts = state.counts()
+    assert await counts.reserve("all items", [(10, HOUR)], 7, 7) == (7, 0.0)
+    await state.pass_by(30)
+    assert await counts.reserve("all items", [(10, HOUR)], 5, 3) == (3, 0.0)
+    await state.pass_by(32)
+    # Seven have left the window, three have not.
+    assert (await counts.reserve("all items", [(10, HOUR)], 9, 8))[0] == 0
+    assert await counts.reserve("all items", [(10, HOUR)], 9, 7) == (7, 0.0)
+
+
+async def test_items_of_runs_that_did_not_count_them_are_estimated(
+    state: State,
+) -> None:
+    await state.ran(10, minutes_ago=10)
+    # Ten requests about two contacts; and two contacts that were in one request.
+    await state.ran(2, minutes_ago=5)
+    granted, _ = await state.counts().reserve("all items", [(100, HOUR)], 100)
+    assert granted == 100 - 10 - 2 * 3
+
+
 async def test_the_counts_in_memory_are_those_in_postgres(state: State) -> None:
     """Ages are multiples of ten minutes, and windows are not.
 
@@ -105,9 +126,12 @@ async def test_the_counts_in_memory_are_those_in_postgres(state: State) -> None:
     memory, counts = Quotas(lambda: minute * 60.0), state.counts()
     for _ in range(60):
         granted, wait = await counts.reserve(
-            "all", windows, wanted := random.randint(1, 15)
+            "all",
+            windows,
+            wanted := random.randint(1, 15),
+            least := random.randint(1, wanted),
         )
-        expected, expected_wait = await memory.reserve("all", windows, wanted)
+        expected, expected_wait = await memory.reserve("all", windows, wanted, least)
         assert granted == expected
         assert wait == pytest.approx(expected_wait, abs=90.0)
         minute += (passing := 10 * random.randint(0, 2))

@@ -107,6 +107,7 @@ async def test_limits_are_counted_at_arrival() -> None:
             "phase": 0.0,
         }
         limit |= {"burst": None, "count_refused": False, "route": None}
+        limit |= {"counts": "requests"}
         assert answer["worst_window"] == [{**limit, "worst": 4}]
         assert [entry["status"] for entry in answer["log"]] == [200, 200, 429, 429]
 

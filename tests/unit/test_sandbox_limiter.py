@@ -251,3 +251,42 @@ def test_a_request_after_the_given_wait_is_let_in(limit: TwinLimit, full: int) -
             assert limiter.arrive("POST", now + wait / 2) is not None
             assert limiter.arrive("POST", now + wait) is None
             return
+
+
+@pytest.mark.parametrize("kind", ["sliding", "fixed", "bucket"])
+def test_a_limit_of_items_counts_what_a_request_carries(
+    kind: Literal["sliding", "fixed", "bucket"],
+) -> None:
+    items = TwinLimit(100, 10.0, kind, counts="items")
+    limiter = Limiter([items, TwinLimit(3, 10.0)])
+    assert limiter.arrive("POST", 0.0, items=60) is None
+    wait = limiter.arrive("POST", 0.0, items=41)
+    assert wait == pytest.approx(0.1 if kind == "bucket" else 10.0)
+    assert limiter.arrive("POST", 0.0, items=40) is None
+    assert limiter.arrive("GET", 0.05) is not None
+    # Beyond all places for ever: it is told to wait for a while.
+    assert limiter.arrive("POST", 50.0, items=101) == 10.0
+    assert limiter.worst(items).calls == 60 + 41 + 40 + 1
+    assert limiter.worst(TwinLimit(1, 10.0)).calls == 4
+    # Answers tell of requests only.
+    standing = limiter.standing("POST", 50.0)
+    assert standing is not None
+    assert standing.limit.counts == "requests"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_window_lets_more_items_in_and_the_given_wait_is_right(seed: int) -> None:
+    generator = random.Random(seed)
+    limiter = Limiter([TwinLimit(10, 16.0, counts="items")])
+    let_in: list[tuple[float, int]] = []
+    now = 0.0
+    for _ in range(300):
+        now += generator.randrange(6)
+        items = generator.randint(1, 10)
+        inside = sum(number for at, number in let_in if now - 16 < at)
+        wait = limiter.arrive("GET", now, items=items)
+        assert (wait is None) == (inside + items <= 10)
+        if wait is not None:
+            now += wait
+            assert limiter.arrive("GET", now, items=items) is None
+        let_in.append((now, items))

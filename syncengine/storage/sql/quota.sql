@@ -5,10 +5,15 @@ SELECT pg_advisory_xact_lock(hashtextextended('syncengine quota ' || $1::text ||
 -- name: catch_up
 -- Requests of runs that did not keep this quota, since the limit was not configured. Outcomes have their time, at the
 -- latest, but not their method, so all requests count. A run that keeps a quota has reserved since it started.
+-- Of a quota of items nobody has counted those: a request for many contacts is noted at one of them. Each contact is
+-- taken to have been in a request for each of its actions, and in three more to look it up.
 INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)
-SELECT $1, $2, date_trunc('minute', sent.at, 'UTC'), sum(sent.requests)
+SELECT $1, $2, date_trunc('minute', sent.at, 'UTC'),
+       sum(CASE WHEN $2 LIKE '% items' THEN greatest(sent.requests, cardinality(sent.actions) + 3)
+                ELSE sent.requests END)
 FROM syncengine.sync_run AS run JOIN syncengine.sync_outcome AS sent USING (run_id)
-WHERE run.account = $1 AND sent.requests > 0 AND sent.at > clock_timestamp() - make_interval(secs => $3)
+WHERE run.account = $1 AND sent.at > clock_timestamp() - make_interval(secs => $3)
+  AND (sent.requests > 0 OR $2 LIKE '% items' AND cardinality(sent.actions) > 0)
   AND run.started_at >= (SELECT coalesce(max(minute) + interval '1 minute', '-infinity')
                          FROM syncengine.sync_quota WHERE account = $1 AND quota = $2)
 GROUP BY 3
@@ -33,9 +38,11 @@ FROM counted
 WITH counted AS (
     SELECT minute, reserved FROM syncengine.sync_quota WHERE account = $1 AND quota = $2
     UNION ALL
-    SELECT date_trunc('minute', sent.at, 'UTC'), sent.requests
+    SELECT date_trunc('minute', sent.at, 'UTC'),
+           CASE WHEN $2 LIKE '% items' THEN greatest(sent.requests, cardinality(sent.actions) + 3)
+                ELSE sent.requests END
     FROM syncengine.sync_run AS run JOIN syncengine.sync_outcome AS sent USING (run_id)
-    WHERE run.account = $1 AND sent.requests > 0
+    WHERE run.account = $1 AND (sent.requests > 0 OR $2 LIKE '% items' AND cardinality(sent.actions) > 0)
       AND run.started_at >= (SELECT coalesce(max(minute) + interval '1 minute', '-infinity')
                              FROM syncengine.sync_quota WHERE account = $1 AND quota = $2)
 )

@@ -67,6 +67,11 @@ def test_many_calls_take_the_requests_of_one(
         f"{subject}: {len(calls)} calls {action} took {spent} requests, and "
         f"Capabilities.{action}.requests is {offer.requests}"
     )
+    items = max(request.items for request in bench.requests[-spent:])
+    assert items >= len(calls), (
+        f"{subject}: a request carries {len(calls)} contacts, and Request.items is "
+        f"{items}: some limits count these"
+    )
     for call in calls:
         answered = answers[call.contact_id].external_id
         assert call.external_id is None or answered in (None, call.external_id), (

@@ -161,6 +161,15 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
         del inputs  # only batches have some
         return request
 
+    def items(self, request: TwinRequest) -> int:
+        """Return the number of contacts that a request carries, for limits of items."""
+        try:
+            inputs = self.inputs(request)
+        except TwinRefusalError:
+            # Its body cannot be read: it is refused once it is carried out.
+            return 1
+        return max(1, len(inputs))
+
     # --- the interface of ``Twin`` ----------------------------------------------------
 
     @property
@@ -200,7 +209,7 @@ class ApiTwin(ABC, Generic[StoreT, SwitchesT]):
             return refusal
         scope = self.limit_scope(request)
         route = self.route(request)
-        items = max(1, len(self.inputs(request)))
+        items = self.items(request)
         wait = self.limiter.arrive(request.method, now, scope, route, items)
         if wait is None:
             return None
