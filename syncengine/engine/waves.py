@@ -232,16 +232,8 @@ class Waves:
             await self._answer_alone(members[0])
             return
         check = CheckOfAll(members)
-        meter = Meter(check)
-        _take_late_writes(members, meter)
-        step = members[0].step
-        is_repeatable = not isinstance(step, Send) or step.repeatable
-        assert self._bulk is not None, "only a vendor that takes many has waves"
-        make = partial(_exchange_of, self._bulk, members)
         try:
-            answered = await self._retrier.run_to_answer(
-                make, meter, repeatable=is_repeatable
-            )
+            answered = await self._ask_together(members, check)
         except ContactSuppressed as error:
             await self._go_on_without(members, check.refused, error)
         except CannotBeSent:
@@ -250,8 +242,24 @@ class Waves:
             self._fail_all(members, error)
         else:
             await self._share(members, answered)
+
+    async def _ask_together(
+        self, members: Sequence[_Member], check: CheckOfAll
+    ) -> AnsweredExchange[Rejected | Mapping[_Member, Any]]:
+        """Carry out the steps of several contacts by one request."""
+        meter = Meter(check)
+        _take_late_writes(members, meter)
+        step = members[0].step
+        is_repeatable = not isinstance(step, Send) or step.repeatable
+        assert self._bulk is not None, "only a vendor that takes many has waves"
+        make = partial(_exchange_of, self._bulk, members)
+        try:
+            return await self._retrier.run_to_answer(
+                make, meter, repeatable=is_repeatable
+            )
         finally:
-            # A request of many contacts is counted once: with the first of them.
+            # Before any of them has its answer, and goes on. A request of many contacts
+            # is counted once: with the first of them.
             members[0].meter.requests += meter.requests
             if meter.take_late_write():
                 for member in members:

@@ -295,6 +295,18 @@ def test_requests_are_counted_once() -> None:
     assert sum(meter.requests for meter in contacts.meters) == len(server.requests)
 
 
+def test_a_request_is_counted_before_its_contacts_go_on() -> None:
+    contacts = asking(Server(_without_b))
+    counted: list[int] = []
+
+    def count() -> None:
+        counted.append(sum(meter.requests for meter in contacts.meters))
+
+    contacts.server.before = count
+    run(contacts.together(update("a"), update("b"), update("c")))
+    assert counted == [0, 2]
+
+
 def test_nobody_waits_where_nobody_can_come() -> None:
     async def seconds() -> float:
         await asking(Server()).together(create("a"), update("b"))
