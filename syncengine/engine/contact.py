@@ -22,6 +22,7 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.stopping import StopFlag, sleep_unless_stopped
 from syncengine.engine.task import Task
+from syncengine.engine.value_waits import ValueWaits
 from syncengine.engine.waves import Waves
 from syncengine.model.calls import Applied
 from syncengine.planning.attempt.contact_attempt import contact_attempt, not_begun
@@ -38,6 +39,7 @@ from syncengine.planning.attempt.steps import (
     Claim,
     Find,
     NoteAccount,
+    NoteValueWait,
     Read,
     Send,
     Step,
@@ -81,6 +83,7 @@ class ContactSync:
         self._answer_numbers = itertools.count(1)
         """Numbers for ``AnsweredCall.number``."""
         self._overwritten: list[Overwritten] = []
+        self._value_waits = ValueWaits(self._rules)
 
     async def sync(self, job: Job) -> AttemptEnding:
         """Carry out one attempt of the contact, to its end.
@@ -90,6 +93,7 @@ class ContactSync:
         """
         if self._stopping.is_set():
             return not_begun(job, self._rules, self._retrier.stopped)
+        self._value_waits.begin(job.state.contact_id)
         allowed = None if self._consent is None else self._consent.about(job)
         meter = Meter(allowed)
         ending = await self._play(job, meter)
@@ -160,6 +164,8 @@ class ContactSync:
                 answer = await self._ownership.owner_of_answer(contact_id, step)
             case AskErasure(external_id, within):
                 answer = await self._store.is_erasing(external_id, within)
+            case NoteValueWait(wait):
+                answer = self._value_waits.note(contact_id, wait)
             case WriteIntent(intent):
                 await self._store.intend([intent])
             case Checkpoint(record, is_awaited):

@@ -7,7 +7,7 @@ come one after the other:
     probes          one contact of each group that was refused alike
     batches         removals first: they free match keys for the others
     recreations     contacts that were deleted at the vendor
-    more attempts   contacts that waited for another one, or for the vendor
+    more attempts   contacts that waited for another one, or for the vendor, in rounds
     judgement       of contacts that still wait, when all others have ended
 """
 
@@ -21,6 +21,7 @@ from syncengine.engine.contact import ContactSync
 from syncengine.engine.crowd import Crowd
 from syncengine.engine.judgement import Judge
 from syncengine.engine.open_batches import OpenBatches
+from syncengine.engine.postponed import Postponed
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.prepared import Prepared
 from syncengine.engine.recorder import Recorder
@@ -53,26 +54,6 @@ _AT_ONCE = 500
 async def nobody_is_created_again() -> Sequence[str]:
     """Return no contact."""
     return ()
-
-
-class _Postponed:
-    """Contacts that get another attempt in this run."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, tuple[int, Record]] = {}
-        """By contact: its batch, and the record to count should it get no attempt."""
-        self._ready_in = 0.0
-        """Seconds that the vendor needs before it can take the last of them."""
-
-    def add(self, job: Job, ending: AttemptEnding) -> None:
-        self.records[job.state.contact_id] = job.batch, ending.record
-        self._ready_in = max(self._ready_in, ending.ready_in)
-
-    def take_wait(self) -> float:
-        """Return the seconds until all of them are ready, and start counting anew."""
-        wait = self._ready_in if self.records else 0.0
-        self._ready_in = 0.0
-        return wait
 
 
 class Dispatcher:
@@ -130,7 +111,7 @@ class Dispatcher:
         self._judge = Judge(self._finish, stop, standing)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=crowd.workers)
         self._open_batches = OpenBatches(batches, recorder, tally, on_event)
-        self._postponed = _Postponed()
+        self._postponed = Postponed("" if waiting is None else waiting.destination)
 
     async def run(self) -> SourceError | None:
         """Work through every waiting batch. Raises StorageError, LeaseLost.
@@ -161,8 +142,12 @@ class Dispatcher:
         await self._settle()
         # Behind all others: by now the account has proved to be the known one.
         await self._recreate()
-        for attempt in range(2, LAST_ATTEMPT + 1):
-            await self._try_again(attempt)
+        attempt, was_tried = 2, True
+        # Further rounds are for chains of contacts that wait for each other. They come
+        # to an end: before a contact is tried again, its owner was.
+        while attempt <= LAST_ATTEMPT or was_tried:
+            was_tried = await self._try_again(attempt)
+            attempt += 1
 
     async def _end_run(self, *, is_finished: bool) -> None:
         """End the contacts whose end depends on those of others."""
@@ -241,24 +226,28 @@ class Dispatcher:
         if not self._stopping.is_set():
             await self._work_on(await self._recreations(), attempt=1, recreates=True)
 
-    async def _try_again(self, attempt: int) -> None:
+    async def _try_again(self, attempt: int) -> bool:
         """Try the contacts again that waited for another contact or for the vendor.
 
         Those that wait since a former run, for a contact that has moved in this one,
-        are tried as well.
+        are tried as well. Returns whether there were any.
         """
         wait = self._postponed.take_wait()
         if wait:
             await sleep_unless_stopped(self._stopping, wait)
         if self._stopping.is_set():
-            return
-        waited = list(self._postponed.records)
+            return False
+        returning: list[str] = []
         if self._waiting is not None:
-            waited += await self._waiting.moved()
+            waits = self._postponed.waits_for_values()
+            returning += await self._waiting.closing_rings(waits)
+            returning += await self._waiting.moved()
+        waited = self._postponed.take_ready(besides=returning) + returning
         # Each contact once: one may be among both.
         waited = list(dict.fromkeys(waited))
-        self._postponed.records.clear()
+        self._postponed.begin_round(waited)
         await self._work_on(waited, attempt)
+        return bool(waited)
 
     async def _work_on(
         self, contact_ids: Sequence[str], attempt: int, *, recreates: bool = False
@@ -322,15 +311,18 @@ class Dispatcher:
         if self._refusal_groups is not None:
             ending = self._refusal_groups.after_attempt(job, ending)
             self._tally.probes = self._refusal_groups.probes
-        if ending.postponed:
+        if self._postponed.is_worth_another(ending):
             # Recorded, and counted only if no further attempt replaces it.
             self._postponed.add(job, ending)
             self._recorder.put(job.batch, ending.record)
             self._open_batches.close_one(job.batch)
             return
-        if ending.waits_for and self._waiting is not None:
+        # A contact that an undo cannot put back yet stays deferred: nothing counts
+        # against its row, and the undo can be repeated.
+        waiting = self._waiting if job.undo is None else None
+        if ending.waits_for and waiting is not None:
             # Its batch stays open until it is judged, at the run's end.
-            self._waiting.add(job.batch, ending)
+            waiting.add(job.batch, ending)
             self._recorder.put(job.batch, ending.record)
         else:
             self._judge.note(job.batch, ending)

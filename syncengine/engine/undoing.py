@@ -179,7 +179,7 @@ class UndoPreparer(Preparer):
         finished: list[Record] = []
         for contact_id, undo in undos.items():
             item = self._plan_contact(
-                batch.number,
+                attempt,
                 states[contact_id],
                 attempt.rows.get(contact_id),
                 undo,
@@ -269,7 +269,7 @@ class UndoPreparer(Preparer):
 
     def _plan_contact(
         self,
-        batch: int,
+        attempt: BatchAttempt,
         state: ContactState,
         row: SourceRow | None,
         undo: ContactUndo,
@@ -284,7 +284,15 @@ class UndoPreparer(Preparer):
             target = Skip.LEFT_SOURCE
         if isinstance(target, Skip):
             return records_of_undo.left_alone(state, undo, target)
-        blank = Job(batch, state, target.desired, source_hash, Plan(), undo=undo)
+        blank = Job(
+            attempt.batch.number,
+            state,
+            target.desired,
+            source_hash,
+            Plan(),
+            attempt=attempt.number,
+            undo=undo,
+        )
         job = with_target(blank, target, self._capabilities)
         if isinstance(job, Rejected):
             return records_of_undo.refused(blank, state.known, job, ())

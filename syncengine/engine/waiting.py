@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from syncengine.model.work import KeyWait, Record
 from syncengine.planning.attempt import records
 from syncengine.planning.attempt.progress import AttemptEnding
-from syncengine.planning.waiting import refusal_of_waiting
+from syncengine.planning.waiting import (
+    closing_rings,
+    refusal_in_ring,
+    refusals_of_waiting,
+    stuck_in_rings,
+)
 from syncengine.ports import WaitStore
 
 
@@ -27,6 +32,8 @@ class _LastAttempt:
     """Number of the batch the contact is in."""
     record: Record
     wait: KeyWait
+    is_for_value: bool
+    """See ``AttemptEnding.waits_for_value``."""
 
 
 class Waiting:
@@ -39,7 +46,7 @@ class Waiting:
 
         A run about some contacts only does not try those of former runs as well.
         """
-        self._destination = destination
+        self.destination = destination
         self._store = store
         self._brings_back = brings_back
         self._ended: dict[str, _LastAttempt] = {}
@@ -48,7 +55,9 @@ class Waiting:
     def add(self, batch: int, ending: AttemptEnding) -> None:
         """Keep a contact that still waits after its last attempt."""
         assert ending.waits_for is not None, "only a contact that waits is kept"
-        last = _LastAttempt(batch, ending.record, ending.waits_for)
+        last = _LastAttempt(
+            batch, ending.record, ending.waits_for, ending.waits_for_value
+        )
         self._ended[ending.record.contact_id] = last
 
     async def moved(self) -> Sequence[str]:
@@ -59,6 +68,19 @@ class Waiting:
         if not self._brings_back:
             return ()
         return await self._store.moved()
+
+    async def closing_rings(self, waiting: Mapping[str, str]) -> Sequence[str]:
+        """Return contacts refused in former runs for which contacts of this one wait.
+
+        Only those that wait for these in turn; see ``planning.waiting``. ``waiting`` are
+        the contacts of this run that wait for values, with their owners. Raises
+        StorageError.
+        """
+        if not self._brings_back or not waiting:
+            return ()
+        blockers = await self._store.blockers(set(waiting.values()))
+        closing = closing_rings(waiting, blockers, self.destination)
+        return [each.partition("/")[2] for each in closing]
 
     async def judge(self, *, finished: bool) -> list[tuple[int, Record]]:
         """Return the batches and final records of the contacts that still wait.
@@ -88,23 +110,35 @@ class Waiting:
 
         Their waits are stored.
         """
-        owners = {last.wait.owner for last in ended.values()}
-        blockers = await self._store.blockers(owners)
+        owners = {
+            self._name(contact_id): last.wait.owner
+            for contact_id, last in ended.items()
+        }
+        by_value = {
+            self._name(contact_id)
+            for contact_id, last in ended.items()
+            if last.is_for_value
+        }
+        blockers = await self._store.blockers(set(owners.values()))
+        refusals = refusals_of_waiting(owners, blockers, self.destination)
+        stuck = stuck_in_rings(owners, by_value)
         refused: dict[str, Record] = {}
         waits: dict[str, KeyWait] = {}
         for contact_id, last in ended.items():
-            wait = last.wait
-            waiter = f"{self._destination}/{contact_id}"
-            refusal = refusal_of_waiting(
-                waiter, wait.owner, blockers, self._destination
-            )
+            name = self._name(contact_id)
+            refusal = refusals.get(name)
+            if refusal is None and name in stuck:
+                refusal = refusal_in_ring(last.wait.owner)
             if refusal is not None:
                 refused[contact_id] = records.blocked(
-                    last.record, wait.source_hash, refusal
+                    last.record, last.wait.source_hash, refusal
                 )
-                waits[contact_id] = wait
+                waits[contact_id] = last.wait
         if waits:
             # Stored before the refusals are. After a crash in the other order, refused
             # contacts would be left alone, and nothing would say when to try again.
             await self._store.keep(waits)
         return refused
+
+    def _name(self, contact_id: str) -> str:
+        return f"{self.destination}/{contact_id}"

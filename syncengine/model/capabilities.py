@@ -113,6 +113,9 @@ class Write:
     create makes no second contact with the value of one of them. An upsert goes by the
     first one that the destination's ``match_on`` names, and by ``identity`` where it
     names no other."""
+    unique: tuple[str, ...] = ()
+    """Of an update: fields of which only one contact may have a value. The vendor refuses
+    one that another contact has (``Exists``)."""
     tells_existing: bool = True
     """True where a create says so (``Exists``) when the vendor has the contact already.
     False where it may answer like a success then, with that contact's id, whether it

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from syncengine.model.calls import Action, Applied, Call
-from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.change import TAGS
 from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
@@ -170,6 +170,9 @@ def with_key_of_create(known: Known, capabilities: Capabilities) -> Known:
         key = pending.keys[0]
     if key is None or key.field not in create.keyed_by:
         return known
+    if _names_by_other_fields(pending, key, create):
+        # It may be a contact that had another value of the create, and not this one.
+        return known
     value = _value_at_vendor(key, pending)
     intended = pending.fields.get(key.field, key.value)
     if intended != value and _can_be_written_later(key.field, capabilities):
@@ -183,6 +186,12 @@ def with_key_of_create(known: Known, capabilities: Capabilities) -> Known:
         fields={**known.fields, key.field: value},
         pending=replace(pending, fields=unsettled),
     )
+
+
+def _names_by_other_fields(pending: Pending, key: MatchKey, create: Write) -> bool:
+    """Return whether a create carried further values that the vendor goes by."""
+    others = [name for name in create.keyed_by if name != key.field]
+    return any(pending.fields.get(name) not in (None, "") for name in others)
 
 
 def _can_be_written_later(name: str, capabilities: Capabilities) -> bool:

@@ -23,6 +23,8 @@ SHOWING = (
     "respond_io_v2",
     "whautomate:a second contact is refused",
     "charles",
+    "hubspot",
+    "hubspot:whole answers",
 )
 """Vendors at which a contact's key can change.
 

@@ -114,6 +114,18 @@ class Pair:
         vendor.capabilities = _with_wave_size(self.capabilities, size)
         return replace(self, subject=replace(self.subject, vendor=vendor))
 
+    @property
+    def keeps_apart(self) -> bool:
+        """Return whether an update is refused a match key that another contact has."""
+        update = self.capabilities.update
+        return update is not None and self.key in update.unique
+
+    @property
+    def frees_keys(self) -> bool:
+        """Return whether a contact can be left without its match key for a while."""
+        update = self.capabilities.update
+        return update is not None and matches(self.key or "", update.clears)
+
     def twin(self) -> Twin:
         twin = twins.load(self.subject.spec.twin or "")
         if self.subject.switches:

@@ -16,6 +16,9 @@ from tests.simulation.pair import Flaw
 from tests.simulation.world import World
 from tests.support.memory.database import StateRow
 
+_FOR_GOOD = 3
+"""Refusals after which a contact is left alone until its row changes."""
+
 
 def reasons(
     world: World, remotes: Mapping[str, Remote], in_step: AbstractSet[str]
@@ -59,14 +62,28 @@ def _own_reason(world: World, contact_id: str) -> str:
         return (
             "the vendor answered for another contact where it was asked about this one"
         )
-    if contact_id in world.possible_duplicates and "http_422" in codes:
+    if _is_refused_for_good(world, contact_id, codes):
         return (
-            "nobody is looked up, and a contact of the vendor's had its match key "
-            "when it was refused for good"
+            "a contact of the vendor's had its match key when it was refused for good"
         )
     if "duplicate_match_key" in codes and _has_former_key(world, contact_id):
         return "an undo has given another contact its former match key"
     return _flaw_reason(world, contact_id)
+
+
+def _is_refused_for_good(
+    world: World, contact_id: str, codes: AbstractSet[str | None]
+) -> bool:
+    """Return whether it was refused for a contact that is nobody's, and waits for none.
+
+    Either nobody is looked up, or the vendor refused an update.
+    """
+    if contact_id in world.possible_duplicates and "http_422" in codes:
+        return True
+    return world.pair.keeps_apart and any(
+        row.code == "ambiguous_match" and row.rejections >= _FOR_GOOD
+        for row in _states(world, contact_id)
+    )
 
 
 def _has_former_key(world: World, contact_id: str) -> bool:
@@ -152,11 +169,69 @@ class _Obstacles:
         for other in self._rivals(contact_id):
             if other in found or other in self.in_step:
                 return f"{other} asks for the same match key"
-        own = self.world.external_ids().get(contact_id)
-        if own in self.remotes:
-            return ""
-        owners = [self._owner(external_id) for external_id in self._copies(contact_id)]
+            if self.world.pair.keeps_apart and self._lost_its_key(contact_id):
+                return f"{other} asks for the same match key, and waits for it"
+        owners = self._holders(contact_id)
+        if self.world.external_ids().get(contact_id) in self.remotes:
+            return self._obstacle_to_update(contact_id, owners, found)
         return self._obstacle_among(owners, found)
+
+    def _obstacle_to_update(
+        self, contact_id: str, owners: list[str | None], found: Mapping[str, str]
+    ) -> str:
+        """Judge the contacts that have the match key which a contact is to get.
+
+        Most vendors let it have the key all the same.
+        """
+        if not self.world.pair.keeps_apart:
+            return ""
+        if None in owners:
+            return "a contact of the vendor's has its match key"
+        for owner in owners:
+            if owner in found:
+                return f"{owner} keeps its match key at the vendor"
+        if not self.world.pair.frees_keys and self._comes_back(contact_id):
+            return "several exchange their match keys, and none can be emptied"
+        return ""
+
+    def _comes_back(self, contact_id: str) -> bool:
+        """Return whether it waits for contacts that wait for it in the end."""
+        seen: set[str] = set()
+        owner: str | None = contact_id
+        while owner is not None and owner not in seen:
+            seen.add(owner)
+            holders = self._holders(owner)
+            owner = next((each for each in holders if each is not None), None)
+        return owner is not None
+
+    def _lost_its_key(self, contact_id: str) -> bool:
+        """Return whether the engine has left a match key to another row."""
+        states = _states(self.world, contact_id)
+        return any(row.code == "duplicate_match_key" for row in states)
+
+    def _holders(self, contact_id: str) -> list[str | None]:
+        """Return the owners of the other vendor contacts with its match key.
+
+        Or with another value that only one contact may have.
+        """
+        own = self.world.external_ids().get(contact_id)
+        copies = [*self._copies(contact_id), *self._copies_by_unique(contact_id)]
+        return [self._owner(each) for each in dict.fromkeys(copies) if each != own]
+
+    def _copies_by_unique(self, contact_id: str) -> list[str]:
+        """Return the vendor's contacts with a unique value of it that never changes."""
+        row = self.world.rows()[contact_id]
+        names = [name for name in self.world.pair.others if self._is_unique(name)]
+        return [
+            external_id
+            for name in names
+            for external_id, remote in self.remotes.items()
+            if self._has_one_of(remote.fields.get(name), name, [row[name]])
+        ]
+
+    def _is_unique(self, name: str) -> bool:
+        update = self.world.pair.capabilities.update
+        return update is not None and name in update.unique
 
     def _obstacle_among(
         self, owners: list[str | None], found: Mapping[str, str]

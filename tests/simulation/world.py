@@ -29,6 +29,7 @@ from syncengine.model.undo import TakenBack, UndoScope
 from syncengine.model.work import Status
 from syncengine.ports import SendCheck
 from syncengine.sandbox.limits import TwinLimit
+from syncengine.sandbox.twins.kit.answers import TwinRefusalError
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Seed, Twin
 from tests.simulation.life import SLOWEST, Life, Point
@@ -246,8 +247,8 @@ class World:
     def add_stranger(self, contact: int, key: int, tags: frozenset[str]) -> None:
         """Let somebody else make a contact with this match key at the vendor.
 
-        Nothing happens where the vendor lets only one contact have a key, and it is
-        taken, or where contacts have no match key.
+        Nothing happens where the vendor lets only one contact have a key, or another
+        value, and it is taken, or where contacts have no match key.
         """
         name = self.pair.key
         if name is None:
@@ -256,7 +257,10 @@ class World:
         if self.pair.one_each and self._is_taken(name, row[name]):
             return
         fields = {field: row[field] for field in (name, *self.pair.others)}
-        (made,) = self.twin.seed([Seed(fields, tuple(sorted(tags)))], self.clock())
+        try:
+            (made,) = self.twin.seed([Seed(fields, tuple(sorted(tags)))], self.clock())
+        except TwinRefusalError:
+            return
         # Read back and not taken from ``tags``: some vendors know no tags.
         self.strangers[made] = self._tags_of(made)
         (stranger,) = (
@@ -293,7 +297,7 @@ class World:
     ) -> None:
         """Merge a contact's copy into the newest contact that is not ours."""
         # Its match key belongs to no contact of any scene.
-        self.add_stranger(contact, 60 + contact, frozenset({"x"}))
+        self.add_stranger(60 + contact, 60 + contact, frozenset({"x"}))
         stranger = next(reversed(self.strangers), None)
         if stranger is None or not is_there(self.twin, stranger, self.clock()):
             return

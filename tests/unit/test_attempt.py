@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syncengine.errors import StorageError, VendorUnavailable
-from syncengine.model.calls import Action, Answer, Applied, OutcomeKind, Rejected
+from syncengine.model.calls import (
+    Action,
+    Answer,
+    Applied,
+    Exists,
+    OutcomeKind,
+    Rejected,
+)
 from syncengine.model.capabilities import Capabilities, Deletion, Write
-from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
+from syncengine.model.change import ChangedField
+from syncengine.model.contact import (
+    THIS_RUN,
+    Desired,
+    Known,
+    MatchKey,
+    Pending,
+    Remote,
+)
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.plan_file import Alternative, Case
 from syncengine.model.work import ContactState, LinkResult, Status
 from syncengine.planning import attempt as attempt_package
 from syncengine.planning.attempt.contact_attempt import contact_attempt
@@ -26,24 +42,28 @@ from syncengine.planning.attempt.steps import (
     AnsweredCall,
     AskGoingOn,
     AskOwnerOfAnswer,
+    AskOwners,
     CheckAccount,
     Checkpoint,
     Claim,
     Find,
     NoteAccount,
+    NoteValueWait,
     Read,
     Send,
     Step,
     Wait,
+    WriteIntent,
 )
 from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.plan_file import ApprovedContact, Digests
 
 _ATTEMPT = Path(attempt_package.__path__[0])
 KEY = MatchKey("ref", "7")
 WISH = Desired("7", {"ref": "7", "name": "Ilse"}, keys=(KEY,))
 CAN = Capabilities(
     create=Write(),
-    update=Write(),
+    update=Write(clears=("*",), unique=("ref",)),
     delete=Deletion(),
     find_by=("ref",),
     settles_within=30.0,
@@ -80,17 +100,31 @@ class Played:
         for step in self.steps:
             if isinstance(step, Send):
                 names.append(step.call.action.value)
-            elif isinstance(step, Find | Wait):
+            elif isinstance(
+                step, Find | Wait | AskOwners | NoteValueWait | WriteIntent
+            ):
                 names.append(type(step).__name__)
         return names
 
 
-def played(known: Known, replies: Sequence[Reply]) -> Played:
-    """Play an attempt; ``replies`` are the answers to calls, look-ups and waits."""
-    plan = plan_contact(WISH, known, CAN)
+def job_of(known: Known, can: Capabilities = CAN) -> Job:
+    plan = plan_contact(WISH, known, can)
     assert isinstance(plan, Plan)
-    state = ContactState("7", known)
-    attempt = contact_attempt(Job(1, state, WISH, 1, plan), RULES)
+    return Job(1, ContactState("7", known), WISH, 1, plan)
+
+
+def played(
+    known: Known,
+    replies: Sequence[Reply],
+    job: Job | None = None,
+    can: Capabilities = CAN,
+) -> Played:
+    """Play an attempt; ``replies`` are the answers to its questions.
+
+    Only those to calls, look-ups and waits, and about owners, are told.
+    """
+    rules = replace(RULES, capabilities=can)
+    attempt = contact_attempt(job or job_of(known, can), rules)
     left = list(replies)
     steps: list[Step[Any]] = []
     step = next(attempt)
@@ -112,13 +146,15 @@ def _reply(step: Step[Any], left: list[Reply]) -> Reply:
         case Send():
             reply = left.pop(0)
             return reply if isinstance(reply, Exception) else _answered(reply)
-        case Find() | Read() | Wait():
+        case Find() | Read() | Wait() | AskOwners() | NoteValueWait():
             return left.pop(0)
         case Claim():
             return LinkResult(None)
         case AskGoingOn():
             return True
         case AskOwnerOfAnswer() | CheckAccount() | NoteAccount() | Checkpoint():
+            return None
+        case WriteIntent():
             return None
     raise AssertionError(step)
 
@@ -185,6 +221,121 @@ def test_what_is_asked_and_how_it_ends(
     assert record.status is status
     is_unknown = kind == OutcomeKind.UNKNOWN
     assert (record.known.pending is not None) == is_unknown
+
+
+# --- a value that another contact has -------------------------------------------------
+
+HOLDER = Exists(Remote("v8", {"ref": "7"}))
+"""The answer to an update: the value belongs to that contact."""
+OWNED: Mapping[str, str] = {"v8": "here/8"}
+OLD = Known("v7", fields={"ref": "1", "name": "Ilse"}, key=MatchKey("ref", "1"))
+"""The contact is to have another value than it has."""
+OFFERED = ["update", "AskOwners", "NoteValueWait"]
+LETTING_GO = [*OFFERED, "WriteIntent", "update"]
+APPROVED = ApprovedContact(
+    (Alternative(Case.AS_KNOWN, (Digests(b"k").call(job_of(OLD).plan.calls[0]),)),),
+    Digests(b"k"),
+)
+
+
+@pytest.mark.parametrize(
+    ("replies", "asked", "kind", "known_ref", "unknown", "lets_go"),
+    [
+        # The holder is nobody's: a person has to decide.
+        ([HOLDER, {}], OFFERED[:2], "rejected", "1", None, False),
+        # It is ours, and may let go: it is waited for.
+        ([HOLDER, OWNED, ()], OFFERED, "deferred", "1", None, False),
+        # Both wait for each other: this one lets go first, and waits as well.
+        (
+            [HOLDER, OWNED, ("ref",), Applied("v7")],
+            LETTING_GO,
+            "deferred",
+            None,
+            None,
+            True,
+        ),
+        # The answer to that is lost: what is there now is unknown.
+        (
+            [HOLDER, OWNED, ("ref",), LOST],
+            LETTING_GO,
+            "unknown",
+            "1",
+            {"ref": None},
+            False,
+        ),
+        ([HOLDER, OWNED, ("ref",), UNSENT], LETTING_GO, "deferred", "1", None, False),
+        # It is refused, or is answered as if it asked for a value: that ends it.
+        ([HOLDER, OWNED, ("ref",), REFUSED], LETTING_GO, "rejected", "1", None, False),
+        (
+            [HOLDER, OWNED, ("ref",), HOLDER, OWNED],
+            [*LETTING_GO, "AskOwners"],
+            "deferred",
+            "1",
+            None,
+            True,
+        ),
+    ],
+)
+def test_a_value_that_another_contact_has(
+    replies: list[Reply],
+    asked: list[str],
+    kind: str,
+    known_ref: str | None,
+    unknown: Mapping[str, Json] | None,
+    lets_go: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    ending = played(OLD, replies).ending
+    record = ending.record
+    assert played(OLD, replies).asked == asked
+    assert record.outcome is not None
+    assert record.outcome.kind == kind
+    assert record.known.fields.get("ref") == known_ref
+    assert (record.known.unknown_fields or None) == unknown
+    assert ending.lets_go == lets_go
+    is_waiting = kind == "deferred" and "AskOwners" in asked and UNSENT not in replies
+    assert (ending.waits_for is not None) == is_waiting
+
+
+def test_letting_go_is_written_down_before_and_after() -> None:
+    steps = played(OLD, [HOLDER, OWNED, ("ref",), Applied("v7")]).steps
+    (intent,) = [step.intent for step in steps if isinstance(step, WriteIntent)]
+    assert intent.pending.fields == {"ref": None}
+    (done,) = [step for step in steps if isinstance(step, Checkpoint)]
+    assert done.is_awaited
+    assert "ref" not in done.record.known.fields
+    kinds = [type(step) for step in steps]
+    order = (NoteValueWait, WriteIntent, Checkpoint)
+    assert [kind for kind in kinds if kind in order] == list(order)
+
+
+def test_the_change_of_one_that_let_go_is_from_its_old_value_to_its_new_one() -> None:
+    first = played(OLD, [HOLDER, OWNED, ("ref",), Applied("v7")]).ending.record
+    job = job_of(first.known)
+    state = replace(job.state, changes=first.changes)
+    then = played(first.known, [Applied("v7")], replace(job, state=state))
+    change = then.ending.record.changes[THIS_RUN]
+    assert change is not None
+    assert change.fields == {"ref": ChangedField("7", "1", is_old_known=True)}
+
+
+@pytest.mark.parametrize(
+    ("job", "can", "may_be_stuck"),
+    [
+        # A plan file does not say that the value is emptied; another run may do it.
+        (replace(job_of(OLD), approved=APPROVED), CAN, False),
+        # The vendor takes no empty value: then nobody can move.
+        (job_of(OLD), replace(CAN, update=Write(unique=("ref",))), True),
+    ],
+)
+def test_nothing_is_emptied_where_it_may_not_be(
+    job: Job,
+    can: Capabilities,
+    may_be_stuck: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    result = played(OLD, [HOLDER, OWNED, ("ref",)], job, can)
+    assert result.asked == OFFERED
+    assert not result.ending.lets_go
+    assert result.ending.waits_for_value == may_be_stuck
 
 
 def test_a_distrusted_contact_is_read_and_what_is_shown_is_not_sent_again() -> None:

@@ -110,7 +110,7 @@ def _end_unreachable(attempt: Attempt, error: VendorUnavailable) -> AttemptEndin
     """
     attempt.is_counted = attempt.is_counted or error.is_counted
     ending = endings.deferred(attempt, "unreachable", error)
-    is_last = attempt.job.attempt == LAST_ATTEMPT
+    is_last = attempt.job.attempt >= LAST_ATTEMPT
     if is_last or not is_not_ready_yet(error, attempt.actions):
         return ending
     return replace(ending, postponed=True, ready_in=attempt.rules.ready_in)

@@ -7,6 +7,7 @@ of requests is not known here: whoever plays the attempt adds it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from syncengine.errors import AccountStopped, VendorUnavailable, where_it_broke
@@ -224,13 +225,22 @@ def gone(
     return AttemptEnding(record)
 
 
-def key_reserved(attempt: Attempt, owner: str) -> AttemptEnding:
+def key_reserved(
+    attempt: Attempt, owner: str, values: Collection[str] = ()
+) -> AttemptEnding:
     """Return the end of a contact whose match key another one has at the vendor.
 
-    ``owner`` is that other one, as ``destination/contact_id``.
+    ``owner`` is that other one, as ``destination/contact_id``; ``values`` are the names
+    of further fields with a value that only one contact may have, and that it has.
     """
+    keys = [key.field for key in attempt.job.keys]
+    others = [name for name in values if name not in keys]
+    belongs = "its match key still belongs"
+    if others:
+        named = ", ".join(f'"{name}"' for name in others)
+        belongs = f"its value of {named}, which only one contact may have, belongs"
     message = (
-        f"its match key still belongs to contact {name_of_owner(owner)} at the vendor, "
+        f"{belongs} to contact {name_of_owner(owner)} at the vendor, "
         "which has to be synced first"
     )
     record = records.deferred(
@@ -240,10 +250,26 @@ def key_reserved(attempt: Attempt, owner: str) -> AttemptEnding:
         message,
         actions=attempt.actions,
     )
-    fields = tuple(key.field for key in attempt.job.keys)
-    wait = KeyWait(owner, fields, attempt.job.source_hash)
+    wait = KeyWait(owner, (*keys, *others), attempt.job.source_hash)
     # One more attempt in this run is worth it: the owner may let go in between.
     return AttemptEnding(record, postponed=attempt.job.attempt == 1, waits_for=wait)
+
+
+def value_reserved(
+    attempt: Attempt, owner: str, values: Collection[str]
+) -> AttemptEnding:
+    """Return the end of a contact that was refused values which another one has.
+
+    ``values`` are the names of their fields.
+    """
+    # An undo, and the run of a plan file, send nothing else in order to get through:
+    # that two contacts wait for each other there does not mean that they always will.
+    is_free = attempt.job.undo is None and attempt.job.approved is None
+    return replace(
+        key_reserved(attempt, owner, values),
+        waits_for_value=is_free,
+        lets_go=attempt.lets_go,
+    )
 
 
 def behind_newcomer(attempt: Attempt, newcomer: str) -> AttemptEnding:

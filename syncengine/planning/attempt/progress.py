@@ -21,7 +21,8 @@ from syncengine.planning.senders import with_earlier_senders
 
 LAST_ATTEMPT = 3
 """Number of the last attempt of a contact in a run: the first may be followed by a wait
-for another contact, and by one for the vendor."""
+for another contact, and by one for the vendor. Only contacts that wait in a chain for
+one another get further ones."""
 
 
 class Next(Enum):
@@ -61,6 +62,11 @@ class AttemptEnding:
     key at the vendor may let go, or the vendor is not ready (``ready_in``)."""
     waits_for: KeyWait | None = None
     """Contact to wait for, where another one has its match key at the vendor."""
+    waits_for_value: bool = False
+    """True where the vendor refused it a value of that contact, so that two of them may
+    wait for each other."""
+    lets_go: bool = False
+    """True where it has let go of its own value, for which others wait."""
     ready_in: float = 0.0
     """Seconds until the vendor can be expected to take a write of this contact."""
     answered: int = 0
@@ -106,6 +112,8 @@ class Attempt:
     """Changes of this run at the contact so far, and what is settled of others."""
     is_new: bool = False
     """True where the attempt has created the contact, for certain."""
+    lets_go: bool = False
+    """True where it lets go of a value, or has, for which another contact waits."""
 
     @property
     def contact_id(self) -> str:

@@ -26,6 +26,7 @@ from syncengine.model.calls import (
     rejected_other_id,
 )
 from syncengine.model.contact import Known, Pending, Remote
+from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Intent
 from syncengine.planning.attempt import endings, finding, records, settling
@@ -57,6 +58,7 @@ from syncengine.planning.attempt.steps import (
     Checkpoint,
     Claim,
     NoteAccount,
+    NoteValueWait,
     Send,
     Steps,
     WriteIntent,
@@ -80,6 +82,7 @@ from syncengine.planning.learning import (
 )
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal, unknown_after_removal
+from syncengine.planning.rings import ValueWait, plan_release, taken_values
 from syncengine.planning.undo import Skip
 
 _ACTIONS_THAT_GIVE_IDS = (Action.CREATE, Action.UPSERT)
@@ -99,9 +102,14 @@ class _PlannedCall:
     """True where something was unknown before the plan's first call."""
     is_first: bool
 
+    @property
+    def all(self) -> tuple[Call, ...]:
+        """The call and those behind it."""
+        return (self.call, *self.rest)
+
     def unknown_without_answer(self) -> Pending | None:
         """Return what is unknown while the call may have been carried out or not."""
-        return remaining_intent((self.call, *self.rest), age=0.0, besides=self.left)
+        return remaining_intent(self.all, age=0.0, besides=self.left)
 
     def unknown_when_applied(self) -> Pending | None:
         """Return what is unknown once the call is applied, and the rest is not sent."""
@@ -288,7 +296,7 @@ def _judge_refusal(
 
 def _judge_taken_value(
     attempt: Attempt, step: _PlannedCall, holder: Remote, *, after_lost_try: bool
-) -> Steps[AttemptEnding]:
+) -> Steps[AttemptEnding | Next]:
     """End the attempt of a contact with a value that another contact has there.
 
     Where that one is ours, too, it may be about to let go of it, and is waited for.
@@ -299,7 +307,60 @@ def _judge_taken_value(
     owner = owners.get(holder.external_id)
     if owner is None:
         return endings.rejected(attempt, VALUE_TAKEN)
-    return endings.key_reserved(attempt, owner)
+    rules = attempt.rules
+    wanted = step.call.fields
+    values = taken_values(wanted, holder, rules.capabilities, rules.same)
+    # Once only in an attempt: the call that lets go may be refused for a value, too.
+    if not attempt.lets_go:
+        changes: dict[str, Json] = {}
+        for call in step.all:
+            changes.update(call.fields)
+        result = yield from _break_ring(attempt, ValueWait(owner, values, changes))
+        if result is not None:
+            return result
+    return endings.value_reserved(attempt, owner, tuple(values))
+
+
+def _break_ring(
+    attempt: Attempt, wait: ValueWait
+) -> Steps[AttemptEnding | Next | None]:
+    """Note a wait, and let go of the contact's own value where that closes a ring.
+
+    Returns None where the contact goes on waiting.
+    """
+    job = attempt.job
+    names = yield from ask(NoteValueWait(wait))
+    # Only the row of a contact says that it may lose its value for a moment: an undo
+    # puts back what was there, and a plan file says what may be sent.
+    if not names or job.desired is None or job.undo is not None:
+        return None
+    if job.approved is not None:
+        return None
+    plan = plan_release(
+        attempt.contact_id, attempt.known, names, attempt.rules.capabilities
+    )
+    # In a run that is stopped the others would not be tried again.
+    if plan is None or not (yield from ask(AskGoingOn())):
+        return None
+    return (yield from _let_go(attempt, plan))
+
+
+def _let_go(attempt: Attempt, plan: Plan) -> Steps[AttemptEnding | Next | None]:
+    """Empty the values that others wait for; None where that is done."""
+    attempt.lets_go = True
+    # A crash behind this call leaves an intent without an outcome: the next run sends
+    # the fields again, whatever is there by then.
+    pending = intent_of_plan(None, attempt.known, plan)
+    yield from ask(WriteIntent(Intent(attempt.contact_id, pending)))
+    left = still_unknown(attempt.known, plan, manages_tags=False)
+    was_unknown = attempt.known.pending is not None
+    release = _PlannedCall(plan.calls[0], (), left, was_unknown, is_first=True)
+    result = yield from _send_call(attempt, release)
+    if result is not None:
+        return result
+    attempt.note_unknown(left)
+    yield from _record_step(attempt, attempt.known.pending, is_awaited=True)
+    return None
 
 
 def _plan_without(attempt: Attempt, missing: str) -> Steps[AttemptEnding | Next]:

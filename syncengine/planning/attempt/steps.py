@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from syncengine.model.calls import Answer, Call
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.work import Intent, LinkResult, Record
+from syncengine.planning.rings import ValueWait
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -138,6 +139,17 @@ class AskErasure(Step[bool]):
     external_id: str
     within: float
     """Seconds that the vendor takes for a deletion."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteValueWait(Step[tuple[str, ...]]):
+    """Note that the contact waits for values which another one has at the vendor.
+
+    The answer are the fields in which it has to let go of its own values, since its
+    wait closes a ring (``planning.rings``); mostly there are none.
+    """
+
+    wait: ValueWait
 
 
 # What is written down.

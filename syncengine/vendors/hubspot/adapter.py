@@ -509,6 +509,7 @@ def _unsendable(call: Call) -> Rejected | None:
 
 def _capabilities(settings: HubSpotSettings) -> Capabilities:
     unique = own_unique(settings.unique_properties)
+    every_unique = tuple(dict.fromkeys((*settings.unique_properties, EMAIL)))
     clears: tuple[str, ...] = ("*",) if settings.clear_with == "empty" else ()
     size = settings.batch_size
     appends = settings.tags_property is not None and settings.tags_by == "append"
@@ -528,13 +529,14 @@ def _capabilities(settings: HubSpotSettings) -> Capabilities:
     return Capabilities(
         create=Write(
             add_tags=None if settings.tags_property else 0,
-            keyed_by=tuple(dict.fromkeys((*settings.unique_properties, EMAIL))),
+            keyed_by=every_unique,
             bulk=Bulk(size),
         ),
         update=Write(
             clears=clears,
             add_tags=tags_in_writes,
             repeatable=True,
+            unique=every_unique,
             bulk=Bulk(size, _UPDATES if appends else ""),
         ),
         upsert=upsert,

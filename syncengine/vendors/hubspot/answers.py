@@ -37,7 +37,8 @@ from syncengine.vendor import (
 
 NOT_FOUND = "OBJECT_NOT_FOUND"
 """HubSpot's category of a contact that is not there."""
-_CONFLICT = "CONFLICT"
+CONFLICT = "CONFLICT"
+"""HubSpot's category of a value that another contact has."""
 _NO_JUDGEMENT = frozenset({"RATE_LIMITS", "RATE_LIMIT", "INTERNAL_ERROR", "TIMEOUT"})
 """Categories of errors that say nothing about the contact."""
 _MISSING_SCOPES = "MISSING_SCOPES"
@@ -88,7 +89,7 @@ class HubSpotError(ReplyModel):
         """Return the status that the refusal of one contact alone would have."""
         if self.category == NOT_FOUND:
             return 404
-        return 409 if self.category == _CONFLICT else 400
+        return 409 if self.category == CONFLICT else 400
 
 
 def not_there(contact: str) -> HubSpotError:

@@ -32,6 +32,7 @@ from syncengine.vendor import (
     sent_values_in,
 )
 from syncengine.vendors.hubspot.answers import (
+    CONFLICT,
     BatchAnswer,
     HubSpotError,
     HubSpotObject,
@@ -40,6 +41,7 @@ from syncengine.vendors.hubspot.answers import (
     is_conflict,
     parse_batch,
     refusal,
+    words,
 )
 from syncengine.vendors.hubspot.look_ups import LookUps
 from syncengine.vendors.hubspot.requests import HubSpotRequests
@@ -182,6 +184,9 @@ class BatchSender:
         request = self.requests.batch(endpoint, bodies)
         reply = yield from ask(request)
         if not reply.ok:
+            existing = yield from self._existing_of_one(inputs, reply)
+            if existing:
+                return existing
             calls = [each.call for each in inputs]
             return self.refused(request, reply, calls)
         answer = parse_batch(request, reply)
@@ -208,6 +213,20 @@ class BatchSender:
             maybe_applied=True,
             status=reply.status,
         )
+
+    def _existing_of_one(
+        self, inputs: Sequence[BatchCall], reply: Reply
+    ) -> Exchange[Sequence[CallResult]]:
+        """Return whom a refused write of one contact ran into; empty where nobody."""
+        if len(inputs) > 1:
+            return ()
+        category = CONFLICT if reply.status == 409 else ""
+        error = HubSpotError(category=category, message=words(reply.body))
+        each = inputs[0]
+        if not _ran_into(each.call, error):
+            return ()
+        answers = yield from self._existing([(each, error)])
+        return [CallResult(each.call, answer) for answer in answers.values()]
 
     def _body(self, endpoint: str, each: BatchCall) -> Json:
         """Return what a request says about one contact."""
@@ -266,6 +285,10 @@ class BatchSender:
         ids: dict[str, str] = {}
         for each, error in conflicts:
             named = existing_id(error.message)
+            if each.call.action is Action.UPSERT:
+                # The contact with its key counts, if there is one, and the one named may
+                # be that of another value.
+                continue
             if named is not None and named != each.call.external_id:
                 ids[each.trace] = named
         found: dict[str, Answer] = {}
@@ -321,7 +344,7 @@ def _rejection(
 
 def _ran_into(call: Call, error: HubSpotError) -> bool:
     """Return whether a write was refused because another contact is in its way."""
-    may_run_into = call.action in (Action.CREATE, Action.UPDATE)
+    may_run_into = call.action in (Action.CREATE, Action.UPSERT, Action.UPDATE)
     return may_run_into and is_conflict(error.status, error.message)
 
 
