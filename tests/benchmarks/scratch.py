@@ -26,13 +26,19 @@ FIELDS = tuple(name for name in COLUMNS if name != "tags")
 _SETTINGS = {
     "charles": {"api_key": "${BENCHMARK_KEY}", "source_type": "benchmark"},
     "respond_io": {"token": "${BENCHMARK_KEY}"},
+    "hubspot": {
+        "token": "${BENCHMARK_KEY}",
+        "unique_properties": ["crm_id"],
+        "tags_property": "tags",
+    },
 }
-_KEYS = {"charles": KEY, "respond_io": TOKEN}
+_KEYS = {"charles": KEY, "respond_io": TOKEN, "hubspot": TOKEN}
 _FIELDS: dict[str, dict[str, str]] = {
     "charles": {f"custom_properties.{name}": name for name in FIELDS},
     "respond_io": {"crm_id": "id", **{name: name for name in FIELDS}},
+    "hubspot": {"crm_id": "id", **{name: name for name in FIELDS}},
 }
-_MATCH = {"charles": [], "respond_io": ["crm_id"]}
+_MATCH = {"charles": [], "respond_io": ["crm_id"], "hubspot": ["crm_id"]}
 
 
 @dataclass(frozen=True, slots=True)
