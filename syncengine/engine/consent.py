@@ -27,6 +27,8 @@ def subjects_of(job: Job, naming: SubjectFinder) -> tuple[Subject, ...]:
     Those are its contact id, and all phones and e-mail addresses among its desired, its
     known and its unknown values.
     """
+    if job.subjects is not None:
+        return job.subjects
     desired = job.desired
     known = job.state.known
     pending = known.pending or Pending()

@@ -253,7 +253,7 @@ class Preparer:
                 await asyncio.sleep(0)
             item = self._planner.plan(contact_id, facts)
             if isinstance(item, Job):
-                jobs[contact_id] = item
+                jobs[contact_id] = self._with_subjects(item)
             elif item is not None:
                 finished.append(item)
         withheld = await self._withheld(jobs)
@@ -299,6 +299,15 @@ class Preparer:
             taken_back=attempt.taken_back.current,
             released=attempt.taken_back.released,
         )
+
+    def _with_subjects(self, job: Job) -> Job:
+        """Return a job that has its subjects, where consent is asked.
+
+        Finding them takes long, and they are asked about before each request.
+        """
+        if not self._task.needs_consent:
+            return job
+        return replace(job, subjects=subjects_of(job, self._subject_finder))
 
     async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:
         """Return the records of the contacts about which nothing is sent."""

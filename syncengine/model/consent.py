@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
 from typing import TypeAlias
 
@@ -129,10 +130,10 @@ _PHONE_NAME = re.compile(
     re.IGNORECASE,
 )
 """Names of fields and columns that hold phone numbers in some form."""
+_FEWEST_DIGITS = 7
+"""The fewest digits that a phone number has."""
 _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
-"""Seven digits near each other: the fewest that a phone number has."""
-_AT = ("@", "\uff20", "%40")
-"""An @, a wide one, and one in a URL: without any of them a text has no address."""
+"""So many digits near each other."""
 _SEPARATOR = re.compile(r"[/;,|\n\r\t]|\s[^\W\d]{1,9}\s")
 """What separates two phone numbers: a sign, or a word such as "oder"."""
 _DECIMAL = re.compile(r"\+?[0-9]{1,16}(?:\.[0-9]{1,16})?(?:[eE]\+?[0-9]{1,2})?")
@@ -185,13 +186,10 @@ class SubjectFinder:
         ``values`` are pairs of field and value.
         """
         single_values = self._single_values(contact_id, values, tags)
-        unique_values = list(dict.fromkeys(single_values))
-        # Fields for phones come first: a contact with so many values that not all of
-        # them can be tried must not lose its own number. Sorting is stable.
-        unique_values.sort(key=lambda item: not self._is_phone(item[0]))
+        unique_values = self._phones_first(dict.fromkeys(single_values))
         found = [Subject(SubjectKind.CONTACT, contact_id)]
         for _, value in unique_values:
-            if isinstance(value, str):
+            if isinstance(value, str) and _has_at(value):
                 found += [
                     Subject(SubjectKind.EMAIL, form) for form in _addresses(value)
                 ]
@@ -199,6 +197,23 @@ class SubjectFinder:
             for form in phones.phone_forms(digits):
                 found.append(Subject(SubjectKind.PHONE, form))
         return tuple(dict.fromkeys(found))
+
+    def _phones_first(
+        self, values: Iterable[tuple[str, _Single]]
+    ) -> Sequence[tuple[str, _Single]]:
+        """Return the values with those of fields for phones first.
+
+        A contact with so many values that not all of them can be tried must not lose
+        its own number.
+        """
+        of_phones: list[tuple[str, _Single]] = []
+        others: list[tuple[str, _Single]] = []
+        for item in values:
+            if self._is_phone(item[0]):
+                of_phones.append(item)
+            else:
+                others.append(item)
+        return [*of_phones, *others]
 
     def _all_numbers(self, values: Iterable[tuple[str, _Single]]) -> Iterator[str]:
         """Yield the numbers in all values, as digits with the country code.
@@ -235,9 +250,8 @@ class SubjectFinder:
             return True
         if not isinstance(value, str):
             return False
-        has_at = any(sign in value for sign in _AT)
         is_one_word = re.search(r"\s", value.strip()) is None
-        is_address = has_at and is_one_word
+        is_address = _has_at(value) and is_one_word
         return is_address or phones.E164.fullmatch(value) is not None
 
     def _single_values(
@@ -257,7 +271,7 @@ class SubjectFinder:
 
     def _is_phone(self, name: str) -> bool:
         """Return whether a field is one for phones, by its mapping or its name."""
-        return name in self._phone_fields or _PHONE_NAME.search(name) is not None
+        return name in self._phone_fields or _sounds_like_phone(name)
 
     def _numbers(self, name: str, value: _Single) -> Iterator[frozenset[str]]:
         """Yield the numbers that a value may mean, as digits with the country code.
@@ -265,7 +279,7 @@ class SubjectFinder:
         Each part of the value that is tried has one set, which may be empty.
         """
         text = str(value)
-        if not _ENOUGH_DIGITS.search(text):
+        if len(text) < _FEWEST_DIGITS or not _ENOUGH_DIGITS.search(text):
             return
         if name in self._region_of_e164 and phones.E164.fullmatch(text):
             # The mapping has brought it into this form: it has no other reading.
@@ -280,6 +294,23 @@ class SubjectFinder:
                 yield _read(phones.likely_readings, part, self._regions)
 
 
+@lru_cache(maxsize=1000)
+def _sounds_like_phone(name: str) -> bool:
+    """Return whether a field or a key is named as if it held phones.
+
+    Remembered, since the same few names come with every contact.
+    """
+    return _PHONE_NAME.search(name) is not None
+
+
+def _has_at(text: str) -> bool:
+    """Return whether a text has an @, a wide one, or one of a URL.
+
+    Without any of them it has no address.
+    """
+    return "@" in text or "\uff20" in text or "%40" in text
+
+
 def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
     """Yield the single values in a value, and the keys of its objects.
 
@@ -292,7 +323,7 @@ def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
     elif isinstance(value, dict):
         for key, each in value.items():
             yield "", key
-            name_below = key if _PHONE_NAME.search(key) else name
+            name_below = key if _sounds_like_phone(key) else name
             yield from _leaves(name_below, each)
     elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
         yield name, value
@@ -318,14 +349,15 @@ def _any_number(
     """
     whole = _read(phones.phone_readings, value, regions)
     yield whole
-    parts: list[Json] = [value]
-    if not whole:
-        # It is not written as one number: there may be several in it, or text around.
-        text = str(value)[:_LONGEST_SEARCHED]
-        parts += _SEPARATOR.split(text)
-        parts += islice(phones.numbers_within(text), _MOST_TRIES)
-        for region in regions or (None,):
-            yield phones.phones_within(text, region)
+    if of_any_country:
+        yield phones.every_country(value)
+    if whole:
+        return
+    # It is not written as one number: there may be several in it, or text around.
+    text = str(value)[:_LONGEST_SEARCHED]
+    for region in regions or (None,):
+        yield phones.phones_within(text, region)
+    parts = [*_SEPARATOR.split(text), *islice(phones.numbers_within(text), _MOST_TRIES)]
     for part in dict.fromkeys(parts):
         yield _read(phones.phone_readings, part, regions)
         if of_any_country:
@@ -362,8 +394,6 @@ def _as_whole_number(value: Json) -> Json:
 
 def _addresses(text: str) -> Iterator[str]:
     """Yield every address in a text, in all its spellings."""
-    if not any(sign in text for sign in _AT):
-        return
     addresses = set(emails.emails_within(text))
     with suppress(NotReadError):
         whole = emails.read_email(text)

@@ -957,4 +957,4 @@ def _trunk_prefix(country_code: int) -> str | None:
 
 
 def _digits(text: str) -> str:
-    return "".join(character for character in text if character.isdigit())
+    return "".join(filter(str.isdigit, text))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncengine.model.calls import Rejected
+from syncengine.model.consent import Subject
 from syncengine.model.contact import Desired, MatchKey
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import ContactState
@@ -56,6 +57,10 @@ class Job:
     ``desired``, too."""
     on_removed: OnRemoved | None = None
     """Rule for this contact, in place of the task's; None: the task's counts."""
+    subjects: tuple[Subject, ...] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """Subjects by which a suppression may name it; None: nobody has looked for them."""
 
     @property
     def takes_over(self) -> bool:
