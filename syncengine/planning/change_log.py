@@ -31,7 +31,7 @@ somebody else changed at the vendor is no change of ours. The rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from syncengine.model.calls import Action, Applied, Call
@@ -197,15 +197,40 @@ def pieces_of_call(
     return collector.pieces
 
 
+@dataclass(slots=True)
+class _Collected:
+    """What a call changed for one run, beside the link."""
+
+    fields: dict[str, ChangedField] = field(default_factory=dict)
+    tags_added: set[str] = field(default_factory=set)
+    tags_removed: set[str] = field(default_factory=set)
+
+
 class _Collector:
-    """Collects what a call changed, in pieces by the run that sent it first."""
+    """Collects what a call changed, by the run that sent it first."""
 
     def __init__(self, facts: CallFacts, effect: Effect) -> None:
         self._facts = facts
         self._effect = effect
         self._note = facts.note
         self._parts = parts_of(facts.note)
-        self.pieces: list[Piece] = []
+        self._links: list[Piece] = []
+        self._by_run: dict[int, _Collected] = {}
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """Return the link, and one piece for each run."""
+        pieces = [*self._links]
+        for run_id, collected in self._by_run.items():
+            change = ContactChange(
+                Effect.UPDATED,
+                collected.fields,
+                frozenset(collected.tags_added),
+                frozenset(collected.tags_removed),
+                self._facts.learned.external_id,
+            )
+            pieces.append(Piece(run_id, change))
+        return pieces
 
     def add_link(self) -> None:
         """Add the creation, or the link, of the contact."""
@@ -222,7 +247,7 @@ class _Collector:
         if is_settled_link:
             fields = _key_of_create(known, self._note)
         link = ContactChange(effect, fields, external_id=learned.external_id)
-        self.pieces.append(Piece(run_id, link))
+        self._links.append(Piece(run_id, link))
 
     def add_field(self, name: str, sent: Json) -> None:
         """Add a field that was set, cleared, or added to."""
@@ -232,7 +257,7 @@ class _Collector:
         if is_before_known and not self._is_unseen:
             change = _field_change(self._facts.known, name, new, self._facts.is_new)
         if not _is_void(change):
-            self._put(run_id, fields={name: change})
+            self._of(run_id).fields[name] = change
 
     def add_tag(self, tag: str) -> None:
         """Add a tag that was set."""
@@ -243,18 +268,18 @@ class _Collector:
         run_id, is_before_known = self._sender(TAGS + tag, ADDED)
         is_absent = self._facts.is_new or matches(TAGS + tag, known.empty)
         if is_before_known and is_absent and not self._is_unseen:
-            self._put(run_id, tags_added=frozenset({tag}))
+            self._of(run_id).tags_added.add(tag)
         else:
-            self._put(run_id, fields={TAGS + tag: ChangedField(new=True)})
+            self._of(run_id).fields[TAGS + tag] = ChangedField(new=True)
 
     def remove_tag(self, tag: str) -> None:
         """Add a tag that was taken away."""
         known = self._facts.known
         run_id, is_before_known = self._sender(TAGS + tag, REMOVED)
         if is_before_known and tag in known.tags | known.found_tags:
-            self._put(run_id, tags_removed=frozenset({tag}))
+            self._of(run_id).tags_removed.add(tag)
         else:
-            self._put(run_id, fields={TAGS + tag: ChangedField(new=None)})
+            self._of(run_id).fields[TAGS + tag] = ChangedField(new=None)
 
     @property
     def _is_unseen(self) -> bool:
@@ -275,22 +300,8 @@ class _Collector:
             return THIS_RUN, False
         return sender.run_id, not sender.over_unknown
 
-    def _put(
-        self,
-        run_id: int,
-        *,
-        fields: Mapping[str, ChangedField] | None = None,
-        tags_added: frozenset[str] = frozenset(),
-        tags_removed: frozenset[str] = frozenset(),
-    ) -> None:
-        change = ContactChange(
-            Effect.UPDATED,
-            fields or {},
-            tags_added,
-            tags_removed,
-            self._facts.learned.external_id,
-        )
-        self.pieces.append(Piece(run_id, change))
+    def _of(self, run_id: int) -> _Collected:
+        return self._by_run.setdefault(run_id, _Collected())
 
 
 def _field_change(known: Known, name: str, new: Json, is_new: bool) -> ChangedField:  # noqa: FBT001 - private
