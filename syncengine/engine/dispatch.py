@@ -50,6 +50,10 @@ Advance = Callable[[int], None]
 _AT_ONCE = 500
 """Number of contacts in one batch of later attempts."""
 
+_MOST_READY = 100
+"""Contacts that wait for a worker, at most. The next batch is prepared only then: each
+contact that is prepared takes memory."""
+
 
 async def nobody_is_created_again() -> Sequence[str]:
     """Return no contact."""
@@ -109,7 +113,8 @@ class Dispatcher:
         if refusal_groups is not None:
             standing = refusal_groups.standing
         self._judge = Judge(self._finish, stop, standing)
-        self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=crowd.workers)
+        most_ready = min(crowd.workers, _MOST_READY)
+        self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=most_ready)
         self._open_batches = OpenBatches(batches, recorder, tally, on_event)
         self._postponed = Postponed("" if waiting is None else waiting.destination)
 
