@@ -9,11 +9,12 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import backfill, desk, forecast, pacing, unchanged, undo
+from tests.benchmarks import backfill, bulk, desk, forecast, pacing, unchanged, undo
 
 BENCHMARKS: dict[str, Callable[[list[str]], None]] = {
     "unchanged": unchanged.main,
     "backfill": backfill.main,
+    "bulk": bulk.main,
     "pacing": pacing.main,
     "desk": desk.main,
     "forecast": forecast.main,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -24,6 +23,7 @@ from tests.benchmarks.measured import Measured, say, show
 from tests.benchmarks.scratch import (
     Configured,
     configure,
+    forget,
     report_of,
     run_command,
     scratch_databases,
@@ -122,9 +122,7 @@ async def _round(
     bare: _Taken,
 ) -> None:
     requests = contacts * _REQUESTS[vendor]
-    await _forget(dsn)
-    # The marks of earlier rounds, too: the state would pass for a restored one.
-    shutil.rmtree(configured.file.parent / ".syncengine", ignore_errors=True)
+    await forget(configured, dsn)
     report, took = await run_command(configured, "--backfill")
     sent = report["status"], report["contacts"]["applied"], report["requests"]
     if sent != ("done", contacts, requests):
@@ -139,19 +137,6 @@ async def _round(
         raise RuntimeError(
             f"{vendor} was sent different requests by the engine and by the bare loop"
         )
-
-
-async def _forget(dsn: str) -> None:
-    """Empty the state, as before the first run."""
-    connection = await connect(dsn)
-    await connection.execute(
-        "TRUNCATE syncengine.sync_run, syncengine.sync_batch, "
-        "syncengine.sync_outcome, syncengine.sync_state, syncengine.sync_known, "
-        "syncengine.sync_key, syncengine.sync_wait, syncengine.sync_run_minute, "
-        "syncengine.sync_change"
-    )
-    await connection.execute("CHECKPOINT")
-    await connection.close()
 
 
 async def _seen_by_twin(url: str) -> tuple[Any, str]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from syncengine.storage.connect import connect
 from tests.benchmarks.contacts import COLUMNS
 from tests.support.databases import Databases, running_server
 from tests.support.repository import ROOT
@@ -23,7 +27,7 @@ TOKEN, KEY = "sandbox-token", "sandbox-key"
 DESTINATION = "benchmark"
 FIELDS = tuple(name for name in COLUMNS if name != "tags")
 
-_SETTINGS = {
+_SETTINGS: dict[str, dict[str, Any]] = {
     "charles": {"api_key": "${BENCHMARK_KEY}", "source_type": "benchmark"},
     "respond_io": {"token": "${BENCHMARK_KEY}"},
     "hubspot": {
@@ -50,11 +54,20 @@ class Configured:
 
 
 def configure(
-    folder: Path, vendor: str, url: str, *, state: str, source: str = ""
+    folder: Path,
+    vendor: str,
+    url: str,
+    *,
+    state: str,
+    source: str = "",
+    limits: Sequence[Mapping[str, Any]] = (),
+    settings: Mapping[str, Any] | None = None,
+    tagged: bool = True,
 ) -> Configured:
     """Write a configuration that maps every column of the benchmarks' contacts.
 
-    The vendor's limits are off, all else is as shipped.
+    Without ``limits`` there are none; all else is as shipped. Where it is not
+    ``tagged``, the tags are left out.
     """
     folder.mkdir()
     (folder / "destinations").mkdir()
@@ -67,14 +80,15 @@ def configure(
             "key": "id",
         },
     }
-    destination = {
+    destination: dict[str, Any] = {
         "vendor": vendor,
-        "settings": {"base_url": url, **_SETTINGS[vendor]},
-        "limits": [],
+        "settings": {"base_url": url, **_SETTINGS[vendor], **(settings or {})},
+        "limits": list(limits),
         "match_on": _MATCH[vendor],
         "fields": _FIELDS[vendor],
-        "tags": {"from": "tags"},
     }
+    if tagged:
+        destination["tags"] = {"from": "tags"}
     # JSON is YAML.
     file.write_text(json.dumps(engine), encoding="utf-8")
     (folder / "destinations" / f"{DESTINATION}.yaml").write_text(
@@ -86,6 +100,21 @@ def configure(
         "BENCHMARK_KEY": _KEYS[vendor],
     }
     return Configured(file, environ)
+
+
+async def forget(configured: Configured, dsn: str) -> None:
+    """Empty the state, as before the first run."""
+    # The marks of earlier runs, too: the state would pass for a restored one.
+    shutil.rmtree(configured.file.parent / ".syncengine", ignore_errors=True)
+    connection = await connect(dsn)
+    await connection.execute(
+        "TRUNCATE syncengine.sync_run, syncengine.sync_batch, "
+        "syncengine.sync_outcome, syncengine.sync_state, syncengine.sync_known, "
+        "syncengine.sync_key, syncengine.sync_wait, syncengine.sync_run_minute, "
+        "syncengine.sync_change"
+    )
+    await connection.execute("CHECKPOINT")
+    await connection.close()
 
 
 @asynccontextmanager
@@ -125,6 +154,19 @@ async def served(vendor: str) -> AsyncIterator[str]:
     finally:
         process.kill()
         await process.communicate()
+
+
+async def ask_twin(url: str, method: str, what: str, body: Any = None) -> Any:
+    """Return what the sandbox says beside the twin at this URL."""
+    base, _, name = url.rpartition("/")
+    place = f"{base}/__sandbox/{name}/{what}"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, place, json=body) as response,
+    ):
+        if response.status != 200:
+            raise RuntimeError(f"the sandbox refused {what}: {await response.text()}")
+        return await response.json()
 
 
 async def report_of(

@@ -27,6 +27,28 @@ TINY = {
             "2 contacts, 25 columns, to respond_io: 3 requests",
         ],
     ),
+    "bulk": (
+        [
+            "--contacts",
+            "20",
+            "--paced",
+            "60",
+            "--batch",
+            "5",
+            "--calls",
+            "4",
+            "--per",
+            "0.2",
+            "--latency",
+            "0.01",
+        ],
+        [
+            "A backfill of 20 contacts to hubspot, 5 a request",
+            "one of 2 to respond_io",
+            "4 requests in any 0.2 s, answers after 10 ms",
+            "contacts a request",
+        ],
+    ),
     "forecast": (
         ["--contacts", "3", "--vendor", "charles"],
         ["Runs over up to 3 new contacts", "charles", "3 / 3", "5 a second"],
