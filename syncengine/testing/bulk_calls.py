@@ -156,7 +156,12 @@ def all_applied(bench: Bench, calls: Sequence[Call]) -> dict[str, Applied]:
     answers: dict[str, Applied] = {}
     for each in results:
         advice = f"Capabilities declares the call. The last answer: {last}"
-        answers[each.call.contact_id] = expect(Applied, each.answer, where, advice)
+        applied = expect(Applied, each.answer, where, advice)
+        assert applied.dropped == (), (
+            f"{where}: {each.call.contact_id} is said not to have {applied.dropped}. "
+            "Compare an answer with the call that it is about."
+        )
+        answers[each.call.contact_id] = applied
     missing = {call.contact_id for call in calls} - answers.keys()
     assert not missing, f"{where}: there is no result for {missing}; answered: {last}"
     return answers

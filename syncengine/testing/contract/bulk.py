@@ -304,6 +304,7 @@ def _answer_to_odd_one(bench: Bench, calls: Sequence[Call], odd: Call) -> object
     for call in others:
         advice = "nothing is wrong with this contact."
         applied = expect(Applied, answers.get(call.contact_id), where, advice)
+        assert not applied.was_gone, f"{where}: {call.contact_id} was there"
         assert_carried_out(bench, call, id_after(call, applied))
     if isinstance(results, Rejected):
         return None

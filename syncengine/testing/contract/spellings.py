@@ -11,14 +11,16 @@ one digit less is never the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from syncengine.model.calls import Action
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
-from syncengine.ports import SimilarPhoneFinder
+from syncengine.ports import BulkVendor, SimilarPhoneFinder
 from syncengine.testing.benches import Bench
+from syncengine.testing.bulk_calls import many
 from syncengine.testing.cases import VendorsUnderTest, for_each
 from syncengine.testing.vendors_under_test import VendorUnderTest
 
@@ -30,6 +32,8 @@ LOCAL = "01712345678"
 """Its spelling within Germany; another number in Austria."""
 PUNCTUATED = ("0171 2345678", "+49 171 2345678", "1712345678")
 """Spellings that no look-up asks for; ``find_similar`` does."""
+NOBODYS = "+4915735980000"
+"""A number that nobody has."""
 OTHERS = (
     "+491712345679",
     "01712345679",
@@ -83,6 +87,12 @@ class Desk:
     def found(self, region: str | None) -> list[str]:
         return _ids(self.bench.do(self.bench.subject.vendor.find(self.key(region))))
 
+    def found_among_others(self, region: str | None) -> list[str]:
+        """Return whom a look-up of several phones shows for NUMBER."""
+        key, other = self.key(region), replace(self.key(region), value=NOBODYS)
+        vendor = many(self.bench.subject)
+        return _ids(self.bench.do(vendor.find_many((other, key)))[key])
+
     def found_similar(self, region: str | None = None) -> list[str]:
         vendor = self.bench.subject.vendor
         assert isinstance(vendor, SimilarPhoneFinder), (
@@ -99,6 +109,12 @@ class Desk:
             f"{expected}, where people entered {phone}. Ask for phone_spellings, and "
             "judge what is found by is_phone_of."
         )
+        if isinstance(self.bench.subject.vendor, BulkVendor):
+            among_others = self.found_among_others(region)
+            assert among_others == expected, (
+                f"{self.bench.subject}: find_many found {among_others} for "
+                f"{self.key(region)}, and find {expected}, where people entered {phone}"
+            )
 
 
 def _ids(remotes: Sequence[Remote]) -> list[str]:
