@@ -132,6 +132,8 @@ def test_a_plug_in_is_found_checked_run_and_passes_the_contract(
             )
             first = environment.run()
             assert first["contacts"]["applied"] == 3
+            # One look-up and one create for all of them.
+            assert first["requests"] == 2
             assert _contacts(shown["its contacts"]) == {
                 f"p{number}@example.org": (f"Ilse {number}", ["crm:vip"])
                 for number in (1, 2, 3)

@@ -1,7 +1,8 @@
-"""What ``new-vendor`` writes can be cut down to a vendor without batches."""
+"""What ``new-vendor`` writes relies on promised names, and its batches can go."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from syncengine import testing, vendor
 from syncengine.ports import BulkVendor
 from syncengine.skeleton import write_skeleton
+from syncengine.testing import twins
 from syncengine.testing.vendors_under_test import vendor_under_test
 from tests.support.contract_runs import run_contract
 
@@ -32,6 +35,20 @@ def _without_batches(folder: Path) -> None:
         kept = [line for line in written if mark not in line]
         assert len(kept) == len(written) - 1
         (folder / name).write_text("".join(kept), encoding="utf-8")
+
+
+def test_a_skeleton_imports_promised_names_only(tmp_path: Path) -> None:
+    write_skeleton("acme", tmp_path / "acme")
+    imported: dict[str, set[str]] = {}
+    for file in (tmp_path / "acme").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {alias.name for alias in node.names}
+                imported.setdefault(node.module, set()).update(names)
+    promised = {each.__name__: {*each.__all__} for each in (vendor, testing, twins)}
+    ours = {name for name in imported if name.partition(".")[0] == "syncengine"}
+    assert ours == promised.keys()
+    assert all(imported[name] <= promised[name] for name in ours)
 
 
 @pytest.fixture
