@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncengine.app.changes_report import counted_changes
@@ -24,21 +24,27 @@ from syncengine.model.contact import MatchKey
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.limits import LONGEST_PACED
 from syncengine.model.plans import PlanReport
-from syncengine.model.work import ContactOutcome, Standing
+from syncengine.model.work import Batch, BatchKind, ContactOutcome, Standing
 from syncengine.planning.attempt.job import Job
 from syncengine.planning.causes import CauseCounter, causes_of
 from syncengine.planning.distrust import known_before_distrust, should_read_back
 from syncengine.planning.forecast import (
-    Expense,
     Prices,
     expense,
     first_call,
     likely,
+    read_before,
     requests_of,
 )
 from syncengine.planning.mapping import INVALID_VALUE
-from syncengine.planning.plan import Plan
 from syncengine.planning.planned_changes import ChangeCounter
+from syncengine.planning.priced_steps import (
+    PricedStep,
+    StepPricer,
+    between,
+    certain,
+)
+from syncengine.planning.request_count import Marked, RequestCount, RunPart
 from syncengine.planning.timing import QuotaUse, Timing
 from syncengine.ports import RequestCosts
 from syncengine.storage.state.accounts import holds_contacts
@@ -57,8 +63,7 @@ class Forecast:
     contacts: int = 0
     unsupported: int = 0
     unsupported_codes: Counter[str] = field(default_factory=Counter)
-    look_ups: int = 0
-    requests: Cost = field(default_factory=Cost)
+    count: RequestCount = field(default_factory=RequestCount)
     actions: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     invalid: Counter[str] = field(default_factory=Counter)
@@ -68,18 +73,21 @@ class Forecast:
     """Those that stand before the run, by reason and code."""
     causes: CauseCounter = field(default_factory=CauseCounter)
     changes: ChangeCounter = field(default_factory=ChangeCounter)
-    methods: RequestMethods | None = None
-    """The requests by HTTP method, where one of them has a limit of its own."""
     watchers: tuple[PlanWatcher, ...] = ()
     probes: int = 0
     reads: int = 0
     """Contacts of an undo that are read first; their requests are counted, too."""
     remarks: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        # Only then do methods matter; counting them costs time for each contact.
-        if any(limit.method for limit in self.destination.limits):
-            self.methods = RequestMethods(self.destination.vendor)
+    @property
+    def look_ups(self) -> int:
+        """Return the requests of look-ups that find no contact."""
+        return self.count.look_ups
+
+    @property
+    def requests(self) -> Cost:
+        """Return all requests, those of look-ups among them."""
+        return self.count.requests
 
     def add_probe(self, probe: Probe) -> None:
         """Count a probe: it is expected to be refused as before, at its first call."""
@@ -88,12 +96,19 @@ class Forecast:
         first = first_call(plan, self.prices)
         if_refused = expense(desired, known, first, self.prices, refused=False)
         if_accepted = expense(desired, known, plan, self.prices, refused=False)
-        self.look_ups += if_refused.look_ups
         # At worst it is accepted, and then its whole plan follows.
-        self.requests += replace(if_refused.requests, most=if_accepted.requests.most)
+        steps = between(
+            if_refused.steps.least, if_refused.steps.usual, if_accepted.steps.most
+        )
+        self.count.add(RunPart.PROBES, steps, if_refused.look_ups)
 
-    def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
-        """Count a batch.
+    def add(
+        self,
+        prepared: Prepared,
+        stood: Mapping[Standing, int],
+        part: RunPart = RunPart.CHANGES,
+    ) -> None:
+        """Count a batch, which the run works on in this part.
 
         ``stood`` numbers those of its contacts that are not tried any more until now.
         """
@@ -104,7 +119,7 @@ class Forecast:
             if record.standing:
                 self.standing[record.standing] += 1
         for job in prepared.jobs:
-            self._add_job(job)
+            self._add_job(job, part)
         for record in prepared.records:
             if record.outcome:
                 self._add_outcome(record.outcome)
@@ -121,7 +136,7 @@ class Forecast:
         elif outcome.kind is OutcomeKind.SUPPRESSED:
             self.suppressed[outcome.code] += 1
 
-    def _add_job(self, job: Job) -> None:
+    def _add_job(self, job: Job, part: RunPart) -> None:
         """Count a contact that would be worked on."""
         self.contacts += 1
         known = job.state.known
@@ -160,14 +175,15 @@ class Forecast:
             gone=job.gone,
             recreates=job.recreates,
         )
-        if job.undo is not None and self._shows_contacts:
+        steps = spent.steps
+        reads: tuple[PricedStep, ...] = ()
+        if job.undo is not None:
             # Read right before, to see whether somebody has changed it.
+            reads = read_before(known, self.prices)
+        if reads:
             self.reads += 1
-            spent = replace(spent, requests=spent.requests + exactly(1))
-        self.look_ups += spent.look_ups
-        self.requests += spent.requests
-        if self.methods is not None:
-            self._add_methods(self.methods, job, plan, spent)
+            steps += certain(reads)
+        self.count.add(part, steps, spent.look_ups, self._marked(plan.calls))
         self.actions.update(call.action.value for call in plan.calls)
         if plan.unsupported:
             self._add_unsupported(plan.unsupported)
@@ -175,30 +191,22 @@ class Forecast:
         if job.refusal:
             self._add_rejection(job.refusal.code, job.refusal.message)
 
-    @property
-    def _shows_contacts(self) -> bool:
-        """Return whether the vendor shows a contact when it is asked for it."""
-        capabilities = self.prices.capabilities
-        return capabilities.reads or bool(capabilities.find_by)
-
-    def _add_methods(
-        self, methods: RequestMethods, job: Job, plan: Plan, spent: Expense
-    ) -> None:
-        """Count the requests of a contact by method."""
-        left = spent.requests.usual
-        for call in plan.calls:
-            number = requests_of(call, self.prices)
-            methods.add_call(call, number)
-            left -= number
-        if spent.look_ups and job.keys:
-            methods.add_look_ups(job.keys[0], spent.look_ups)
-            left -= spent.look_ups
-        if left > 0:
-            methods.add_reads(left)
+    def _marked(self, calls: Iterable[Call]) -> list[Marked]:
+        """Return the calls that cannot share a request with every other contact."""
+        pricer = self.prices.pricer
+        found: list[Marked] = []
+        for call in calls:
+            marks = pricer.marks(call)
+            if marks:
+                requests = requests_of(call, self.prices)
+                found.append((pricer.call(call, requests), marks))
+        return found
 
     def by_method(self) -> Mapping[str, int] | None:
         """Return the usual number of requests by method; None: it does not matter."""
-        return None if self.methods is None else self.methods.counts
+        if not any(limit.method for limit in self.destination.limits):
+            return None
+        return self.count.by_method(RequestMethods(self.destination.vendor).method_of)
 
     def _add_unsupported(self, unsupported: Iterable[Unsupported]) -> None:
         """Count a contact with changes that the vendor cannot express."""
@@ -261,6 +269,13 @@ class Forecast:
         )
 
 
+def part_of(batch: Batch) -> RunPart:
+    """Return the part of a run that works on one of its first batches."""
+    if batch.kind is BatchKind.REMOVALS:
+        return RunPart.REMOVALS
+    return RunPart.CHANGES
+
+
 async def prices_of(
     destination: DestinationConfig,
     config: Config,
@@ -287,6 +302,7 @@ async def prices_of(
         look_up=look_up,
         extra_requests=extra_requests,
         rounds=await _look_up_rounds(destination, config, databases),
+        pricer=StepPricer(vendor.capabilities),
     )
 
 

@@ -21,7 +21,9 @@ from syncengine.model.plan_sample import (
     PlannedStep,
     RequestCase,
 )
+from syncengine.planning.attempt.conclusions import is_repeatable
 from syncengine.planning.attempt.job import Job
+from syncengine.planning.attempt.steps import Find, Read, Send
 from syncengine.planning.distrust import known_before_distrust, should_read_back
 from syncengine.planning.exchanges import first_request
 from syncengine.planning.forecast import Prices, requests_of
@@ -29,6 +31,7 @@ from syncengine.planning.found_contacts import known_after_not_found
 from syncengine.planning.look_up import LookUp, plan_look_up
 from syncengine.planning.match_keys import keys_at_vendor
 from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.waves import VendorStep, sharing_of
 from syncengine.ports import Vendor
 
 _NEW_ID = "{id}"
@@ -106,7 +109,8 @@ class _Steps:
         if self.prices.capabilities.reads:
             assert known.external_id is not None, "only a linked contact is read back"
             request = self._first(self.vendor.read(known.external_id))
-            yield PlannedStep(RequestCase.ALWAYS, "read", request)
+            contacts = self._sharing(Read(known.external_id))
+            yield PlannedStep(RequestCase.ALWAYS, "read", request, contacts=contacts)
             return
         for key in keys_at_vendor(known, self.prices.capabilities):
             yield self._look_up(RequestCase.ALWAYS, key)
@@ -114,7 +118,8 @@ class _Steps:
     def _look_up(self, case: RequestCase, key: MatchKey) -> PlannedStep:
         more = max(0, self.prices.look_up(key).usual - 1)
         request = self._first(self.vendor.find(key))
-        return PlannedStep(case, "look_up", request, more)
+        contacts = self._sharing(Find(key))
+        return PlannedStep(case, "look_up", request, more, contacts=contacts)
 
     def _calls(
         self, case: RequestCase, calls: Sequence[Call], known: Known | None = None
@@ -132,7 +137,16 @@ class _Steps:
             if more and known is not None and call.external_id is not None:
                 later = self.rehearsal.later_requests(call, known)
                 following = tuple(self._shown(each) for each in later)
-            yield PlannedStep(case, call.action.value, request, more, following)
+            contacts = self._sharing(
+                Send(addressed, is_repeatable(addressed, self.prices.capabilities))
+            )
+            yield PlannedStep(
+                case, call.action.value, request, more, following, contacts
+            )
+
+    def _sharing(self, step: VendorStep) -> int:
+        """Return how many contacts a request for such a step may carry."""
+        return sharing_of(step, self.prices.capabilities, ()).size
 
     def _first(self, exchange: Exchange[object]) -> PlannedRequest | None:
         """Return the first request of an exchange, without its secrets."""

@@ -16,7 +16,7 @@ from syncengine.app.credentials import look_for_second_name
 from syncengine.app.databases import inspect_source
 from syncengine.app.earlier_removed import earlier_removed_remarks, only_marked
 from syncengine.app.followers import Followers
-from syncengine.app.forecast import Forecast
+from syncengine.app.forecast import Forecast, part_of
 from syncengine.app.left_alone import gone_remarks, group_remarks
 from syncengine.app.match_keys import keys_may_collide
 from syncengine.app.meaning import causes_since, survey_of
@@ -41,6 +41,7 @@ from syncengine.engine.prepared import Prepared
 from syncengine.engine.refusal_groups import choose
 from syncengine.model.work import Batch, BatchKind, ContactState, Scope, Standing
 from syncengine.planning.distrust import distrusted_state
+from syncengine.planning.request_count import RunPart
 from syncengine.planning.survey import Survey
 from syncengine.storage.connect import Connection
 from syncengine.storage.source.rows import SourceRows
@@ -210,9 +211,10 @@ class _PlannedRun:
             await self._preparer.survey(batch, survey)
             if not request.about_everybody:
                 batched.update(batch.contact_ids)
-            await change.add(batch, await self._plan(batch))
+            await change.add(batch, await self._plan(batch, part_of(batch)))
         while brought_along := self._followers.brought_along():
-            await self._plan(Batch(_NUMBER, BatchKind.CHANGES, brought_along))
+            batch = Batch(_NUMBER, BatchKind.CHANGES, brought_along)
+            await self._plan(batch, RunPart.FOLLOWERS)
         self._forecast.remarks += only_marked(
             self._destination, self._removed.only_marked
         )
@@ -225,7 +227,7 @@ class _PlannedRun:
         again = tuple(await recreations.forecast(batched))
         if again:
             batch = Batch(_NUMBER, BatchKind.CHANGES, again)
-            await self._plan(batch, recreates=True)
+            await self._plan(batch, RunPart.RECREATIONS)
         if self._forecast.standing[Standing.GONE]:
             self._forecast.remarks += await gone_remarks(destination, databases)
 
@@ -244,14 +246,15 @@ class _PlannedRun:
             return request
         return replace(request, limit=request.limit - len(probes))
 
-    async def _plan(self, batch: Batch, *, recreates: bool = False) -> Prepared:
-        """Plan and count a batch."""
+    async def _plan(self, batch: Batch, part: RunPart) -> Prepared:
+        """Plan and count a batch, which the run works on in this part."""
+        recreates = part is RunPart.RECREATIONS
         prepared = await self._preparer.plan(batch, recreates=recreates)
         worked_on = [job.state.contact_id for job in prepared.jobs]
         worked_on += [record.contact_id for record in prepared.records]
         name = self._destination.name
         stood = await number_standing(self._databases.state, name, worked_on)
-        self._forecast.add(prepared, stood)
+        self._forecast.add(prepared, stood, part)
         self._followers.note(prepared)
         if batch.kind is BatchKind.REMOVALS:
             self._removed.add(prepared)

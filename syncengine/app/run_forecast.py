@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from syncengine.app.followers import Followers
-from syncengine.app.forecast import Forecast, prices_of, quotas_of
+from syncengine.app.forecast import Forecast, part_of, prices_of, quotas_of
 from syncengine.app.run_parts import RunParts
 from syncengine.app.run_preparation import PreparedWork
 from syncengine.app.run_progress import RunOutlook
 from syncengine.model.run_forecast import RunForecast
 from syncengine.model.work import Batch, BatchKind, KeyWait
+from syncengine.planning.request_count import RunPart
 from syncengine.planning.timing import timing
 from syncengine.storage.state.runs import measured_round_trip, note_forecast
 from syncengine.storage.state.waits import Waits
@@ -73,9 +74,10 @@ async def _count(run: RunParts, work: PreparedWork) -> Forecast:
     # Kept only for a run about some contacts: of these it creates again who is gone.
     named: set[str] = set()
 
-    async def plan(batch: Batch, *, recreates: bool = False) -> None:
+    async def plan(batch: Batch, part: RunPart) -> None:
+        recreates = part is RunPart.RECREATIONS
         prepared = await run.preparer.plan(batch, recreates=recreates)
-        counted.add(prepared, {})
+        counted.add(prepared, {}, part)
         followers.note(prepared)
 
     async for batch in s.batches.waiting():
@@ -84,12 +86,14 @@ async def _count(run: RunParts, work: PreparedWork) -> Forecast:
             continue
         if not s.request.about_everybody:
             named.update(batch.contact_ids)
-        await plan(batch)
+        await plan(batch, part_of(batch))
     while brought_along := followers.brought_along():
-        await plan(Batch(_NUMBER, BatchKind.CHANGES, brought_along))
+        batch = Batch(_NUMBER, BatchKind.CHANGES, brought_along)
+        await plan(batch, RunPart.FOLLOWERS)
     again = tuple(await run.recreations.forecast(named))
     if again:
-        await plan(Batch(_NUMBER, BatchKind.CHANGES, again), recreates=True)
+        batch = Batch(_NUMBER, BatchKind.CHANGES, again)
+        await plan(batch, RunPart.RECREATIONS)
     for probe in work.probes:
         counted.add_probe(probe)
     return counted

@@ -65,6 +65,8 @@ class PlannedStep:
     following: tuple[PlannedRequest, ...] = ()
     """These requests, if the vendor has just what is known of the contact. Empty where
     they cannot be foreseen."""
+    contacts: int = 1
+    """Number of contacts of which a run sends the like in one request, at most."""
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``plan --json`` prints."""
@@ -74,6 +76,7 @@ class PlannedStep:
             "request": public_or_none(self.request),
             "more": self.more,
             "following": [each.public() for each in self.following],
+            "contacts": self.contacts,
         }
 
 

@@ -1,7 +1,9 @@
 """Forecast of a run's cost: requests and time.
 
 ``app.forecast`` adds up ``expense`` over the contacts of a run, for ``syncengine plan``
-to show; ``planning.timing`` turns the sum into time.
+to show; ``planning.timing`` turns the sum into time. An expense is in steps, not in
+requests: contacts share these where the vendor takes many in one
+(``planning.request_count``).
 
 Requests follow from what is planned and what look-ups may find. What a look-up finds is
 not known before it is made, so a cost is a range. For a new contact that is looked up
@@ -18,13 +20,13 @@ The worst case is worked out by planning against a made-up found contact
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Call, Rejected
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
-from syncengine.model.costs import Cost, exactly, total
+from syncengine.model.costs import Cost, total
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.changes import EMPTY
@@ -33,6 +35,13 @@ from syncengine.planning.found_contacts import known_after_not_found
 from syncengine.planning.look_up import LookUp, plan_look_up
 from syncengine.planning.match_keys import keys_at_vendor
 from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.priced_steps import (
+    PricedStep,
+    StepPricer,
+    StepRange,
+    between,
+    certain,
+)
 from syncengine.planning.removal import plan_removal
 
 _ANY_ID = "?"
@@ -56,16 +65,18 @@ class Prices:
     rounds: int
     """Number of times a contact may be looked up: once more where the one found may
     belong to another contact."""
+    pricer: StepPricer
+    """Makes the steps of which expenses consist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expense:
-    """Cost of one contact."""
+    """Cost of one contact, in steps: others may share the requests of these."""
 
-    look_ups: int
-    """Requests of the look-ups alone, where no contact is found."""
-    requests: Cost
-    """All requests, those of the look-ups among them."""
+    look_ups: tuple[PricedStep, ...]
+    """The steps of the look-ups alone, where no contact is found."""
+    steps: StepRange
+    """All steps, those of the look-ups among them."""
 
 
 def expense(
@@ -91,7 +102,7 @@ def expense(
         recreates: it was deleted there, and is created again.
     """
     if not refused and should_read_back(known, prices.capabilities):
-        return _expense_with_read_back(desired, known, prices)
+        return Expense((), _steps_with_read_back(desired, known, prices))
     asked_for = desired
     if refused:
         # Its row asks for nothing then, and only an unknown create is looked up.
@@ -105,33 +116,55 @@ def expense(
         always=gone,
     )
     if look_up is None:
-        return Expense(0, _cost_without_look_up(desired, known, plan, prices))
+        return Expense((), _steps_without_look_up(desired, known, plan, prices))
     if refused:
         # Whatever is found, nothing follows the look-up.
-        after = Cost()
+        after = StepRange()
     elif desired is None:
-        after = Cost(most=_most_for_removal(known, look_up, prices))
+        after = between((), (), _most_for_removal(known, look_up, prices))
     elif gone:
-        after = Cost(most=_most_for_found(desired, known, prices))
+        after = between((), (), _most_for_found(desired, known, prices))
     else:
-        after = _cost_after_look_up(desired, known, plan, prices)
+        after = _steps_after_look_up(desired, known, plan, prices)
     return _expense_with_look_up(look_up, after, prices)
 
 
-def _expense_with_look_up(look_up: LookUp, after: Cost, prices: Prices) -> Expense:
+def _expense_with_look_up(look_up: LookUp, after: StepRange, prices: Prices) -> Expense:
     """Return the expense of a look-up and what follows it."""
-    cost_by_key = [prices.look_up(key) for key in look_up.keys]
-    all_keys = total(cost_by_key)
-    usual = all_keys.usual + after.usual
-    # At best the first key finds a contact that is in step.
-    least = min(cost_by_key[0].least, usual)
+    costs = [prices.look_up(key) for key in look_up.keys]
+    least = _finds(look_up.keys, [cost.least for cost in costs], prices)
+    finds = _finds(look_up.keys, [cost.usual for cost in costs], prices)
+    most = _finds(look_up.keys, [cost.most for cost in costs], prices)
     rounds = prices.rounds
     if look_up.wait > 0:
         # "Not found" is not believed before the wait is over: the contact is deferred,
         # and looked up once more.
         rounds += 1
-    most = rounds * all_keys.most + after.most
-    return Expense(all_keys.usual, Cost(least, usual, most))
+    # At best the first key finds a contact that is in step.
+    range_of_finds = between(least[:1], finds, prices.pricer.in_turn(most, rounds))
+    without_least = replace(after, least=())
+    return Expense(finds, range_of_finds + without_least)
+
+
+def _finds(
+    keys: Sequence[MatchKey], requests: Sequence[int], prices: Prices
+) -> tuple[PricedStep, ...]:
+    """Return the look-ups by keys, each with its number of requests."""
+    return tuple(
+        prices.pricer.find(key, number)
+        for key, number in zip(keys, requests, strict=True)
+    )
+
+
+def read_before(known: Known, prices: Prices) -> tuple[PricedStep, ...]:
+    """Return the step that reads a contact before it is written to.
+
+    Empty where the vendor does not show contacts.
+    """
+    if prices.capabilities.reads:
+        return (prices.pricer.read(known.external_id or _ANY_ID),)
+    keys = keys_at_vendor(known, prices.capabilities)
+    return (prices.pricer.find(keys[0], 1),) if keys else ()
 
 
 def likely(
@@ -149,54 +182,63 @@ def likely(
     return foreseen if isinstance(foreseen, Plan) else plan
 
 
-def _expense_with_read_back(
+def _steps_with_read_back(
     desired: Desired | None, known: Known, prices: Prices
-) -> Expense:
-    """Return the cost of a contact that is read before anything is sent about it.
+) -> StepRange:
+    """Return the steps of a contact that is read before anything is sent about it.
 
     At best it is in step; at worst it is there with other values, or gone and created.
     """
     capabilities = prices.capabilities
-    if capabilities.reads:
-        read = exactly(1)
-    else:
-        # Such a vendor shows a contact only as the result of a look-up.
-        keys = keys_at_vendor(known, capabilities)
-        read = total(prices.look_up(key) for key in keys)
+    reads = _read_back(known, prices)
     if desired is None:
-        return Expense(0, read + _cost_of_removal_read_back(known, prices))
+        return reads + _removal_read_back(known, prices)
     plan = plan_contact(desired, known_before_distrust(known), capabilities)
-    usual = _requests(plan, prices)
-    most = max(usual, _most_for_found(desired, known, prices))
+    found = _most_for_found(desired, known, prices)
+    gone = StepRange()
     if capabilities.reads:
         # Reading by id tells for certain that it is gone; a look-up does not.
-        most = max(most, _most_for_gone(desired, known, prices))
-    return Expense(0, read + Cost(0, usual, most))
+        gone = _steps_for_gone(desired, known, prices)
+    usual = _steps_of(plan, prices)
+    return reads + between((), usual, found, gone.usual, gone.most)
 
 
-def _cost_of_removal_read_back(known: Known, prices: Prices) -> Cost:
-    """Return the requests that remove a contact once it was read back."""
-    usual = _requests_of_removal(known_before_distrust(known), prices)
+def _read_back(known: Known, prices: Prices) -> StepRange:
+    """Return the steps that read a contact back."""
+    if prices.capabilities.reads:
+        return certain(read_before(known, prices))
+    # Such a vendor shows a contact only as the result of a look-up.
+    keys = keys_at_vendor(known, prices.capabilities)
+    costs = [prices.look_up(key) for key in keys]
+    return between(
+        _finds(keys, [cost.least for cost in costs], prices),
+        _finds(keys, [cost.usual for cost in costs], prices),
+        _finds(keys, [cost.most for cost in costs], prices),
+    )
+
+
+def _removal_read_back(known: Known, prices: Prices) -> StepRange:
+    """Return the steps that remove a contact once it was read back."""
+    usual = _steps_of_removal(known_before_distrust(known), prices)
     with_all_tags = replace(known, tags=_maybe_our_tags(known))
-    most = _requests_of_removal(with_all_tags, prices)
-    return Cost(0, usual, max(usual, most))
+    return between((), usual, _steps_of_removal(with_all_tags, prices))
 
 
-def _requests_of_removal(known: Known, prices: Prices) -> int:
+def _steps_of_removal(known: Known, prices: Prices) -> tuple[PricedStep, ...]:
     # The contact id is of no account: the calls are counted, not sent.
     plan = plan_removal("", known, prices.on_removed, prices.capabilities)
-    return _requests(plan, prices)
+    return _steps_of(plan, prices)
 
 
-def _most_for_gone(desired: Desired, known: Known, prices: Prices) -> int:
-    """Return the most requests that look up and create a contact that is gone."""
+def _steps_for_gone(desired: Desired, known: Known, prices: Prices) -> StepRange:
+    """Return the steps that look up and create a contact that is gone."""
     absent = known_after_not_found(known, prices.capabilities)
     plan = plan_contact(desired, absent, prices.capabilities)
     if not isinstance(plan, Plan):
-        return 0
+        return StepRange()
     # What is created again is looked up first, whatever find_first says.
     with_look_up = replace(prices, find_first=True)
-    return expense(desired, absent, plan, with_look_up, refused=False).requests.most
+    return expense(desired, absent, plan, with_look_up, refused=False).steps
 
 
 def first_call(plan: Plan, prices: Prices) -> Plan:
@@ -213,52 +255,52 @@ def first_call(plan: Plan, prices: Prices) -> Plan:
     return Plan((call,), requests=offer.requests)
 
 
-def _cost_without_look_up(
+def _steps_without_look_up(
     desired: Desired | None, known: Known, plan: Plan, prices: Prices
-) -> Cost:
-    """Return the cost of a plan whose contact is not looked up."""
-    usual = _requests(plan, prices)
+) -> StepRange:
+    """Return the steps of a plan whose contact is not looked up."""
+    usual = _steps_of(plan, prices)
     exists = known.external_id is not None
     if desired is None or exists or not plan.calls:
-        return exactly(usual)
+        return certain(usual)
+    first = (prices.pricer.call(plan.calls[0], 1),)
     existing = _most_for_existing(desired, plan, prices)
-    if existing == 0:
+    if not existing:
+        if not _goes_by_key(plan.calls[0], prices.capabilities):
+            return certain(usual)
         # A create or upsert by key may reach a contact that another one owns: then
         # nothing follows it.
-        least = usual
-        if _goes_by_key(plan.calls[0], prices.capabilities):
-            least = 1
-        return Cost(least, usual, usual)
+        return between(first, usual)
     # At worst the create finds its contact each time, and that is then changed.
     found = _most_for_found(desired, known, prices)
-    most = max(usual, prices.rounds * existing + found)
-    return Cost(min(usual, 1), usual, most)
+    return between(first, usual, prices.pricer.in_turn(existing, prices.rounds) + found)
 
 
-def _cost_after_look_up(
+def _steps_after_look_up(
     desired: Desired, known: Known, plan: Plan, prices: Prices
-) -> Cost:
-    """Return the cost of what follows a look-up."""
+) -> StepRange:
+    """Return the steps that follow a look-up."""
     fresh: Plan | Rejected = plan
     if known.pending is not None:
         # The plan sends what is unknown again. Once nothing was found, nothing is
         # unknown any more.
         absent = known_after_not_found(known, prices.capabilities)
         fresh = plan_contact(desired, absent, prices.capabilities)
-    usual = _requests(fresh, prices)
-    existing = 0
+    existing: tuple[PricedStep, ...] = ()
     if isinstance(fresh, Plan):
         existing = _most_for_existing(desired, fresh, prices)
     found = _most_for_found(desired, known, prices)
-    return Cost(0, usual, max(usual, prices.rounds * existing + found))
+    usual = _steps_of(fresh, prices)
+    return between((), usual, prices.pricer.in_turn(existing, prices.rounds) + found)
 
 
-def _requests(plan: Plan | Rejected, prices: Prices) -> int:
-    """Return the requests of a plan when nothing goes wrong; 0 for a rejection."""
+def _steps_of(plan: Plan | Rejected, prices: Prices) -> tuple[PricedStep, ...]:
+    """Return the steps of a plan when nothing goes wrong; none for a rejection."""
     if isinstance(plan, Rejected):
-        return 0
-    extra = sum(prices.extra_requests(call) for call in plan.calls)
-    return plan.requests + extra
+        return ()
+    return tuple(
+        prices.pricer.call(call, requests_of(call, prices)) for call in plan.calls
+    )
 
 
 def requests_of(call: Call, prices: Prices) -> int:
@@ -276,28 +318,33 @@ def _goes_by_key(call: Call, capabilities: Capabilities) -> bool:
     return write is not None and bool(write.keyed_by)
 
 
-def _most_for_existing(desired: Desired, plan: Plan, prices: Prices) -> int:
-    """Return the most requests of a create that finds its contact there.
+def _most_for_existing(
+    desired: Desired, plan: Plan, prices: Prices
+) -> tuple[PricedStep, ...]:
+    """Return the create that finds its contact there, with the most requests it takes.
 
     The vendor answers such a create "exists already", and the contact is looked up by
-    the vendor's own keys. 0 where no create is answered so.
+    the vendor's own keys. Empty where no create is answered so.
     """
     create = prices.capabilities.create
     if create is None or not create.keyed_by or not create.tells_existing:
-        return 0
+        return ()
     if not plan.calls or plan.calls[0].action is not Action.CREATE:
-        return 0
+        return ()
     filled = [
         name for name in create.keyed_by if desired.fields.get(name) not in (None, "")
     ]
     look_ups = total(prices.look_up(desired.key(name)) for name in filled)
     # The create may be sent again when the contact that had the key has lost it
     # meanwhile.
-    return 2 * create.requests + look_ups.most
+    requests = 2 * create.requests + look_ups.most
+    return (prices.pricer.call(plan.calls[0], requests),)
 
 
-def _most_for_found(desired: Desired, known: Known, prices: Prices) -> int:
-    """Return the requests that bring a found contact in step in the worst case.
+def _most_for_found(
+    desired: Desired, known: Known, prices: Prices
+) -> tuple[PricedStep, ...]:
+    """Return the steps that bring a found contact in step in the worst case.
 
     It was found with other values and without our tags.
     """
@@ -315,7 +362,7 @@ def _most_for_found(desired: Desired, known: Known, prices: Prices) -> int:
         fields={**to_clear, **_fixed_names(desired, capabilities)},
         tags=_maybe_our_tags(known),
     )
-    return _requests(plan_contact(desired, found, capabilities), prices)
+    return _steps_of(plan_contact(desired, found, capabilities), prices)
 
 
 def _fixed_names(desired: Desired, capabilities: Capabilities) -> dict[str, Json]:
@@ -334,8 +381,10 @@ def _fixed_names(desired: Desired, capabilities: Capabilities) -> dict[str, Json
     return fixed
 
 
-def _most_for_removal(known: Known, look_up: LookUp, prices: Prices) -> int:
-    """Return the requests that remove a contact found after an unknown create."""
+def _most_for_removal(
+    known: Known, look_up: LookUp, prices: Prices
+) -> tuple[PricedStep, ...]:
+    """Return the steps that remove a contact found after an unknown create."""
     pending = known.pending or Pending()
     lists = {
         name: value for name, value in pending.fields.items() if name.startswith(LISTS)
@@ -348,7 +397,7 @@ def _most_for_removal(known: Known, look_up: LookUp, prices: Prices) -> int:
         tags=_maybe_our_tags(known),
         pending=None,
     )
-    return _requests_of_removal(found, prices)
+    return _steps_of_removal(found, prices)
 
 
 def _maybe_our_tags(known: Known) -> frozenset[str]:

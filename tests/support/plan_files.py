@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from syncengine.config.project import Config
+from syncengine.ports import BulkVendor
 
 Line: TypeAlias = Mapping[str, Any]
 Name: TypeAlias = tuple[str, str]
@@ -28,17 +29,21 @@ def contacts_of(file: Path) -> dict[Name, Line]:
 def sent_calls(config: Config) -> Iterator[Sent]:
     """Collect the calls that the vendors of a configuration are handed meanwhile."""
     sent: dict[Name, list[Any]] = defaultdict(list)
-    restored: list[tuple[Any, Any]] = []
+    restored: list[tuple[Any, str, Any]] = []
     for destination in config.destinations:
         kind: Any = type(destination.vendor)
-        restored.append((kind, kind.send))
-        kind.send = _noting(destination.vendor.name, kind.send, sent)
+        name = destination.vendor.name
+        restored.append((kind, "send", kind.send))
+        kind.send = _noting(name, kind.send, sent)
+        if isinstance(destination.vendor, BulkVendor):
+            restored.append((kind, "send_many", kind.send_many))
+            kind.send_many = _noting_many(name, kind.send_many, sent)
     try:
         yield sent
     finally:
         # The last one first, where two destinations have the same vendor.
-        for kind, send in reversed(restored):
-            kind.send = send
+        for kind, method, original in reversed(restored):
+            setattr(kind, method, original)
 
 
 def _noting(
@@ -47,6 +52,17 @@ def _noting(
     def noting(adapter: Any, call: Any) -> Any:
         sent[vendor, call.contact_id].append(call)
         return send(adapter, call)
+
+    return noting
+
+
+def _noting_many(
+    vendor: str, send_many: Callable[[Any, Any], Any], sent: dict[Name, list[Any]]
+) -> Callable[[Any, Any], Any]:
+    def noting(adapter: Any, calls: Any) -> Any:
+        for call in calls:
+            sent[vendor, call.contact_id].append(call)
+        return send_many(adapter, calls)
 
     return noting
 

@@ -8,14 +8,16 @@ import pytest
 
 from syncengine import vendors
 from syncengine.app.planned_requests import RequestPreview
+from syncengine.cli.rendering.plan_samples import print_sample
 from syncengine.model.contact import Desired, Known, MatchKey
 from syncengine.model.costs import exactly
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.plan_sample import PlannedStep
+from syncengine.model.plan_sample import PlannedStep, SampledContact
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.attempt.job import Job
 from syncengine.planning.forecast import Prices
 from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.priced_steps import StepPricer
 from tests.support.vendors.subjects import subject
 
 ADDRESS = "https://vendor.example"
@@ -34,6 +36,7 @@ def steps(
         look_up=lambda _: exactly(1),
         extra_requests=lambda _: 0,
         rounds=1,
+        pricer=StepPricer(adapter.capabilities),
     )
     plan = plan_contact(desired, known, adapter.capabilities)
     assert isinstance(plan, Plan)
@@ -73,3 +76,16 @@ def test_no_secret_is_shown_and_everything_is_json(vendor: str) -> None:
         assert shown
         for secret in ("sandbox-key", "sandbox-token"):
             assert secret not in text
+
+
+def test_a_request_that_contacts_share_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for vendor, contacts in (("hubspot", 100), ("respond_io", 1)):
+        one = subject(vendor)
+        desired = Desired("1", one.fields(1), frozenset(), tuple(one.keys(1))[:1])
+        shown = steps(vendor, desired, Known())
+        assert {step.contacts for step in shown} == {contacts}, vendor
+        print_sample(vendor, SampledContact("1", "new", steps=shown))
+        said = "a run sends this for up to 100 contacts in one request"
+        assert (said in capsys.readouterr().out) is (contacts > 1), vendor

@@ -87,6 +87,10 @@ def _print_step(step: PlannedStep) -> None:
     if step.more and not step.following:
         requests = worded(step.more, "request depends", "requests depend")
         print_line(f"    and {step.more} more, whose {requests} on the answer")
+    if step.contacts > 1:
+        print_line(
+            f"    a run sends this for up to {step.contacts} contacts in one request"
+        )
 
 
 def _request_lines(title: str, request: PlannedRequest) -> Iterator[str]:
