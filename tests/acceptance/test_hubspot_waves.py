@@ -10,6 +10,7 @@ import pytest
 
 from syncengine.model.reports import RunStatus
 from syncengine.sandbox.faults import FaultKind, Rule
+from syncengine.sandbox.limits import TwinLimit
 from tests.acceptance.test_hubspot import DESTINATION, NAME
 from tests.support.people_project import people
 
@@ -70,6 +71,30 @@ async def test_one_bad_update_in_a_hundred_costs_nobody_else_anything(
             number: f"{'Name' if number == 70 else 'New'} {number}"
             for number in range(100)
         }
+
+
+@pytest.mark.asyncio
+async def test_a_limit_of_contacts_is_kept_without_one_refusal(
+    database: str, tmp_path: Path
+) -> None:
+    """The vendor counts the contacts of each batch itself, in any second."""
+    keys = {**DESTINATION, "fields": {"crm_id": "id", "firstname": "name"}}
+    keys["limits"] = [{"items": 250, "per": "1s"}, {"calls": 100, "per": "10s"}]
+    async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
+        here.configure_engine(batch_size=500)
+        limiter = here.sandbox.twin(NAME).limiter
+        of_contacts = TwinLimit(250, 1.0, counts="items")
+        limiter.configure([of_contacts, TwinLimit(100, 10.0)])
+        await here.add(range(300))
+        report = await here.run(NAME)
+        assert (report.status, report.throttled) == (RunStatus.DONE, 0)
+        assert here.held(NAME).keys() == set(range(300))
+        assert report.requests == 6
+        # Six batches of a hundred: two fit into a second, a third one does not.
+        assert limiter.worst(of_contacts).calls == 200
+        assert report.seconds >= 2.0
+        _, said = await here.command("check")
+        assert "250 contacts per 1 s, 100 per 10 s" in said
 
 
 @pytest.mark.asyncio

@@ -266,6 +266,20 @@ def test_without_a_reset_only_what_our_own_limit_does_not_explain_is_waited_for(
     run(play())
 
 
+def test_a_limit_of_items_explains_no_header_and_lends_it_no_window() -> None:
+    """What the vendor says is left are requests."""
+
+    async def play() -> None:
+        limits = (Limit(items=3, per=5.0, method="GET"), Limit(20, 10.0))
+        async with gate(*limits) as pacing:
+            (await pacing.permit("GET", 3)).answered()
+            began = now()
+            pacing.heed("GET", {"x-ratelimit-remaining": "0"}, 200)
+            assert await sent(pacing, "POST") == pytest.approx(began + 10.0, abs=0.01)
+
+    run(play())
+
+
 def test_retry_after_of_an_answer_that_refused_nothing_pauses_the_account() -> None:
     async def play() -> None:
         async with gate() as pacing:

@@ -6,6 +6,7 @@ Each attempt needs a permit of its own.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -53,8 +54,9 @@ async def test_a_request_that_is_sent_again_takes_a_second_permit(
     gate = NotedGate()
     async with serving(talk) as url, Transport(url, gate, connections=1) as transport:
         assert not (await transport.send(request("POST"))).resent
-        again = await transport.send(request(method))
+        again = await transport.send(replace(request(method), items=100))
         assert (again.status, again.resent) == (200, True)
+    assert gate.items == [1, 100, 100], "each sending counts for all its contacts"
     assert seen == ["POST", method, method]
     assert gate.methods == ["POST", method, method]
     assert gate.fates == ["answered", "abandoned", "answered"]
