@@ -37,9 +37,13 @@ class Act:
     second: Mapping[str, Ends]
 
 
-def _stranger(here: Anyone) -> str:
-    """Return the vendor's id of an older contact that belongs to nobody here."""
-    row = here.pair.row(70, 70, (7, 7), ())
+def _stranger(here: Anyone, number: int) -> str:
+    """Return the vendor's id of an older contact that belongs to nobody here.
+
+    Strangers differ by their number: a vendor may refuse a second one that is like
+    another.
+    """
+    row = here.pair.row(number, number, (7, 7), ())
     names = (
         *here.pair.others,
         *here.pair.values,
@@ -60,10 +64,15 @@ LOST: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (IN_STEP, IN_STEP)}
 
 charles creates one where a write names an unknown key.
 """
-SHARED: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (DEAD, DEAD)}
+SHARED: Mapping[str, Ends] = {
+    "": (GONE, IN_STEP),
+    "charles": (DEAD, DEAD),
+    "hubspot": (GONE, DEAD),
+}
 """Its contact was merged into another one of ours.
 
 charles keeps both keys at the remaining one, so that two of our contacts share it.
+hubspot keeps both e-mail addresses there, and lets no other contact have one of them.
 """
 OLDER: Mapping[str, Ends] = {
     "": (IN_STEP, IN_STEP),
@@ -88,10 +97,10 @@ ACTS: Mapping[str, Act] = {
         lambda here, one, two: here.screen.merge(one, two), SAME, SHARED
     ),
     "merged into a stranger": Act(
-        lambda here, one, _two: here.screen.merge(_stranger(here), one), LOST, SAME
+        lambda here, one, _two: here.screen.merge(_stranger(here, 70), one), LOST, SAME
     ),
     "a stranger merged into it": Act(
-        lambda here, one, _two: here.screen.merge(one, _stranger(here)), OLDER, SAME
+        lambda here, one, _two: here.screen.merge(one, _stranger(here, 71)), OLDER, SAME
     ),
 }
 
