@@ -6,15 +6,27 @@ many more. A seed that fails here is reported in full by the command in its mess
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from syncengine import vendors
 from tests.simulation.drawing import draw_history
 from tests.simulation.history import Bases, play
+from tests.simulation.pair import pairs
+from tests.simulation.wave_log import WaveEvent
+from tests.soak.figures import waves_of
 from tests.soak.play import Failure
 
 CHUNKS, SEEDS = 4, 75
 """So many chunks of so many seeds at each vendor."""
+
+
+OFTEN = set(WaveEvent) - {
+    WaveEvent.DIED_HALF_CARRIED_OUT,
+    WaveEvent.DIED_BETWEEN_HALVES,
+}
+"""What happens to requests about several contacts in every chunk; the rest is rarer."""
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -22,9 +34,14 @@ CHUNKS, SEEDS = 4, 75
 def test_nothing_is_violated_and_a_clean_run_mends_everything(
     vendor: str, chunk: int
 ) -> None:
+    waves: Counter[WaveEvent] = Counter()
     for seed in range(chunk * SEEDS, (chunk + 1) * SEEDS):
         result = play(draw_history(vendor, seed))
         assert not result.violations, str(Failure(vendor, seed, result.violations))
+        waves += waves_of(result)
+    # A simulation in which no request is about several contacts would prove nothing.
+    if any(pair.has_waves for pair in pairs(vendor)):
+        assert {event for event in OFTEN if not waves[event]} == set()
 
 
 def test_a_seed_is_one_history_and_always_the_same() -> None:

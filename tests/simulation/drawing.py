@@ -49,6 +49,7 @@ _ENDS_IN_WAVES = (
     WAITS,
     "intend: committed",
     " contacts: sent",
+    " contacts: fine at the vendor",
     " contacts: answer lost at the vendor",
     " contacts: half at the vendor",
     " contacts: half late at the vendor",
@@ -156,17 +157,17 @@ def _in_waves(history: History, random: Random, repertoire: _Repertoire) -> Hist
         if random.random() < 0.7:
             change = random.choice(_CHANGES_OF_MANY)
             edits += [SourceEdit(change, contact) for contact in _MANY]
-        if repertoire.suppresses and random.random() < 0.5:
+        if random.random() < 0.25:
             contact = random.choice((*repertoire.contacts, *_MANY))
             events.append(((WAITS, random.randint(1, 9)), Suppress(contact)))
-        if repertoire.hard and random.random() < 0.3:
+        if random.random() < 0.3:
             contact = random.choice((*repertoire.contacts, *_MANY))
             edits.append(SourceEdit(RowChange.REFUSED, contact))
         events.append(((_BEFORE_THE_DIFF, 1), ManyEdits(tuple(edits))))
-        dies_at, faults = night.dies_at, night.faults
+        dies_at = night.dies_at
         if random.random() < 0.4:
             dies_at = random.choice(_ENDS_IN_WAVES), random.choice((1, 1, 2, 3))
-            faults = random.choice((faults, 0.3, 0.5))
+        faults = random.choice((night.faults, 0.3, 0.5))
         nights.append(
             replace(night, events=tuple(events), dies_at=dies_at, faults=faults)
         )

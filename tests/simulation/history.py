@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncengine.errors import VendorHalted
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.undo import UndoScope
 from tests.simulation.change_oracle import not_sent, unexplained
@@ -219,6 +220,8 @@ class _Play:
         self._base = base
         self._happened: list[Event] = []
         self._leapt = False
+        self._halted: list[RunResult] = []
+        """Runs that were halted because the vendor has no known contact any more."""
 
     async def play(self) -> HistoryResult:
         """Play the nights, then clean runs until one has nothing to do."""
@@ -257,7 +260,9 @@ class _Play:
         found += wrongly_taken_back(world)
         found += await self._sent_again(kept)
         return HistoryResult(
-            tuple(dict.fromkeys(found)), (*runs, *clean), tuple(self._happened)
+            tuple(dict.fromkeys(found)),
+            (*runs, *self._halted, *clean),
+            tuple(self._happened),
         )
 
     async def _sent_again(self, kept: list[PutBack]) -> list[str]:
@@ -299,11 +304,24 @@ class _Play:
         """Run until a run has nothing to do, or too many had something to do."""
         runs: list[RunResult] = []
         while len(runs) < NIGHTS:
-            runs.append(await self._world.run())
+            ran = await self._world.run()
             await self._world.settle()
-            if runs[-1].is_quiet:
+            if self._is_to_be_accepted(ran):
+                self._world.gone_accepted = True
+                self._halted.append(ran)
+                continue
+            runs.append(ran)
+            if ran.is_quiet:
                 break
         return runs
+
+    def _is_to_be_accepted(self, ran: RunResult) -> bool:
+        """Return whether a run was halted because the vendor has no known contact.
+
+        Whoever looks at the account then finds that this is so, and accepts it.
+        """
+        is_halted = isinstance(ran.stopped, VendorHalted)
+        return is_halted and self._world.is_emptied and not self._world.gone_accepted
 
     async def _night(self, night: Night) -> list[RunResult]:
         world = self._world

@@ -146,6 +146,8 @@ class Network:
     ) -> None:
         self.fates: Counter[Fate] = Counter()
         """Fates that requests met, each with how often."""
+        self.left_half = False
+        """True if a dead process has left a batch of which only some are carried out."""
         self._twin = twin
         self._clock = clock
         self._random = random
@@ -210,7 +212,9 @@ class Network:
             ends: tuple[str, ...] = ("in time", "late", "never")
             if len(flight.inputs) > 1:
                 ends += ("half", "half late")
-            match self._random.choice(ends):
+            end = self._random.choice(ends)
+            self.left_half = self.left_half or end.startswith("half")
+            match end:
                 case "late":
                     flight.arrival.cancel()
                     there = self._random.uniform(0, 0.9 * self._settles_within)

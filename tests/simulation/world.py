@@ -116,6 +116,9 @@ class Beginning:
 class World:
     """A deterministic world: the same seed and steps give the same history."""
 
+    gone_accepted = False
+    """True if somebody has accepted that the vendor has no known contact any more."""
+
     def __init__(
         self,
         pair: Pair,
@@ -396,6 +399,7 @@ class World:
                 self.on_removed,
                 find_first=self.find_first,
                 recreates=self.recreates,
+                gone_accepted=self.gone_accepted,
                 in_flight=3,
             )
             for name in self.destinations
@@ -483,7 +487,7 @@ class World:
             outcomes=outcomes,
             stopped=stopped,
             messages=messages,
-            waves=_with_death(process.waves.counts, life),
+            waves=_with_death(process.waves.counts, life, network),
             of_probes=of_probes,
         )
 
@@ -493,6 +497,11 @@ class World:
             for place, row in self.database.states.items()
             if row.status is Status.GONE
         }
+
+    @property
+    def is_emptied(self) -> bool:
+        """Return whether the vendor has none of the contacts that the state names."""
+        return self.written_down().isdisjoint(self._ids_there())
 
     def _ids_there(self) -> set[str]:
         return {str(each["id"]) for each in self.twin.contacts(self.clock())}
@@ -669,10 +678,14 @@ class World:
         }
 
 
-def _with_death(waves: Mapping[WaveEvent, int], life: Life) -> Mapping[WaveEvent, int]:
+def _with_death(
+    waves: Mapping[WaveEvent, int], life: Life, network: Network
+) -> Mapping[WaveEvent, int]:
     """Return what happened to requests, and to the process among them."""
     counts = Counter(waves)
     phase = death_at(life.points[-1]) if life.dead else None
+    if network.left_half:
+        phase = WaveEvent.DIED_HALF_CARRIED_OUT
     if phase is not None:
         counts[phase] += 1
     return counts
