@@ -89,6 +89,11 @@ class Forecast:
         """Return all requests, those of look-ups among them."""
         return self.count.requests
 
+    @property
+    def items(self) -> Cost:
+        """Return how many contacts these requests carry: some limits count them."""
+        return self.count.items
+
     def add_probe(self, probe: Probe) -> None:
         """Count a probe: it is expected to be refused as before, at its first call."""
         self.probes += 1

@@ -41,6 +41,7 @@ async def make_forecast(run: RunParts, work: PreparedWork) -> RunOutlook | None:
     time_of_all = timing(
         counted.requests,
         limits,
+        items=counted.items,
         by_method=counted.by_method(),
         quotas=await quotas_of(s.destination, s.databases),
         wait=wait,

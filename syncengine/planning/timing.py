@@ -113,7 +113,7 @@ class _Load:
 def _load_of_items(
     requests: Cost, items: Cost | None, by_method: Mapping[str, int] | None
 ) -> _Load:
-    if items is None:
+    if items is None or items == requests:
         return _Load(requests, 1, by_method)
     return _Load(items, ceil(items.usual / max(1, requests.usual)), None)
 

@@ -60,8 +60,8 @@ _HELP = {
         "what the vendor's documentation leaves open, by name; answers with all of them"
     ),
     "PUT limits": (
-        'the limits in force: [{"calls": 5, "per": 1}], '
-        'or "vendor" for those it is known to have'
+        'the limits in force: [{"calls": 5, "per": 1}], with "counts": "items" for '
+        'contacts in batches; or "vendor" for those it is known to have'
     ),
     "PUT faults": (
         'what goes wrong: [{"kind": "refuse"}], '

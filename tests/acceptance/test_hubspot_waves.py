@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.model.limits import Limit
 from syncengine.model.reports import RunStatus
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.limits import TwinLimit
@@ -86,6 +87,8 @@ async def test_a_limit_of_contacts_is_kept_without_one_refusal(
         of_contacts = TwinLimit(250, 1.0, counts="items")
         limiter.configure([of_contacts, TwinLimit(100, 10.0)])
         await here.add(range(300))
+        planned = await here.plan(NAME)
+        assert planned.limit == Limit(items=250, per=1.0)
         report = await here.run(NAME)
         assert (report.status, report.throttled) == (RunStatus.DONE, 0)
         assert here.held(NAME).keys() == set(range(300))
@@ -93,6 +96,8 @@ async def test_a_limit_of_contacts_is_kept_without_one_refusal(
         # Six batches of a hundred: two fit into a second, a third one does not.
         assert limiter.worst(of_contacts).calls == 200
         assert report.seconds >= 2.0
+        # The first two batches go out at once, and two more each second.
+        assert planned.seconds == pytest.approx(2.5, abs=0.1)
         _, said = await here.command("check")
         assert "250 contacts per 1 s, 100 per 10 s" in said
 

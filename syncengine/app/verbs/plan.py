@@ -226,6 +226,7 @@ async def _report(
     lasting = timing(
         forecast.requests,
         destination.limits,
+        items=forecast.items,
         by_method=forecast.by_method(),
         quotas=await quotas_of(destination, reader.databases),
         round_trip=await measured_round_trip(reader.databases.state, destination.name),

@@ -72,6 +72,7 @@ async def _plan(reader: Reader, request: RunRequest) -> UndoPlan:
     lasting = timing(
         forecast.requests,
         destination.limits,
+        items=forecast.items,
         by_method=forecast.by_method(),
         quotas=await quotas_of(destination, databases),
     )
