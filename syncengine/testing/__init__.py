@@ -8,10 +8,11 @@ Three lines in a test file hold an adapter and its twin to what the engine relie
 
 The suite asks of a vendor, by its capabilities: is each call carried out with as few
 requests as declared, is every refusal a value and every outage an exception, is a lost
-answer settled, does nothing leak a secret or a value, is a second sync silent. It needs
-pytest, which ``requirements-dev.lock`` has. Install syncengine from its own wheel, and
-the vendor's package with ``pip install --no-deps -e .``: an index may have another
-project named syncengine, which pip would install in place of this one.
+answer settled, does nothing leak a secret or a value, is a second sync silent, are
+contacts that share a request told apart. It needs pytest, which
+``requirements-dev.lock`` has. Install syncengine from its own wheel, and the vendor's
+package with ``pip install --no-deps -e .``: an index may have another project named
+syncengine, which pip would install in place of this one.
 
 ``syncengine.testing.twins`` has the parts from which a twin is built. ``serve`` puts
 twins behind a local HTTP server, as ``syncengine sandbox`` does.

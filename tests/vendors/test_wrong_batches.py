@@ -277,7 +277,7 @@ def _of_look_ups() -> Iterator[Mistake]:
     )
     yield Mistake(
         "a look-up is sent as a write",
-        "json=body, reads=True, lists=True",
+        "json=body, reads=reads, lists=True",
         "json=body, lists=True",
         bulk_look_ups.test_a_look_up_of_many_that_failed_says_of_nobody_that_they_are_not_there,
         "maybe_applied is set",
