@@ -38,6 +38,7 @@ from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.mapping import Form, OnInvalid
 from syncengine.planning.normalise import NotNormal
+from syncengine.planning.waves import largest_wave
 from syncengine.ports import Vendor
 from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
@@ -137,6 +138,7 @@ def vendor_problems(
         yield Problem(f"{where}: tags", f"{vendor.name} has no tags; leave them out")
     if options.lists and not has_lists(capabilities):
         yield Problem(f"{where}: lists", f"{vendor.name} has no lists; leave them out")
+    yield from _limit_problems(options, vendor, where)
     yield from _unknown_fields(options, vendor, where)
     for name, item in options.fields.items():
         refusal = capabilities.value_problem(name, item.default)
@@ -261,6 +263,20 @@ def _as_written(patterns: Iterable[str]) -> list[str]:
     """Return patterns of fields as people write them, each once: ``custom.NAME``."""
     names = [pattern.replace("*", "NAME") for pattern in patterns]
     return list(dict.fromkeys(names))
+
+
+def _limit_problems(
+    options: DestinationFile, vendor: Vendor, where: str
+) -> Iterator[Problem]:
+    """Find limits that could never let the vendor's largest request through."""
+    largest = largest_wave(vendor.capabilities)
+    for number, limit in enumerate(options.limits or ()):
+        if limit.items is not None and limit.items < largest:
+            what = (
+                f"must be {largest} or more: one request to {vendor.name} carries up "
+                f"to {largest} contacts; for a lower pace give it a longer per"
+            )
+            yield Problem(f"{where}: limits.{number}.items", what)
 
 
 def connection_problems(

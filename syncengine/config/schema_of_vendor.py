@@ -28,6 +28,7 @@ from syncengine.config import schema_texts as texts
 from syncengine.config.rules import has_lists, has_tags, written_fields
 from syncengine.config.schema_texts import Schema
 from syncengine.model.capabilities import Capabilities, Write, matches
+from syncengine.planning.waves import largest_wave
 from syncengine.vendors.kit.settings import VendorSettings, lists_names
 from syncengine.vendors.kit.spec import VendorSpec
 
@@ -163,6 +164,7 @@ def _rules(spec: VendorSpec, setting: Mapping[str, Any], finder: str | None) -> 
     capabilities = capabilities_with(spec, setting)
     parts = [
         *_of_sets(capabilities),
+        *_of_limits(capabilities),
         *_of_fields(capabilities),
         *_of_match_fields(capabilities, spec, finder),
     ]
@@ -175,6 +177,14 @@ def _of_sets(capabilities: Capabilities) -> Iterator[Schema]:
         yield {"properties": {"tags": _NEVER}}
     if not has_lists(capabilities):
         yield {"properties": {"lists": _NEVER}}
+
+
+def _of_limits(capabilities: Capabilities) -> Iterator[Schema]:
+    """Yield that a limit of items lets the vendor's largest request through."""
+    largest = largest_wave(capabilities)
+    if largest > 1:
+        enough = {"properties": {"items": texts.number(whole=True, low=largest)}}
+        yield {"properties": {"limits": {"items": enough}}}
 
 
 def _of_fields(capabilities: Capabilities) -> Iterator[Schema]:

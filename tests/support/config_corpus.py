@@ -527,6 +527,8 @@ _ANYWHERE: dict[str, list[Any]] = {
             [{**_LIMIT, "call": 1}],
             [{**_LIMIT, "items": 5}],
             [{"items": 5, "per": "1m"}],
+            [{"items": 99, "per": "1m"}, _LIMIT],
+            [_LIMIT, {"items": 100, "per": "1m"}],
             [{"items": True, "per": "1m"}],
             [{"per": "1m"}],
             [{"calls": 5}],

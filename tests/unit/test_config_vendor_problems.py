@@ -97,6 +97,14 @@ def test_what_the_changes_below_are_made_to_is_good(
             ),
         ),
         (
+            "hubspot",
+            "limits: [{calls: 5, per: 1s}, {items: 99, per: 1s}]",
+            (
+                "limits.1.items: must be 100 or more: one request to hubspot carries "
+                "up to 100 contacts; for a lower pace give it a longer per"
+            ),
+        ),
+        (
             "respond_io_v2",
             "match_on: [firstName]",
             (
