@@ -27,6 +27,10 @@ settings.load_profile("syncengine")
 _SERVER_URL = os.environ.pop("SYNCENGINE_DATABASE_URL", None)
 os.environ.pop("CRM_DATABASE_URL", None)
 
+# Without bytecode, each command under test that is a process of its own would compile the
+# whole package, which takes longer than its imports do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # What is ignored here (under nohup, or in the background of a script), every command
 # under test would ignore too, as it should: a test would wait for its end for ever.
 for _ignored in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):

@@ -20,8 +20,15 @@ _LOOK_AGAIN = 0.01
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.command_process"]
+    ["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.quick_command"]
 )
+
+
+def forked(target: Callable[..., None], *arguments: object) -> ForkServerProcess:
+    """Start a process that has imported the command already."""
+    process = _CONTEXT.Process(target=target, args=arguments, daemon=True)
+    process.start()
+    return process
 
 
 def _become(
@@ -63,12 +70,9 @@ class Command:
         """
         self._output = output
         output.touch()
-        self._process: ForkServerProcess = _CONTEXT.Process(
-            target=_become,
-            args=(arguments, dict(environ), str(output), errors and str(errors)),
-            daemon=True,
+        self._process = forked(
+            _become, arguments, dict(environ), str(output), errors and str(errors)
         )
-        self._process.start()
 
     @property
     def pid(self) -> int:

@@ -1,25 +1,25 @@
 """A program ``syncengine`` for shells, which starts in a twentieth of the usual time.
 
-A server has imported the command, and forks for each call. The program hands it its
+A server has the command imported, and forks for each call. The program hands it its
 words, environment, folder and streams, and ends as the fork does.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
+import multiprocessing
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.support.repository import ROOT
+from tests.support.command_process import forked
 
 _CLIENT = """\
 #!{python} -ISE
@@ -49,15 +49,11 @@ def quick_command(program: Path) -> Iterator[None]:
 
 @contextmanager
 def _serving(address: str, program: Path) -> Iterator[None]:
-    with socket.socket(socket.AF_UNIX) as listening:
+    ours, theirs = multiprocessing.Pipe()
+    with socket.socket(socket.AF_UNIX) as listening, theirs:
         listening.bind(address)
         listening.listen()
-        server = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(listening.fileno())],
-            pass_fds=(listening.fileno(),),
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-        )
+        server = forked(_serve, listening, theirs)
     program.parent.mkdir(exist_ok=True)
     text = _CLIENT.format(python=sys.executable, address=address)
     program.write_text(text, encoding="utf-8")
@@ -66,16 +62,15 @@ def _serving(address: str, program: Path) -> Iterator[None]:
         yield
     finally:
         # It ends with this pipe, and so with this process, too.
-        server.communicate(timeout=_PATIENCE)
+        ours.close()
+        server.join(_PATIENCE)
+        assert server.exitcode == 0
 
 
-def _serve(listening: socket.socket) -> None:
-    # Imported once, for all calls.
-    for name in ("syncengine.__main__", "syncengine.cli.verbs", "syncengine.cli.run"):
-        importlib.import_module(name)
-
+def _serve(listening: socket.socket, parent: Connection) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a waiting fork
-    while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+    watched: list[socket.socket | Connection] = [listening, parent]
+    while parent not in select.select(watched, [], [])[0]:
         call, _ = listening.accept()
         if os.fork() == 0:
             listening.close()
@@ -116,7 +111,3 @@ def _become(
     from syncengine.__main__ import main  # noqa: PLC0415 - the streams come first
 
     sys.exit(main())
-
-
-if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
