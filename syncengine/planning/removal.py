@@ -86,6 +86,33 @@ def unknown_after_removal(
     return left
 
 
+def unknown_after_shared_removal(
+    known: Known, plan: Plan, capabilities: Capabilities
+) -> Pending | None:
+    """Return the intents that stay unknown where others want the copy.
+
+    What its plan has taken away is settled, and everything else is left as it is. None
+    where nothing is unknown any more.
+    """
+    left = unknown_after_removal(known, OnRemoved.IGNORE, capabilities)
+    if left is None or not plan.calls:
+        return left
+    fields = dict(left.fields)
+    tags: set[str] = set()
+    for call in plan.calls:
+        tags.update(call.remove_tags)
+        for name in call.fields:
+            fields.pop(name, None)
+    rest = part_of(
+        left,
+        fields=fields,
+        add_tags=left.add_tags - tags,
+        remove_tags=left.remove_tags - tags,
+        deletes=left.deletes,
+    )
+    return None if rest == Pending() else rest
+
+
 def _plan_shared_removal(
     contact_id: str, known: Known, capabilities: Capabilities, wanted: WantedByOthers
 ) -> Plan:

@@ -66,9 +66,17 @@ def _own_reason(world: World, contact_id: str) -> str:
         return (
             "a contact of the vendor's had its match key when it was refused for good"
         )
+    return _undo_reason(world, contact_id, codes) or _flaw_reason(world, contact_id)
+
+
+def _undo_reason(world: World, contact_id: str, codes: AbstractSet[str | None]) -> str:
+    """Return the reason that lies in an undo of a match key."""
     if "duplicate_match_key" in codes and _has_former_key(world, contact_id):
         return "an undo has given another contact its former match key"
-    return _flaw_reason(world, contact_id)
+    note = world.taken_back(contact_id)
+    if world.pair.keeps_apart and "key_held" in codes and world.pair.key in note.fields:
+        return "an undo is to put back its former match key, which another one has"
+    return ""
 
 
 def _is_refused_for_good(

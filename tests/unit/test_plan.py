@@ -12,7 +12,8 @@ from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.removal import plan_removal
+from syncengine.planning.removal import plan_removal, unknown_after_shared_removal
+from syncengine.planning.sharing import WantedByOthers
 from tests.support.plan_shorthand import (
     ADDING,
     BY_PHONE,
@@ -627,3 +628,29 @@ def test_a_removed_contact(removal: Removal) -> None:
     plan = plan_removal("7", removal.known, removal.policy, removal.vendor)
     assert told(plan.calls) == removal.calls
     assert cannot(plan.unsupported) == removal.unsupported
+
+
+@pytest.mark.parametrize(
+    ("pending", "left"),
+    [
+        # What the other one does not want is taken away, and is unknown no more.
+        (Pending(fields={"lists.l": True}, add_tags=frozenset({"x"})), None),
+        (
+            Pending(fields={"lists.l": True, "a": 1}, deletes=True),
+            Pending(fields={"a": 1}, deletes=True),
+        ),
+        # What the other one wants stays there, and stays unknown here.
+        (
+            Pending(fields={"lists.theirs": True}, add_tags=frozenset({"theirs"})),
+            Pending(fields={"lists.theirs": True}, add_tags=frozenset({"theirs"})),
+        ),
+    ],
+)
+def test_what_a_shared_removal_takes_away_is_settled(
+    pending: Pending, left: Pending | None
+) -> None:
+    vendor = replace(LISTING, remove_tags=TagCall())
+    known = replace(there("x theirs", lists="l"), pending=pending)
+    wanted = WantedByOthers(frozenset({"theirs"}), frozenset({"lists.theirs"}))
+    plan = plan_removal("7", known, OnRemoved.UNTAG, vendor, wanted)
+    assert unknown_after_shared_removal(known, plan, vendor) == left

@@ -27,7 +27,6 @@ from syncengine.model.calls import (
 )
 from syncengine.model.contact import Known, Pending, Remote
 from syncengine.model.http import Json
-from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Intent
 from syncengine.planning.attempt import endings, finding, records, settling
 from syncengine.planning.attempt.conclusions import (
@@ -81,7 +80,11 @@ from syncengine.planning.learning import (
     learn_from_other_contact,
 )
 from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.removal import plan_removal, unknown_after_removal
+from syncengine.planning.removal import (
+    plan_removal,
+    unknown_after_removal,
+    unknown_after_shared_removal,
+)
 from syncengine.planning.rings import ValueWait, plan_release, taken_values
 from syncengine.planning.undo import Skip
 
@@ -188,9 +191,11 @@ def _left_unknown(attempt: Attempt, plan: Plan) -> Pending | None:
     job = attempt.job
     if job.desired is not None:
         return still_unknown(attempt.known, plan, manages_tags=job.desired.manages_tags)
-    policy = job.on_removed or attempt.rules.on_removed
     if job.wanted is not None:
-        policy = OnRemoved.IGNORE
+        return unknown_after_shared_removal(
+            attempt.known, plan, attempt.rules.capabilities
+        )
+    policy = job.on_removed or attempt.rules.on_removed
     return unknown_after_removal(attempt.known, policy, attempt.rules.capabilities)
 
 
