@@ -14,7 +14,12 @@ from rich.console import Console
 
 from syncengine.cli.rendering.live import LiveRow, LiveRows, bar_cells, progress_line
 from syncengine.model.limits import Limit
-from syncengine.model.progress import RunSnapshot, RunWait, WaitReason
+from syncengine.model.progress import (
+    RunSnapshot,
+    RunWait,
+    WaitReason,
+    snapshot_from,
+)
 
 NIGHT = datetime(2026, 11, 28, 2, 30, tzinfo=UTC)
 LONG = "crm_north_america_customers_production"
@@ -172,3 +177,20 @@ def test_a_line_for_logs_says_the_same() -> None:
         "the vendor refused requests for its rate limit, about 12 h 52 min left"
     )
     assert progress_line("x", snapshot(seconds=31.0)) == "x: preparing, 31 s"
+
+
+def test_a_limit_of_contacts_stands_beside_the_calls() -> None:
+    """It survives the state, through which ``watch`` reads it."""
+    run = snapshot(
+        seconds=120.0,
+        done=900,
+        total=9_000,
+        last_minute=12,
+        limit=Limit(items=1000, per=60.0, method="POST"),
+    )
+    stored = snapshot_from(run.public())
+    assert stored is not None
+    assert stored.limit == run.limit
+    text = " ".join(shown(LiveRow("hubspot", stored), width=100))
+    assert "12 calls a minute" in text
+    assert "limit 1,000 contacts by POST a minute" in text
