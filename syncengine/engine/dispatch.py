@@ -303,13 +303,18 @@ class Dispatcher:
     async def _work(self) -> None:
         """Work on one contact after the other, until cancelled."""
         while True:
-            job = await self._queue.get()
-            try:
-                with self._crowd.working():
-                    ending = await self._contacts.sync(job)
-                self._note(job, ending)
-            finally:
-                self._queue.task_done()
+            await self._work_on_next()
+
+    async def _work_on_next(self) -> None:
+        # A function of its own, so that a worker that waits for the next contact does
+        # not keep all that was learned of the last one.
+        job = await self._queue.get()
+        try:
+            with self._crowd.working():
+                ending = await self._contacts.sync(job)
+            self._note(job, ending)
+        finally:
+            self._queue.task_done()
 
     def _note(self, job: Job, ending: AttemptEnding) -> None:
         """Note the end of an attempt, which need not be the contact's end."""

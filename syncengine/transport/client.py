@@ -156,7 +156,7 @@ class Transport:
         A connection on which something has is given up. Every kept one may be such a
         connection, so there is one more try than connections, on a new one.
         """
-        taken.set(attempts.take)
+        taken.set(attempts.connection.take)
         for _ in range(self._connections):
             with suppress(UnaskedError):
                 return await self._exchange(request, url, written, attempts)
@@ -213,6 +213,21 @@ def _query(request: Request) -> str:
     return "&".join(pairs)
 
 
+class _TakenConnection:
+    """The connection of an attempt.
+
+    It is apart from the attempt: a connection's callbacks keep the context in which it
+    was opened for as long as it lasts, with this in it. An attempt would be kept with
+    all contacts that its check asks about.
+    """
+
+    def __init__(self) -> None:
+        self.line: Line | None = None
+
+    def take(self, line: Line) -> None:
+        self.line = line
+
+
 class _Attempts:
     """The real attempts of one request, each with a permit of its own.
 
@@ -229,12 +244,12 @@ class _Attempts:
         self.resent = False
         """True once aiohttp sends a request again that may have arrived."""
         self.status: int | None = None
+        self.connection = _TakenConnection()
         self._gate = gate
         self._timeout = timeout
         self._allowed = allowed
         self._items = items
         self._permit: Permit | None = None
-        self._line: Line | None = None
         self._sending = False
         """True once the bytes of the present attempt may have gone out."""
         self._refusal: AccountStopped | None = None
@@ -246,7 +261,7 @@ class _Attempts:
         """Wait for a permit, then make one attempt."""
         # Called again, aiohttp has given up the attempt before.
         self.close()
-        self._line = None
+        self.connection.line = None
         self.resent = self.maybe_arrived
         # The wait for the permit is no delay of the vendor's.
         self.deadline.reschedule(None)
@@ -262,10 +277,6 @@ class _Attempts:
         # cling to it.
         raise self._refusal
 
-    def take(self, line: Line) -> None:
-        """Take the connection of the attempt."""
-        self._line = line
-
     async def about_to_send(self) -> None:
         """Check, with the connection there, that the bytes may go out.
 
@@ -280,8 +291,9 @@ class _Attempts:
             await self._allowed()
             if left is not None:
                 self.deadline.reschedule(left + _now() - began)
-        assert self._line is not None, "the connector tells of every connection"
-        await self._line.ask()
+        line = self.connection.line
+        assert line is not None, "the connector tells of every connection"
+        await line.ask()
         # From here to the write of a request without a body nothing waits: what is
         # checked now still holds then.
         self._gate.check()
