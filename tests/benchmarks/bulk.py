@@ -1,7 +1,8 @@
 """A backfill to HubSpot, which takes a hundred contacts a request.
 
 First without limits, next to respond_io, which takes one contact a request: both look
-each contact up and create it. Then at HubSpot's limit, with answers that take as long
+each contact up, create it, and give it its tags, which is a request of its own at
+respond_io. Then at HubSpot's limit, with answers that take as long
 as those of a real vendor, next to what window and round trip allow.
 """
 
@@ -15,9 +16,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
-from syncengine.model.limits import Limit
 from syncengine.storage.connect import connect
 from tests.benchmarks.contacts import create_source
 from tests.benchmarks.measured import Measured, say, show
@@ -36,8 +36,8 @@ from tests.support.databases import Databases
 _BULK, _SINGLE = "hubspot", "respond_io"
 _PART = 10
 """The divisor of the contacts that are sent one by one."""
-_STEPS = 2
-"""Look-up and create."""
+_STEPS = {_BULK: 2, _SINGLE: 3}
+"""Look-up and create with tags; or look-up, create, and tags."""
 _AIM_CPU, _AIM_MEMORY = 1 / 3, 120.0
 _AIM = 2.0
 """Percent of what window and round trip allow that may be left unused."""
@@ -135,8 +135,8 @@ async def _without_limits(
                 await _round(side)
     show(
         f"A backfill of {contacts:,} contacts to {_BULK}, {options.batch} a request, "
-        f"next to one of {few:,} to {_SINGLE}, 1 a request; each contact is looked up "
-        "and created",
+        f"next to one of {few:,} to {_SINGLE}, 1 a request; each contact is looked up, "
+        "created and tagged",
         [
             Measured("CPU of the run a contact", "us", bulk.cpu, single.cpu, _AIM_CPU),
             Measured("peak memory of the run", "MB", bulk.peaks, aim=_AIM_MEMORY),
@@ -151,15 +151,14 @@ async def _side(
     folder: Path, databases: Databases, vendor: str, contacts: int, batch: int
 ) -> AsyncIterator[_Side]:
     """Set up contacts, a twin without limits, and a destination there."""
-    requests = _STEPS * -(-contacts // batch)
+    requests = _STEPS[vendor] * -(-contacts // batch)
     async with _source(databases, contacts) as dsn, served(vendor) as url:
         settings = {}
         if vendor == _BULK:
             settings["batch_size"] = batch
             await _define_properties(url)
-        # respond_io takes tags by a request of their own.
         configured = configure(
-            folder / vendor, vendor, url, state=dsn, settings=settings, tagged=False
+            folder / vendor, vendor, url, state=dsn, settings=settings
         )
         yield _Side(vendor, contacts, requests, configured, dsn, url, [], [], [])
 
@@ -177,10 +176,15 @@ async def _round(side: _Side) -> None:
 # --- at the limit ---------------------------------------------------------------------
 
 
+class _PacedLimit(NamedTuple):
+    calls: int
+    per: float
+
+
 async def _at_the_limit(
     folder: Path, databases: Databases, options: argparse.Namespace
 ) -> None:
-    limit = Limit(options.calls, options.per)
+    limit = _PacedLimit(options.calls, options.per)
     contacts = options.paced
     say(
         f"{_BULK}: {contacts:,} contacts, {limit.calls} requests in {limit.per:g} s ..."
@@ -195,7 +199,6 @@ async def _at_the_limit(
             state=dsn,
             limits=[{"calls": limit.most, "per": f"{limit.per}s"}, _MANY_A_DAY],
             settings={"batch_size": options.batch},
-            tagged=False,
         )
         report, took = await run_command(configured, "--backfill")
         _refuse_other_than_done(report, contacts)
@@ -217,7 +220,9 @@ async def _at_the_limit(
                 [arrivals[-1] - arrivals[0]],
                 [allowed_seconds],
             ),
-            Measured("contacts a request", "", [_STEPS * contacts / len(arrivals)]),
+            Measured(
+                "contacts a request", "", [_STEPS[_BULK] * contacts / len(arrivals)]
+            ),
             Measured("requests refused for the limit", "", [_refused(log)], aim=0.0),
             Measured("CPU of the run a contact", "us", [took["cpu"] / contacts * 1e6]),
             Measured("peak memory of the run", "MB", [took["peak"]], aim=_AIM_MEMORY),
@@ -225,7 +230,7 @@ async def _at_the_limit(
     )
 
 
-async def _be_like_the_vendor(url: str, limit: Limit, latency: float) -> None:
+async def _be_like_the_vendor(url: str, limit: _PacedLimit, latency: float) -> None:
     """Have the twin keep the limit strictly, and take its time for each answer."""
     strictly = [
         {"calls": limit.calls, "per": limit.per, "kind": kind}
@@ -269,10 +274,9 @@ async def _source(databases: Databases, contacts: int) -> AsyncIterator[str]:
 
 async def _define_properties(url: str) -> None:
     """Define the properties that the contacts have, in the twin of HubSpot."""
-    kinds = {name: "text" for name in FIELDS if name != "email"}
-    await ask_twin(
-        url, "PUT", "switches", {"properties": {"crm_id": "unique", **kinds}}
-    )
+    kinds = {"crm_id": "unique", "tags": "boxes"}
+    kinds |= {name: "text" for name in FIELDS if name != "email"}
+    await ask_twin(url, "PUT", "switches", {"properties": kinds})
 
 
 def _refuse_other_than_done(report: dict[str, Any], contacts: int) -> None:

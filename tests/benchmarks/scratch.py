@@ -62,12 +62,10 @@ def configure(
     source: str = "",
     limits: Sequence[Mapping[str, Any]] = (),
     settings: Mapping[str, Any] | None = None,
-    tagged: bool = True,
 ) -> Configured:
     """Write a configuration that maps every column of the benchmarks' contacts.
 
-    Without ``limits`` there are none; all else is as shipped. Where it is not
-    ``tagged``, the tags are left out.
+    Without ``limits`` there are none; all else is as shipped.
     """
     folder.mkdir()
     (folder / "destinations").mkdir()
@@ -80,15 +78,14 @@ def configure(
             "key": "id",
         },
     }
-    destination: dict[str, Any] = {
+    destination = {
         "vendor": vendor,
         "settings": {"base_url": url, **_SETTINGS[vendor], **(settings or {})},
         "limits": list(limits),
         "match_on": _MATCH[vendor],
         "fields": _FIELDS[vendor],
+        "tags": {"from": "tags"},
     }
-    if tagged:
-        destination["tags"] = {"from": "tags"}
     # JSON is YAML.
     file.write_text(json.dumps(engine), encoding="utf-8")
     (folder / "destinations" / f"{DESTINATION}.yaml").write_text(
