@@ -197,7 +197,7 @@ async def _at_the_limit(
             _BULK,
             url,
             state=dsn,
-            limits=[{"calls": limit.most, "per": f"{limit.per}s"}, _MANY_A_DAY],
+            limits=[{"calls": limit.calls, "per": f"{limit.per}s"}, _MANY_A_DAY],
             settings={"batch_size": options.batch},
         )
         report, took = await run_command(configured, "--backfill")
@@ -205,10 +205,10 @@ async def _at_the_limit(
         log = await ask_twin(url, "GET", "log")
     turn = limit.per + options.latency
     arrivals = [entry["at"] for entry in log]
-    shares = _shares(arrivals, turn, limit.most)
-    allowed_seconds = len(arrivals) / limit.most * turn
+    shares = _shares(arrivals, turn, limit.calls)
+    allowed_seconds = len(arrivals) / limit.calls * turn
     show(
-        f"A backfill of {contacts:,} contacts to {_BULK}, {limit.most} requests in any "
+        f"A backfill of {contacts:,} contacts to {_BULK}, {limit.calls} requests in any "
         f"{limit.per:g} s, answers after {options.latency * 1000:.0f} ms; a request's "
         f"place is free again after {turn:g} s",
         [
