@@ -57,6 +57,7 @@ from syncengine.planning.attempt.steps import (
 )
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.plan_file import ApprovedContact, Digests
+from syncengine.planning.removal import plan_removal
 
 _ATTEMPT = Path(attempt_package.__path__[0])
 KEY = MatchKey("ref", "7")
@@ -118,10 +119,12 @@ def played(
     replies: Sequence[Reply],
     job: Job | None = None,
     can: Capabilities = CAN,
+    owner: str | None = None,
 ) -> Played:
     """Play an attempt; ``replies`` are the answers to its questions.
 
-    Only those to calls, look-ups and waits, and about owners, are told.
+    Only those to calls, look-ups and waits, and about owners, are told. ``owner`` owns
+    whatever is to be linked.
     """
     rules = replace(RULES, capabilities=can)
     attempt = contact_attempt(job or job_of(known, can), rules)
@@ -130,7 +133,7 @@ def played(
     step = next(attempt)
     while True:
         steps.append(step)
-        reply = _reply(step, left)
+        reply = _reply(step, left, owner)
         try:
             if isinstance(reply, Exception):
                 step = attempt.throw(reply)
@@ -141,20 +144,27 @@ def played(
             return Played(end.value, steps)
 
 
-def _reply(step: Step[Any], left: list[Reply]) -> Reply:
+def _reply(step: Step[Any], left: list[Reply], owner: str | None) -> Reply:
     match step:
         case Send():
             reply = left.pop(0)
-            return reply if isinstance(reply, Exception) else _answered(reply)
+            is_whole = isinstance(reply, Exception | AnsweredCall)
+            return reply if is_whole else _answered(reply)
+        case CheckAccount() if left and isinstance(left[0], Exception):
+            return left.pop(0)
         case Find() | Read() | Wait() | AskOwners() | NoteValueWait():
             return left.pop(0)
         case Claim():
-            return LinkResult(None)
+            return LinkResult(owner)
         case AskGoingOn():
             return True
-        case AskOwnerOfAnswer() | CheckAccount() | NoteAccount() | Checkpoint():
-            return None
-        case WriteIntent():
+        case (
+            AskOwnerOfAnswer()
+            | CheckAccount()
+            | NoteAccount()
+            | Checkpoint()
+            | WriteIntent()
+        ):
             return None
     raise AssertionError(step)
 
@@ -353,6 +363,43 @@ def test_a_distrusted_contact_is_read_and_what_is_shown_is_not_sent_again() -> N
 def test_nothing_is_given_up_before_the_account_is_checked() -> None:
     steps = [type(step) for step in played(LINKED, [GONE, []]).steps]
     assert steps.index(CheckAccount) < steps.index(Checkpoint)
+
+
+MERGING = replace(CAN, merges=True)
+"""A vendor that merges contacts: an old id leads to the contact that was left."""
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        # The contact that was written to is somebody else's by its match key, too.
+        [Remote("v8", {"ref": "8"}), Remote("v7", {})],
+        # It has our match key, and another one of ours owns it all the same.
+        [Remote("v8", {"ref": "7"}), None],
+    ],
+)
+def test_whoever_was_written_over_by_the_id_of_a_merged_contact_is_told(
+    read: list[Remote | None],
+) -> None:
+    replies = [Applied("v8"), {"v8": "here/8"}, *read]
+    ending = played(LINKED, replies, can=MERGING, owner="here/8").ending
+    assert ending.overwritten is not None
+    assert (ending.overwritten.owner, ending.overwritten.external_id) == (
+        "here/8",
+        "v8",
+    )
+    assert set(ending.overwritten.written.fields) == {"name"}
+    assert not ending.postponed, "sent again it would write over that one again"
+
+
+def test_what_is_gone_after_a_lost_deletion_may_have_been_deleted_by_it() -> None:
+    plan = plan_removal("7", LINKED, OnRemoved.DELETE, CAN)
+    state = ContactState("7", LINKED)
+    job = Job(1, state, None, None, plan, on_removed=OnRemoved.DELETE)
+    gone = AnsweredCall(Applied(was_gone=True), after_lost_try=True, number=1)
+    record = played(LINKED, [gone, UNSENT], job).ending.record
+    assert record.known.pending is not None
+    assert record.known.pending.deletes
 
 
 def test_a_storage_error_ends_no_contact_but_the_run() -> None:

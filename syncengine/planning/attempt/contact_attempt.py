@@ -48,7 +48,12 @@ def contact_attempt(job: Job, rules: Rules) -> Steps[AttemptEnding]:
     except Exception as error:  # noqa: BLE001 - it must not reach another contact
         ending = endings.unforeseen(attempt, error)
     record = replace(ending.record, changes=attempt.changes)
-    return replace(ending, record=record, answered=attempt.answered)
+    return replace(
+        ending,
+        record=record,
+        answered=attempt.answered,
+        overwritten=attempt.overwritten,
+    )
 
 
 def begun(job: Job, rules: Rules) -> Attempt:

@@ -98,6 +98,8 @@ class Attempt:
     """True where a removal found nothing to remove at the vendor."""
     answered: int = 0
     """See ``AttemptEnding.answered``."""
+    overwritten: Overwritten | None = None
+    """See ``AttemptEnding.overwritten``."""
     missing: str | None = None
     """External id of its known contact at the vendor, once that turned out to be gone.
     It is looked for only once in an attempt."""

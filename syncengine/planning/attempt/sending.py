@@ -267,7 +267,13 @@ def _answer(attempt: Attempt, call: Call, *, repeatable: bool) -> Steps[Answered
         answer = Applied(was_gone=True)
         answered = replace(answered, answer=answer)
     if isinstance(answer, Applied):
-        yield from _check_account(attempt, call, answer)
+        try:
+            yield from _check_account(attempt, call, answer)
+        except (RequestFailed, AccountStopped, ContactSuppressed) as error:
+            if answered.after_lost_try:
+                # It is gone, and maybe by the lost try.
+                raise VendorUnavailable(str(error), maybe_applied=True) from None
+            raise
     if isinstance(answer, Exists) and answered.after_lost_try:
         # Maybe the lost try made it, and its tags are ours then.
         attempt.note_unknown(remaining_intent((call,), age=0.0))
@@ -497,15 +503,30 @@ def _end_overwriting(
 
     The vendor takes the two for one: it is not sent again before that one moves.
     """
-    written = Pending(
-        fields=dict.fromkeys(call.fields), add_tags=frozenset(call.add_tags)
-    )
     attempt.note_changes(pieces_of_overwriting(call, external_id))
-    return replace(
-        endings.key_reserved(attempt, owner),
-        postponed=False,
-        overwritten=Overwritten(owner, external_id, written),
+    attempt.overwritten = Overwritten(owner, external_id, _written_by(call))
+    return replace(endings.key_reserved(attempt, owner), postponed=False)
+
+
+def _written_by(call: Call) -> Pending:
+    return Pending(
+        fields=dict.fromkeys(call.fields),
+        add_tags=frozenset(call.add_tags),
+        remove_tags=frozenset(call.remove_tags),
     )
+
+
+def _note_overwriting(attempt: Attempt, call: Call, external_id: str) -> Steps[None]:
+    """Note whose vendor contact a write has reached in place of ours, if anybody's.
+
+    The id of a contact that was merged into another one leads to that one.
+    """
+    owners = yield from ask(AskOwners((external_id,)))
+    if external_id in owners:
+        attempt.note_changes(pieces_of_overwriting(call, external_id))
+        attempt.overwritten = Overwritten(
+            owners[external_id], external_id, _written_by(call)
+        )
 
 
 def _judge_other_id(
@@ -532,12 +553,17 @@ def _judge_other_id(
     if call.action is Action.UPSERT:
         attempt.moved = True
         return (yield from _follow_upsert(attempt, call, applied))
+    if attempt.rules.capabilities.merges:
+        yield from _note_overwriting(attempt, call, named)
     survivor = yield from _survivor_of_merge(attempt, asked, named)
     if survivor is not None:
         attempt.moved = True
         yield from _write_all_unknown(attempt)
         ending = yield from finding.link(attempt, survivor)
-        return Next.PLAN if ending is None else ending
+        if ending is None:
+            return Next.PLAN
+        # Sent again, it would reach the same contact.
+        return replace(ending, postponed=False)
     reads = attempt.rules.capabilities.reads
     if reads and (yield from finding.read(asked)) is None:
         return (yield from _plan_without(attempt, asked))
