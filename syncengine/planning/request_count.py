@@ -5,9 +5,8 @@ contacts share one (``planning.waves``). So what the contacts of a run cost is n
 sum of what each would cost alone: ``RequestCount`` adds up their steps, kind by kind.
 
 Each kind takes the number of its steps, divided by what one request carries and rounded
-up. A run sends more only where a wave waits for others until its longest wait is over
-(``planning.waves.LONGEST_WAIT``): it goes out as it is then, and who comes later is in
-another one.
+up. A run sends more only where waves go out before they are full although others follow:
+their longest wait is over, or every contact that is worked on waits in one of them.
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ async def test_six_nights_at_every_vendor(
 async def test_hostile_nights_at_every_vendor(
     vendor: str, database: str, tmp_path: Path
 ) -> None:
-    async with congress(database, tmp_path / "config", vendor) as (here, members):
+    # Few contacts share a request, so that there are enough that can go wrong.
+    world = congress(database, tmp_path / "config", vendor, batch_size=2)
+    async with world as (here, members):
         oracle, met = Oracle(members), set[str]()
         for seed, night in enumerate(NIGHTS[1:3]):
             await load_contacts(database, read_rows(night_file(night))[1])

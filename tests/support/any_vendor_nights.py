@@ -201,10 +201,16 @@ def _from_environment(module: Any) -> dict[str, str]:
 
 @asynccontextmanager
 async def congress(
-    dsn: str, folder: Path, vendor: str, prefix: str = "", **more: object
+    dsn: str,
+    folder: Path,
+    vendor: str,
+    prefix: str = "",
+    batch_size: int | None = None,
+    **more: object,
 ) -> AsyncIterator[tuple[World, Congress]]:
     """Serve a vendor's empty twin, configured for the members of Congress.
 
+    So many contacts share a request, at most, where the vendor lets that be chosen.
     ``more`` are further keys of the destination's file; None leaves one out.
     """
     here = Congress(subject(vendor), prefix)
@@ -219,6 +225,8 @@ async def congress(
             yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8"
         )
         keys = {**here.destination(sandbox.url(vendor)), **more}
+        if batch_size and "batch_size" in here.subject.spec.settings.model_fields:
+            keys["settings"] = {**keys["settings"], "batch_size": batch_size}
         define_fields(twin, keys["fields"])
         destination = yaml.safe_dump(
             {key: value for key, value in keys.items() if value is not None}
