@@ -9,23 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import pytest
 
 from syncengine.engine import consent, contact_planner
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.waiting import Waiting
-from syncengine.model.calls import Applied, Call
+from syncengine.engine.waves import CheckOfAll, Waves
+from syncengine.model.calls import Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known
 from syncengine.model.work import Record
 from syncengine.planning.attempt import finding, sending, settling
+from syncengine.planning.attempt.steps import Send
 from syncengine.planning.found_contacts import with_inherited
 from syncengine.planning.intents import remaining_intent
 from syncengine.planning.learning import learn
 from syncengine.planning.sharing import WantedByOthers
 from tests.simulation.drawing import draw_history
-from tests.simulation.history import play
+from tests.simulation.history import History, ManyEdits, Night, play
+from tests.simulation.row_changes import RowChange, SourceEdit
 from tests.support.memory.contacts import Contacts
 from tests.support.memory.keys import Keys
 from tests.support.memory.waits import Waits
@@ -127,6 +131,65 @@ def _lost_answers_are_successes(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _nobody_in_a_wave_is_asked(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(_: object) -> None:
+        return None
+
+    patch.setattr(CheckOfAll, "__call__", nobody)
+
+
+def _a_refusal_is_everybodys(patch: pytest.MonkeyPatch) -> None:
+    share = Waves._share
+
+    async def alike(waves: Waves, members: Any, answered: Any) -> None:
+        if not isinstance(answered.value, Rejected):
+            await share(waves, members, answered)
+            return
+        for member in members:
+            waves._give(member, answered.value)
+
+    patch.setattr(Waves, "_share", alike)
+
+
+def _answers_go_by_place(patch: pytest.MonkeyPatch) -> None:
+    share = Waves._share
+
+    async def by_place(waves: Waves, members: Any, answered: Any) -> None:
+        if not isinstance(answered.value, Rejected):
+            in_order = zip(members, answered.value.values(), strict=False)
+            answered = replace(answered, value=dict(in_order))
+        await share(waves, members, answered)
+
+    patch.setattr(Waves, "_share", by_place)
+
+
+def _untold_ones_are_successes(patch: pytest.MonkeyPatch) -> None:
+    untold = Waves._answer_untold
+
+    async def applied(waves: Waves, members: Any, of: int) -> None:
+        if not isinstance(members[0].step, Send):
+            await untold(waves, members, of)
+            return
+        for member in members:
+            waves._give(member, Applied(member.step.call.external_id))
+
+    patch.setattr(Waves, "_answer_untold", applied)
+
+
+def _five_newcomers(vendor: str, seed: int) -> History:
+    """Return a history in which a request is about five contacts, and much goes wrong.
+
+    Answers that leave one of several contacts out are too rare in those that are drawn.
+    """
+    coming = tuple(SourceEdit(RowChange.COMES, contact) for contact in range(6, 11))
+    changed = tuple(SourceEdit(RowChange.CHANGES, contact) for contact in range(6, 11))
+    nights = tuple(
+        Night(faults=0.5, events=((("diff: asked", 1), ManyEdits(edits)),))
+        for edits in (coming, changed)
+    )
+    return History(pair=vendor, scene="left", seed=seed, nights=nights)
+
+
 @dataclass(frozen=True)
 class BrokenEngine:
     """An engine that is broken on purpose, and how the simulation notices."""
@@ -136,6 +199,8 @@ class BrokenEngine:
     """A vendor whose histories draw the case."""
     violation: str = ""
     """Words of the violation; empty where several kinds show the break."""
+    drawn: Callable[[str, int], History] = draw_history
+    """Returns the history of a vendor and a seed."""
 
 
 BREAKS = {
@@ -187,6 +252,21 @@ BREAKS = {
     "lost answers are successes": BrokenEngine(
         _lost_answers_are_successes, vendor="respond_io"
     ),
+    "nobody in a wave is asked": BrokenEngine(
+        _nobody_in_a_wave_is_asked, vendor="hubspot", violation="was suppressed"
+    ),
+    "a refusal is everybody's": BrokenEngine(
+        _a_refusal_is_everybodys, vendor="hubspot", violation="nothing is in its way"
+    ),
+    "answers go by place": BrokenEngine(
+        _answers_go_by_place, vendor="hubspot", drawn=_five_newcomers
+    ),
+    "untold ones are successes": BrokenEngine(
+        _untold_ones_are_successes,
+        vendor="hubspot",
+        violation=", not ",
+        drawn=_five_newcomers,
+    ),
 }
 
 
@@ -194,12 +274,14 @@ BREAKS = {
 def test_a_broken_engine_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = BREAKS[name]
     broken.break_it(monkeypatch)
-    found = chain.from_iterable(_played(broken.vendor, seed) for seed in range(MOST))
+    found = chain.from_iterable(
+        _played(broken.drawn(broken.vendor, seed)) for seed in range(MOST)
+    )
     assert any(broken.violation in each for each in found), (
         f"{MOST} histories of {broken.vendor} do not show it"
     )
 
 
-def _played(vendor: str, seed: int) -> tuple[str, ...]:
+def _played(history: History) -> tuple[str, ...]:
     # With bases of its own: a world that a whole engine prepared would hide the break.
-    return play(draw_history(vendor, seed), {}).violations
+    return play(history, {}).violations
