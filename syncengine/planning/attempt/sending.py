@@ -519,11 +519,11 @@ def _written_by(call: Call) -> Pending:
 def _note_overwriting(attempt: Attempt, call: Call, external_id: str) -> Steps[None]:
     """Note whose vendor contact a write has reached in place of ours, if anybody's.
 
-    The id of a contact that was merged into another one leads to that one.
+    The id of a contact that was merged into another one leads to that one. An answer may
+    also name a contact that nothing has reached: no change of it is noted.
     """
     owners = yield from ask(AskOwners((external_id,)))
     if external_id in owners:
-        attempt.note_changes(pieces_of_overwriting(call, external_id))
         attempt.overwritten = Overwritten(
             owners[external_id], external_id, _written_by(call)
         )
