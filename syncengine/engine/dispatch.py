@@ -107,6 +107,8 @@ class Dispatcher:
         self._waiting = waiting
         self._recreations = recreations
         self._are_removals_through = False
+        self._brought_back: set[str] = set()
+        """Contacts refused in former runs that this one has tried again."""
         self._begun = begun
         self._refusal_groups = refusal_groups
         standing: Mapping[str, int] = {}
@@ -247,6 +249,10 @@ class Dispatcher:
             waits = self._postponed.waits_for_values()
             returning += await self._waiting.closing_rings(waits)
             returning += await self._waiting.moved()
+        # Once in a run: one that is refused again, or whose row has gone, is still among
+        # them, and would be for ever.
+        returning = [each for each in returning if each not in self._brought_back]
+        self._brought_back.update(returning)
         waited = self._postponed.take_ready(besides=returning) + returning
         # Each contact once: one may be among both.
         waited = list(dict.fromkeys(waited))
