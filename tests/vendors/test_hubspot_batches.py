@@ -389,6 +389,36 @@ def test_a_property_that_no_value_finds_is_not_asked_for_ever() -> None:
         scripted(hubspot().find_many(keys), *[wrong] * 15)
 
 
+@pytest.mark.parametrize("misses", ["named", "absent"])
+def test_among_many_wrong_ids_nobody_is_missing_who_was_not_answered_for(
+    misses: str,
+) -> None:
+    """The batch is not halved for ever: some of them are left over in the end."""
+    wrong = {str(number) for number in range(0, 100, 9)}
+
+    def answering(request: Request) -> Response:
+        ids = [each["id"] for each in request.json["inputs"]]
+        if not wrong.isdisjoint(ids):
+            return refused("no such id")
+        return batch(*map(contact, ids), status=200)
+
+    ids = [str(number) for number in range(100)]
+    shown = drive(hubspot(read_misses=misses).read_many(ids), answering)
+    assert 0 < len(shown) < 100
+    assert None not in shown.values()
+    keys = [MatchKey("crm_id", each) for each in ids]
+
+    def finding(request: Request) -> Response:
+        ids = [each["id"] for each in request.json["inputs"]]
+        if not wrong.isdisjoint(ids):
+            return refused("no such id")
+        return batch(*(contact(f"9{each}", crm_id=each) for each in ids))
+
+    found = drive(hubspot(read_misses=misses).find_many(keys), finding)
+    assert 0 < len(found) < 100
+    assert all(found.values())
+
+
 def test_addresses_are_found_in_any_case_and_as_further_ones() -> None:
     keys = (MatchKey("email", "A@example.org"), MatchKey("email", "b@example.org"))
     shown = batch(

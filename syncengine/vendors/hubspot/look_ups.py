@@ -83,7 +83,7 @@ class LookUps:
         id is missing in the result where it was not answered. ``hidden`` are values
         that no message may repeat.
         """
-        answers = yield from self._in_parts(ids, None, hidden)
+        answers, answered = yield from self._in_parts(ids, None, hidden)
         found: dict[str, HubSpotObject | None] = {}
         for answer in answers:
             found.update(dict.fromkeys(answer.missing() & set(ids)))
@@ -96,7 +96,10 @@ class LookUps:
         for contact in shown:
             if contact.id in asked:
                 found[contact.id] = None if contact.archived else contact
-        return self._completed(ids, found)
+        if self.takes_absence:
+            for each in answered:
+                found.setdefault(each, None)
+        return found
 
     def by_keys(
         self, keys: Sequence[MatchKey]
@@ -108,7 +111,8 @@ class LookUps:
             return (yield from self._by_phones(keys))
         field = keys[0].field
         ids = tuple(key.value for key in keys)
-        answers = yield from self._in_parts(ids, field)
+        answers, answered = yield from self._in_parts(ids, field)
+        absent = frozenset(answered if self.takes_absence else ())
         missing = {each.lower() for answer in answers for each in answer.missing()}
         shown = [contact for answer in answers for contact in answer.contacts]
         by_text = _by_key_text(shown, field)
@@ -116,7 +120,7 @@ class LookUps:
         for key in keys:
             candidates = by_text.get(key_text(key), ())
             hits = self._hits(key, candidates)
-            is_missing = key.value.lower() in missing or self.takes_absence
+            is_missing = key.value.lower() in missing or key.value in absent
             if hits or is_missing or _are_archived(candidates):
                 found[key] = hits
         return found
@@ -153,24 +157,18 @@ class LookUps:
         }
         return tuple(hits.values())
 
-    def _completed(
-        self, ids: Sequence[str], found: dict[str, HubSpotObject | None]
-    ) -> Mapping[str, HubSpotObject | None]:
-        if self.takes_absence:
-            for each in ids:
-                found.setdefault(each, None)
-        return found
-
     def _in_parts(
         self, ids: Sequence[str], id_property: str | None, hidden: Sequence[Json] = ()
-    ) -> Exchange[Sequence[BatchAnswer]]:
+    ) -> Exchange[tuple[Sequence[BatchAnswer], Sequence[str]]]:
         """Read a batch; where it is refused, in halves, down to the id to blame.
 
-        That one is in none of the answers. Raises VendorUnavailable where all are
-        refused.
+        Returns the answers, and the ids that they answer for: not the one to blame, and
+        none that is left over where there are too many such. Raises VendorUnavailable
+        where all are refused.
         """
         waiting = [tuple(ids)]
         answers: list[BatchAnswer] = []
+        answered: list[str] = []
         # One wrong id costs two requests for each time that the batch can be halved.
         most = 2 * len(ids).bit_length() + 1
         refused: VendorUnavailable | None = None
@@ -181,6 +179,7 @@ class LookUps:
             request = self.requests.batch_read(part, id_property, self.view.asked)
             try:
                 answers.append((yield from self._answer_to(request, part, hidden)))
+                answered += part
             except VendorUnavailable as error:
                 if error.status not in _REFUSALS:
                     raise
@@ -190,7 +189,7 @@ class LookUps:
                     waiting += (part[middle:], part[:middle])
         if refused is not None and not answers:
             raise refused
-        return answers
+        return answers, answered
 
     def _answer_to(
         self, request: Request, ids: Sequence[str], hidden: Sequence[Json] = ()
