@@ -392,6 +392,22 @@ def test_phones_are_searched_for_and_whom_it_names_is_read() -> None:
     assert [remote.external_id for remote in found] == ["7"]
 
 
+def test_whom_a_search_names_and_no_answer_shows_may_be_there() -> None:
+    """Several contacts may have one phone: a second one would be created."""
+    vendor = hubspot(phone_properties=["phone"])
+    key = MatchKey("phone", "+4915111223344", "DE")
+    hits = answer({"total": 1, "results": [contact(7)]})
+    later = batch(errors=[error("INTERNAL_ERROR", "later", ids=["7"])])
+    for look_up in (vendor.find(key), vendor.find_similar(key)):
+        with pytest.raises(VendorUnavailable) as raised:
+            scripted(look_up, hits, later)
+        assert not raised.value.maybe_applied
+    other = MatchKey("phone", "+4915111223345", "DE")
+    assert scripted(vendor.find_many((key, other)), hits, later)[1] == {}
+    archived = batch({**contact(7, phone=key.value), "archived": True})
+    assert scripted(vendor.find(key), hits, archived)[1] == ()
+
+
 def test_reads_show_what_was_asked_for() -> None:
     vendor = hubspot(**TAGGING).showing(["city", "lists.7", "crm_tags"])
     shown = contact(512, city=None, crm_id="1", crm_tags="a;b", createdate="2026")

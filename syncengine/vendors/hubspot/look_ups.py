@@ -215,6 +215,11 @@ class LookUps:
             hits = yield from self._searched(search, len(part))
             ids.update(dict.fromkeys(hits))
         shown = yield from self._shown(tuple(ids))
+        if shown is None:
+            if len(keys) == 1:
+                raise self._not_shown()
+            # Any of the keys may be that of a contact that is not shown.
+            return {}
         return {key: self._hits(key, shown) for key in keys}
 
     def by_similar_phone(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
@@ -222,19 +227,36 @@ class LookUps:
         search = _search_for((key,), _similar_spellings)
         ids = yield from self._searched(search, 1)
         shown = yield from self._shown(ids)
+        if shown is None:
+            raise self._not_shown()
         return tuple(
             self.view.remote(contact)
             for contact in shown
             if may_be_phone_of(key, contact.value(key.field))
         )
 
-    def _shown(self, ids: Sequence[str]) -> Exchange[Sequence[HubSpotObject]]:
-        """Read the contacts that a search names: what it shows may be old."""
+    def _shown(self, ids: Sequence[str]) -> Exchange[Sequence[HubSpotObject] | None]:
+        """Read the contacts that a search names: what it shows may be old.
+
+        Returns None where not all of them were answered for.
+        """
         shown: list[HubSpotObject] = []
+        is_complete = True
         for start in range(0, len(ids), MOST_IN_A_BATCH):
-            read = yield from self.by_ids(ids[start : start + MOST_IN_A_BATCH])
+            part = ids[start : start + MOST_IN_A_BATCH]
+            read = yield from self.by_ids(part)
+            is_complete = is_complete and len(read) == len(part)
             shown += [contact for contact in read.values() if contact is not None]
-        return shown
+        return shown if is_complete else None
+
+    def _not_shown(self) -> VendorUnavailable:
+        """Return the failure of a look-up whose hits were not all answered for."""
+        route = self.requests.batch_read((), None, ()).route
+        return VendorUnavailable(
+            f"{route}: the answer neither shows a contact that the search names nor "
+            "says that it is not there",
+            maybe_applied=False,
+        )
 
     def _searched(
         self, search: Mapping[str, Json], items: int
