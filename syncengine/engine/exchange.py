@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from syncengine.errors import (
+    AccountStopped,
     CannotBeSent,
+    ContactSuppressed,
     SyncEngineError,
     VendorUnavailable,
     where_it_broke,
@@ -115,7 +117,7 @@ async def drive(
             request = step
             meter.requests += 1
             is_first = meter.requests == requests_before + 1
-            response = await sender.send(request, meter.allowed)
+            response = await _sent(request, sender, meter)
             # The write was sent twice, and carries what this exchange read before it:
             # its first copy may still arrive behind later writes.
             if response.resent and request.writes and not is_first:
@@ -137,6 +139,18 @@ async def drive(
         with suppress(Exception):
             exchange.close()
     return step.value
+
+
+async def _sent(request: Request, sender: Sender, meter: Meter) -> Response:
+    """Send a request that is counted already, and return the response.
+
+    It does not count where it was held back before its bytes went out.
+    """
+    try:
+        return await sender.send(request, meter.allowed)
+    except (AccountStopped, CannotBeSent, ContactSuppressed):
+        meter.requests -= 1
+        raise
 
 
 def _refuse_flood(request: Request, bytes_read: int) -> None:

@@ -295,6 +295,15 @@ def test_requests_are_counted_once() -> None:
     assert sum(meter.requests for meter in contacts.meters) == len(server.requests)
 
 
+def test_a_request_that_was_held_back_is_not_counted() -> None:
+    said_no = {"c7": ContactSuppressed("opted out")}
+    for names in (HUNDRED, ["c7"]):
+        contacts = asking(Server(), said_no=said_no)
+        run(contacts.together(*map(create, names)))
+        counted = sum(meter.requests for meter in contacts.meters)
+        assert counted == len(contacts.server.requests)
+
+
 def test_a_request_is_counted_before_its_contacts_go_on() -> None:
     contacts = asking(Server(_without_b))
     counted: list[int] = []
