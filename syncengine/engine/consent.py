@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 
 from syncengine.errors import ContactSuppressed
 from syncengine.model.consent import LEFT_SOURCE, OPTED_OUT, Subject, SubjectFinder
@@ -18,7 +18,7 @@ from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.planning.attempt.job import Job
 from syncengine.planning.mapping import has_opted_out
-from syncengine.ports import ContactStore, SendCheck, SourceReader
+from syncengine.ports import ContactStore, SourceReader
 
 
 def subjects_of(job: Job, naming: SubjectFinder) -> tuple[Subject, ...]:
@@ -67,35 +67,33 @@ class Consent:
         self._asking = asyncio.Lock()
         self._waiting: list[_Question] = []
 
-    def about(self, job: Job) -> SendCheck:
-        """Return the check to make before each request about this job's contact.
+    def about(self, job: Job) -> ContactCheck:
+        """Return the check to make before each request about this job's contact."""
+        named = subjects_of(job, self._naming)
+        is_wanted = job.desired is not None
+        return ContactCheck(self, job.state.contact_id, named, wanted=is_wanted)
 
-        The check raises ContactSuppressed, StorageError.
+    async def refused(
+        self, checks: Sequence[ContactCheck]
+    ) -> Mapping[ContactCheck, ContactSuppressed]:
+        """Return the checks of contacts about which nothing may be sent, and why.
+
+        Raises SourceError, StorageError.
         """
-        return partial(
-            self._ask,
-            job.state.contact_id,
-            subjects_of(job, self._naming),
-            job.desired is not None,
-        )
-
-    async def _ask(
-        self,
-        contact_id: str,
-        named: Sequence[Subject],
-        wanted: bool,  # noqa: FBT001
-    ) -> None:
-        """Raise ContactSuppressed unless something may be sent about a contact."""
-        question = _Question(contact_id, named, wanted=wanted)
+        loop = asyncio.get_running_loop()
+        question = _Question(checks, loop.create_future())
         self._waiting.append(question)
         # Whoever gets the lock asks for everybody who waits by then. The others find
         # their answer when the lock comes to them.
         async with self._asking:
             if not question.answer.done():
                 await self._answer_all()
-        reason = question.answer.result()
-        if reason is not None:
-            raise ContactSuppressed(reason)
+        reasons = question.answer.result()
+        return {
+            check: ContactSuppressed(reasons[check.contact_id])
+            for check in checks
+            if check.contact_id in reasons
+        }
 
     async def _answer_all(self) -> None:
         """Answer all questions that wait by now."""
@@ -115,15 +113,16 @@ class Consent:
                 question.answer.exception()
             raise
         for question in questions:
-            question.answer.set_result(reasons.get(question.contact_id))
+            question.answer.set_result(reasons)
 
     async def _reasons(self, questions: Sequence[_Question]) -> Mapping[str, str]:
         """Return the contacts about which nothing may be sent, with the reason."""
-        wanted = [each.contact_id for each in questions if each.wanted]
+        checks = [check for question in questions for check in question.checks]
+        wanted = [check.contact_id for check in checks if check.wanted]
         by_source = await self._by_source(wanted)
         # Asked after the source, however slow that is: a suppression that was stored
         # before this moment is respected.
-        subjects = {each.contact_id: each.named for each in questions}
+        subjects = {check.contact_id: check.named for check in checks}
         suppressed = await self._store.suppressed(subjects)
         return {**suppressed, **by_source}
 
@@ -144,18 +143,36 @@ class Consent:
         return reasons
 
 
-class _Question:
-    """Question whether anything may be sent about one contact."""
+class ContactCheck:
+    """Check of one contact before a request about it (``SendCheck``)."""
 
     def __init__(
-        self, contact_id: str, named: Sequence[Subject], *, wanted: bool
+        self,
+        consent: Consent,
+        contact_id: str,
+        named: Sequence[Subject],
+        *,
+        wanted: bool,
     ) -> None:
+        self.consent = consent
         self.contact_id = contact_id
         self.named = named
         """Subjects by which a suppression may name the contact."""
         self.wanted = wanted
         """True where the source wants the contact; a removed contact has no row to look
         at."""
-        loop = asyncio.get_running_loop()
-        self.answer: asyncio.Future[str | None] = loop.create_future()
-        """The reason why nothing may be sent; None: it may."""
+
+    async def __call__(self) -> None:
+        """Raise ContactSuppressed unless something may be sent about the contact."""
+        refused = await self.consent.refused([self])
+        for error in refused.values():
+            raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Question about which contacts nothing may be sent."""
+
+    checks: Sequence[ContactCheck]
+    answer: asyncio.Future[Mapping[str, str]]
+    """The reasons by contact, also of contacts that others have asked about."""

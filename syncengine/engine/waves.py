@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from syncengine.engine.consent import ContactCheck
 from syncengine.engine.crowd import Crowd
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import AnsweredExchange, Retrier
@@ -50,7 +51,7 @@ from syncengine.planning.waves import (
     is_due,
     sharing_of,
 )
-from syncengine.ports import BulkVendor, SendCheck, Vendor
+from syncengine.ports import BulkVendor, Vendor
 
 
 @dataclass(eq=False, slots=True)
@@ -96,26 +97,25 @@ class CheckOfAll:
     """Check of several contacts before a request about all of them (``SendCheck``)."""
 
     def __init__(self, members: Sequence[_Member]) -> None:
-        self.checks: dict[_Member, SendCheck] = {}
-        """The members' own checks."""
+        self.members: dict[ContactCheck, _Member] = {}
+        """Members by their own checks."""
         self.refused: dict[_Member, ContactSuppressed] = {}
         """Members that have said no when they were asked last."""
         for member in members:
-            if member.meter.allowed is not None:
-                self.checks[member] = member.meter.allowed
+            check = member.meter.allowed
+            if check is not None:
+                assert isinstance(check, ContactCheck), "a member is one contact"
+                self.members[check] = member
 
     async def __call__(self) -> None:
         """Raise ContactSuppressed where any member has said no."""
-        # Asked at once: the answers come by one query.
-        answers = await asyncio.gather(
-            *(check() for check in self.checks.values()), return_exceptions=True
-        )
-        for member, answer in zip(self.checks, answers, strict=True):
-            if isinstance(answer, ContactSuppressed):
-                self.refused[member] = answer
-            elif isinstance(answer, BaseException):
-                raise answer
-        for error in self.refused.values():
+        checks = tuple(self.members)
+        if not checks:
+            return
+        refused = await checks[0].consent.refused(checks)
+        for check, error in refused.items():
+            self.refused[self.members[check]] = error
+        for error in refused.values():
             raise error
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
+from syncengine.engine.consent import ContactCheck
 from syncengine.engine.crowd import Crowd
 from syncengine.engine.waves import CheckOfAll
 from syncengine.errors import ContactSuppressed
@@ -191,7 +191,7 @@ class LoggedRequest:
 def _contacts_of(allowed: SendCheck | None) -> Iterator[str]:
     """Yield the contacts that a question about consent is about."""
     if isinstance(allowed, CheckOfAll):
-        for check in allowed.checks.values():
-            yield from _contacts_of(check)
-    if isinstance(allowed, partial):
-        yield str(allowed.args[0])
+        for check in allowed.members:
+            yield check.contact_id
+    if isinstance(allowed, ContactCheck):
+        yield allowed.contact_id

@@ -11,11 +11,11 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from math import inf
 from random import Random
 from typing import Self
 
+from syncengine.engine.consent import ContactCheck
 from syncengine.engine.task import Task
 from syncengine.engine.waves import CheckOfAll
 from syncengine.errors import AccountStopped, LeaseHeld, StorageError
@@ -693,7 +693,7 @@ def _with_death(
 
 def _contact_of(allowed: SendCheck | None) -> str:
     """Return the contact that a question about consent names; empty without one."""
-    return str(allowed.args[0]) if isinstance(allowed, partial) else ""
+    return allowed.contact_id if isinstance(allowed, ContactCheck) else ""
 
 
 def contacts_of(twin: Twin, now: float) -> list[Remote]:
@@ -769,11 +769,7 @@ _TABLES = (
 def _asked_about(allowed: SendCheck | None) -> list[tuple[str, bool]]:
     """Return the contacts of a question about consent, each with whether it is wanted."""
     if isinstance(allowed, CheckOfAll):
-        found: list[tuple[str, bool]] = []
-        for check in allowed.checks.values():
-            found += _asked_about(check)
-        return found
-    if isinstance(allowed, partial):
-        contact_id, _, still_wanted = allowed.args
-        return [(contact_id, still_wanted)]
+        return [(check.contact_id, check.wanted) for check in allowed.members]
+    if isinstance(allowed, ContactCheck):
+        return [(allowed.contact_id, allowed.wanted)]
     return [("", False)]

@@ -14,12 +14,13 @@ from typing import Any, cast
 
 import orjson
 
+from syncengine.engine.consent import Consent, ContactCheck
 from syncengine.engine.crowd import Crowd
 from syncengine.engine.exchange import Meter
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.retry import AnsweredExchange, Retrier, RetryPolicy
 from syncengine.engine.waves import Waves
-from syncengine.errors import VendorUnavailable
+from syncengine.errors import ContactSuppressed, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, CallResult, Rejected
 from syncengine.model.capabilities import (
     Bulk,
@@ -199,7 +200,7 @@ class Asking:
     bank: Bank
     workers: int = 1000
     attempts: int = 2
-    said_no: dict[str, Exception] = field(default_factory=dict)
+    said_no: dict[str, ContactSuppressed] = field(default_factory=dict)
     """Contacts about which nothing may be sent, with the error."""
     busy: float = 0.0
     """Seconds for which one contact more is worked on, without asking for anything."""
@@ -257,15 +258,25 @@ class Asking:
         return ends
 
     def _check(self, script: Sequence[VendorStep]) -> SendCheck:
-        contact_ids = {
-            step.call.contact_id for step in script if isinstance(step, Send)
+        sends = [step for step in script if isinstance(step, Send)]
+        contact_id = sends[0].call.contact_id if sends else ""
+        return ContactCheck(_SaidNo(self.said_no), contact_id, (), wanted=True)
+
+
+class _SaidNo(Consent):
+    """Consent of contacts, some of which have said no."""
+
+    def __init__(self, said_no: Mapping[str, ContactSuppressed]) -> None:
+        self._said_no = said_no
+
+    async def refused(
+        self, checks: Sequence[ContactCheck]
+    ) -> Mapping[ContactCheck, ContactSuppressed]:
+        return {
+            check: self._said_no[check.contact_id]
+            for check in checks
+            if check.contact_id in self._said_no
         }
-
-        async def check() -> None:
-            for contact_id in contact_ids & self.said_no.keys():
-                raise self.said_no[contact_id]
-
-        return check
 
 
 def create(name: str, email: str = "") -> Send:
