@@ -138,6 +138,10 @@ _SEPARATOR = re.compile(r"[/;,|\n\r\t]|\s[^\W\d]{1,9}\s")
 """What separates two phone numbers: a sign, or a word such as "oder"."""
 _DECIMAL = re.compile(r"\+?[0-9]{1,16}(?:\.[0-9]{1,16})?(?:[eE]\+?[0-9]{1,2})?")
 """A number as a spreadsheet or a float column may write it, such as 4.9171e+11."""
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+"""A date or a moment in ISO 8601. No part of it is read as a number."""
 _LONGEST_NUMBER = 100
 """Characters of a text that may be one phone number."""
 _LONGEST_SEARCHED = 10_000
@@ -267,7 +271,11 @@ class SubjectFinder:
         for name, value in values:
             if name.startswith(LISTS):
                 yield "", name.removeprefix(LISTS).removeprefix(self._list_prefix)
-            yield from _leaves(name, value)
+            if isinstance(value, str):
+                # Most are: a generator for each of them would take as long as the rest.
+                yield name, value
+            else:
+                yield from _leaves(name, value)
 
     def _is_phone(self, name: str) -> bool:
         """Return whether a field is one for phones, by its mapping or its name."""
@@ -289,7 +297,7 @@ class SubjectFinder:
             regions = (own_region,) if own_region else self._regions
             number = _as_whole_number(value)
             yield from _any_number(number, regions, of_any_country=own_region is None)
-        else:
+        elif not _MOMENT.fullmatch(text):
             for part in _parts(value):
                 yield _read(phones.likely_readings, part, self._regions)
 

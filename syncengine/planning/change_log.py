@@ -253,9 +253,10 @@ class _Collector:
         """Add a field that was set, cleared, or added to."""
         new = self._facts.learned.fields.get(name)
         run_id, is_before_known = self._sender(name, sent)
-        change = ChangedField(new)
         if is_before_known and not self._is_unseen:
             change = _field_change(self._facts.known, name, new, self._facts.is_new)
+        else:
+            change = ChangedField(new)
         if not _is_void(change):
             self._of(run_id).fields[name] = change
 
@@ -301,7 +302,9 @@ class _Collector:
         return sender.run_id, not sender.over_unknown
 
     def _of(self, run_id: int) -> _Collected:
-        return self._by_run.setdefault(run_id, _Collected())
+        if run_id not in self._by_run:
+            self._by_run[run_id] = _Collected()
+        return self._by_run[run_id]
 
 
 def _field_change(known: Known, name: str, new: Json, is_new: bool) -> ChangedField:  # noqa: FBT001 - private

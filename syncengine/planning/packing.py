@@ -359,6 +359,11 @@ def _place_fields(
         if value is None or name not in carried_anyway
     ]
     rooms = [kind.room for kind in writes]
+    if rooms == [None]:
+        # The usual case: one write with room for all. There is nothing to match.
+        if not writes[0].writable(fields).issuperset(names):
+            return None
+        return [{name: fields[name] for name in names}]
     # Counting is cheap: most selections that are too small end here.
     if _total_room(rooms, unlimited=len(fields)) < len(names):
         return None

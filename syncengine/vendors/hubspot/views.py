@@ -73,6 +73,9 @@ class ContactView:
         return bool(theirs) and theirs == key.value
 
     def same(self, field: str, ours: object, theirs: object) -> bool:
+        if isinstance(ours, str) and ours == theirs:
+            # Most values come back as they were written.
+            return True
         return same_value(field, ours, theirs, self.phones)
 
     def shortfalls(
