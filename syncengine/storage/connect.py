@@ -47,6 +47,7 @@ OLDEST = 14
 class _ReadOnly(ConnectionWithArrays):
     """A connection to a source, whose transactions are all read-only."""
 
+    only_reads = True
     is_direct = False
     """True where the session at the server is ours alone: no pooler lends it to
     others."""
@@ -145,15 +146,26 @@ async def transaction(
     seconds, for each statement: five minutes where it is None, no limit where it is 0.
     """
     sql = statements("connect")
-    async with connection.transaction(isolation="read_committed", readonly=read_only):
+    # The database itself then refuses every write on a connection to a source, also one
+    # of a function behind a view.
+    only_reads = read_only or getattr(connection, "only_reads", False)
+    begin = sql["begin_reading"] if only_reads else sql["begin_writing"]
+    try:
         # Settings of the transaction and not of the session: a pooler may hand the
         # session to another client right after it. Without parameters, Postgres takes
-        # all of them in one message: a single round trip.
+        # all of them in one message, and the beginning with them: a single round trip.
+        # asyncpg's own transaction would begin with a message of its own.
         await connection.execute(
-            f"{sql['search_path']}; {sql['pin']}; {sql['pin_writes']}"
+            f"{begin}; {sql['search_path']}; {sql['pin']}; {sql['pin_writes']}"
         )
         await _limit(connection, statement_timeout)
         yield
+    except BaseException:
+        # Of a connection that was lost, the server undoes the transaction by itself.
+        if not connection.is_closed():
+            await connection.execute(sql["undo"])
+        raise
+    await connection.execute(sql["commit"])
 
 
 @asynccontextmanager

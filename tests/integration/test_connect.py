@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -448,6 +448,43 @@ async def test_the_state_knows_postgres_s_own_names_alone(database: str) -> None
             )  # theirs is what where and query name
     finally:
         await connection.close()
+
+
+@pytest.mark.asyncio
+async def test_a_transaction_costs_two_round_trips_and_is_undone_after_an_error(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    execute = asyncpg.Connection.execute
+
+    async def noted(
+        connection: asyncpg.Connection[asyncpg.Record], query: str, *rest: object
+    ) -> str:
+        said.append(query)
+        return await execute(connection, query, *rest)
+
+    connection = await connect(database)
+    monkeypatch.setattr(asyncpg.Connection, "execute", noted)
+    try:
+        async with transaction(connection):
+            pass
+        assert len(said) == 2
+        with suppress(KeyError):
+            async with transaction(connection):
+                await connection.execute("CREATE TABLE public.left_behind ()")
+                raise KeyError
+        assert not connection.is_in_transaction()
+        assert await connection.fetchval("SELECT to_regclass('left_behind')") is None
+    finally:
+        await connection.close()
+
+
+@pytest.mark.asyncio
+async def test_a_transaction_on_a_source_s_connection_only_reads(database: str) -> None:
+    async with open_pool(database, read_only=True) as pool, pool.acquire() as source:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            async with transaction(source):
+                await source.execute("CREATE TABLE public.left_behind ()")
 
 
 @pytest.mark.asyncio

@@ -35,6 +35,15 @@ SELECT pg_catalog.set_config('statement_timeout', $1, true)
 -- READ COMMITTED: each statement has its own snapshot, so none outlives its statement and keeps the source from vacuum.
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY
 
+-- name: begin_writing
+BEGIN ISOLATION LEVEL READ COMMITTED
+
+-- name: commit
+COMMIT
+
+-- name: undo
+ROLLBACK
+
 -- name: end_reading
 -- There is nothing to commit. A rollback also undoes what foreign code has set.
 ROLLBACK
