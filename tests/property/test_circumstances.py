@@ -32,7 +32,7 @@ DRAWN = 6
 
 async def _refused(vendor: str) -> World:
     """Return a world in which some are refused alike, and are dead letters."""
-    world = World(pairs(vendor)[0], 1, OnRemoved.IGNORE)
+    world = World(pairs(vendor)[0].with_wave_size(1), 1, OnRemoved.IGNORE)
     fill(world, {**REFUSED, **TAKEN})
     await _night(world)
     assert _standing(world) == {contact_id(number): 0 for number in REFUSED}
@@ -113,7 +113,7 @@ def test_a_setting_changed_at_the_vendor_counts_against_nobody_and_can_be_undone
     act, numbers = VENDOR_SETTINGS[name], range(1, 6)
 
     async def history() -> None:
-        world = World(pairs(vendor)[0], 1, OnRemoved.IGNORE)
+        world = World(pairs(vendor)[0].with_wave_size(1), 1, OnRemoved.IGNORE)
         if act.meets_all:
             fill(world, {number: DesiredRow(number) for number in numbers})
             await _night(world)
