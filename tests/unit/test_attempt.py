@@ -402,6 +402,20 @@ def test_what_is_gone_after_a_lost_deletion_may_have_been_deleted_by_it() -> Non
     assert record.known.pending.deletes
 
 
+@pytest.mark.parametrize(
+    ("lost_counts", "unsent_counts", "unreachable"),
+    [(True, True, False), (True, False, True), (False, True, True)],
+)
+def test_each_failed_request_counts_with_one_of_its_contacts(
+    *, lost_counts: bool, unsent_counts: bool, unreachable: bool
+) -> None:
+    """Those of a wave with which it does not count are told so, each time."""
+    lost = VendorUnavailable("lost", maybe_applied=True, is_counted=lost_counts)
+    unsent = VendorUnavailable("no", maybe_applied=False, is_counted=unsent_counts)
+    ending = played(NEW, [[], lost, unsent]).ending
+    assert ending.unreachable is unreachable
+
+
 def test_a_storage_error_ends_no_contact_but_the_run() -> None:
     with pytest.raises(StorageError):
         played(LINKED, [StorageError("the database is away")])

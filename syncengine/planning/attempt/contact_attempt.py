@@ -113,7 +113,7 @@ def _end_unreachable(attempt: Attempt, error: VendorUnavailable) -> AttemptEndin
     Another attempt is worth it where the vendor has only just created the contact, and
     does not let it be written to yet.
     """
-    attempt.is_counted = attempt.is_counted or error.is_counted
+    attempt.note_failure(error)
     ending = endings.deferred(attempt, "unreachable", error)
     is_last = attempt.job.attempt >= LAST_ATTEMPT
     if is_last or not is_not_ready_yet(error, attempt.actions):

@@ -137,7 +137,8 @@ def deferred(
     # A vendor that carried out a call before is not down. And a request of many
     # contacts without an answer is one failure, whatever came of each of them since.
     is_failure = is_unreachable and not attempt.actions
-    return AttemptEnding(record, unreachable=is_failure and not attempt.is_counted)
+    counts_elsewhere = attempt.is_counted and not attempt.has_failure
+    return AttemptEnding(record, unreachable=is_failure and not counts_elsewhere)
 
 
 def unsettled(attempt: Attempt, message: str = UNSETTLED_CREATE) -> AttemptEnding:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
+from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Unsupported
 from syncengine.model.contact import Known, Pending
 from syncengine.model.work import KeyWait, Record, RunChanges
@@ -94,6 +95,8 @@ class Attempt:
     is_counted: bool = False
     """True where a request about it was not answered, and counts already as a failure
     of the vendor's with another contact."""
+    has_failure: bool = False
+    """True where one was not answered that counts with this contact alone."""
     was_gone: bool = False
     """True where a removal found nothing to remove at the vendor."""
     answered: int = 0
@@ -136,6 +139,13 @@ class Attempt:
         if pending is None or self.is_new:
             return pending
         return with_earlier_senders(pending, self.known.pending)
+
+    def note_failure(self, error: VendorUnavailable) -> None:
+        """Note that a request about the contact was not answered."""
+        if error.is_counted:
+            self.is_counted = True
+        else:
+            self.has_failure = True
 
     def note_changes(self, pieces: Sequence[Piece]) -> None:
         """Note what was changed at the vendor, or is settled to have been."""

@@ -209,8 +209,8 @@ def _send_call(
         answered = yield from _answer(attempt, call, repeatable=can_repeat)
     except (RequestFailed, AccountStopped, ContactSuppressed) as error:
         maybe_applied = _is_maybe_applied(error)
-        if isinstance(error, VendorUnavailable) and error.is_counted:
-            attempt.is_counted = True
+        if isinstance(error, VendorUnavailable):
+            attempt.note_failure(error)
         # What was unknown before the plan is sent anew by its calls: as long as
         # they are not applied, they are what is unknown.
         unknown: Pending | None = None
