@@ -238,6 +238,15 @@ class Waves:
             await self._go_on_without(members, check.refused, error)
         except CannotBeSent:
             await self._halve(members)
+        except VendorUnavailable as error:
+            if not check.refused or not _is_repeatable(members):
+                self._fail_all(members, error)
+                return
+            # Somebody has said no before a lost try was repeated, which ended the tries
+            # of the others as well.
+            for member in members:
+                member.may_be_done |= error.maybe_applied
+            await self._go_on_without(members, check.refused, error)
         except Exception as error:  # noqa: BLE001 - each member's attempt judges it
             self._fail_all(members, error)
         else:
@@ -249,8 +258,7 @@ class Waves:
         """Carry out the steps of several contacts by one request."""
         meter = Meter(check)
         _take_late_writes(members, meter)
-        step = members[0].step
-        is_repeatable = not isinstance(step, Send) or step.repeatable
+        is_repeatable = _is_repeatable(members)
         assert self._bulk is not None, "only a vendor that takes many has waves"
         make = partial(_exchange_of, self._bulk, members)
         try:
@@ -317,7 +325,7 @@ class Waves:
         self,
         members: Sequence[_Member],
         refused: Mapping[_Member, ContactSuppressed],
-        error: ContactSuppressed,
+        error: Exception,
     ) -> None:
         """Take out whoever said no, and carry the others out."""
         rest = [member for member in members if member not in refused]
@@ -378,6 +386,12 @@ class Waves:
             )
         for member in members[1:]:
             self._fail(member, error)
+
+
+def _is_repeatable(members: Sequence[_Member]) -> bool:
+    """Return whether the members' request may be sent twice: they are alike in that."""
+    step = members[0].step
+    return not isinstance(step, Send) or step.repeatable
 
 
 def _covering_earlier_requests(member: _Member, error: Exception) -> Exception:

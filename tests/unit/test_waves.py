@@ -116,10 +116,32 @@ def test_somebody_who_says_no_while_a_lost_request_is_repeated_is_not_sent_again
 
     contacts.server.before = say_no
     answers = run(contacts.together(update("a"), update("b")))
-    assert len(contacts.server.requests) == 1
+    sent = [contacts_in(each) for each in contacts.server.requests]
+    assert sent == [["a", "b"], ["a"], ["a"]]
     for answer in answers:
         assert isinstance(answer, VendorUnavailable)
         assert answer.maybe_applied
+
+
+def test_somebody_who_says_no_costs_the_others_no_try() -> None:
+    left = [lost]
+
+    def then_well(request: Request) -> Response:
+        return left.pop()(request) if left else all_well(request)
+
+    contacts = asking(Server(then_well))
+
+    def say_no() -> None:
+        if contacts.server.requests:
+            contacts.said_no["b"] = ContactSuppressed("opted out")
+
+    contacts.server.before = say_no
+    a, b, c = run(contacts.ended(update("a"), update("b"), update("c")))
+    assert (a.value, c.value) == (Applied("id of a"), Applied("id of c"))
+    assert a.after_lost_try
+    assert c.after_lost_try
+    assert isinstance(b, VendorUnavailable)
+    assert b.maybe_applied
 
 
 def test_a_lost_answer_is_unknown_for_all_and_counts_as_one_failure() -> None:
