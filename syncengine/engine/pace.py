@@ -18,12 +18,13 @@ from aiolimiter import AsyncLimiter
 from syncengine.model.limits import Limit
 
 _EVEN = 20.0
-"""Requests a second up to which single draws lose nothing; above, every late timer
-would cost some (measured)."""
+"""Requests a second up to which they are kept apart one by one; above, timers are too
+coarse for that (measured)."""
 _BURST = 4
 """Requests that may go out together at rates above that."""
 _LATE = 0.05
-"""Seconds by which a timer may be late without a loss of items."""
+"""Seconds by which a timer may be late without a loss. They are late where much is done
+for the contacts of other requests meanwhile."""
 
 
 class Pace:
@@ -35,18 +36,20 @@ class Pace:
     """
 
     def __init__(self, limits: Sequence[Limit]) -> None:
-        self._requests: dict[str | None, AsyncLimiter] = {}
+        self._requests: dict[str | None, AsyncLimiter | _EvenPace] = {}
         """By HTTP method; None: for all methods."""
-        self._items: dict[str | None, _ItemPace] = {}
+        self._items: dict[str | None, _EvenPace] = {}
         """The same for items."""
         of_items = [limit for limit in limits if limit.counts_items]
         of_requests = [limit for limit in limits if not limit.counts_items]
         for method, rate in _rates(of_requests).items():
-            burst = 1 if rate <= _EVEN else _BURST
-            # ``AsyncLimiter(burst, seconds)`` lets so many through in so many seconds.
-            self._requests[method] = AsyncLimiter(burst, burst / rate)
+            if rate <= _EVEN:
+                self._requests[method] = _EvenPace(rate)
+            else:
+                # ``AsyncLimiter(burst, seconds)``: so many in so many seconds.
+                self._requests[method] = AsyncLimiter(_BURST, _BURST / rate)
         for method, rate in _rates(of_items).items():
-            self._items[method] = _ItemPace(rate)
+            self._items[method] = _EvenPace(rate)
 
     async def draw(self, method: str, items: int = 1) -> None:
         """Wait until the pace has room for one more request with so many items."""
@@ -56,32 +59,34 @@ class Pace:
                 await bucket.acquire()
             item_pace = self._items.get(key)
             if item_pace is not None:
-                await item_pace.draw(items)
+                await item_pace.acquire(items)
 
 
-class _ItemPace:
-    """Keeps requests apart by the items that they carry. Drawn from by one task.
+class _EvenPace:
+    """Keeps requests apart, one by one or by the items that they carry.
 
-    A bucket would have to hold the largest request, and so would let a burst of small
-    ones through at first.
+    Drawn from by one task. A bucket would lose what a late timer costs, and of items it
+    would have to hold the largest request, and so would let a burst of small ones
+    through at first.
     """
 
     def __init__(self, rate: float) -> None:
-        """Take the rate, in items a second."""
+        """Take the rate, in requests or items a second."""
         self._rate = rate
         self._due = 0.0
-        """The loop's time at which the items drawn so far have had their time."""
+        """The loop's time at which all that was drawn so far has had its time."""
 
-    async def draw(self, items: int) -> None:
-        """Wait until all items before have had their time."""
+    async def acquire(self, amount: float = 1) -> None:
+        """Wait until all that was drawn before has had its time."""
         loop = asyncio.get_running_loop()
-        wait = self._due - loop.time()
+        begin = loop.time()
+        wait = self._due - begin
         if wait > 0:
             await asyncio.sleep(wait)
-        # From the moment at which it was due, so that late timers cost nothing. Time in
-        # which nothing was sent is not saved up.
-        begin = max(self._due, loop.time() - _LATE)
-        self._due = begin + items / self._rate
+            # From the moment at which it was due, so that late timers cost nothing.
+            begin = max(self._due, loop.time() - _LATE)
+        # Time in which nothing was sent is not saved up.
+        self._due = begin + amount / self._rate
 
 
 def _rates(limits: Sequence[Limit]) -> dict[str | None, float]:
