@@ -318,6 +318,17 @@ def test_letting_go_is_written_down_before_and_after() -> None:
     assert [kind for kind in kinds if kind in order] == list(order)
 
 
+@pytest.mark.parametrize(("after_lost_try", "ready_in"), [(False, 0.0), (True, 30.0)])
+def test_a_value_is_written_once_what_empties_it_cannot_arrive_any_more(
+    *, after_lost_try: bool, ready_in: float
+) -> None:
+    """A try that was given up would else empty the new value, and nobody would know."""
+    emptied = AnsweredCall(Applied("v7"), after_lost_try=after_lost_try, number=1)
+    ending = played(OLD, [HOLDER, OWNED, ("ref",), emptied]).ending
+    assert ending.lets_go
+    assert ending.ready_in == ready_in
+
+
 def test_the_change_of_one_that_let_go_is_from_its_old_value_to_its_new_one() -> None:
     first = played(OLD, [HOLDER, OWNED, ("ref",), Applied("v7")]).ending.record
     job = job_of(first.known)

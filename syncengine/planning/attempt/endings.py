@@ -266,10 +266,13 @@ def value_reserved(
     # An undo, and the run of a plan file, send nothing else in order to get through:
     # that two contacts wait for each other there does not mean that they always will.
     is_free = attempt.job.undo is None and attempt.job.approved is None
+    # What empties the value must not arrive behind the one that the next attempt writes.
+    is_late = attempt.lets_go and attempt.may_arrive_late
     return replace(
         key_reserved(attempt, owner, values),
         waits_for_value=is_free,
         lets_go=attempt.lets_go,
+        ready_in=attempt.rules.ready_in if is_late else 0.0,
     )
 
 

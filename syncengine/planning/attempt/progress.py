@@ -119,6 +119,9 @@ class Attempt:
     """True where the attempt has created the contact, for certain."""
     lets_go: bool = False
     """True where it lets go of a value, or has, for which another contact waits."""
+    may_arrive_late: bool = False
+    """True where a try of one of its calls was given up before another was answered:
+    the vendor may carry it out behind later calls."""
 
     @property
     def contact_id(self) -> str:

@@ -260,6 +260,7 @@ def _answer(attempt: Attempt, call: Call, *, repeatable: bool) -> Steps[Answered
     is_just_created = was_created(attempt.actions)
     answered = yield from ask(Send(call, repeatable, is_just_created))
     attempt.answered = answered.number
+    attempt.may_arrive_late = attempt.may_arrive_late or answered.after_lost_try
     answer = answered.answer
     desired = attempt.job.desired
     if isinstance(answer, Rejected) and is_already_removed(answer, desired):
