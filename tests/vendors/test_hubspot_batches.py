@@ -7,7 +7,7 @@ from itertools import permutations
 import orjson
 import pytest
 
-from syncengine.errors import VendorUnavailable
+from syncengine.errors import VendorThrottled, VendorUnavailable
 from syncengine.model.calls import (
     Action,
     Answer,
@@ -178,6 +178,18 @@ def test_holders_of_a_unique_value_are_looked_up_by_it() -> None:
     results = _sent_many(CREATES, batch(errors=taken), by_crm_id, by_email)
     assert isinstance(results["c0"], Rejected)
     assert isinstance(results["c1"], Exists)
+
+
+@pytest.mark.parametrize("status", [429, 502])
+def test_a_look_up_of_one_that_fails_leaves_the_others_told(status: int) -> None:
+    """Else all of the batch would count as unknown, with what was made of them."""
+    taken = error("CONFLICT", "Contact already exists. Existing ID: 77", trace="0")
+    made = batch(_made(1, "1"), _made(2, "2"), errors=[taken])
+    results = _sent_many(CREATES, made, html(status))
+    assert results == {"c1": Applied("51"), "c2": Applied("52")}
+    nobody = batch(errors=[taken, error("CONFLICT", "Existing ID: 78", trace="1")])
+    with pytest.raises((VendorThrottled, VendorUnavailable)):
+        _sent_many(CREATES[:2], nobody, html(status))
 
 
 # --- refused as a whole ---------------------------------------------------------------

@@ -24,6 +24,7 @@ from syncengine.vendor import (
     Remote,
     Reply,
     Request,
+    VendorThrottled,
     VendorUnavailable,
     as_text,
     external_id_of,
@@ -265,12 +266,28 @@ class BatchSender:
                 if _ran_into(each.call, error):
                     conflicts.append((each, error))
         if conflicts:
-            answers |= yield from self._existing(conflicts)
+            yield from self._judge_conflicts(conflicts, answers)
         return [
             CallResult(each.call, answers[each.trace])
             for each in inputs
             if each.trace in answers
         ]
+
+    def _judge_conflicts(
+        self,
+        conflicts: Sequence[tuple[BatchCall, HubSpotError]],
+        answers: dict[str, Answer],
+    ) -> Exchange[None]:
+        """Look up whom some writes ran into, and put that into the answers of all."""
+        try:
+            answers |= yield from self._existing(conflicts)
+        except (VendorThrottled, VendorUnavailable):
+            if len(conflicts) == len(answers):
+                raise
+            # What became of the others is told, and stays so: only those in conflict
+            # are left open.
+            for each, _ in conflicts:
+                del answers[each.trace]
 
     def applied(self, call: Call, contact: HubSpotObject) -> Applied:
         return Applied(contact.id, dropped=self.view.shortfalls(call, contact))
