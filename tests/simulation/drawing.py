@@ -53,11 +53,11 @@ _ENDS_IN_WAVES = (
     " contacts: answer lost at the vendor",
     " contacts: half at the vendor",
     " contacts: half late at the vendor",
-    f"{SECOND_HALF}: permit asked",
-    f"{SECOND_HALF}: sent",
     "record: asked",
 )
 """The same where requests are about several contacts."""
+_ENDS_IN_HALVES = (f"{SECOND_HALF}: permit asked", f"{SECOND_HALF}: sent")
+"""The same where such a request was refused as a whole."""
 _MANY = (2, 7, 8, 9, 10)
 """Contacts whose rows change at once: most are newcomers at first."""
 _CHANGES_OF_MANY = (RowChange.COMES, RowChange.COMES, RowChange.CHANGES, RowChange.TAGS)
@@ -160,13 +160,16 @@ def _in_waves(history: History, random: Random, repertoire: _Repertoire) -> Hist
         if random.random() < 0.25:
             contact = random.choice((*repertoire.contacts, *_MANY))
             events.append(((WAITS, random.randint(1, 9)), Suppress(contact)))
-        if random.random() < 0.3:
-            contact = random.choice((*repertoire.contacts, *_MANY))
-            edits.append(SourceEdit(RowChange.REFUSED, contact))
-        events.append(((_BEFORE_THE_DIFF, 1), ManyEdits(tuple(edits))))
         dies_at = night.dies_at
         if random.random() < 0.4:
             dies_at = random.choice(_ENDS_IN_WAVES), random.choice((1, 1, 2, 3))
+        if random.random() < 0.3:
+            contact = random.choice((*repertoire.contacts, *_MANY))
+            edits.append(SourceEdit(RowChange.REFUSED, contact))
+            if random.random() < 0.4:
+                # It is to be refused with others, and the halves are sent apart.
+                dies_at = random.choice(_ENDS_IN_HALVES), 1
+        events.append(((_BEFORE_THE_DIFF, 1), ManyEdits(tuple(edits))))
         faults = random.choice((night.faults, 0.3, 0.5))
         nights.append(
             replace(night, events=tuple(events), dies_at=dies_at, faults=faults)

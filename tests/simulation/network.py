@@ -281,7 +281,7 @@ class Network:
             return False
         if not flight.inputs or not hasattr(self._twin.switches, "refused_values"):
             return True
-        return self._random.random() < 0.3
+        return self._random.random() < 0.5
 
     def _in_parts(self, flight: _Flight) -> Response:
         """Carry out some contacts of a batch; return the answer."""

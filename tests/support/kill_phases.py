@@ -45,6 +45,12 @@ class Kills:
         self._tried[chosen] += 1
         return chosen
 
+    def note(self, phase: str, *, killed: bool) -> None:
+        """Count a run that was to be killed in a phase; one that was not is next again."""
+        self.phases[phase] += killed
+        if not killed:
+            self._tried[phase] -= 1
+
 
 def phases_of(pair: Pair) -> Sequence[str]:
     """Return the phases of a run at this vendor."""
@@ -100,7 +106,7 @@ async def kill(here: Crm, phase: str, kills: Kills) -> bool:
             killed = await _in_a_transaction(here, "syncengine.sync_outcome")
         case _:
             killed = await _before_the_batch_is_finished(here)
-    kills.phases[phase] += killed
+    kills.note(phase, killed=killed)
     return killed
 
 

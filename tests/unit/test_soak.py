@@ -5,15 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.simulation.history import History, HistoryResult, Stop
 from tests.simulation.row_changes import RowChange, SourceEdit
+from tests.simulation.wave_log import WaveEvent
 from tests.simulation.world import RunResult
 from tests.soak import __main__ as command
 from tests.soak import play
-from tests.soak.figures import Figures, table
+from tests.soak.figures import Figures, line_of_waves, table, waves_of
 
 RAN = RunResult(
     (), died=True, requests=3, fates={"fine": 2, "late": 1}, outcomes={}, stopped=None
@@ -67,6 +69,15 @@ def test_figures_are_counted_and_summed_for_every_vendor() -> None:
     )
     last = table({"charles": one, "dm_champ": one + one}).splitlines()[-1]
     assert last.split() == ["all", "3", "6", "18", "6", "6", "3", "3", "0"]
+
+
+def test_what_happened_to_requests_about_several_contacts_is_counted() -> None:
+    ran = replace(RAN, waves={WaveEvent.FULL: 2, WaveEvent.DIED_SENT: 1})
+    counts = waves_of(HistoryResult((), (ran, ran, RAN)))
+    assert counts == {WaveEvent.FULL: 4, WaveEvent.DIED_SENT: 2}
+    line = line_of_waves("hubspot", counts)
+    assert "full 4, partial 0, " in line
+    assert "died: sent 2, " in line
 
 
 def test_worker_processes_play_the_same_histories() -> None:
