@@ -131,6 +131,18 @@ def test_an_erasure_is_a_job_and_a_new_person_follows() -> None:
     assert client.put(now=12.0)["id"] != first
 
 
+@pytest.mark.parametrize("merged_id", ["new", "kept"])
+def test_the_erasure_of_a_person_that_was_merged_meanwhile_erases_nobody(
+    merged_id: str,
+) -> None:
+    client = Client("charles", erasure_delay=2.0, merged_id=merged_id)
+    gone = client.put()["id"]
+    kept = client.put(external_reference_id="crm-2")["id"]
+    client.call("DELETE", ERASE + gone, now=10.0)
+    client.twin.screen(11.0).merge(kept, gone)
+    assert len(client.twin.contacts(12.0)) == 1
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -238,7 +238,9 @@ class CharlesStore(TwinStore[CharlesSwitches, CharlesAccount]):
         for person_id, at in list(self.account.erase_at.items()):
             if at <= now:
                 del self.account.erase_at[person_id]
-                self.remove(person_id)
+                # One that was merged meanwhile is not found by the job.
+                if person_id in self.account.people:
+                    self.remove(person_id)
 
 
 def _body_of_seed(number: int, seed: Seed) -> dict[str, Json]:
