@@ -500,8 +500,13 @@ class World:
 
     @property
     def is_emptied(self) -> bool:
-        """Return whether the vendor has none of the contacts that the state names."""
-        return self.written_down().isdisjoint(self._ids_there())
+        """Return whether the vendor has none of the contacts of a destination any more."""
+        there = self._ids_there()
+        known: dict[str, set[str]] = {}
+        for (destination, _), row in self.database.states.items():
+            if row.external_id is not None:
+                known.setdefault(destination, set()).add(row.external_id)
+        return any(there.isdisjoint(ids) for ids in known.values())
 
     def _ids_there(self) -> set[str]:
         return {str(each["id"]) for each in self.twin.contacts(self.clock())}
