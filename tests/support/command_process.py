@@ -14,13 +14,22 @@ from pathlib import Path
 
 import asyncpg
 
+from syncengine import vendors
+from syncengine.cli.verbs import VERBS, python_name
+
 PATIENCE = 60.0
 """Seconds after which an awaited event counts as not happening."""
 _LOOK_AGAIN = 0.01
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.quick_command"]
+    [
+        # What a command imports only when it is called: each fork would do so anew.
+        *(f"syncengine.cli.{python_name(verb)}" for verb in VERBS),
+        *(f"syncengine.vendors.{name}" for name in vendors.OWN),
+        "syncengine.logs",
+        "tests.support.quick_command",
+    ]
 )
 
 
