@@ -57,7 +57,7 @@ def _standing(world: World) -> dict[str, int]:
 def _mend(world: World) -> None:
     """Let the vendor take everything from now on."""
     # mypy keeps methods from being assigned.
-    setattr(world, "refuses", lambda _: False)  # noqa: B010
+    setattr(world, "refused_in", lambda _: frozenset())  # noqa: B010
 
 
 @dataclass(frozen=True)
