@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import assert_never
 
 from syncengine.engine.contact import ContactSync
@@ -118,6 +119,8 @@ class Dispatcher:
         most_ready = min(crowd.workers, _MOST_READY)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=most_ready)
         self._open_batches = OpenBatches(batches, recorder, tally, on_event)
+        self._giving_keys_back: list[tuple[int, AttemptEnding]] = []
+        """Contacts that an undo leaves alone after all, each with its batch."""
         self._postponed = Postponed("" if waiting is None else waiting.destination)
 
     async def run(self) -> SourceError | None:
@@ -327,6 +330,9 @@ class Dispatcher:
         if self._refusal_groups is not None:
             ending = self._refusal_groups.after_attempt(job, ending)
             self._tally.probes = self._refusal_groups.probes
+        if ending.gives_keys_back:
+            self._giving_keys_back.append((job.batch, ending))
+            return
         if self._postponed.is_worth_another(ending):
             # Recorded, and counted only if no further attempt replaces it.
             self._postponed.add(job, ending)
@@ -360,8 +366,28 @@ class Dispatcher:
         """Wait until everything handed out is through and written down."""
         self._crowd.end_feed()
         await self._queue.join()
+        await self._give_keys_back()
         await self._recorder.flush()
         await self._open_batches.finish_complete()
+
+    async def _give_keys_back(self) -> None:
+        """Free the match keys of contacts that an undo leaves alone, and end these.
+
+        In this order: what is recorded as left alone is looked at no more, and others
+        would lose these keys for good.
+        """
+        if not self._giving_keys_back:
+            return
+        ended = self._giving_keys_back
+        contact_ids = [ending.record.contact_id for _, ending in ended]
+        # Without the rows nobody knows their present keys: these contacts stay open,
+        # and the next run sees to them.
+        with suppress(SourceError):
+            await self._preparer.claim_for_rows(contact_ids)
+            self._giving_keys_back = []
+            for batch, ending in ended:
+                self._judge.note(batch, ending)
+            self._advance(len(ended))
 
 
 def _report_contact(

@@ -162,6 +162,24 @@ class Preparer:
             if isinstance(desired, Desired) and not self._planner.opted_out(row):
                 survey.add(desired, known, self._capabilities)
 
+    async def claim_for_rows(self, contact_ids: Sequence[str]) -> None:
+        """Claim the match keys that the rows of these contacts ask for, and no others.
+
+        Raises SourceError, StorageError.
+        """
+        if self._keys is None:
+            return
+        rows = {row.contact_id: row for row in await self._source.load(contact_ids)}
+        claims = {each: self._keys_of_row(rows.get(each)) for each in contact_ids}
+        await self._keys.claim(claims)
+
+    def _keys_of_row(self, row: SourceRow | None) -> Sequence[bytes]:
+        """Return the match keys that a row asks for; none without one."""
+        if row is None:
+            return ()
+        desired = self._planner.desired(row)
+        return hashes(desired.keys) if isinstance(desired, Desired) else ()
+
     async def prepare(
         self, batch: Batch, attempt: int = 1, *, recreates: bool = False
     ) -> Prepared:

@@ -146,17 +146,10 @@ class UndoPreparer(Preparer):
             left_alone.append(
                 records_of_undo.left_alone(job.state, job.undo, Skip.KEY_TAKEN)
             )
-            present[contact_id] = self._present_keys(rows.get(contact_id))
+            present[contact_id] = self._keys_of_row(rows.get(contact_id))
         if present:
             await keys.claim(present)
         return Prepared(tuple(jobs), (*prepared.records, *left_alone))
-
-    def _present_keys(self, row: SourceRow | None) -> Sequence[bytes]:
-        """Return the match keys that a row asks for; none without one."""
-        if row is None:
-            return ()
-        desired = self._planner.desired(row)
-        return () if isinstance(desired, Rejected) else hashes(desired.keys)
 
     def _former_keys(self, target: Desired, known: Known) -> list[MatchKey]:
         """Return all match keys of a contact, where one of them is put back."""

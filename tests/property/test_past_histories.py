@@ -15,8 +15,10 @@ from tests.simulation.history import (
     Night,
     Standstill,
     Suppress,
+    Undo,
     play,
 )
+from tests.simulation.manual_edits import Act, AtVendor
 from tests.simulation.row_changes import RowChange, SourceEdit
 
 HISTORIES = [
@@ -459,6 +461,24 @@ HISTORIES = [
             ),
         ),
         id="whoever won a shared key lets go of it once the loser is a dead letter",
+    ),
+    pytest.param(
+        History(
+            pair="respond_io",
+            scene="a ring",
+            seed=1,
+            nights=(
+                Night(
+                    events=((55, SourceEdit(RowChange.LEAVES, 1)),),
+                    afterwards=(AtVendor(Act.ABSORBS, 3),),
+                ),
+            ),
+            undo=Undo(night=0, after=0),
+        ),
+        id=(
+            "an undo claims a former key for a contact that is gone at the vendor, "
+            "and others lose it for good"
+        ),
     ),
 ]
 

@@ -88,7 +88,7 @@ def undo_skipped(attempt: Attempt, skip: Skip) -> AttemptEnding:
     record = records_of_undo.put_back(
         job, job.undo, attempt.known, skip, attempt.actions
     )
-    return AttemptEnding(record)
+    return AttemptEnding(record, gives_keys_back=True)
 
 
 def rejected(attempt: Attempt, refusal: Rejected) -> AttemptEnding:

@@ -73,6 +73,9 @@ class AttemptEnding:
     answered: int = 0
     """Place of the last answer about the contact among all answers of the run, counted
     from 1; 0: there was none."""
+    gives_keys_back: bool = False
+    """True where an undo puts nothing back after all: the former match keys, which were
+    claimed for it, are free for others again."""
     overwritten: Overwritten | None = None
     """Vendor contact of another contact that a write of this one reached."""
 
