@@ -120,6 +120,8 @@ class Rejected:
     by_vendor: bool = True
     words: str = ""
     """The vendor's own words, cleaned like ``message``; empty where it has none."""
+    fields: tuple[str, ...] = ()
+    """The fields of the call that the vendor names as the reason, where it does."""
 
 
 ADVICE = "; correct the row or the mapping"

@@ -26,7 +26,7 @@ import base64
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -46,8 +46,8 @@ _Span: TypeAlias = tuple[int, int]
 """Start and end of a part of a text, as in a slice."""
 
 _SHORT = 4
-"""ASCII values shorter than this are hidden as whole words only: ``1`` or ``de`` would
-else hide most of the sentence."""
+"""Values shorter than this, folded, are hidden as whole words only: ``1``, ``de`` or
+``é`` would else hide most of the sentence."""
 _CUT = 6
 """Characters from which on a value is recognised by three fifths of it; a shorter part
 counts as a whole word only."""
@@ -149,10 +149,9 @@ class Concealer:
         hidden_anywhere: set[str] = set()
         hidden_as_words: set[str] = set()
         for form in _with_decoded(values):
-            if _is_short(form):
-                hidden_as_words.update(_spellings(form))
-            else:
-                hidden_anywhere.update(_spellings(form))
+            for spelling in _spellings(form):
+                where = hidden_as_words if _is_short(spelling) else hidden_anywhere
+                where.add(spelling)
             if words:
                 hidden_as_words.update(_words(form))
         self._hidden = tuple(
@@ -165,16 +164,19 @@ class Concealer:
         """Characters of the longest value in its longest spelling: whoever cuts a text
         before it is hidden keeps that many more."""
 
-    def hide(self, text: str, sign: str) -> str:
+    def hide(self, text: str, sign: str, names: Collection[str] = ()) -> str:
         """Return the text, decoded, with ``sign`` in place of each value.
 
-        A text without any value is returned unchanged.
+        A text without any value is returned unchanged. ``names`` are words that stay as
+        they are spelled here, though a value is the same or holds them. Where the rest
+        of a longer value stands around one, all of it is hidden.
         """
         plain = decoded(text)
         folded = _Folded(plain)
+        kept = folded.whole_words(names)
         spans: list[_Span] = []
         for hidden in self._hidden:
-            spans += hidden.spans(folded)
+            spans += (span for span in hidden.spans(folded) if not _is_in(span, kept))
         if not spans:
             return text
         return _replaced(plain, sorted(spans), sign)
@@ -197,6 +199,11 @@ def _replaced(text: str, spans: Iterable[_Span], sign: str) -> str:
     return "".join([*pieces, text[end:]])
 
 
+def _is_in(span: _Span, others: Iterable[_Span]) -> bool:
+    """Return whether a span lies inside one of the others, or is the same."""
+    return any(start <= span[0] and span[1] <= stop for start, stop in others)
+
+
 def _with_decoded(values: Iterable[str]) -> Iterable[str]:
     """Return the values as they are and decoded, each once."""
     forms: list[str] = []
@@ -205,12 +212,15 @@ def _with_decoded(values: Iterable[str]) -> Iterable[str]:
     return dict.fromkeys(forms)
 
 
-def _is_short(value: str) -> bool:
-    """Return whether a value is so short that it may be part of any word.
+def _is_short(spelling: str) -> bool:
+    """Return whether a folded value is so short that it may be part of any word.
 
-    Two Chinese characters are a name, so this is about ASCII alone.
+    Two Chinese characters are a name, and have no blanks around them. So this is about
+    ASCII, and about letters that are large or small, whose scripts part their words.
     """
-    return value.isascii() and len(" ".join(value.split())) < _SHORT
+    if len(spelling) >= _SHORT:
+        return False
+    return all(each.isascii() or each.upper() != each for each in spelling)
 
 
 class _Folded:
@@ -247,9 +257,20 @@ class _Folded:
             last += 1
         return first, last
 
+    def whole_words(self, names: Iterable[str]) -> list[_Span]:
+        """Return the positions of these names, in their own spelling, as whole words."""
+        found: list[_Span] = []
+        for name in names:
+            spans = _found(self.plain, name) if name else ()
+            found += (span for span in spans if self.is_whole(span))
+        return found
+
     def is_whole(self, span: _Span) -> bool:
         """Return whether the span is not part of a longer word."""
         start, stop = span
+        while start > 0 and combining(self.plain[start - 1]):
+            # The letter under an accent stands before it.
+            start -= 1
         # Each is one character, or empty at an end of the text.
         before = self.plain[max(start - 1, 0) : start]
         after = self.plain[stop : stop + 1]

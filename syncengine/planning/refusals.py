@@ -8,10 +8,11 @@ Each refusal by the vendor is counted twice:
   nothing about the contacts. The configuration is to blame, so the account is halted
   and nothing is counted against the contacts (``RefusalStreak``).
 
-Refusals *alike* have the same code, status and words, the values in the words left out
-(``common_refusal``). Where three contacts were refused alike, the cause is not the
-contacts either. They form a refusal group: the next runs try one of them as a probe,
-and all the others only once it is accepted.
+Refusals *alike* have the same code, status and words, the values in the words left out,
+and are about the same fields, where the vendor names some (``common_refusal``). Where
+three contacts were refused alike, the cause is not the contacts either. They form a
+refusal group: the next runs try one of them as a probe, and all the others only once it
+is accepted.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ def common_refusal(refusal: Rejected) -> Refusal | None:
         return None
     common_words = " ".join(words(refusal.words or refusal.message))
     common = f"{refusal.code}\n{refusal.status or 0}\n{common_words}"
+    if refusal.fields:
+        # In the words, names stand in quotes, as values do, and are not compared.
+        common += "\n" + "\n".join(sorted(refusal.fields))
     return Refusal(_fingerprint(common), refusal.code)
 
 

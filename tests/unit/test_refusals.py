@@ -5,6 +5,7 @@ It leaves out what differs from contact to contact.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from string import ascii_letters, digits
 
 import pytest
@@ -58,6 +59,20 @@ def test_values_numbers_ids_and_quoted_parts_make_no_difference(
     assert common_refusal(_refused(_SAID.format(one))) == common_refusal(
         _refused(_SAID.format(other))
     )
+
+
+def test_refusals_of_other_fields_are_not_alike() -> None:
+    """In the words, the names of fields stand in quotes, which are left out."""
+    city, segment = (
+        replace(_refused(f'"{name}" is wrong'), fields=(name,))
+        for name in ("city", "segment")
+    )
+    assert common_refusal(city) != common_refusal(segment)
+    both = [
+        common_refusal(replace(city, fields=names))
+        for names in (("city", "segment"), ("segment", "city"))
+    ]
+    assert both[0] == both[1] != common_refusal(city)
 
 
 @given(_VARIABLE)

@@ -19,6 +19,8 @@ from syncengine.model.calls import (
 )
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Request, Response
+from syncengine.planning.attempt.conclusions import with_subject
+from syncengine.planning.refusals import common_refusal
 from syncengine.testing.driving import answer, drive, html, scripted
 from tests.support.vendors.of_hubspot import (
     CONTACTS,
@@ -129,6 +131,63 @@ def test_a_207_tells_who_was_refused_and_repeats_no_value_of_anybody() -> None:
     assert refusal.status == 400
     assert "example.org" not in refusal.message
     assert results == {"c0": Applied("50"), "c2": Applied("52")}
+
+
+_NOT_VALID = (
+    "Property values were not valid: "
+    '[{"isValid":false,"message":"Lisbeth was not one of the allowed options: '
+    '[[gold, vip, Silver]]","error":"INVALID_OPTION","name":"segment"}]'
+)
+
+
+@pytest.mark.parametrize("how", ["message", "context"])
+def test_a_refusal_names_the_property_whatever_the_others_have(how: str) -> None:
+    """One contact's value is the property's name, and others have its options."""
+    values = ("Lisbeth", "segment", "gold", "vip", "Silver", "a", "e\u0301", "name")
+    creates = tuple(
+        create(number, crm_id=str(number), city=value, segment="Lisbeth")
+        for number, value in enumerate(values)
+    )
+    wrong = error("VALIDATION_ERROR", _NOT_VALID, trace="0")
+    if how == "context":
+        wrong = error("VALIDATION_ERROR", "Lisbeth, Silver: no option", trace="0")
+        wrong["context"]["propertyName"] = ["segment", "Silver"]
+    answer = _sent_many(creates, batch(errors=[wrong]))["c0"]
+    assert isinstance(answer, Rejected)
+    assert answer.fields == ("segment",)
+    named = with_subject(creates[0], answer)
+    assert named.message.startswith('field "segment": the vendor refused it')
+    for value in ("Lisbeth", "Silver", "gold"):
+        assert value not in named.message
+        assert value not in named.words
+    if how == "message":
+        assert answer.words.startswith("Property values were not valid: ")
+        assert 'allowed options: [...]"' in answer.words
+        assert '"error":"INVALID_OPTION","[...]":"segment"' in answer.words
+
+
+def test_refusals_of_one_contact_and_of_many_are_alike_by_their_property() -> None:
+    creates, others = (
+        tuple(create(number, segment="Lisbeth", city=city) for number in range(2))
+        for city in ("Bonn", "vip")
+    )
+    for_city = _NOT_VALID.replace("segment", "city")
+    among_many = [
+        _sent_many(calls, batch(errors=[error("VALIDATION_ERROR", said, trace="0")]))
+        for calls, said in (
+            (creates, _NOT_VALID),
+            (others, _NOT_VALID),
+            (creates, for_city),
+        )
+    ]
+    _, alone = scripted(hubspot().send(creates[0]), refused(_NOT_VALID))
+    refusals = [*(each["c0"] for each in among_many), alone]
+    assert all(isinstance(each, Rejected) for each in refusals)
+    segment, same, city, alone_too = (
+        common_refusal(each) for each in refusals if isinstance(each, Rejected)
+    )
+    assert segment == same == alone_too
+    assert segment != city
 
 
 def test_an_error_that_judges_nobody_leaves_its_call_unknown() -> None:

@@ -33,6 +33,18 @@ from tests.support.encodings import ENCODINGS
         ("de is no code; decide", ("de",), "[...] is no code; decide"),
         ("value 3 of 30", (3,), "value [...] of 30"),
         ("must be true", (True,), "must be [...]"),
+        # ... however they are composed, and beside letters with accents ...
+        (
+            "Property e, \u00e9 or e\u0301",
+            ("e\u0301",),
+            "Property [...], [...] or [...]",
+        ),
+        (
+            "Property a is not a\u0301b\u0301a",
+            ("\u00c4",),
+            "Property [...] is not a\u0301b\u0301a",
+        ),
+        ("январь, Ян, '\u044f\u043d'", ("Ян",), "январь, [...], '[...]'"),
         # ... but not in scripts that write no blanks.
         ("王伟不合法", ("王伟",), "[...]不合法"),
         (
@@ -140,6 +152,51 @@ def test_no_sent_value_survives(values: list[str], between: list[str]) -> None:
     for value in values:
         kept = " ".join(value.split())
         assert not kept or len(kept) < 4 or kept not in words
+
+
+@pytest.mark.parametrize(
+    ("said", "sent", "words"),
+    [
+        ('"segment" is no option', ("segment",), '"segment" is no option'),
+        # Parts of values, and words of them, are no names either.
+        ("segment, segments", ("segments",), "segment, [...]"),
+        ("segment: Segment A", ("Segment A",), "segment: [...]"),
+        # A name is spelled as it is, and a whole word.
+        ("Segment of segment_a", ("segment", "segment_a"), "[...] of [...]"),
+        # What stands around it was the rest of a value.
+        ("no segment seven", ("Segment Seven",), "no [...]"),
+    ],
+)
+def test_names_of_fields_stay(said: str, sent: tuple[Json, ...], words: str) -> None:
+    assert clean_message(said, sent, ("segment",)) == words
+
+
+_NAMES = st.lists(st.sampled_from(("segment", "city", "crm_id", "äöü")), unique=True)
+
+
+@given(
+    st.lists(_VALUES | st.sampled_from(("segment", "City", "crm_id 5")), min_size=1),
+    _NAMES,
+    st.sampled_from((" ", ", ", '","', "_")),
+)
+def test_no_value_survives_but_the_name_of_a_field(
+    values: list[str], names: list[str], between: str
+) -> None:
+    said = between.join(["wrong:", *values, *names])[:MAX_LENGTH]
+    words = clean_message(said, values, names)
+    for name in names:
+        words = re.sub(rf"(?<!\w){name}(?!\w)", " ", words)
+    for value in values:
+        kept = " ".join(value.split())
+        assert len(kept) < 4 or kept in names or kept not in words
+
+
+@given(st.lists(_NAMES | st.sampled_from((["gold"], ["vip"])), max_size=9))
+def test_names_survive_all_values(values: list[list[str]]) -> None:
+    sent: list[Json] = [text for each in values for text in each]
+    said = 'field "segment", field "city": refused'
+    words = clean_message(said, sent, ("segment", "city"))
+    assert words == said
 
 
 SAMPLES = (

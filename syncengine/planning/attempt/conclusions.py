@@ -20,6 +20,8 @@ from syncengine.model.http import Json
 def with_subject(call: Call, refusal: Rejected) -> Rejected:
     """Return the refusal with the name of what the call carried, if that is one thing.
 
+    Of several fields those are named that the vendor has refused, if it tells.
+
     The vendor's own ``words`` stay as they are: by these, refusals are compared with
     those of other contacts (``planning.refusals``).
     """
@@ -30,10 +32,12 @@ def with_subject(call: Call, refusal: Rejected) -> Rejected:
         else:
             subjects.append(f'field "{name}"')
     if len(subjects) != 1:
+        subjects = [f'field "{name}"' for name in refusal.fields]
+    if not subjects:
         return refusal
     return replace(
         refusal,
-        message=f"{subjects[0]}: {refusal.message}",
+        message=f"{', '.join(subjects)}: {refusal.message}",
         words=refusal.words or refusal.message,
     )
 

@@ -39,7 +39,6 @@ from syncengine.vendor import (
     none_if_refused,
     parse_reply,
     probe_with,
-    sent_values,
     sent_values_in,
 )
 from syncengine.vendors.hubspot.answers import (
@@ -268,7 +267,7 @@ class HubSpot:
             remote = yield from self._holder(call, existing_id(said))
             if remote is not None:
                 return Exists(remote)
-        return refusal(request, reply, sent_values(call))
+        return refusal(request, reply, (call,))
 
     def _holder(self, call: Call, named: str | None) -> Exchange[Remote | None]:
         """Return the contact that a write ran into, as far as HubSpot shows it."""
@@ -328,7 +327,7 @@ class HubSpot:
         if reply.not_found:
             return Applied(was_gone=True)
         if not reply.ok:
-            return refusal(request, reply, sent_values(call))
+            return refusal(request, reply, (call,))
         return Applied()
 
     def _before_deleting(self, call: Call) -> Exchange[Answer | None]:
@@ -338,7 +337,7 @@ class HubSpot:
         if reply.not_found:
             return Applied(was_gone=True)
         if not reply.ok:
-            return refusal(request, reply, sent_values(call))
+            return refusal(request, reply, (call,))
         return _answer_to_deletion(call, parse_reply(request, reply, HubSpotObject))
 
     def _archive(
@@ -404,7 +403,7 @@ class HubSpot:
         request = self._requests.read(external_id_of(call), self._view.asked)
         reply = yield from ask(request)
         if not reply.ok:
-            return refusal(request, reply, sent_values(call))
+            return refusal(request, reply, (call,))
         contact = parse_reply(request, reply, HubSpotObject)
         answer = self._before_rewriting(call, contact)
         if answer is not None:
@@ -607,7 +606,7 @@ def _refused_list(
 
     Any other refusal may be about one of the contacts.
     """
-    refused = refusal(request, reply, sent_values_in(calls))
+    refused = refusal(request, reply, calls)
     if len(calls) > 1 and not reply.not_found:
         return refused
     if reply.not_found:

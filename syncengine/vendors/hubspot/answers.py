@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeAlias
 
 import orjson
 from pydantic import AliasChoices, Field, ValidationError
 
 from syncengine.vendor import (
+    LISTS,
     NULL_AS_LIST,
     NULL_AS_OBJECT,
+    Call,
     Exchange,
     ExternalId,
     Json,
@@ -33,6 +35,7 @@ from syncengine.vendor import (
     rejection,
     reports_failure,
     retry_after,
+    sent_values_in,
 )
 
 NOT_FOUND = "OBJECT_NOT_FOUND"
@@ -42,6 +45,20 @@ CONFLICT = "CONFLICT"
 _NO_JUDGEMENT = frozenset({"RATE_LIMITS", "RATE_LIMIT", "INTERNAL_ERROR", "TIMEOUT"})
 """Categories of errors that say nothing about the contact."""
 _MISSING_SCOPES = "MISSING_SCOPES"
+_CODES = (
+    "FAILED_VALIDATION",
+    "INVALID_DATE",
+    "INVALID_EMAIL",
+    "INVALID_OPTION",
+    "INVALID_TYPE",
+    "PROPERTY_DOESNT_EXIST",
+    "READ_ONLY_VALUE",
+)
+"""HubSpot's words for what is wrong with a value."""
+_NAME = re.compile(r'"name"\s*:\s*"([^"\\]+)"')
+"""The property's name, in the JSON that a message about values ends with."""
+_OPTIONS = re.compile(r"(allowed options:\s*)\[(?:[^\[\]]|\[[^\[\]]*\])*+\]?")
+"""The options of a property, which other contacts may have as values."""
 _EXISTING_ID = re.compile(r"existing id:?\s*(\d+)", re.IGNORECASE | re.ASCII)
 _SCOPE = re.compile(r"[a-z0-9._-]+", re.ASCII)
 TOKEN = "settings.token"  # noqa: S105 - the name of the setting
@@ -337,10 +354,44 @@ def _unreadable(request: Request, reply: Reply) -> VendorUnavailable:
 # --- refusals -------------------------------------------------------------------------
 
 
-def refusal(request: Request, reply: Reply, sent: Iterable[Json]) -> Rejected:
-    """Return the refusal of one contact; ``sent`` must not be repeated in its text."""
+def refusal(request: Request, reply: Reply, calls: Sequence[Call]) -> Rejected:
+    """Return the refusal of a request about the contacts of these calls."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    errors = body.get("errors")
+    entries = [body, *(errors if isinstance(errors, list) else ())]
+    contexts = [each.get("context") for each in entries if isinstance(each, dict)]
+    return rejected(request, reply, words(body), contexts, calls)
+
+
+def rejected(
+    request: Request,
+    reply: Reply,
+    said: str,
+    contexts: Iterable[Json],
+    calls: Sequence[Call],
+) -> Rejected:
+    """Return a refusal with its words, and the fields that it names.
+
+    Its text repeats no value of any contact in the request: HubSpot may name the wrong
+    one. Names of the calls' own fields stay, whoever has one as a value.
+    """
+    carried = {name for call in calls for name in call.fields}
+    names = {name for name in carried if not name.startswith(LISTS)}
     code = "not_found" if reply.not_found else None
-    return rejection(request, reply, words(reply.body), sent, code)
+    said = _OPTIONS.sub(r"\1[...]", said)
+    kept = (*names, *_CODES)
+    refused = rejection(request, reply, said, sent_values_in(calls), code, kept)
+    named = dict.fromkeys(_properties_in(said, contexts))
+    return replace(refused, fields=tuple(each for each in named if each in names))
+
+
+def _properties_in(said: str, contexts: Iterable[Json]) -> Iterator[str]:
+    """Yield the names of properties in a refusal; others may be among them."""
+    for context in contexts:
+        found = context.get("propertyName") if isinstance(context, dict) else None
+        yield from _texts(found if isinstance(found, list) else [found])
+    for mistake in _NAME.finditer(said):
+        yield mistake[1]
 
 
 def words(body: Json) -> str:

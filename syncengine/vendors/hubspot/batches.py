@@ -29,8 +29,6 @@ from syncengine.vendor import (
     as_text,
     external_id_of,
     one_each,
-    rejection,
-    sent_values_in,
 )
 from syncengine.vendors.hubspot.answers import (
     CONFLICT,
@@ -42,6 +40,7 @@ from syncengine.vendors.hubspot.answers import (
     is_conflict,
     parse_batch,
     refusal,
+    rejected,
     words,
 )
 from syncengine.vendors.hubspot.look_ups import LookUps
@@ -205,7 +204,7 @@ class BatchSender:
         is_create = calls[0].action is Action.CREATE
         is_whole = is_create or self.settings.refused_batches == "nothing"
         if len(calls) == 1 or (is_about_contacts and is_whole):
-            return refusal(request, reply, sent_values_in(calls))
+            return refusal(request, reply, calls)
         if is_about_contacts:
             return ()
         raise VendorUnavailable(
@@ -349,14 +348,10 @@ def upsert_key(call: Call) -> MatchKey:
 def _rejection(
     request: Request, error: HubSpotError, inputs: Sequence[BatchCall]
 ) -> Rejected:
-    """Return the refusal of one contact among others.
-
-    Its text repeats no value of any of them: HubSpot may name the wrong one.
-    """
+    """Return the refusal of one contact among others."""
     reply = Reply(error.status, None)
-    code = "not_found" if reply.not_found else None
-    sent = sent_values_in([each.call for each in inputs])
-    return rejection(request, reply, error.message, sent, code)
+    calls = [each.call for each in inputs]
+    return rejected(request, reply, error.message, [error.context], calls)
 
 
 def _ran_into(call: Call, error: HubSpotError) -> bool:

@@ -8,7 +8,7 @@ in Postgres and printed: nothing personal may be in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from syncengine.model.http import Json
 from syncengine.model.texts import Concealer, decoded, printable
@@ -31,18 +31,20 @@ _PERSONAL = re.compile(
 """Text in the form of an e-mail address, a phone number or a date, even of others."""
 
 
-def clean_message(said: str, sent: Iterable[Json]) -> str:
+def clean_message(said: str, sent: Iterable[Json], names: Collection[str] = ()) -> str:
     """Return the vendor's message without the values sent and other personal data.
 
     ``sent`` are JSON values; those inside lists and objects count too. Anything in the
     form of an address or a number is removed as well, also where it was never sent.
+    ``names``, such as those of fields, stay where they are whole words, also where they
+    are the value of a contact: they are known from the configuration, and tell nothing.
     """
     leaves: list[str] = []
     for value in sent:
         leaves += map(as_text, _leaves(value))
     concealer = Concealer(leaves, words=True)
     beginning = decoded(said[:_MAX_READ])
-    words = concealer.hide(beginning, REMOVED)
+    words = concealer.hide(beginning, REMOVED, names)
     if len(said) > _MAX_READ and concealer.longest:
         # The limit may have cut a value in two, which is then not recognised.
         words = words[: -concealer.longest]

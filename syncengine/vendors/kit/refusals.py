@@ -7,7 +7,7 @@ refused look-up says nothing about the contact, so that it is an error.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import ADVICE, Rejected
@@ -23,17 +23,19 @@ def rejection(
     words: str,
     sent: Iterable[Json],
     code: str | None = None,
+    names: Collection[str] = (),
 ) -> Rejected:
     """Return the vendor's refusal of one contact, with its message made safe.
 
     ``words`` is the vendor's message as it came. ``sent`` is what must not be repeated
     in it: the contact's values, and a secret that does not travel in a header. The
     default for ``code`` is ``http_400`` and the like, and ``refused`` for a refusal
-    that comes with a success status.
+    that comes with a success status. ``names`` are words that stay in the message, such
+    as the names of fields (see ``clean_message``).
     """
     if code is None:
         code = "refused" if reply.ok else f"http_{reply.status}"
-    words = _without_secrets(request, words, sent)
+    words = _without_secrets(request, words, sent, names)
     reason = f' and says: "{words}"' if words else " without saying why"
     return Rejected(
         code,
@@ -74,10 +76,12 @@ def message_in(body: Json, *names: str) -> str:
     return ""
 
 
-def _without_secrets(request: Request, words: str, sent: Iterable[Json]) -> str:
+def _without_secrets(
+    request: Request, words: str, sent: Iterable[Json], names: Collection[str] = ()
+) -> str:
     """Return a message without the values sent, the query and the credentials."""
     asked = (value for _, value in request.query)
-    return clean_message(words, (*sent, *asked, *_credentials(request)))
+    return clean_message(words, (*sent, *asked, *_credentials(request)), names)
 
 
 def _credentials(request: Request) -> Iterator[str]:
