@@ -7,7 +7,6 @@ state, records, waits. The workers of the ``Dispatcher`` call ``ContactSync``.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -80,8 +79,6 @@ class ContactSync:
         )
         self._crowd = Crowd(1) if crowd is None else crowd
         self._waves = Waves(vendor, retrier, self._crowd, task.mapping.match_on)
-        self._answer_numbers = itertools.count(1)
-        """Numbers for ``AnsweredCall.number``."""
         self._overwritten: list[Overwritten] = []
         self._value_waits = ValueWaits(self._rules)
 
@@ -100,6 +97,10 @@ class ContactSync:
         if ending.overwritten is not None:
             self._overwritten.append(ending.overwritten)
         return _with_requests(ending, meter.requests)
+
+    def tell_of_acceptances(self, told: Callable[[int], None]) -> None:
+        """Call ``told`` as ``Waves.on_accepted``."""
+        self._waves.on_accepted = told
 
     async def note_overwritten(self) -> None:
         """Note which vendor contacts were written over: the next run mends them.
@@ -183,7 +184,7 @@ class ContactSync:
         if isinstance(answer, Applied) and answer.receipt:
             # The vendor has only accepted it, and carries it out some time later.
             self._retrier.scheduled()
-        return AnsweredCall(answer, answered.after_lost_try, next(self._answer_numbers))
+        return AnsweredCall(answer, answered.after_lost_try, answered.number)
 
     async def _wait(self, seconds: float) -> bool:
         """Wait so long, or until the run is stopped; False where it is already."""

@@ -116,6 +116,7 @@ class Dispatcher:
         if refusal_groups is not None:
             standing = refusal_groups.standing
         self._judge = Judge(self._finish, stop, standing)
+        contacts.tell_of_acceptances(self._judge.accepted)
         most_ready = min(crowd.workers, _MOST_READY)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=most_ready)
         self._open_batches = OpenBatches(batches, recorder, tally, on_event)

@@ -7,6 +7,10 @@ refused, the account is halted, and the withheld refusals become deferrals. The 
 of such streaks are in ``planning.refusals``, and those of outages in
 ``planning.outages``.
 
+One answer may be about many contacts (``engine.waves``), and those that it refuses come
+to their end before those that it accepts. So such an answer vouches for the
+configuration itself, before any of its contacts goes on (``Judge.accepted``).
+
 The ``Dispatcher`` has one ``Judge`` for each run, and hands it the end of each contact.
 """
 
@@ -52,12 +56,26 @@ class Judge:
         self._streak = RefusalStreak(standing or {})
         self._withheld: list[tuple[int, AttemptEnding]] = []
         """Refusals, each with its batch, that are not believed yet."""
+        self._accepting: set[int] = set()
+        """Numbers of the answers that ``accepted`` was called with."""
+        self._last_accepting = 0
+        """The highest of them."""
         self._outage = Outage()
         """The contacts in a row, up to now, that the vendor did not judge."""
         self._is_down = False
         """True once an outage was long enough to stop the account."""
         self._evading_statuses: set[int | None] = set()
         """HTTP statuses of the answers that judged no contact; None: no answer."""
+
+    def accepted(self, answered: int) -> None:
+        """Note that an answer shows a call as carried out, before its contact goes on.
+
+        ``answered`` is its place among all answers of the run. It is called for calls
+        that could share a request alone; for all others ``note`` is soon enough.
+        """
+        self._accepting.add(answered)
+        self._last_accepting = max(self._last_accepting, answered)
+        self._believe(self._is_vouched_for)
 
     def note(self, batch: int, ending: AttemptEnding) -> None:
         """Note how a contact ended, and pass its record on when it may be believed."""
@@ -69,11 +87,14 @@ class Judge:
             # vendor accepts something, so the refusals before it are not due to the
             # configuration.
             if is_accepted and not self._streak.accepted:
-                self._believe(ending.answered)
-            self._withhold(batch, ending)
+                self._believe_until(ending.answered)
+            if self._is_vouched_for(ending):
+                self._emit(batch, ending.record)
+            else:
+                self._withhold(batch, ending)
             return
         if is_accepted:
-            self._believe(ending.answered)
+            self._believe_until(ending.answered)
         self._emit(batch, ending.record)
 
     def _watch_for_outage(self, ending: AttemptEnding, outcome: ContactOutcome) -> None:
@@ -122,7 +143,20 @@ class Judge:
         status = _outcome_of(ending.record).http_status
         return status is None or status not in self._evading_statuses
 
-    def _believe(self, answered: int) -> None:
+    def _is_vouched_for(self, ending: AttemptEnding) -> bool:
+        """Return whether an answer that carried a call out clears the configuration.
+
+        It does for what it refuses itself, and for what was refused before it. Whoever
+        was accepted in part was refused a later call, of which an answer to another
+        request says nothing.
+        """
+        if ending.answered in self._accepting:
+            return True
+        if self._streak.tripped or _outcome_of(ending.record).actions:
+            return False
+        return ending.answered < self._last_accepting
+
+    def _believe_until(self, answered: int) -> None:
         """Believe the refusals that the vendor answered with before an acceptance.
 
         ``answered`` is the acceptance's place among all answers of the run. Contacts
@@ -130,19 +164,23 @@ class Judge:
         to be written down. Refusals that were answered after the acceptance stay
         withheld: the vendor may have changed its mind in between.
         """
-        older: list[tuple[int, AttemptEnding]] = []
-        newer: list[tuple[int, AttemptEnding]] = []
+        self._believe(lambda ending: ending.answered <= answered)
+
+    def _believe(self, is_cleared: Callable[[AttemptEnding], bool]) -> None:
+        """Believe the withheld refusals that are cleared by an acceptance."""
+        believed: list[tuple[int, AttemptEnding]] = []
+        others: list[tuple[int, AttemptEnding]] = []
         for batch, ending in self._withheld:
-            if ending.answered > answered:
-                newer.append((batch, ending))
+            if is_cleared(ending):
+                believed.append((batch, ending))
             else:
-                older.append((batch, ending))
+                others.append((batch, ending))
         self._streak.accept()
-        self._withheld = older
+        self._withheld = believed
         self._emit_withheld()
-        self._withheld = newer
+        self._withheld = others
         # The acceptance ended the streak; these begin the next one.
-        for _, ending in newer:
+        for _, ending in others:
             self._streak.refuse(_outcome_of(ending.record).code, ending.weight)
 
     def _emit_withheld(self) -> None:

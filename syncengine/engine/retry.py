@@ -10,6 +10,7 @@ the whole account (``Pacing``), and the exchange goes on afterwards.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -99,6 +100,9 @@ class AnsweredExchange(Generic[T]):
     value: T
     after_lost_try: bool
     """True where an earlier try was given up, and may have been carried out."""
+    number: int
+    """Place of the answer among all answers of the run, counted from 1. Contacts that
+    shared a request have the same one."""
 
 
 class Retrier:
@@ -115,6 +119,7 @@ class Retrier:
         self._control = control
         self._policy = policy
         self._random = random
+        self._answers = itertools.count(1)
         self._refusals = 0
         """Number of refusals for the rate limit since the last answer to any contact;
         those of one moment count once."""
@@ -174,7 +179,7 @@ class Retrier:
             else:
                 self._refusals = 0
                 self._control.prove()
-                return AnsweredExchange(value, effects.lost_try)
+                return AnsweredExchange(value, effects.lost_try, next(self._answers))
 
     @property
     def stopped(self) -> AccountStopped | None:

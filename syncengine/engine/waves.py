@@ -37,10 +37,14 @@ from syncengine.errors import (
     ContactSuppressed,
     VendorUnavailable,
 )
-from syncengine.model.calls import Answer, Call, Rejected
+from syncengine.model.calls import Answer, Applied, Call, Rejected
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Exchange
-from syncengine.planning.attempt.conclusions import is_not_shown, not_shown_yet
+from syncengine.planning.attempt.conclusions import (
+    is_not_shown,
+    names_other_contact,
+    not_shown_yet,
+)
 from syncengine.planning.attempt.steps import Find, Read, Send
 from syncengine.planning.waves import (
     LONGEST_WAIT,
@@ -144,6 +148,9 @@ class Waves:
         """Waves that wait for newcomers."""
         self._under_way = 0
         """Waves that are being carried out."""
+        self.on_accepted: Callable[[int], None] = _tell_nobody
+        """Called with the number of each answer to contacts that could share a request
+        which shows that the vendor carried a call out; before any of them goes on."""
         crowd.on_quiet = self._look_again
 
     async def ask(self, step: VendorStep, meter: Meter) -> AnsweredExchange[Any]:
@@ -286,10 +293,12 @@ class Waves:
         if isinstance(answers, Rejected):
             await self._halve(members)
             return
+        if any(_is_carried_out(member, answers[member]) for member in answers):
+            self.on_accepted(answered.number)
         untold: list[_Member] = []
         for member in members:
             if member in answers:
-                self._give(member, answers[member])
+                self._give(member, answers[member], answered.number)
             else:
                 member.may_be_done = isinstance(member.step, Send)
                 untold.append(member)
@@ -343,7 +352,9 @@ class Waves:
             self._fail(member, error)
         else:
             member.may_be_done |= answered.after_lost_try
-            self._give(member, answered.value)
+            if _is_carried_out(member, answered.value):
+                self.on_accepted(answered.number)
+            self._give(member, answered.value, answered.number)
 
     async def _ask_alone(self, step: VendorStep, meter: Meter) -> AnsweredExchange[Any]:
         """Carry out one contact's step by a request of its own."""
@@ -360,10 +371,11 @@ class Waves:
                     make = partial(_send_until_found, self._vendor, call)
         return await self._retrier.run_to_answer(make, meter, repeatable=is_repeatable)
 
-    def _give(self, member: _Member, value: object) -> None:
+    def _give(self, member: _Member, value: object, number: int) -> None:
         # Whoever was cancelled waits for no answer any more.
         if not member.answer.done():
-            member.answer.set_result(AnsweredExchange(value, member.may_be_done))
+            answered = AnsweredExchange(value, member.may_be_done, number)
+            member.answer.set_result(answered)
             # From here on: others must not take it for parked until it wakes.
             self._crowd.resume()
 
@@ -386,6 +398,17 @@ class Waves:
             )
         for member in members[1:]:
             self._fail(member, error)
+
+
+def _tell_nobody(_number: int) -> None:
+    """Ignore an acceptance."""
+
+
+def _is_carried_out(member: _Member, answer: object) -> bool:
+    """Return whether an answer shows that the vendor carried out a member's call."""
+    if not isinstance(member.step, Send) or not isinstance(answer, Applied):
+        return False
+    return not answer.was_gone and not names_other_contact(member.step.call, answer)
 
 
 def _is_repeatable(members: Sequence[_Member]) -> bool:

@@ -146,7 +146,7 @@ def _a_refusal_is_everybodys(patch: pytest.MonkeyPatch) -> None:
             await share(waves, members, answered)
             return
         for member in members:
-            waves._give(member, answered.value)
+            waves._give(member, answered.value, answered.number)
 
     patch.setattr(Waves, "_share", alike)
 
@@ -171,7 +171,7 @@ def _untold_ones_are_successes(patch: pytest.MonkeyPatch) -> None:
             await untold(waves, members, of)
             return
         for member in members:
-            waves._give(member, Applied(member.step.call.external_id))
+            waves._give(member, Applied(member.step.call.external_id), number=1)
 
     patch.setattr(Waves, "_answer_untold", applied)
 

@@ -200,6 +200,8 @@ class Asking:
     bank: Bank
     workers: int = 1000
     attempts: int = 2
+    accepted: list[int] = field(default_factory=list)
+    """Numbers of the answers that the waves have told of as acceptances."""
     said_no: dict[str, ContactSuppressed] = field(default_factory=dict)
     """Contacts about which nothing may be sent, with the error."""
     busy: float = 0.0
@@ -225,6 +227,7 @@ class Asking:
             policy = RetryPolicy(attempts=self.attempts, base=0.1)
             retrier = Retrier(self.server, pacing, policy, Random(1))
             waves = Waves(cast("Vendor", self.bank), retrier, crowd, ("email", "phone"))
+            waves.on_accepted = self.accepted.append
             self.meters = [Meter(self._check(script)) for script in scripts]
             crowd.feed()
             for _ in (*scripts, self):

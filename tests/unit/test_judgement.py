@@ -264,6 +264,8 @@ class Watched:
         numbers: Iterable[int],
         code: str = "http_403",
         actions: tuple[Action, ...] = (),
+        *,
+        answered: int | None = None,
     ) -> None:
         for number in numbers:
             outcome = ContactOutcome(
@@ -275,7 +277,7 @@ class Watched:
             self.judge.note(
                 number,
                 AttemptEnding(
-                    record, refused=True, weight=1, answered=next(self._answers)
+                    record, refused=True, weight=1, answered=self._place(answered)
                 ),
             )
 
@@ -284,10 +286,11 @@ class Watched:
         record = Record(str(number), Known(), Status.SYNCED, THIS, outcome=outcome)
         self.judge.note(
             number,
-            AttemptEnding(
-                record, answered=next(self._answers) if answered is None else answered
-            ),
+            AttemptEnding(record, answered=self._place(answered)),
         )
+
+    def _place(self, answered: int | None) -> int:
+        return next(self._answers) if answered is None else answered
 
     def fail(self, number: int, status: int | None) -> None:
         outcome = ContactOutcome(
@@ -435,6 +438,95 @@ def test_a_contact_accepted_in_part_proves_the_mapping_and_is_in_the_streak() ->
         ("deferred", 0)
     }
     assert "(http_404)" in watched.why
+
+
+COUNTED = {("rejected", 1)}
+DEFERRED = {("deferred", 0)}
+JOINED = (Action.CREATE,)
+"""What was carried out for a contact that is refused when it joins a list."""
+
+
+def ends(watched: Watched, numbers: Iterable[int]) -> set[tuple[str, int]]:
+    return {watched.out[str(number)] for number in numbers}
+
+
+def test_an_answer_that_accepts_others_makes_its_refusals_certain_at_once() -> None:
+    watched = Watched()
+    watched.judge.accepted(1)
+    watched.refuse(range(1, 26), answered=1)
+    assert ends(watched, range(1, 26)) == COUNTED
+    for number in range(26, 101):
+        watched.accept(number, answered=1)
+    # In the middle of a run, too, and however often.
+    watched.judge.accepted(2)
+    watched.refuse(range(101, 151), answered=2)
+    assert ends(watched, range(101, 151)) == COUNTED
+    assert not watched.stopped
+
+
+def test_a_hundred_refused_by_the_first_answer_are_configuration() -> None:
+    watched = Watched()
+    watched.refuse(range(1, 101), answered=1)
+    assert "the first 20 contacts were all rejected" in watched.why
+    assert ends(watched, range(1, 101)) == DEFERRED
+
+
+def test_whole_answers_of_refusals_after_an_acceptance_halt() -> None:
+    watched = Watched()
+    watched.judge.accepted(1)
+    watched.accept(1, answered=1)
+    for answered in (2, 3, 4):
+        first = 100 * answered
+        watched.refuse(range(first, first + 100), answered=answered)
+    assert "in a row were rejected after others had been accepted" in watched.why
+    assert ends(watched, range(200, 500)) == DEFERRED
+    # Who was on the way meanwhile is acquitted as well, whatever was accepted since.
+    watched.judge.accepted(6)
+    watched.refuse([500], answered=5)
+    assert ends(watched, [500]) == DEFERRED
+
+
+@pytest.mark.parametrize("comes", ["before", "after"])
+def test_what_was_refused_before_an_answer_that_accepts_is_certain(comes: str) -> None:
+    """A request that was refused as a whole was cut down to those who are to blame."""
+    watched = Watched()
+    watched.judge.accepted(1)
+    watched.refuse(range(1, 16), answered=2)
+    if comes == "before":
+        watched.refuse(range(16, 19), answered=3)
+    watched.judge.accepted(4)
+    assert ends(watched, range(1, 16)) == COUNTED
+    if comes == "after":
+        watched.refuse(range(16, 19), answered=3)
+    assert ends(watched, range(16, 19)) == COUNTED
+    # What is refused from now on is open again.
+    watched.refuse(range(20, 39), answered=5)
+    assert not watched.stopped
+    watched.refuse([39], answered=5)
+    assert watched.stopped
+    assert ends(watched, range(20, 40)) == DEFERRED
+
+
+def test_creates_that_go_on_say_nothing_about_a_list_that_refuses_everybody() -> None:
+    watched = Watched()
+    for wave in range(1, 5):
+        # The first answer creates them, and the second one refuses them the list.
+        watched.judge.accepted(2 * wave)
+        numbers = range(10 * wave, 10 * wave + 5)
+        watched.refuse(numbers, "http_404", JOINED, answered=2 * wave + 1)
+    assert "(http_404)" in watched.why
+    assert ends(watched, (number for number in range(10, 45) if number % 10 < 5)) == (
+        DEFERRED
+    )
+
+
+def test_a_list_that_accepts_others_makes_its_refusals_certain() -> None:
+    watched = Watched()
+    watched.judge.accepted(1)
+    watched.judge.accepted(2)
+    watched.refuse(range(1, 31), "http_404", JOINED, answered=2)
+    assert ends(watched, range(1, 31)) == COUNTED
+    assert not watched.stopped
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -109,6 +109,8 @@ class Scene:
     async def record(self, batch: int, records: Sequence[Record]) -> None: ...
 
     async def note_overwritten(self) -> None: ...
+
+    def tell_of_acceptances(self, told: Callable[[int], None]) -> None: ...
 
 
 class Vanished(Scene):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import cast
@@ -102,6 +102,8 @@ class Waiters:
         return Prepared((JOB,))
 
     async def note_overwritten(self) -> None: ...
+
+    def tell_of_acceptances(self, told: Callable[[int], None]) -> None: ...
 
 
 class OneBatch:

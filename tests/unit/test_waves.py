@@ -91,6 +91,40 @@ def test_the_same_key_is_looked_up_once_for_all_who_ask() -> None:
     assert [contacts_in(each) for each in server.requests] == [["a", "b"]]
 
 
+def test_contacts_of_one_answer_have_its_number_and_it_is_told_before_they_go_on() -> (
+    None
+):
+    def half(request: Request) -> Response:
+        names = contacts_in(request)
+        said = {"c0": "refused bad", "c1": "refused bad"}
+        return told([[name, said.get(name, name)] for name in names])
+
+    contacts = asking(Server(half), size=2)
+    ends = run(contacts.ended(*map(create, HUNDRED[:6])))
+    numbers = [end.number for end in ends]
+    assert numbers[0::2] == numbers[1::2]
+    assert sorted(set(numbers)) == [1, 2, 3]
+    assert sorted(contacts.accepted) == sorted({*numbers} - {numbers[0]})
+
+
+def test_an_answer_that_carries_nothing_out_is_no_acceptance() -> None:
+    contacts = asking(Server())
+    run(contacts.together(find("a"), find("b"), Read("c"), Read("d")))
+    assert not contacts.accepted
+
+
+def test_a_contact_that_is_left_alone_by_halving_is_told_of_as_well() -> None:
+    def but_b(request: Request) -> Response:
+        return (
+            Response(400, {}, b"") if "b" in contacts_in(request) else all_well(request)
+        )
+
+    contacts = asking(Server(but_b))
+    ends = run(contacts.ended(create("a"), create("b"), create("c")))
+    assert [end.number for end in ends] == [3, 4, 5]
+    assert contacts.accepted == [3, 5]
+
+
 def test_whoever_said_no_is_taken_out_and_the_others_are_sent() -> None:
     server = Server()
     left = ContactSuppressed("opted out")
