@@ -136,6 +136,11 @@ class Adoption:
     async def _link(self, job: Job, remote: Remote, key: MatchKey | None) -> Adopted:
         """Link the one vendor contact that was found, unless another one owns it."""
         contact_id = job.state.contact_id
+        if remote.former_ids:
+            # Another one may know it by an id from before a merge.
+            owners = await self._store.owners(contact_id, remote.former_ids)
+            if owners:
+                return _owned(contact_id, remote, min(owners.values()))
         hidden = self._vendor.capabilities.hidden
         known = known_from_remote(
             remote,
@@ -154,11 +159,7 @@ class Adoption:
             contact_id, remote.external_id, key, known.found_tags, ours
         )
         if link.owner is not None:
-            return Adopted(
-                contact_id,
-                Finding.OWNED,
-                f"{remote.external_id} belongs to {name_of_owner(link.owner)} already",
-            )
+            return _owned(contact_id, remote, link.owner)
         linked = ContactChange(Effect.LINKED, external_id=remote.external_id)
         record = Record(
             contact_id=contact_id,
@@ -222,6 +223,11 @@ class Adoption:
             if hits:
                 return _Matches(key, unique_remotes(hits))
         return _Matches()
+
+
+def _owned(contact_id: str, remote: Remote, owner: str) -> Adopted:
+    message = f"{remote.external_id} belongs to {name_of_owner(owner)} already"
+    return Adopted(contact_id, Finding.OWNED, message)
 
 
 def _is_new(job: Job) -> bool:

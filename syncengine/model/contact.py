@@ -165,6 +165,8 @@ class Remote:
     tags: frozenset[str] = frozenset()
     shows_tags: bool = True
     """True where the vendor shows the contact's tags; else ``tags`` is empty."""
+    former_ids: tuple[str, ...] = ()
+    """Ids of the contacts that were merged into it, as far as the vendor tells them."""
 
 
 @dataclass(frozen=True, slots=True)

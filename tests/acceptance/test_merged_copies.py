@@ -282,3 +282,68 @@ async def test_a_removed_contact_keeps_the_copy_that_the_vendor_keeps(
         await here.add([1])
         assert exit_code(await here.run(name)) == 0
         await assert_one_is_kept(here, name, {ours, stranger})
+
+
+HUBSPOT: dict[str, Any] = {
+    "vendor": "hubspot",
+    "settings": {
+        "base_url": "${HUBSPOT_URL}",
+        "token": "${RESPOND_IO_TOKEN}",
+        "unique_properties": ["crm_id", "email"],
+        "settles_within": "100ms",
+    },
+    "limits": [],
+    "attempts": 2,
+    "match_on": ["crm_id", "email"],
+    "fields": {"crm_id": "id", "firstname": "name", "email": "company"},
+    "brakes": {"gone": {"share": 1.0, "at_least": 1}},
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ids", ["new", "keep"])
+async def test_two_of_ours_that_somebody_merged_stay_the_winners(
+    database: str, tmp_path: Path, ids: str
+) -> None:
+    """Whichever of the rows changes first, and whatever id the vendor gives."""
+    async with people(
+        database, tmp_path, {"hubspot": HUBSPOT}, twins=["hubspot"]
+    ) as here:
+        here.sandbox.twin("hubspot").configure({"merge_ids": ids})
+        for number in (1, 2):
+            await here.add([number], company=f"{number}@crm.example")
+        assert exit_code(await here.run("hubspot")) == 0
+        before = await here.states("hubspot")
+        winner, loser = (str(before[number]["external_id"]) for number in (1, 2))
+        left = here.sandbox.twin("hubspot").screen(time.time()).merge(winner, loser)
+        assert (left == winner) is (ids == "keep")
+
+        # HubSpot writes the loser's values to the one that is left.
+        await here.change(2, name="Loser")
+        await here.run("hubspot")
+        states = await here.states("hubspot")
+        assert (states[1]["external_id"], states[2]["external_id"]) == (winner, None)
+        assert (states[1]["status"], states[2]["standing"]) == ("pending", "gone")
+        _, why = await here.command("why", "2")
+        assert "contact hubspot/1 has the one with its match key" in " ".join(
+            why.split()
+        )
+
+        # The next run mends them, and links the winner; then its own row changes.
+        for name in (None, "Winner"):
+            if name is not None:
+                await here.change(1, name=name)
+            assert exit_code(await here.run("hubspot")) == 0
+            states = await here.states("hubspot")
+            assert (states[1]["external_id"], states[1]["status"]) == (left, "synced")
+            assert states[2]["standing"] == "gone"
+            (held,) = here.sandbox.contacts("hubspot")
+            fields: Any = held["fields"]
+            row = await here.one("SELECT name FROM crm.people WHERE id = 1")
+            assert (held["id"], fields["crm_id"], fields["email"]) == (
+                left,
+                "1",
+                "1@crm.example",
+            )
+            assert fields["firstname"] == row["name"]
+        assert (await here.run("hubspot")).requests == 0

@@ -403,6 +403,67 @@ def test_whoever_was_written_over_by_the_id_of_a_merged_contact_is_told(
     assert not ending.postponed, "sent again it would write over that one again"
 
 
+def _merged(**fields: Json) -> Remote:
+    """Return what is left of two contacts of ours, under an id of its own."""
+    return Remote("v9", fields, former_ids=("v7", "v8"))
+
+
+THEIRS_NOW: Mapping[str, str] = {"v8": "here/8"}
+
+
+@pytest.mark.parametrize("is_found", [True, False])
+def test_the_loser_of_a_merge_does_not_take_what_is_the_other_ones(
+    *,
+    is_found: bool,
+) -> None:
+    """The one that is left has the other one's key, and perhaps ours besides."""
+    left = _merged(ref="8")
+    looked_up = [[left], THEIRS_NOW] if is_found else [[]]
+    replies = [Applied("v9"), {}, left, THEIRS_NOW, left, *looked_up]
+    result = played(LINKED, replies, can=MERGING)
+    assert result.ending.record.status is Status.GONE
+    assert not [step for step in result.steps if isinstance(step, Claim)]
+    message = getattr(result.ending.record.outcome, "message", "")
+    assert ("here/8" in message) is is_found, message
+    overwritten = result.ending.overwritten
+    assert overwritten is not None, "the other one's values are to be mended"
+    assert (overwritten.owner, overwritten.external_id) == ("here/8", "v8")
+
+
+@pytest.mark.parametrize(
+    ("fields", "owners"),
+    [
+        # It has our key: the other one was merged into ours.
+        ({"ref": "7", "name": "old"}, THEIRS_NOW),
+        # Nobody else knows it: a stranger was merged into ours.
+        ({"ref": "7", "name": "old"}, {}),
+    ],
+)
+def test_the_winner_of_a_merge_is_linked_to_what_is_left(
+    fields: dict[str, Json], owners: Mapping[str, str]
+) -> None:
+    left = _merged(**fields)
+    replies = [Applied("v9"), {}, left, owners, left, owners, Applied("v9")]
+    result = played(LINKED, replies, can=MERGING)
+    assert result.ending.record.status is Status.SYNCED
+    assert result.ending.record.known.external_id == "v9"
+    assert result.ending.overwritten is None
+
+
+def test_a_newcomer_is_not_linked_to_what_another_one_had_before_a_merge() -> None:
+    result = played(NEW, [[_merged(ref="7")], {"v7": "here/1"}])
+    assert result.asked == ["Find", "AskOwners"]
+    assert result.ending.record.known.external_id is None
+    assert result.ending.waits_for is not None
+
+
+def test_a_value_is_waited_for_at_whoever_had_its_holder_before_a_merge() -> None:
+    holder = Exists(Remote("v9", {"ref": "7"}, former_ids=("v8",)))
+    result = played(OLD, [holder, {"v8": "here/8"}, ()])
+    assert result.asked == OFFERED
+    assert result.ending.waits_for is not None
+
+
 def test_what_is_gone_after_a_lost_deletion_may_have_been_deleted_by_it() -> None:
     plan = plan_removal("7", LINKED, OnRemoved.DELETE, CAN)
     state = ContactState("7", LINKED)

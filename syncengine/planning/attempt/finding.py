@@ -80,8 +80,7 @@ def _look_up_by(attempt: Attempt, key: MatchKey) -> Steps[Found | AttemptEnding]
     )
     owners: Mapping[str, str] = {}
     if len(hits) > 1:
-        ids = tuple(hit.external_id for hit in hits)
-        owners = yield from ask(AskOwners(ids))
+        owners = yield from _owners(attempt, hits)
     is_asked_for = attempt.job.takes_over and key in attempt.job.keys
     if not is_asked_for:
         # The key was sent once, and the contact does not ask for it any more: a
@@ -101,6 +100,48 @@ def _look_up_by(attempt: Attempt, key: MatchKey) -> Steps[Found | AttemptEnding]
     return Found.NOTHING
 
 
+def _owners(attempt: Attempt, hits: Sequence[Remote]) -> Steps[Mapping[str, str]]:
+    """Return the others that vendor contacts belong to, by external id."""
+    ids = tuple(hit.external_id for hit in hits)
+    owners = dict((yield from ask(AskOwners(ids))))
+    for hit in hits:
+        if hit.external_id not in owners:
+            former = yield from former_owners(attempt, hit)
+            if former:
+                owners[hit.external_id] = min(former.values())
+    return owners
+
+
+def former_owners(attempt: Attempt, remote: Remote) -> Steps[Mapping[str, str]]:
+    """Return the others that know a merged vendor contact by a former id, by that id.
+
+    Nobody, where it is this contact's all the same: of two contacts of ours that were
+    merged there, the one with whose key the vendor shows what is left has it.
+    """
+    known = attempt.job.state.known
+    if not remote.former_ids or remote.external_id == known.external_id:
+        return {}
+    owners = yield from ask(AskOwners(remote.former_ids))
+    was_merged = known.external_id in remote.former_ids
+    return {} if was_merged and _shows_our_key(attempt, remote) else owners
+
+
+def _shows_our_key(attempt: Attempt, remote: Remote) -> bool:
+    """Return whether a vendor contact shows a match key of ours, new or known.
+
+    The first one of which it shows any value decides: a merge fills what the one that
+    is left did not have with values of the other one.
+    """
+    job = attempt.job
+    known = job.state.known
+    for key in known.keys if job.desired is None else job.desired.keys:
+        theirs = remote.fields.get(key.field)
+        if theirs not in (None, ""):
+            ours = (key.value, known.fields.get(key.field))
+            return any(attempt.rules.same(key.field, each, theirs) for each in ours)
+    return False
+
+
 def link(
     attempt: Attempt, remote: Remote, key: MatchKey | None = None
 ) -> Steps[AttemptEnding | None]:
@@ -109,6 +150,9 @@ def link(
     Returns the end of the attempt where another contact owns it, else None, and
     ``attempt.known`` is what is known of it then.
     """
+    former = yield from former_owners(attempt, remote)
+    if former:
+        return endings.key_reserved(attempt, min(former.values()))
     job = attempt.job
     hidden = attempt.rules.capabilities.hidden
     found = known_from_remote(

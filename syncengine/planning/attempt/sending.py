@@ -9,6 +9,7 @@ on it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from syncengine.errors import (
@@ -315,8 +316,9 @@ def _judge_taken_value(
     """
     unknown = _unknown_after_refusal(attempt, step, after_lost_try=after_lost_try)
     attempt.note_unknown(unknown)
-    owners = yield from ask(AskOwners((holder.external_id,)))
-    owner = owners.get(holder.external_id)
+    owners = yield from ask(AskOwners((holder.external_id, *holder.former_ids)))
+    # Who knows it by an id from before a merge has it, too.
+    owner = owners.get(holder.external_id, min(owners.values(), default=None))
     if owner is None:
         return endings.rejected(attempt, VALUE_TAKEN)
     rules = attempt.rules
@@ -530,6 +532,21 @@ def _note_overwriting(attempt: Attempt, call: Call, external_id: str) -> Steps[N
         )
 
 
+def _note_overwriting_of_former(
+    attempt: Attempt, call: Call, former: Mapping[str, str]
+) -> None:
+    """Note who was written over that knows the vendor contact by a former id.
+
+    ``former`` are their names by that id. One of several is noted: tried again, it
+    notes the next one.
+    """
+    if attempt.overwritten is None:
+        former_id = min(former)
+        attempt.overwritten = Overwritten(
+            former[former_id], former_id, _written_by(call)
+        )
+
+
 def _judge_other_id(
     attempt: Attempt, step: _PlannedCall, applied: Applied
 ) -> Steps[AttemptEnding | Next]:
@@ -556,7 +573,7 @@ def _judge_other_id(
         return (yield from _follow_upsert(attempt, call, applied))
     if attempt.rules.capabilities.merges:
         yield from _note_overwriting(attempt, call, named)
-    survivor = yield from _survivor_of_merge(attempt, asked, named)
+    survivor = yield from _survivor_of_merge(attempt, call, named)
     if survivor is not None:
         attempt.moved = True
         yield from _write_all_unknown(attempt)
@@ -572,17 +589,25 @@ def _judge_other_id(
 
 
 def _survivor_of_merge(
-    attempt: Attempt, known: str, named: str
+    attempt: Attempt, call: Call, named: str
 ) -> Steps[Remote | None]:
     """Return the contact that the known one was merged into.
 
-    None where nothing says that it was.
+    ``call`` is about the known one, and its answer has named the other one. None where
+    nothing says that the two were merged, or another contact of ours was merged into
+    it, too, and has it.
     """
+    known = call.external_id
+    assert known is not None, "the answer names another contact than the known one"
     desired = attempt.job.desired
     if not attempt.rules.capabilities.merges or desired is None:
         return None
     remote = yield from finding.read(named)
     if remote is None:
+        return None
+    former = yield from finding.former_owners(attempt, remote)
+    if former:
+        _note_overwriting_of_former(attempt, call, former)
         return None
     if not is_same_person(remote, desired.keys, attempt.rules.same):
         return None

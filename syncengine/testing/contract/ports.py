@@ -101,6 +101,16 @@ def test_a_merge_leaves_one_contact_which_it_names(subject: VendorUnderTest) -> 
             f"{subject}: merge({one}, {other}) names {merged.external_id}, and the "
             f"contact {gone} is there still; Applied has to name the one that is left"
         )
+    assert merged.external_id is not None, f"{subject}: merge names nobody"
+    if merged.external_id not in (one, other):
+        # Nothing else says whose it is, where both were ours.
+        shown = bench.read(merged.external_id)
+        former = () if shown is None else shown.former_ids
+        assert {one, other} <= set(former), (
+            f"{subject}: merge gives the contact that is left the new id "
+            f"{merged.external_id}, and read() shows {former} as its former_ids in "
+            f"place of {one} and {other}"
+        )
     left = [contact["id"] for contact in bench.state()]
     assert left == [merged.external_id], (
         f"{subject}: merge names {merged.external_id}, and the twin has {left} left"

@@ -53,7 +53,13 @@ class ContactView:
         shown = contact.properties
         fields = {name: shown[name] for name in self.fields if name in shown}
         shows_tags = self.tags is not None and self.tags in shown
-        return Remote(contact.id, fields, self.tags_of(contact), shows_tags=shows_tags)
+        return Remote(
+            contact.id,
+            fields,
+            self.tags_of(contact),
+            shows_tags=shows_tags,
+            former_ids=former_ids(contact),
+        )
 
     def tags_of(self, contact: HubSpotObject) -> frozenset[str]:
         if self.tags is None:
