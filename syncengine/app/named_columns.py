@@ -89,7 +89,10 @@ def match_complaint(
             return f'"{name}" is not mapped (these are: {listed}){near(name, mapped)}'
         if not matches(name, vendor.match_keys):
             keys = ", ".join(vendor.match_keys).replace("*", "NAME")
-            return f"{vendor.name} does not find contacts by {name}, but by {keys}"
+            what = f"{vendor.name} does not find contacts by {name}, but by {keys}"
+            if vendor.more_keys:
+                what += f"; others have to be named in settings.{vendor.more_keys}"
+            return what
     return None if names else "name one field at least"
 
 

@@ -19,7 +19,7 @@ from syncengine.app.named_columns import (
 from syncengine.app.verbs.add import (
     NewDestination,
     common_source,
-    pairs,
+    given_settings,
     propose,
     refuse_other_file,
     refuse_secrets,
@@ -27,6 +27,7 @@ from syncengine.app.verbs.add import (
     sample,
     secret_variables,
     setting_complaint,
+    setting_value,
     settings_questions,
     vendor_fields,
     vendor_spec,
@@ -88,7 +89,8 @@ def add(
     base_url
         The address of the vendor's API. Default: the vendor's usual one.
     setting
-        Another of the vendor's settings, as NAME=VALUE; may be repeated.
+        Another of the vendor's settings, as NAME=VALUE; may be repeated. A list is
+        NAME=A,B or NAME=[A, B], or one NAME=VALUE for each.
     secret
         The environment variable that holds the vendor's key or token. Default: such as
         RESPOND_IO_TOKEN.
@@ -125,7 +127,7 @@ def add(
         name=name,
         vendor=vendor,
         base_url=base_url,
-        settings=pairs("--setting", setting),
+        settings=given_settings(spec, setting),
         secret=secret,
         account=account,
         table=table,
@@ -189,7 +191,8 @@ def _with_settings(
         else:
             setting = name.partition("=")[0]
             answer = _asked(question, partial(setting_complaint, spec, setting))
-            new = replace(new, settings={**new.settings, setting: answer})
+            value = setting_value(spec, setting, answer)
+            new = replace(new, settings={**new.settings, setting: value})
     return new
 
 

@@ -257,7 +257,7 @@ def _destination(
     if vendor is None:
         return None
     problems += rules.address_problems(options, settings.base_url, where)
-    problems += rules.vendor_problems(options, vendor, where)
+    problems += rules.vendor_problems(options, vendor, where, spec.widened_by)
     problems += rules.connection_problems(options, spec.max_in_flight, where)
     if problems:
         return None

@@ -130,12 +130,21 @@ def address_problems(
 
 
 def vendor_problems(
-    options: DestinationFile, vendor: Vendor, where: str
+    options: DestinationFile,
+    vendor: Vendor,
+    where: str,
+    widened_by: Mapping[str, str],
 ) -> Iterator[Problem]:
-    """Find what the vendor cannot do, or cannot do without."""
+    """Find what the vendor cannot do, or cannot do without.
+
+    ``widened_by`` are the settings that let it do more (``VendorSpec.widened_by``).
+    """
     capabilities = vendor.capabilities
     if options.tags and not has_tags(capabilities):
-        yield Problem(f"{where}: tags", f"{vendor.name} has no tags; leave them out")
+        what = f"{vendor.name} has no tags; leave them out"
+        if "tags" in widened_by:
+            what += f", or set settings.{widened_by['tags']}"
+        yield Problem(f"{where}: tags", what)
     if options.lists and not has_lists(capabilities):
         yield Problem(f"{where}: lists", f"{vendor.name} has no lists; leave them out")
     yield from _limit_problems(options, vendor, where)
@@ -151,7 +160,8 @@ def vendor_problems(
             what = f'"{name}" is not a key of fields{near(name, options.fields)}'
             yield Problem(f"{where}: settings.opt_outs", what)
     yield from _missing_fields(options, vendor, where)
-    yield from _match_field_problems(options, vendor, where)
+    more_keys = widened_by.get("match_on")
+    yield from _match_field_problems(options, vendor, where, more_keys)
 
 
 def has_tags(capabilities: Capabilities) -> bool:
@@ -214,9 +224,12 @@ def _missing_fields(
 
 
 def _match_field_problems(
-    options: DestinationFile, vendor: Vendor, where: str
+    options: DestinationFile, vendor: Vendor, where: str, more_keys: str | None
 ) -> Iterator[Problem]:
-    """Find what is wrong with the fields a contact is to be recognised by."""
+    """Find what is wrong with the fields a contact is to be recognised by.
+
+    ``more_keys`` is the setting that lets more fields be keys, where there is one.
+    """
     capabilities = vendor.capabilities
     place = f"{where}: match_on"
     upsert_keys = capabilities.upsert_keys
@@ -245,6 +258,8 @@ def _match_field_problems(
                 f'{vendor.name} cannot recognise contacts by "{name}", only by '
                 f"{usable_names}"
             )
+            if more_keys:
+                what += f"; others have to be named in settings.{more_keys}"
             yield Problem(place, what)
 
 

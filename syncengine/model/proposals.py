@@ -61,6 +61,8 @@ class VendorFields:
     several: tuple[str, ...] = ()
     """Patterns of the fields that take a list of values."""
     has_tags: bool = False
+    more_keys: str | None = None
+    """The setting that names further fields to find contacts by; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,20 @@ CREATE TABLE crm."Leads" (
 );
 INSERT INTO crm.people VALUES (1, 'Ann', '0151 2345678'), (2, 'Bo', NULL);
 """
+_MEMBERS = """
+CREATE TABLE crm.members (
+    id integer PRIMARY KEY, email text, first_name text, labels text[]
+);
+"""
 _TOKEN = "a-token-of-some-length"
 _ACCEPTED = ("--yes", "--region", "DE")
 _RESPOND = ("--vendor", "respond_io")
+_HUBSPOT = ("--vendor", "hubspot", "--yes")
 
 
-async def _make(dsn: str) -> None:
+async def _execute(dsn: str, sql: str) -> None:
     connection = await asyncpg.connect(dsn)
-    await connection.execute(_TABLES)
+    await connection.execute(sql)
     await connection.close()
 
 
@@ -45,7 +51,7 @@ def call(
     capsys: pytest.CaptureFixture[str],
 ) -> Call:
     """Return a function that calls the command, here; its code and what it said."""
-    asyncio.run(_make(empty_database))
+    asyncio.run(_execute(empty_database, _TABLES))
     for name in ("SYNCENGINE_DATABASE_URL", "SYNCENGINE_DEBUG", "RESPOND_IO_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CRM_DATABASE_URL", empty_database)
@@ -265,3 +271,41 @@ def test_only_what_a_column_answers_is_asked_for(
     assert len(asked) == len(answers)
     written = (tmp_path / "destinations" / "wa.yaml").read_text(encoding="utf-8")
     assert "match_on: [phoneNumber]" in written
+
+
+def test_settings_that_are_lists_are_given_in_each_form(
+    call: Call, tmp_path: Path, empty_database: str
+) -> None:
+    """HubSpot with a key of one's own, and tags in a property."""
+    asyncio.run(_execute(empty_database, _MEMBERS))
+    assert call("init", "--table", "crm.members", "--key", "id")[0] == 0
+    mapped = ("--field", "crm_id=id", "--match-on", "crm_id", "--match-on", "email")
+    wanted = (*_HUBSPOT, *mapped, "--tags", "labels")
+    code, said = call("add", "hs", *wanted)
+    assert code == 2
+    for setting in ("settings.unique_properties", "settings.tags_property"):
+        assert setting in said
+    assert not (tmp_path / "destinations").exists()
+
+    tags = ("--setting", "tags_property=our_tags")
+    for number, given in enumerate(
+        (
+            ["crm_id,email"],
+            ['[crm_id, "email"]'],
+            ["crm_id", "email"],
+        )
+    ):
+        keys: list[str] = []
+        for value in given:
+            keys += ["--setting", f"unique_properties={value}"]
+        code, said = call("add", f"hs{number}", *wanted, *tags, *keys)
+        assert code == 0, said
+    environ = {"CRM_DATABASE_URL": empty_database, "HUBSPOT_TOKEN": _TOKEN}
+    config = load_config(tmp_path / "syncengine.yaml", environ)
+    assert len(config.destinations) == 3
+    for destination in config.destinations:
+        options = destination.options
+        assert options.settings["unique_properties"] == ["crm_id", "email"]
+        assert options.settings["tags_property"] == "our_tags"
+        assert options.match_on == ("crm_id", "email")
+        assert options.tags is not None

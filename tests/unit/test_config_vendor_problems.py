@@ -105,6 +105,22 @@ def test_what_the_changes_below_are_made_to_is_good(
             ),
         ),
         (
+            "hubspot",
+            'settings: {base_url: "https://api.hubapi.com", token: "${KEY}"}',
+            (
+                'match_on: hubspot cannot recognise contacts by "crm_id", only by '
+                "email; others have to be named in settings.unique_properties"
+            ),
+        ),
+        (
+            "hubspot",
+            "tags: {from: tags}",
+            (
+                "tags: hubspot has no tags; leave them out, or set "
+                "settings.tags_property"
+            ),
+        ),
+        (
             "respond_io_v2",
             "match_on: [firstName]",
             (

@@ -192,6 +192,8 @@ def test_a_name_that_is_taken_is_nobodys(installed: Installed) -> None:
         ({"identity": ("nothing",)}, "identity: there is no setting"),
         ({"identity": ("api_key",)}, "identity: the setting .* is a secret"),
         ({"twin": "acme_sync.twin"}, "twin: "),
+        ({"widened_by": {"match_on": "no"}}, "widened_by: "),
+        ({"widened_by": {"base_url": "base_url"}}, "widened_by: "),
     ],
     ids=str,
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from syncengine import vendors
 from syncengine.app.databases import state_url
@@ -47,10 +47,15 @@ from syncengine.planning.column_roles import same_name
 from syncengine.planning.proposal import propose_mapping
 from syncengine.storage.connect import connect
 from syncengine.storage.source.sampling import sample_source
+from syncengine.vendors.kit.settings import lists_names
 from syncengine.vendors.kit.spec import VendorSpec
 
 _MADE_UP = "made-up-for-the-proposal"
 _MADE_UP_ADDRESS = "https://vendor.invalid"
+
+
+SettingValue: TypeAlias = str | tuple[str, ...]
+"""A setting as somebody gave it: a text, or the texts of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class NewDestination:
     name: str
     vendor: str
     base_url: str | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
     secret: str | None = None
     """The environment variable that holds the vendor's key or token."""
     account: str | None = None
@@ -146,17 +151,35 @@ def wished_fields(
     return tuple(fields), frozenset(left_out)
 
 
-def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    """Return ``NAME=VALUE`` texts by name. Raises ConfigError."""
-    found = {}
+def given_settings(spec: VendorSpec, texts: Sequence[str]) -> dict[str, SettingValue]:
+    """Return the settings that ``--setting NAME=VALUE`` gives, by name.
+
+    Of a setting that is a list, each further value is added. Raises ConfigError.
+    """
+    found: dict[str, SettingValue] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
             # The text may be a secret in the wrong place: it is not repeated.
             what = "is not of the form NAME=VALUE"
-            raise ConfigError([Problem(option, what)])
-        found[name] = value
+            raise ConfigError([Problem("--setting", what)])
+        given, before = setting_value(spec, name, value), found.get(name)
+        if isinstance(given, tuple) and isinstance(before, tuple):
+            given = (*before, *given)
+        found[name] = given
     return found
+
+
+def setting_value(spec: VendorSpec, name: str, text: str) -> SettingValue:
+    """Return the value of a setting: of a list, its texts (``a,b`` or ``[a, b]``)."""
+    about = spec.settings.model_fields.get(name)
+    if about is None or not lists_names(about):
+        return text
+    items = text.strip()
+    if items.startswith("[") and items.endswith("]"):
+        items = items[1:-1]
+    stripped = (item.strip().strip("\"'") for item in items.split(","))
+    return tuple(item for item in stripped if item)
 
 
 def refuse_unusable(
@@ -203,7 +226,8 @@ def setting_complaint(spec: VendorSpec, name: str, value: str) -> str | None:
         # Its value is in the environment, or will be.
         return None
     problems: list[Problem] = []
-    checked(spec.settings, {**_made_up(spec), name: value}, "settings", problems)
+    given = {**_made_up(spec), name: setting_value(spec, name, value)}
+    checked(spec.settings, given, "settings", problems)
     for problem in problems:
         if problem.where == f"settings: {name}":
             return f"{name} {problem.what}"
@@ -230,6 +254,7 @@ def vendor_fields(spec: VendorSpec, new: NewDestination) -> VendorFields:
         shows_one=capabilities.shows_one,
         several=capabilities.accumulates,
         has_tags=has_tags(capabilities),
+        more_keys=spec.widened_by.get("match_on"),
     )
 
 
@@ -398,8 +423,14 @@ def _written_settings(spec: VendorSpec, new: NewDestination) -> dict[str, str]:
     for name, variable in secret_variables(spec, new).items():
         settings[name] = f"${{{variable}}}"
     for name, value in new.settings.items():
-        settings[name] = scalar(value, literal=False)
+        settings[name] = _as_yaml(value)
     return settings
+
+
+def _as_yaml(value: SettingValue) -> str:
+    if isinstance(value, str):
+        return scalar(value, literal=False)
+    return f"[{', '.join(scalar(item, literal=False) for item in value)}]"
 
 
 def _own_source(config: Config, new: NewDestination) -> dict[str, str]:

@@ -61,5 +61,6 @@ VENDOR = VendorSpec(
         "country",
         "lifecyclestage",
     ),
+    widened_by={"match_on": "unique_properties", "tags": "tags_property"},
     twin="syncengine.sandbox.twins.hubspot:TWIN",
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import SecretStr
@@ -51,6 +51,10 @@ class VendorSpec:
     """Names of the fields that a mapping usually has, in its order, custom ones that
     hold the customer's own key among them (``custom_fields.crm_id``). ``syncengine add``
     looks for their columns. Empty: all names that the capabilities list."""
+    widened_by: Mapping[str, str] = field(default_factory=dict)
+    """Settings that let a destination's ``match_on`` or ``tags`` have more than usual,
+    by that key (``{"tags": "tags_property"}``): a message about what the vendor cannot
+    do names them."""
     twin: str | None = None
     """The vendor's stand-in for tests and ``syncengine sandbox``, as ``module:CLASS``,
     imported on use only; None: there is none."""
@@ -60,6 +64,7 @@ class VendorSpec:
             raise ValueError(f'name: "{self.name}" is no identifier in small letters')
         if self.version < 1:
             raise ValueError("version: begins with 1")
+        self._check_widened()
         if not self.limits:
             raise ValueError("limits: an account needs one, if only a cautious guess")
         fields = self.settings.model_fields
@@ -71,3 +76,11 @@ class VendorSpec:
                 raise ValueError(f'identity: the setting "{name}" is a secret')
         if self.twin is not None and ":" not in self.twin:
             raise ValueError(f'twin: "{self.twin}" is not of the form module:CLASS')
+
+    def _check_widened(self) -> None:
+        """Raise ValueError for settings that cannot widen anything."""
+        for key, name in self.widened_by.items():
+            if key not in ("match_on", "tags"):
+                raise ValueError(f'widened_by: "{key}" is neither match_on nor tags')
+            if name not in self.settings.model_fields:
+                raise ValueError(f'widened_by: there is no setting "{name}"')
