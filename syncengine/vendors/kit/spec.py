@@ -51,7 +51,7 @@ class VendorSpec:
     """Names of the fields that a mapping usually has, in its order, custom ones that
     hold the customer's own key among them (``custom_fields.crm_id``). ``syncengine add``
     looks for their columns. Empty: all names that the capabilities list."""
-    widened_by: Mapping[str, str] = field(default_factory=dict)
+    widened_by: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Settings that let a destination's ``match_on`` or ``tags`` have more than usual,
     by that key (``{"tags": "tags_property"}``): a message about what the vendor cannot
     do names them."""
