@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from syncengine.app.contradictions import contradictions
@@ -19,7 +19,8 @@ from syncengine.model.reports import Noteworthy, RunReport
 from syncengine.model.work import Standing
 from syncengine.storage.state.runs import NOTES, notes
 from syncengine.storage.state.standing import (
-    number_rejected_and_left_alone,
+    FailedAndLeftAlone,
+    number_failed_and_left_alone,
     number_standing,
 )
 
@@ -31,8 +32,7 @@ class _StateFacts:
     noteworthy: tuple[Noteworthy, ...] = ()
     remarks: tuple[str, ...] = ()
     standing: Mapping[Standing, int] | None = None
-    left_alone: int = 0
-    """Rejected contacts that no later run tries by itself."""
+    left_alone: FailedAndLeftAlone = field(default_factory=FailedAndLeftAlone)
 
 
 async def report_of(
@@ -49,7 +49,8 @@ async def report_of(
         run.progress.report(s.ending.status, s.ending.error),
         cause=s.ending.cause,
         standing=facts.standing,
-        left_alone=facts.left_alone,
+        left_alone=facts.left_alone.rejected,
+        acquitted=facts.left_alone.acquitted,
         noteworthy=facts.noteworthy,
         remarks=(
             *_of_plan(run, work),
@@ -82,9 +83,10 @@ async def _facts_of(
     changed = sum(run.progress.tally.contacts.values())
     try:
         standing = await number_standing(state, s.name)
-        left_alone = 0
-        if run.progress.tally.contacts[OutcomeKind.REJECTED.value]:
-            left_alone = await number_rejected_and_left_alone(state, s.name, s.run_id)
+        left_alone = FailedAndLeftAlone()
+        failed = (OutcomeKind.REJECTED.value, OutcomeKind.DEFERRED.value)
+        if any(run.progress.tally.contacts[kind] for kind in failed):
+            left_alone = await number_failed_and_left_alone(state, s.name, s.run_id)
         noted = await notes(state, s.run_id, one_by_one=bool(s.request.contacts))
         found = await remarks(
             s.destination,

@@ -190,6 +190,10 @@ class RunReport:
     left_alone: int = 0
     """Of the rejected contacts those that no later run tries by itself: they are among
     the standing ones now."""
+    acquitted: int = 0
+    """Of the deferred contacts those that were refused alike when the account was
+    halted: the next run tries one for all, and all once it is accepted. They are among
+    the standing ones, too."""
     actions: Mapping[str, int] = field(default_factory=dict)
     calls: int = 0
     requests: int = 0

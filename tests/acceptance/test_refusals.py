@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.cli.exits import exit_code
+from syncengine.model.work import Standing
 from tests.support.people_project import BOTH, RESPOND_IO, People, people, refusing
 
 _UNSEEN = (
@@ -194,6 +195,8 @@ async def test_when_the_first_twenty_are_all_refused_it_is_configuration(
             "all_refused",
             "account_stopped",
         }
+        assert report.standing == {Standing.DEAD_LETTER: report.acquitted}
+        assert report.acquitted >= _FIRST
         assert f"{here.destination_file('respond_io')}: fields" in report.error
         assert {
             state["rejections"] for state in (await here.states("respond_io")).values()

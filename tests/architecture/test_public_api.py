@@ -78,8 +78,8 @@ SIGNATURES = {
 
 FIELDS = {
     "RunReport": """
-        destination run_id status contacts standing left_alone actions calls requests
-        probes throttled seconds forecast undo_of error noteworthy remarks cause
+        destination run_id status contacts standing left_alone acquitted actions calls
+        requests probes throttled seconds forecast undo_of error noteworthy remarks cause
     """,
     "StatusReport": """
         destination account last_run standing standing_codes in_step whole_run

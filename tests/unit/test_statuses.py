@@ -26,6 +26,12 @@ def test_a_run_names_its_gone_contacts_and_when_to_retry(
     print_runs([RunReport("charles", 6, RunStatus.HALTED, contacts=halted)])
     said = capsys.readouterr().out
     assert "`syncengine retry 6` tries all of them once that is mended or over" in said
+    halted = {"changed": 40, "deferred": 40}
+    report = RunReport("charles", 6, RunStatus.HALTED, contacts=halted, acquitted=22)
+    print_runs([report])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the next run tries again: 18 deferred." in said
+    assert "counts against none of them: 22 deferred. The next run tries one" in said
     report = RunReport("charles", 7, RunStatus.DONE, contacts=_CONTACTS)
     print_runs([report])
     said = capsys.readouterr().out

@@ -118,6 +118,7 @@ def _print_retry(report: RunReport) -> None:
     name, left_alone = report.destination, report.left_alone
     numbers = {kind: report.contacts.get(kind, 0) for kind in FELL_SHORT}
     numbers["rejected"] -= left_alone
+    numbers["deferred"] -= report.acquitted
     again = [f"{number} {kind}" for kind, number in numbers.items() if number > 0]
     if again and report.undo_of is not None:
         print_line(
@@ -133,6 +134,12 @@ def _print_retry(report: RunReport) -> None:
         print_line(
             f"  {name}: the next run tries again: {', '.join(again)}. "
             f"`syncengine retry {report.run_id}` tries all of them {when}."
+        )
+    if report.acquitted:
+        print_line(
+            f"  {name}: refused alike, which counts against none of them: "
+            f"{report.acquitted} deferred. The next run tries one for all, and all once "
+            "it is accepted."
         )
     if left_alone:
         print_line(

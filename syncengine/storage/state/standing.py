@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import asyncpg
 
@@ -34,15 +35,25 @@ async def number_standing(
     return Counter({_known(row["standing"]): row["number"] for row in rows})
 
 
-async def number_rejected_and_left_alone(
+class FailedAndLeftAlone(NamedTuple):
+    """Numbers of a run's contacts that no later run tries by itself."""
+
+    rejected: int = 0
+    acquitted: int = 0
+    """Deferred since their refusal was held against nobody: each run tries one of those
+    that were refused alike, and all once it is accepted."""
+
+
+async def number_failed_and_left_alone(
     pool: Pool, destination: str, run_id: int
-) -> int:
-    """Count the contacts that a run rejected and that no later run tries by itself."""
+) -> FailedAndLeftAlone:
+    """Count the contacts of a run that no later run tries by itself."""
     async with read_state(pool) as connection:
-        number: int = await connection.fetchval(
-            _SQL["rejected_and_left_alone"], destination, run_id
+        row = await connection.fetchrow(
+            _SQL["failed_and_left_alone"], destination, run_id
         )
-    return number
+    assert row is not None, "counts are one row"
+    return FailedAndLeftAlone(row["rejected"], row["acquitted"])
 
 
 async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing | None:
