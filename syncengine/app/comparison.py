@@ -127,7 +127,7 @@ class Comparison:
             return
         if self._session.is_stopping:
             ending.status = RunStatus.STOPPED
-        elif self.verification.seen.unread:
+        elif self.verification.seen.unread or self.verification.seen.merged:
             ending.status = RunStatus.INCOMPLETE
 
     def report(self, repair: Repair | None) -> VerifyReport:
@@ -160,6 +160,7 @@ class Comparison:
             erasing=tuple(seen.erasing[:_MOST_ERASING]),
             gone=seen.gone_before,
             unread=seen.unread,
+            merged=tuple(seen.merged),
             strangers=seen.strangers,
             repaired=repaired,
             left=not_repaired,

@@ -88,8 +88,10 @@ async def _link(
     if view.outlook.standing is not None:
         return "it is not linked while nothing may be sent about the contact"
     store = Contacts(account.fence, destination.name, NO_RUN, numbered=False)
-    owners = await store.owners(view.contact_id, [remote.external_id])
-    owner = owners.get(remote.external_id)
+    ids = (remote.external_id, *remote.former_ids)
+    owners = await store.owners(view.contact_id, ids)
+    # Who knows it by an id from before a merge has it, too.
+    owner = owners.get(remote.external_id, min(owners.values(), default=None))
     if owner is not None:
         return (
             f"it is the copy of contact {name_of_owner(owner)}, so it is not linked. "

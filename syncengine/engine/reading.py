@@ -9,6 +9,10 @@ from syncengine.model.contact import Known, Remote
 from syncengine.planning.match_keys import keys_at_vendor
 
 
+class OtherContactShown(VendorUnavailable):
+    """In place of the contact that was asked for the vendor showed another one."""
+
+
 def can_show(capabilities: Capabilities) -> bool:
     """Return whether the vendor shows anything about its contacts."""
     return capabilities.reads or bool(capabilities.find_by)
@@ -21,7 +25,8 @@ async def read_linked(
 
     It is read by its id, or else, where the vendor cannot do that, found by its known
     match keys. A look-up may show less of it than the vendor has. Raises
-    VendorUnavailable, also when no look-up can decide, and AccountStopped.
+    VendorUnavailable, also when no look-up can decide, OtherContactShown, and
+    AccountStopped.
     """
     external_id = known.external_id
     assert external_id is not None, "only a linked contact can be asked for"
@@ -48,10 +53,10 @@ async def read_linked(
 
 
 async def _read_by_id(waves: Waves, external_id: str) -> Remote | None:
-    """Read a contact; raises VendorUnavailable where another one is shown for it."""
+    """Read a contact; raises OtherContactShown where another one is shown for it."""
     remote = await waves.read(external_id)
     if remote is not None and remote.external_id != external_id:
-        raise VendorUnavailable(
+        raise OtherContactShown(
             f"the vendor was asked for its contact {external_id} and showed "
             f"another one ({remote.external_id})",
             maybe_applied=False,

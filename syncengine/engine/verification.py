@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from syncengine.engine.crowd import Crowd, side_by_side
 from syncengine.engine.exchange import Meter
-from syncengine.engine.reading import read_linked
+from syncengine.engine.reading import OtherContactShown, read_linked
 from syncengine.engine.repair import Repair
 from syncengine.engine.retry import Retrier
 from syncengine.engine.waves import Waves
@@ -75,6 +75,8 @@ class Findings:
     """Number of contacts that stand as gone and were not asked for: not compared."""
     unread: int = 0
     """Number of contacts that the vendor did not show in a form that can be read."""
+    merged: list[str] = field(default_factory=list)
+    """Contacts in whose place the vendor shows another one: not compared."""
     opted_out: int = 0
     """Number of contacts that only opted out there: nothing is to be repaired."""
     strangers: int | None = None
@@ -168,7 +170,9 @@ class Verification:
         read: list[_ReadBack] = []
         failed: list[BaseException] = []
         for state, answer in zip(readable, answers, strict=True):
-            if isinstance(answer, BaseException):
+            if isinstance(answer, OtherContactShown):
+                self.seen.merged.append(state.contact_id)
+            elif isinstance(answer, BaseException):
                 failed.append(answer)
             else:
                 read.append(_ReadBack(state, answer))
@@ -204,7 +208,8 @@ class Verification:
             )
             remotes = {remote.external_id: remote for remote in page.contacts}
             owners = await linked.owners(list(remotes))
-            strangers += len(remotes.keys() - owners.keys())
+            nobodys = [remotes[each] for each in remotes.keys() - owners.keys()]
+            strangers += await _count_strangers(linked, nobodys)
             # A list that changes while it is read may show a contact on two pages.
             new = [owner for owner in owners.values() if owner not in compared]
             compared |= await self._compare_listed(new, remotes)
@@ -351,6 +356,13 @@ class Verification:
             self.seen.subjects.update(names)
         if len(self.seen.contacts) < _MOST_NAMED:
             self.seen.contacts.append(Drifted(contact_id, names_by_way))
+
+
+async def _count_strangers(linked: LinkedContacts, nobodys: Sequence[Remote]) -> int:
+    """Return how many vendor contacts are no contact's by a former id either."""
+    former_ids = [each for remote in nobodys for each in remote.former_ids]
+    owners = await linked.owners(former_ids) if former_ids else {}
+    return sum(owners.keys().isdisjoint(remote.former_ids) for remote in nobodys)
 
 
 def _is_unknown(state: ContactState) -> bool:

@@ -119,6 +119,9 @@ class VerifyReport:
     nothing to compare."""
     unread: int = 0
     """Contacts that the vendor did not show within the time that was given."""
+    merged: tuple[str, ...] = ()
+    """Contacts in whose place the vendor shows another one, into which they were merged
+    there; not compared."""
     strangers: int | None = None
     """Contacts at the vendor that belong to no contact here; None where the vendor's
     contacts were not listed."""
@@ -184,6 +187,7 @@ class VerifyReport:
             "erasing": list(self.erasing),
             "gone": self.gone,
             "unread": self.unread,
+            "merged": list(self.merged),
             "strangers": self.strangers,
             "repaired": self.repaired,
             "left": dict(self.left),

@@ -318,6 +318,15 @@ async def test_two_of_ours_that_somebody_merged_stay_the_winners(
         left = here.sandbox.twin("hubspot").screen(time.time()).merge(winner, loser)
         assert (left == winner) is (ids == "keep")
 
+        _, said = await here.command("verify")
+        said = " ".join(said.split())
+        dead = "2 contacts were" if ids == "new" else "1 contact was"
+        named = "1, 2" if ids == "new" else "2"
+        assert f"{dead} not compared: merged at the vendor, which shows" in said
+        assert f"instead: {named}. Once the row of one changes" in said
+        assert "could not be read" not in said
+        assert "no contact known here" not in said
+
         # HubSpot writes the loser's values to the one that is left.
         await here.change(2, name="Loser")
         await here.run("hubspot")

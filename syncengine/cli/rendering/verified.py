@@ -153,6 +153,20 @@ def _not_compared(report: VerifyReport) -> Iterator[str]:
             f"{contacts(report.unread)} could not be read, because the vendor did not "
             "answer. Run `syncengine verify` again later"
         )
+    if report.merged:
+        yield _merged(report.merged)
+
+
+def _merged(contact_ids: Sequence[str]) -> str:
+    were, _ = were_and_them(len(contact_ids))
+    names = ", ".join(map(name_of, contact_ids[:_NAMED]))
+    if len(contact_ids) > _NAMED:
+        names += f" and {len(contact_ids) - _NAMED} more (--json lists them)"
+    return (
+        f"{were} not compared: merged at the vendor, which shows another contact "
+        f"instead: {names}. Once the row of one changes, the next run links it to "
+        "what is left, or, where that is another contact's, ends it as gone"
+    )
 
 
 def _strangers(name: str, number: int) -> str:
