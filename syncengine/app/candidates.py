@@ -12,7 +12,7 @@ from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
 from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.spec import Source
-from syncengine.storage.state.contact_counts import known_contacts
+from syncengine.storage.state.contact_counts import known_and_unfinished, known_contacts
 from syncengine.storage.state.destinations import compared_rows
 from syncengine.storage.state.refusals import all_dead_letters
 from syncengine.storage.state.removals import RemovedCounts, count_removed, moved_away
@@ -90,11 +90,17 @@ class Candidates:
         async for piece in found:
             left += await self._left(piece)
             yield piece
-        known = await known_contacts(self._databases.state, self._destination.name)
+        known = await known_and_unfinished(
+            self._databases.state, self._destination.name
+        )
         # The brakes judge a retry, too: the former run may have died before they could
         # judge it. Its source was not counted, and is not now.
         self.scope = Scope(
-            source_rows=known, known=known, removed=left.known, tagged=left.tagged
+            source_rows=known.number,
+            known=known.number,
+            removed=left.known,
+            tagged=left.tagged,
+            unfinished=known.unfinished,
         )
 
     async def _differing(self) -> AsyncIterator[DiffSlice]:
@@ -139,13 +145,15 @@ class Candidates:
         if self._request.limit is not None:
             still_selected = totals.known_contacts - totals.removed
             unseen = totals.source_rows - still_selected
+        known = await known_and_unfinished(state, name)
         return Scope(
             source_rows=totals.source_rows,
-            known=await known_contacts(state, name),
+            known=known.number,
             removed=left.known,
             tagged=left.tagged,
             unseen=unseen,
             compared_rows=await compared_rows(state, name),
+            unfinished=known.unfinished,
         )
 
 

@@ -34,7 +34,7 @@ from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import Batch, BatchKind, Scope
 from syncengine.planning.survey import Survey
 from syncengine.storage.state.batches import Batches
-from syncengine.storage.state.contact_counts import known_contacts
+from syncengine.storage.state.contact_counts import known_and_unfinished, known_contacts
 from syncengine.storage.state.destinations import note_compared_rows, remember
 from syncengine.storage.state.removals import count_removed
 from syncengine.storage.state.renaming import release
@@ -239,9 +239,8 @@ class _Preparation:
             return True
         if not scope.known:
             # It was not counted, since nothing had changed.
-            scope = replace(
-                scope, known=await known_contacts(s.databases.state, s.name)
-            )
+            known = await known_and_unfinished(s.databases.state, s.name)
+            scope = replace(scope, known=known.number, unfinished=known.unfinished)
         wanted = set(numbers)
         batches = [each async for each in s.batches.waiting() if each.number in wanted]
         try:

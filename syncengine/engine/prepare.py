@@ -160,7 +160,12 @@ class Preparer:
             note = taken_back.current.get(contact_id)
             desired = self._planner.desired(row, known, note)
             if isinstance(desired, Desired) and not self._planner.opted_out(row):
-                survey.add(desired, known, self._capabilities)
+                survey.add(
+                    desired,
+                    known,
+                    self._capabilities,
+                    is_settled=states[contact_id].was_in_step,
+                )
 
     async def claim_for_rows(self, contact_ids: Sequence[str]) -> None:
         """Claim the match keys that the rows of these contacts ask for, and no others.

@@ -170,6 +170,9 @@ class ContactState:
     """Changes so far of this run and of the runs that sent what is pending."""
     standing: Standing | None = None
     """Why it is not tried any more; None where it is in step, or planned again."""
+    was_in_step: bool = False
+    """It was in step with its row at least once. Nothing takes that away again, neither
+    a later change that is unfinished nor a re-sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +344,13 @@ class Scope:
     compared_rows: int | None = None
     """Rows of the source when a run last compared all of it and passed its brakes;
     None: no run did yet."""
+    unfinished: int = 0
+    """Known contacts that were never in step: their first sync has only begun."""
+
+    @property
+    def settled(self) -> int:
+        """Return the number of known contacts that were in step at least once."""
+        return self.known - self.unfinished
 
 
 @dataclass(frozen=True, slots=True)

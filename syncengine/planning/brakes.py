@@ -359,23 +359,34 @@ def _brakes_of_nulls(
 def _brakes_of_tags(
     survey: Survey, scope: Scope, limits: BrakeLimits
 ) -> Iterator[Brake]:
-    for tag, number in _exceeding(survey.tags, limits.tags, scope.known):
+    for tag, number in _exceeding(survey.tags, limits.tags, scope.settled):
         yield Brake(
             TAGS,
             f'the run would have added or removed tag "{tag}" at {number} of '
-            f"{scope.known} known contacts. {limits.tags.in_words}",
+            f"{_settled_contacts(scope)}. {limits.tags.in_words}",
         )
 
 
 def _brakes_of_lists(
     survey: Survey, scope: Scope, limits: BrakeLimits
 ) -> Iterator[Brake]:
-    for name, number in _exceeding(survey.lists, limits.lists, scope.known):
+    for name, number in _exceeding(survey.lists, limits.lists, scope.settled):
         yield Brake(
             LISTS,
-            f"the run would have put {number} of {scope.known} known contacts on list "
+            f"the run would have put {number} of {_settled_contacts(scope)} on list "
             f'"{name}", or taken them off it. {limits.lists.in_words}',
         )
+
+
+def _settled_contacts(scope: Scope) -> str:
+    """Return how many contacts changes of tags and lists are compared with, in words.
+
+    The first tags and lists of all others are what their first sync is for, however
+    often it was interrupted.
+    """
+    if scope.unfinished:
+        return f"{scope.settled} contacts that were in step before"
+    return f"{scope.known} known contacts"
 
 
 def _number_affected(policy: OnRemoved, scope: Scope) -> int:

@@ -32,8 +32,8 @@ class Survey:
     nulls: Counter[str] = field(default_factory=Counter)
     """Number of contacts that would lose a field's value, by field."""
     tags: Counter[str] = field(default_factory=Counter)
-    """Number of contacts that a tag would be added to or removed from, by tag; new
-    contacts do not count."""
+    """Number of contacts that a tag would be added to or removed from, by tag. Contacts
+    that were never in step do not count: they get their first tags."""
     lists: Counter[str] = field(default_factory=Counter)
     """The same for lists that would be joined or left."""
 
@@ -46,11 +46,20 @@ class Survey:
     """Fields that are mapped in another way than before: somebody meant them to change.
     """
 
-    def add(self, desired: Desired, known: Known, capabilities: Capabilities) -> None:
+    def add(
+        self,
+        desired: Desired,
+        known: Known,
+        capabilities: Capabilities,
+        *,
+        is_settled: bool = True,
+    ) -> None:
         """Count a contact that exists at the vendor: what would really be sent.
 
         So the calls are counted, not the changes: what the vendor cannot express
-        changes nothing there. A rejected contact is not counted.
+        changes nothing there. A rejected contact is not counted. The tags and lists of
+        one that is not ``is_settled``, since it was never in step, belong to its first
+        sync, which may have been interrupted after the contact was created or found.
         """
         plan = plan_contact(desired, known, capabilities)
         if not isinstance(plan, Plan):
@@ -65,6 +74,8 @@ class Survey:
             tags.update(call.remove_tags)
         lists = [name for name in fields if name.startswith(LISTS)]
         self.nulls.update(_emptied_fields(fields, known))
+        if not is_settled:
+            return
         self.tags.update(tags)
         self.lists.update(name.removeprefix(LISTS) for name in lists)
 

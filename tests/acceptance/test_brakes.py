@@ -5,13 +5,15 @@ The message says what would have happened, and the run passes once that is accep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syncengine.cli.exits import exit_code
+from syncengine.sandbox.faults import FaultKind, Rule
+from tests.acceptance import test_hubspot as hubspot
 from tests.support.people_project import CHARLES, RESPOND_IO, People, people
 
 _UNTAG: Mapping[str, Mapping[str, Any]] = {
@@ -331,3 +333,76 @@ async def test_a_retry_trips_the_brakes_of_a_run_that_never_came_to_them(
         )
         code, said = await here.command("retry", str(died), "--accept", "removals")
         assert (code, set(here.held("charles"))) == (0, set(range(11, 21)))
+
+
+_JOINING = "/memberships/add$"
+
+
+async def _killed_before_lists(here: People) -> str:
+    """Kill a run that has created contacts, with nobody on a list; return its number."""
+    holds = here.sandbox.holds(hubspot.NAME)
+    here.fail(hubspot.NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, path=_JOINING))
+    command = here.start("run")
+    assert await command.comes_to(holds.wait_for(1)), command.said()
+    await command.kill()
+    here.heal(hubspot.NAME)
+    holds.release()
+    return await _newest_run(here)
+
+
+async def _without_a_scope(here: People) -> str:
+    """Run where lists may not be written; return the run's number."""
+    here.fail(hubspot.NAME, Rule(FaultKind.REFUSE, path=_JOINING, status=403))
+    code, said = await here.command("run")
+    assert code == 1, said
+    here.heal(hubspot.NAME)
+    return await _newest_run(here)
+
+
+async def _newest_run(here: People) -> str:
+    (run_id,) = await here.one("SELECT max(run_id) FROM syncengine.sync_run")
+    return str(run_id)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("interrupt", "goes_on"),
+    [(_killed_before_lists, "retry"), (_without_a_scope, "run")],
+)
+async def test_an_interrupted_first_sync_goes_on_and_a_mass_move_does_not(
+    database: str,
+    tmp_path: Path,
+    interrupt: Callable[[People], Awaitable[str]],
+    goes_on: str,
+) -> None:
+    keys = {**hubspot.DESTINATION, "lists": {"columns": {"42": "opted_in"}}}
+    async with people(
+        database, tmp_path, {hubspot.NAME: keys}, (hubspot.NAME,)
+    ) as here:
+        here.configure_engine(lease_ttl="1s")
+        await here.add(range(1, 81))
+        await here.add(range(81, 161), opted_in=False)
+        run_id = await interrupt(here)
+        states = await here.states(hubspot.NAME)
+        for number in range(1, 81):
+            created, in_step = (
+                states[number]["external_id"],
+                states[number]["synced_at"],
+            )
+            assert (created is None, in_step) == (False, None)
+        code, said = await here.command("plan")
+        assert (code, "brake" in said) == (0, False), said
+        again = ["retry", run_id] if goes_on == "retry" else ["run"]
+        code, said = await here.command(*again)
+        assert code == 0, said
+        assert (await here.run(hubspot.NAME)).requests == 0
+
+        await here.source.execute("UPDATE crm.people SET opted_in = true")
+        would = 'would have put 80 of 160 known contacts on list "42"'
+        code, said = await here.command("run")
+        assert (code, would in said) == (2, True), said
+        here.fail(hubspot.NAME, Rule(FaultKind.REFUSE, path=_JOINING, status=403))
+        assert (await here.run(hubspot.NAME, accept=frozenset({"lists"}))).requests
+        here.heal(hubspot.NAME)
+        refused = await here.run(hubspot.NAME)
+        assert would in str(refused.error), "unfinished, yet in step before"

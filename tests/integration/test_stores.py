@@ -148,8 +148,9 @@ async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
     """No diff finds a removed contact, or a dead letter whose row reverted."""
     await stores.contacts.record(1, [Record("7", KNOWN, status, 11, 2, 12)])
     standing = Standing.GONE if status is Status.GONE else None
+    was_in_step = status is Status.SYNCED
     assert await _load(stores, "7") == ContactState(
-        "7", KNOWN, status, 11, 2, 12, standing=standing
+        "7", KNOWN, status, 11, 2, 12, standing=standing, was_in_step=was_in_step
     )
     await stores.contacts.intend([Intent("7", Pending(add_tags=frozenset({"x"})))])
     state = await _load(stores, "7")
@@ -160,6 +161,7 @@ async def test_an_intent_has_any_contact_planned_again_and_changes_nothing_else(
         2,
         12,
     )
+    assert state.was_in_step is was_in_step
     assert state.known.pending == Pending(add_tags=frozenset({"x"}))
     assert (state.known.fields, state.known.tags, state.known.external_id) == (
         KNOWN.fields,
@@ -252,7 +254,9 @@ async def test_of_a_contact_without_known_values_only_the_state_is_kept(
 ) -> None:
     await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
     await stores.contacts.record(1, [Record("7", Known(), Status.REMOVED, None)])
-    assert await _load(stores, "7") == ContactState("7", Known(), Status.REMOVED)
+    assert await _load(stores, "7") == ContactState(
+        "7", Known(), Status.REMOVED, was_in_step=True
+    )
 
 
 @pytest.mark.asyncio
@@ -271,7 +275,9 @@ async def test_of_several_records_of_a_contact_the_last_counts_and_its_outcome(
     await stores.contacts.record(
         1, [step, end, Record("8", Known("ext-8"), Status.SYNCED, 4)]
     )
-    assert await _load(stores, "7") == ContactState("7", end.known, Status.SYNCED, 4)
+    assert await _load(stores, "7") == ContactState(
+        "7", end.known, Status.SYNCED, 4, was_in_step=True
+    )
     assert await backend.outcome(stores.run_id, "7") == (
         "applied",
         ("create", "add_tags"),
@@ -1145,7 +1151,9 @@ async def test_after_the_lease_ran_out_outcomes_are_recorded_and_no_intent_is(
     await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
     await stores.batches.add(BatchKind.CHANGES, ["7"])
     await stores.batches.finish(1, {})
-    assert (await _load(stores, "7")) == ContactState("7", KNOWN, Status.SYNCED, 1)
+    assert (await _load(stores, "7")) == ContactState(
+        "7", KNOWN, Status.SYNCED, 1, was_in_step=True
+    )
 
 
 @pytest.mark.asyncio

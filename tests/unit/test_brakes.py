@@ -1,13 +1,24 @@
-"""The brake for creates disregards the rest of an unfinished first sync."""
+"""The brakes disregard the rest of an unfinished first sync."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
+from syncengine.model.capabilities import Capabilities, ListCall, TagCall, Write
+from syncengine.model.contact import Desired, Known
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import BrakeLimits, brakes_of_diff, brakes_of_survey
 from syncengine.planning.survey import Survey
+
+_CAN = Capabilities(
+    create=Write(),
+    update=Write(clears=("*",)),
+    add_tags=TagCall(),
+    join_lists=ListCall(),
+)
 
 SCOPES = {
     "first run": (Scope(5000, 0, 0), 5000, False),
@@ -63,6 +74,45 @@ def test_the_brake_for_creates(name: str) -> None:
             Survey(creates=creates), scope, {}, BrakeLimits(), frozenset({"creates"})
         )
         == []
+    )
+
+
+MOVES = {
+    "nobody was in step yet": (Scope(600, 300, unfinished=300), 0, None),
+    "a mass move": (Scope(300, 300), 94, "94 of 300 known contacts"),
+    "a mass move beside a first sync": (
+        Scope(900, 900, unfinished=600),
+        94,
+        "94 of 300 contacts that were in step before",
+    ),
+    "a small move beside a first sync": (Scope(900, 900, unfinished=600), 90, None),
+    "all of a few": (Scope(900, 900, unfinished=850), 50, "50 of 50 contacts that"),
+    "fewer than the brake asks about": (Scope(900, 900, unfinished=851), 49, None),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_the_brakes_for_tags_and_lists(name: str) -> None:
+    scope, moved, told = MOVES[name]
+    survey = Survey(tags=Counter({"vip": moved}), lists=Counter({"42": moved}))
+    brakes = brakes_of_survey(survey, scope, {}, BrakeLimits(), frozenset())
+    assert [brake.name for brake in brakes] == (["tags", "lists"] if told else [])
+    assert all(str(told) in brake.message for brake in brakes)
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_first_tags_and_lists_do_not_count_and_emptied_fields_do(
+    *, is_settled: bool
+) -> None:
+    desired = Desired(
+        "1", {"name": None, "lists.42": True}, frozenset({"vip"}), manages_lists=True
+    )
+    known = Known("ext-1", fields={"name": "Ann"})
+    survey = Survey()
+    survey.add(desired, known, _CAN, is_settled=is_settled)
+    assert survey.nulls == {"name": 1}
+    assert (survey.tags, survey.lists) == (
+        ({"vip": 1}, {"42": 1}) if is_settled else ({}, {})
     )
 
 

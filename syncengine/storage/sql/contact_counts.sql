@@ -1,6 +1,7 @@
 -- name: known_contacts
 -- Contacts that the vendor is known to hold. For the others something was planned, refused or sent without an answer.
-SELECT count(*) FROM syncengine.sync_state
+-- unfinished: those of them that were never in step.
+SELECT count(*) AS number, count(*) FILTER (WHERE synced_at IS NULL) AS unfinished FROM syncengine.sync_state
 WHERE destination = $1 AND status <> 'removed' AND external_id IS NOT NULL
 
 -- name: contacts_with_value

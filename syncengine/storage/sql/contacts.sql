@@ -9,7 +9,7 @@ FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 -- taker as long as it has not written there, since it may still give the vendor contact back. $4: the run, where changes
 -- are kept; its changes come along, and those of the runs that sent what is pending, which may be settled now.
 SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id, s.gone, s.refusal, s.code, s.standing,
-       k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.noes, k.empty, k.pending,
+       s.synced_at IS NOT NULL AS was_in_step, k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.noes, k.empty, k.pending,
        CASE WHEN k.pending_at > clock_timestamp() THEN 0  -- the clock was set back since
             ELSE extract(epoch FROM clock_timestamp() - k.pending_at)::float8 END AS pending_age,
        CASE WHEN taker.contact_id IS NULL THEN s.given_up END AS given_up,

@@ -25,6 +25,14 @@ class Examples(NamedTuple):
     contact_ids: tuple[str, ...]
 
 
+class KnownContacts(NamedTuple):
+    """Number of contacts that the vendor is known to hold."""
+
+    number: int
+    unfinished: int
+    """Those of them that were never in step: their first sync has only begun."""
+
+
 class WaitingExamples(NamedTuple):
     """Number of contacts that wait for another one, and some of them."""
 
@@ -35,8 +43,14 @@ class WaitingExamples(NamedTuple):
 
 async def known_contacts(pool: Pool, destination: str) -> int:
     """Return the number of contacts that the vendor is known to hold."""
+    return (await known_and_unfinished(pool, destination)).number
+
+
+async def known_and_unfinished(pool: Pool, destination: str) -> KnownContacts:
+    """Return the number of known contacts, and of those that were never in step."""
     async with read_state(pool) as connection:
-        return int(await connection.fetchval(_SQL["known_contacts"], destination))
+        (row,) = await connection.fetch(_SQL["known_contacts"], destination)
+    return KnownContacts(row["number"], row["unfinished"])
 
 
 async def contacts_with_value(

@@ -567,6 +567,7 @@ class Contacts(FencedStore):
             taken_by=row["taken_by"],
             refusal=_refusal(row),
             standing=known_standing_in(row),
+            was_in_step=row["was_in_step"],
             changes=changes_from_json(row["changes"], self._run_id),
         )
 

@@ -87,6 +87,7 @@ class Contacts:
             taken_by=self._taken_by(database, row.given_up),
             refusal=refusal,
             standing=row.standing,
+            was_in_step=row.synced_at is not None,
             changes=self._changes(database, contact_id, known),
         )
 
@@ -281,7 +282,7 @@ class Contacts:
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
         async with self._fence.reading("load in step") as database:
             rows = [
-                (-row.synced_at, contact_id)
+                (-(row.synced_at or 0.0), contact_id)
                 for place, row in database.states.items()
                 for destination, contact_id in [place]
                 if destination == self._destination

@@ -50,7 +50,7 @@ class StateRow:
     rejected_hash: int | None = None
     external_id: str | None = None
     gone: bool = False
-    synced_at: float = 0.0
+    synced_at: float | None = None
     given_up: str | None = None
     code: str | None = None
     standing: Standing | None = None
