@@ -15,6 +15,11 @@ def failed(area: str, message: str) -> Check:
     return Check(area, False, message)
 
 
+def unfitting(area: str, message: str) -> Check:
+    """Return a check that failed although a run would go on, with what fits."""
+    return Check(area, False, message, stops_run=False)
+
+
 def noted(area: str, message: str) -> Check:
     """Return something worth knowing that fails nothing."""
     return Check(area, True, message, note=True)

@@ -50,6 +50,7 @@ async def report_of(
         cause=s.ending.cause,
         standing=facts.standing,
         left_alone=facts.left_alone.rejected,
+        left_alone_alike=facts.left_alone.alike,
         acquitted=facts.left_alone.acquitted,
         noteworthy=facts.noteworthy,
         remarks=(

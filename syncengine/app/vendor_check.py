@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from syncengine import vendors
 from syncengine.app.accounts import paced_as
-from syncengine.app.check_results import failed, noted, passed
+from syncengine.app.check_results import failed, noted, passed, unfitting
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.account_check import lacking_message, number_lacking
@@ -131,7 +131,7 @@ def _fields(
     if problems is None:
         return
     for problem in problems:
-        yield failed(area, f"{destination.place(problem.key)}: {problem.what}")
+        yield unfitting(area, f"{destination.place(problem.key)}: {problem.what}")
     if not problems:
         yield passed(area, "the account has every mapped field, in a fitting type")
 

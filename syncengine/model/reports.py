@@ -190,6 +190,9 @@ class RunReport:
     left_alone: int = 0
     """Of the rejected contacts those that no later run tries by itself: they are among
     the standing ones now."""
+    left_alone_alike: int = 0
+    """Of these the ones that were refused alike: the next run tries one for all, and all
+    once it is accepted."""
     acquitted: int = 0
     """Of the deferred contacts those that were refused alike when the account was
     halted: the next run tries one for all, and all once it is accepted. They are among
@@ -333,6 +336,9 @@ class Check:
     message: str
     note: bool = False
     """True where nothing was checked, and the text is information only."""
+    stops_run: bool = True
+    """False where a run goes on although the check failed: then the vendor refuses
+    contacts, or drops values, that do not fit."""
 
     def public(self) -> dict[str, Json]:
         """Return one line of ``check --json``."""

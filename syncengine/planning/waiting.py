@@ -204,7 +204,7 @@ def _situation(blocker: Blocker) -> str:
     """Return why a contact of the chain does not move, in words."""
     match blocker.status:
         case Status.SYNCED:
-            return "is in step with its row"
+            return "is in step with its row as far as is known here"
         case Status.SUPPRESSED:
             return f"is left alone ({blocker.code})"
         case Status.REMOVED:
@@ -228,7 +228,7 @@ def _refusal(blocker: Blocker) -> str:
 
 
 def _advice(chain: list[Blocker]) -> str:
-    """Return which row to correct, or what else to do.
+    """Return which row to correct, or what to do before that.
 
     The first contact of the chain has the key, the last one blocks all others.
     """
@@ -236,7 +236,16 @@ def _advice(chain: list[Blocker]) -> str:
     first_name, last_name = name_of_owner(first.contact), name_of_owner(last.contact)
     if first.status is Status.PENDING:
         return f"Run destination {_destination(first.contact)}"
-    if first.status in (Status.SYNCED, Status.SUPPRESSED):
+    if first.status is Status.SYNCED:
+        # The row of a contact in step does not ask for the key, or both would have been
+        # refused for that: mostly a person gave it the key at the vendor.
+        return (
+            "Somebody may have edited that contact at the vendor: `syncengine verify "
+            f"--repair -d {_destination(first.contact)}` has it say again what its row "
+            "says. Where that changes nothing, correct the row of this contact or of "
+            f"contact {first_name}"
+        )
+    if first.status is Status.SUPPRESSED:
         return f"Correct the row of this contact or of contact {first_name}"
     if last is first:
         return f"Correct the row of contact {first_name}"

@@ -83,6 +83,7 @@ async def test_three_refused_alike_are_kept_and_one_is_tried_each_night(
             report.contacts["applied"],
         ) == (1, 3, 7)
         assert await _standing(here, vendor) == dict.fromkeys(_REFUSED, ("dead", 0))
+        assert (report.left_alone, report.left_alone_alike) == (3, 3)
         (remark,) = report.remarks
         assert remark.startswith(
             "3 contacts are rejected for the same reason (http_422), such as contact "

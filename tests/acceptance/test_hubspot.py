@@ -97,6 +97,9 @@ async def test_check_names_what_does_not_fit_the_account(
             here.configure(name, account="crm")
         code, said = await here.command("check")
         assert code == 2
+        assert (
+            "failed (BAD above): where mapped fields do not fit, a run would go on"
+        ) in said
         told = [
             line.replace(f"{here.file.parent}/", "")
             for line in said.splitlines()

@@ -73,7 +73,7 @@ STUCK: dict[str, tuple[Act, str, Act]] = {
         (
             "was rejected (duplicate_match_key), because contact respond_io/2 has the "
             "match key it asks for; "
-            "contact respond_io/2 is in step with its row"
+            "contact respond_io/2 is in step with its row as far as is known here"
         ),
         moves_away,
     ),

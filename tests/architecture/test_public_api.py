@@ -78,7 +78,7 @@ SIGNATURES = {
 
 FIELDS = {
     "RunReport": """
-        destination run_id status contacts standing left_alone acquitted actions calls
+        destination run_id status contacts standing left_alone left_alone_alike acquitted actions calls
         requests probes throttled seconds forecast undo_of error noteworthy remarks cause
     """,
     "StatusReport": """
@@ -93,7 +93,7 @@ FIELDS = {
     """,
     "RunWait": "reason seconds",
     "CheckReport": "checks",
-    "Check": "area ok message note",
+    "Check": "area ok message note stops_run",
     "EventRecord": "event level facts",
 }
 

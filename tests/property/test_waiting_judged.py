@@ -89,7 +89,12 @@ def test_the_refusal_names_everybody_from_the_owner_to_the_end(
         ),
         (
             [Blocker(OWNER, Status.SYNCED, "")],
-            "Correct the row of this contact or of contact here/1;",
+            (
+                "which is in step with its row as far as is known here. Somebody may have "
+                "edited that contact at the vendor: `syncengine verify --repair -d here` "
+                "has it say again what its row says. Where that changes nothing, correct "
+                "the row of this contact or of contact here/1;"
+            ),
         ),
         (
             [Blocker(OWNER, Status.SUPPRESSED, "opted_out")],

@@ -56,3 +56,26 @@ def test_checks_and_migrations_are_rows_of_csv(
         "applied",
         '"[""0001_a"",""0002_b""]"',
     ]
+
+
+_FITTING = Check("crm: source", True, "fine")
+_STOPS = Check("crm: credentials", False, "refused")
+_GOES_ON = Check("crm: fields", False, "no such property", stops_run=False)
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        (
+            (_STOPS, _STOPS),
+            "2 checks failed (BAD above): a run would send nothing there",
+        ),
+        ((_GOES_ON,), "1 check failed (BAD above): a run would go on, and the vendor"),
+        ((_GOES_ON, _STOPS), "do not fit; elsewhere it would send nothing. Correct"),
+    ],
+)
+def test_failed_checks_say_what_a_run_would_do(
+    capsys: pytest.CaptureFixture[str], failed: tuple[Check, ...], told: str
+) -> None:
+    print_checks((_FITTING, *failed))
+    assert told in " ".join(capsys.readouterr().out.split())

@@ -40,6 +40,41 @@ def test_a_run_names_its_gone_contacts_and_when_to_retry(
 
 
 @pytest.mark.parametrize(
+    ("left_alone", "alike", "told"),
+    [
+        (3, 3, ["counts against none of them: 3 rejected. The next run tries one"]),
+        (3, 0, ["until their rows or the mapping change: 3 rejected."]),
+        (
+            4,
+            3,
+            [
+                "counts against none of them: 3 rejected. The next run tries one",
+                "until their rows or the mapping change: 1 rejected.",
+            ],
+        ),
+    ],
+)
+def test_each_rejected_contact_is_said_to_be_left_alone_for_one_reason(
+    capsys: pytest.CaptureFixture[str], left_alone: int, alike: int, told: list[str]
+) -> None:
+    counts = {"changed": left_alone, "rejected": left_alone}
+    report = RunReport(
+        "charles",
+        7,
+        RunStatus.DONE,
+        contacts=counts,
+        left_alone=left_alone,
+        left_alone_alike=alike,
+    )
+    print_runs([report])
+    said = " ".join(capsys.readouterr().out.split())
+    lines = said.count("refused alike") + said.count("left alone until")
+    assert lines == len(told)
+    assert all(each in said for each in told)
+    assert "next run tries again" not in said
+
+
+@pytest.mark.parametrize(
     ("in_step", "standing", "words"),
     [
         (True, {Standing.GONE: 12, Standing.DEAD_LETTER: 1}, "yes, but for 13"),

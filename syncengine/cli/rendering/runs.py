@@ -135,12 +135,15 @@ def _print_retry(report: RunReport) -> None:
             f"  {name}: the next run tries again: {', '.join(again)}. "
             f"`syncengine retry {report.run_id}` tries all of them {when}."
         )
-    if report.acquitted:
+    alike = {"rejected": report.left_alone_alike, "deferred": report.acquitted}
+    told = [f"{number} {kind}" for kind, number in alike.items() if number > 0]
+    if told:
         print_line(
             f"  {name}: refused alike, which counts against none of them: "
-            f"{report.acquitted} deferred. The next run tries one for all, and all once "
-            "it is accepted."
+            f"{', '.join(told)}. The next run tries one for all, and all once it is "
+            "accepted."
         )
+    left_alone -= report.left_alone_alike
     if left_alone:
         print_line(
             f"  {name}: left alone until their rows or the mapping change: {left_alone} "

@@ -9,8 +9,9 @@ WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND standing IS NOT NUL
 
 -- name: failed_and_left_alone
 -- Contacts that were rejected in a run, or acquitted by it, and are not tried any more: the
--- others are tried again by the next run.
+-- others are tried again by the next run. alike: those of the rejected that were refused alike.
 SELECT count(*) FILTER (WHERE o.outcome = 'rejected') AS rejected,
+    count(*) FILTER (WHERE o.outcome = 'rejected' AND s.refusal IS NOT NULL AND s.rejections = 0) AS alike,
     count(*) FILTER (WHERE o.outcome = 'deferred' AND o.code = 'all_refused') AS acquitted
 FROM syncengine.sync_outcome AS o
 JOIN syncengine.sync_state AS s ON s.destination = $1 AND s.contact_id = o.contact_id

@@ -42,6 +42,8 @@ class FailedAndLeftAlone(NamedTuple):
     acquitted: int = 0
     """Deferred since their refusal was held against nobody: each run tries one of those
     that were refused alike, and all once it is accepted."""
+    alike: int = 0
+    """Those of the rejected of which the same is true."""
 
 
 async def number_failed_and_left_alone(
@@ -53,7 +55,7 @@ async def number_failed_and_left_alone(
             _SQL["failed_and_left_alone"], destination, run_id
         )
     assert row is not None, "counts are one row"
-    return FailedAndLeftAlone(row["rejected"], row["acquitted"])
+    return FailedAndLeftAlone(row["rejected"], row["acquitted"], row["alike"])
 
 
 async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing | None:
