@@ -149,9 +149,13 @@ class Concealer:
         hidden_anywhere: set[str] = set()
         hidden_as_words: set[str] = set()
         for form in _with_decoded(values):
+            # Blanks are left out where a value is folded, and count all the same.
+            may_be_short = len(" ".join(form.split())) < _SHORT
             for spelling in _spellings(form):
-                where = hidden_as_words if _is_short(spelling) else hidden_anywhere
-                where.add(spelling)
+                if may_be_short and _is_short(spelling):
+                    hidden_as_words.add(spelling)
+                else:
+                    hidden_anywhere.add(spelling)
             if words:
                 hidden_as_words.update(_words(form))
         self._hidden = tuple(

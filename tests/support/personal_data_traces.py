@@ -308,9 +308,13 @@ def _destination(name: str, pair: Pair, url: str) -> dict[str, Any]:
         **derived_settings(module),
         **{key: f"${{{name}_{key}}}".upper() for key in secrets(module)},
     }
+    settings |= {"base_url": url, "settles_within": 0.1}
+    if "batch_size" in module.settings.model_fields:
+        # Where few contacts share a request, there are requests for all faults.
+        settings["batch_size"] = 2
     return {
         "vendor": name,
-        "settings": {**settings, "base_url": url, "settles_within": 0.1},
+        "settings": settings,
         "source": {"table": f"crm.{name}"},
         "limits": [],
         "in_flight": 2,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncengine.model.http import Json
@@ -174,6 +174,7 @@ def test_names_of_fields_stay(said: str, sent: tuple[Json, ...], words: str) -> 
 _NAMES = st.lists(st.sampled_from(("segment", "city", "crm_id", "äöü")), unique=True)
 
 
+@example(["00 0"], [], "_")
 @given(
     st.lists(_VALUES | st.sampled_from(("segment", "City", "crm_id 5")), min_size=1),
     _NAMES,
