@@ -36,7 +36,8 @@ async def test_a_killed_undo_is_finished_by_the_same_command(
 ) -> None:
     kills, begun = Kills(), 0
     async with crm(database, tmp_path, _VENDOR, seed=3) as here:
-        await here.add(10)
+        # More than are prepared at a time, so that no kill finds all of them begun.
+        await here.add(30)
         await here.finish()
         ids = await here.recorded()
         for phase in PHASES:
