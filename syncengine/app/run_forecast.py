@@ -71,7 +71,7 @@ async def _count(run: RunParts, work: PreparedWork) -> Forecast:
     if s.request.about_everybody:
         waits = await Waits(s.fence, s.name).kept()
     followers = Followers(s.name, waits)
-    probes = {probe.contact_id for probe in work.probes}
+    probes = {batch.number for batch in work.refusal_groups.batches}
     # Kept only for a run about some contacts: of these it creates again who is gone.
     named: set[str] = set()
 
@@ -82,7 +82,7 @@ async def _count(run: RunParts, work: PreparedWork) -> Forecast:
         followers.note(prepared)
 
     async for batch in s.batches.waiting():
-        if probes.issuperset(batch.contact_ids):
+        if batch.number in probes:
             # Probes have batches of their own, and are counted below.
             continue
         if not s.request.about_everybody:

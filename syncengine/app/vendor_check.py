@@ -62,7 +62,7 @@ async def check_vendor(
 
 
 class _Findings(NamedTuple):
-    """What asking the vendor brought."""
+    """Answers of the vendor to the questions of a check."""
 
     was_asked: bool
     lacking: int | None

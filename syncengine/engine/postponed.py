@@ -72,8 +72,8 @@ class Postponed:
         """Take out the contacts whose turn it is, and return them.
 
         Nobody's turn comes before that of the contact it waits for, be it one of those
-        that are tried ``besides``. Where all of them wait for one another they are tried once more, for the last
-        time.
+        that are tried ``besides``. Where all of them wait for one another they are tried
+        once more, for the last time.
         """
         others: dict[str, str | None] = dict.fromkeys(map(self._name, besides))
         ready = set(ready_to_try({**others, **self._owners}, self._letting_go))

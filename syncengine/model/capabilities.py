@@ -67,7 +67,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """How many calls of different contacts one request may carry.
+    """Number of calls, about different contacts, that one request may carry.
 
     A request carries calls of one action only, unless these share a ``group``; calls
     about lists, only such that name the same lists; upserts, and calls that are

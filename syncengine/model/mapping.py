@@ -84,12 +84,12 @@ class FieldMapping:
 
 @dataclass(frozen=True, slots=True)
 class MappingProblem:
-    """What does not fit between a destination's file and its account at the vendor."""
+    """A mismatch of a destination's file and its account at the vendor."""
 
     key: str
     """The key path in the destination's file, such as ``fields.city``."""
     what: str
-    """What is wrong and what to do, without a value of a contact or a secret."""
+    """Description of the mismatch and its cure, free of secrets and contacts' values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -76,3 +77,27 @@ def test_time_in_which_nothing_is_sent_is_not_saved_up() -> None:
 
 def test_without_limits_nothing_waits() -> None:
     assert drawn([], ["GET"] * 1000)[-1] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("late", "seconds"),
+    [
+        # Within the bound nothing is lost but what the last timer is late.
+        (0.04, 10.04),
+        # Beyond it, each of a hundred waits loses the rest.
+        (0.25, 10.0 + 100 * 0.2 + 0.05),
+    ],
+)
+def test_late_timers_cost_nothing_up_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch, late: float, seconds: float
+) -> None:
+    in_time = asyncio.sleep
+
+    async def too_late(wait: float) -> None:
+        await in_time(wait + late)
+
+    monkeypatch.setattr(asyncio, "sleep", too_late)
+    times = drawn([Limit(10, 1.0)], ["GET"] * 101)
+    assert times[-1] == pytest.approx(seconds, abs=0.01)
+    gaps = [later - former for former, later in pairwise(times)]
+    assert min(gaps) >= 0.1 - 0.05 - 1e-3, "two come closer by the bound at most"
