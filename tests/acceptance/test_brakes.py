@@ -13,8 +13,7 @@ import pytest
 
 from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
-from tests.acceptance import test_hubspot as hubspot
-from tests.support.people_project import CHARLES, RESPOND_IO, People, people
+from tests.support.people_project import CHARLES, HUBSPOT, RESPOND_IO, People, people
 
 _UNTAG: Mapping[str, Mapping[str, Any]] = {
     "respond_io": {**RESPOND_IO, "on_removed": "untag"}
@@ -340,22 +339,22 @@ _JOINING = "/memberships/add$"
 
 async def _killed_before_lists(here: People) -> str:
     """Kill a run that has created contacts, with nobody on a list; return its number."""
-    holds = here.sandbox.holds(hubspot.NAME)
-    here.fail(hubspot.NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, path=_JOINING))
+    holds = here.sandbox.holds("hubspot")
+    here.fail("hubspot", Rule(FaultKind.HOLD_BEFORE_COMMIT, path=_JOINING))
     command = here.start("run")
     assert await command.comes_to(holds.wait_for(1)), command.said()
     await command.kill()
-    here.heal(hubspot.NAME)
+    here.heal("hubspot")
     holds.release()
     return await _newest_run(here)
 
 
 async def _without_a_scope(here: People) -> str:
     """Run where lists may not be written; return the run's number."""
-    here.fail(hubspot.NAME, Rule(FaultKind.REFUSE, path=_JOINING, status=403))
+    here.fail("hubspot", Rule(FaultKind.REFUSE, path=_JOINING, status=403))
     code, said = await here.command("run")
     assert code == 1, said
-    here.heal(hubspot.NAME)
+    here.heal("hubspot")
     return await _newest_run(here)
 
 
@@ -375,15 +374,13 @@ async def test_an_interrupted_first_sync_goes_on_and_a_mass_move_does_not(
     interrupt: Callable[[People], Awaitable[str]],
     goes_on: str,
 ) -> None:
-    keys = {**hubspot.DESTINATION, "lists": {"columns": {"42": "opted_in"}}}
-    async with people(
-        database, tmp_path, {hubspot.NAME: keys}, (hubspot.NAME,)
-    ) as here:
+    keys = {**HUBSPOT, "lists": {"columns": {"42": "opted_in"}}}
+    async with people(database, tmp_path, {"hubspot": keys}, ("hubspot",)) as here:
         here.configure_engine(lease_ttl="1s")
         await here.add(range(1, 81))
         await here.add(range(81, 161), opted_in=False)
         run_id = await interrupt(here)
-        states = await here.states(hubspot.NAME)
+        states = await here.states("hubspot")
         for number in range(1, 81):
             created, in_step = (
                 states[number]["external_id"],
@@ -395,14 +392,14 @@ async def test_an_interrupted_first_sync_goes_on_and_a_mass_move_does_not(
         again = ["retry", run_id] if goes_on == "retry" else ["run"]
         code, said = await here.command(*again)
         assert code == 0, said
-        assert (await here.run(hubspot.NAME)).requests == 0
+        assert (await here.run("hubspot")).requests == 0
 
         await here.source.execute("UPDATE crm.people SET opted_in = true")
         would = 'would have put 80 of 160 known contacts on list "42"'
         code, said = await here.command("run")
         assert (code, would in said) == (2, True), said
-        here.fail(hubspot.NAME, Rule(FaultKind.REFUSE, path=_JOINING, status=403))
-        assert (await here.run(hubspot.NAME, accept=frozenset({"lists"}))).requests
-        here.heal(hubspot.NAME)
-        refused = await here.run(hubspot.NAME)
+        here.fail("hubspot", Rule(FaultKind.REFUSE, path=_JOINING, status=403))
+        assert (await here.run("hubspot", accept=frozenset({"lists"}))).requests
+        here.heal("hubspot")
+        refused = await here.run("hubspot")
         assert would in str(refused.error), "unfinished, yet in step before"

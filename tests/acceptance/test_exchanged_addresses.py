@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from syncengine.model.reports import RunReport
-from tests.acceptance.test_hubspot import DESTINATION, NAME
-from tests.support.people_project import People, people
+from tests.acceptance.test_hubspot import NAME
+from tests.support.people_project import HUBSPOT, People, people
 
 KEYS: dict[str, Any] = {
-    **DESTINATION,
+    **HUBSPOT,
     "fields": {"crm_id": "id", "firstname": "name", "email": "company"},
 }
 

@@ -7,30 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.people_project import People, people
+from tests.support.people_project import HUBSPOT, People, people
 
 NAME = "hubspot"
-DESTINATION: dict[str, Any] = {
-    "vendor": NAME,
-    "settings": {
-        "base_url": "${HUBSPOT_URL}",
-        "token": "${RESPOND_IO_TOKEN}",
-        "unique_properties": ["crm_id", "email"],
-        "tags_property": "tags",
-        "settles_within": "100ms",
-    },
-    "limits": [],
-    "attempts": 2,
-    "match_on": ["crm_id"],
-    "fields": {
-        "crm_id": "id",
-        "firstname": "name",
-        "phone": "phone",
-        "city": "company",
-    },
-    "tags": {"from": "tags"},
-    "on_removed": "delete",
-}
 
 
 async def _in_step(here: People) -> dict[int, dict[str, Any]]:
@@ -47,9 +26,7 @@ async def _in_step(here: People) -> dict[int, dict[str, Any]]:
 async def test_nights_end_in_step_whatever_people_do_there(
     database: str, tmp_path: Path
 ) -> None:
-    async with people(
-        database, tmp_path / "world", {NAME: DESTINATION}, (NAME,)
-    ) as here:
+    async with people(database, tmp_path / "world", {NAME: HUBSPOT}, (NAME,)) as here:
         await here.add(range(1, 9), company="Berlin")
         await here.change(1, tags=["vip", "new"])
         held = await _in_step(here)
@@ -80,8 +57,8 @@ async def test_check_names_what_does_not_fit_the_account(
     database: str, tmp_path: Path
 ) -> None:
     wrong = {
-        **DESTINATION,
-        "settings": {**DESTINATION["settings"], "unique_properties": ["plan", "email"]},
+        **HUBSPOT,
+        "settings": {**HUBSPOT["settings"], "unique_properties": ["plan", "email"]},
         "match_on": ["email"],
         "fields": {
             "email": "name",
@@ -91,7 +68,7 @@ async def test_check_names_what_does_not_fit_the_account(
         },
     }
     async with people(
-        database, tmp_path / "world", {NAME: DESTINATION, "wrong": wrong}, (NAME,)
+        database, tmp_path / "world", {NAME: HUBSPOT, "wrong": wrong}, (NAME,)
     ) as here:
         for name in (NAME, "wrong"):
             here.configure(name, account="crm")

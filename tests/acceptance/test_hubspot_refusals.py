@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from syncengine.model.reports import RunStatus
-from tests.acceptance.test_hubspot import DESTINATION, NAME
-from tests.support.people_project import People, people
+from tests.acceptance.test_hubspot import NAME
+from tests.support.people_project import HUBSPOT, People, people
 
 _FIELDS = {"crm_id": "id", "firstname": "name", "segment": "company"}
 
 
 def _keys(*, trace_ids: bool) -> dict[str, Any]:
-    settings = {**DESTINATION["settings"], "trace_ids": trace_ids}
-    return {**DESTINATION, "settings": settings, "fields": _FIELDS}
+    settings = {**HUBSPOT["settings"], "trace_ids": trace_ids}
+    return {**HUBSPOT, "settings": settings, "fields": _FIELDS}
 
 
 async def _add(here: People, ids: range, *, bad: range = range(0)) -> None:

@@ -12,8 +12,8 @@ from syncengine.model.limits import Limit
 from syncengine.model.reports import RunStatus
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.limits import TwinLimit
-from tests.acceptance.test_hubspot import DESTINATION, NAME
-from tests.support.people_project import people
+from tests.acceptance.test_hubspot import NAME
+from tests.support.people_project import HUBSPOT, people
 
 _POISONED = (50, 150, 250)
 _MOST_FOR_ONE = 14
@@ -25,8 +25,8 @@ _CREATE = "/batch/create$"
 async def test_one_bad_contact_in_each_hundred_costs_nobody_else_anything(
     database: str, tmp_path: Path, *, trace_ids: bool
 ) -> None:
-    settings: dict[str, Any] = {**DESTINATION["settings"], "trace_ids": trace_ids}
-    keys = {**DESTINATION, "settings": settings}
+    settings: dict[str, Any] = {**HUBSPOT["settings"], "trace_ids": trace_ids}
+    keys = {**HUBSPOT, "settings": settings}
     keys["fields"] = {"crm_id": "id", "firstname": "name", "email": "company"}
     async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
         here.configure_engine(batch_size=500)
@@ -48,11 +48,11 @@ async def test_one_bad_update_in_a_hundred_costs_nobody_else_anything(
     database: str, tmp_path: Path, refused_batches: str
 ) -> None:
     settings: dict[str, Any] = {
-        **DESTINATION["settings"],
+        **HUBSPOT["settings"],
         "trace_ids": False,
         "refused_batches": refused_batches,
     }
-    keys = {**DESTINATION, "settings": settings}
+    keys = {**HUBSPOT, "settings": settings}
     keys["fields"] = {"crm_id": "id", "firstname": "name", "email": "company"}
     async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
         here.configure_engine(batch_size=500)
@@ -79,7 +79,7 @@ async def test_a_limit_of_contacts_is_kept_without_one_refusal(
     database: str, tmp_path: Path
 ) -> None:
     """The vendor counts the contacts of each batch itself, in any second."""
-    keys = {**DESTINATION, "fields": {"crm_id": "id", "firstname": "name"}}
+    keys = {**HUBSPOT, "fields": {"crm_id": "id", "firstname": "name"}}
     keys["limits"] = [{"items": 250, "per": "1s"}, {"calls": 100, "per": "10s"}]
     async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
         here.configure_engine(batch_size=500)
@@ -106,7 +106,7 @@ async def test_a_limit_of_contacts_is_kept_without_one_refusal(
 async def test_contacts_are_adopted_and_verified_a_hundred_in_one_request(
     database: str, tmp_path: Path
 ) -> None:
-    keys = {**DESTINATION, "fields": {"crm_id": "id", "firstname": "name"}}
+    keys = {**HUBSPOT, "fields": {"crm_id": "id", "firstname": "name"}}
     async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
         here.configure_engine(batch_size=500)
         screen = here.sandbox.twin(NAME).screen(0.0)
@@ -140,7 +140,7 @@ async def test_a_lost_answer_of_a_hundred_creates_costs_one_look_up(
     database: str, tmp_path: Path, lost: str
 ) -> None:
     rule, most = _LOST[lost]
-    keys = {**DESTINATION, "fields": {"crm_id": "id", "firstname": "name"}}
+    keys = {**HUBSPOT, "fields": {"crm_id": "id", "firstname": "name"}}
     async with people(database, tmp_path / "world", {NAME: keys}, (NAME,)) as here:
         here.configure_engine(batch_size=500)
         await here.add(range(100))

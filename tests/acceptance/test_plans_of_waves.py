@@ -11,23 +11,12 @@ import pytest
 from syncengine.cli.exits import exit_code
 from syncengine.model.plans import PlanReport
 from syncengine.model.reports import RunReport
-from tests.support.people_project import People, people
+from tests.support.people_project import HUBSPOT, People, people
 
 NAME = "hubspot"
 DESTINATION: dict[str, Any] = {
-    "vendor": NAME,
-    "settings": {
-        "base_url": "${HUBSPOT_URL}",
-        "token": "${RESPOND_IO_TOKEN}",
-        "unique_properties": ["crm_id", "email"],
-        "tags_property": "tags",
-        "settles_within": "100ms",
-    },
-    "limits": [],
-    "match_on": ["crm_id"],
+    **HUBSPOT,
     "fields": {"crm_id": "id", "firstname": "name", "phone": "phone"},
-    "tags": {"from": "tags"},
-    "on_removed": "delete",
 }
 WITH_LISTS: dict[str, Any] = {
     **DESTINATION,

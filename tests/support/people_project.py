@@ -107,6 +107,27 @@ RESPOND_IO_V2: dict[str, Any] = {
     "fields": {"custom_fields.crm_id": "id", "firstName": "name", "phone": "phone"},
     "tags": {"from": "tags"},
 }
+HUBSPOT: dict[str, Any] = {
+    "vendor": "hubspot",
+    "settings": {
+        "base_url": "${HUBSPOT_URL}",
+        "token": "${RESPOND_IO_TOKEN}",
+        "unique_properties": ["crm_id", "email"],
+        "tags_property": "tags",
+        "settles_within": "100ms",
+    },
+    "limits": [],
+    "attempts": 2,
+    "match_on": ["crm_id"],
+    "fields": {
+        "crm_id": "id",
+        "firstname": "name",
+        "phone": "phone",
+        "city": "company",
+    },
+    "tags": {"from": "tags"},
+    "on_removed": "delete",
+}
 BOTH: Mapping[str, Mapping[str, Any]] = {"charles": CHARLES, "respond_io": RESPOND_IO}
 
 
