@@ -45,6 +45,7 @@ from syncengine.planning.attempt.steps import (
     Wait,
     WriteIntent,
 )
+from syncengine.planning.waves import LONGEST_WAIT
 from syncengine.ports import ContactStore, Vendor
 
 
@@ -190,12 +191,15 @@ class ContactSync:
         """Wait so long, or until the run is stopped; False where it is already."""
         if self._stopping.is_set():
             return False
-        # Nobody waits for it: it comes back much later than others.
+        # Nobody waits for a contact that comes back much later. In the last seconds
+        # others do: those that waited with it wake up one by one, and share requests.
+        far_away = max(0.0, seconds - LONGEST_WAIT)
         self._crowd.park()
         try:
-            await sleep_unless_stopped(self._stopping, seconds)
+            await sleep_unless_stopped(self._stopping, far_away)
         finally:
             self._crowd.resume()
+        await sleep_unless_stopped(self._stopping, seconds - far_away)
         return True
 
 
